@@ -15,6 +15,7 @@ use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 use uuid::Uuid;
 
+use crate::domain::erased_name;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::secret::Secret;
 
@@ -36,6 +37,7 @@ struct DerivedKeys {
     media: [u8; TAG_BYTES],
     url_check: [u8; TAG_BYTES],
     alert: [u8; TAG_BYTES],
+    erased: [u8; TAG_BYTES],
     session: [u8; 64],
     fingerprint: [u8; ID_BYTES],
 }
@@ -100,6 +102,18 @@ impl Keys {
     /// Signs notifications of alerts that have no key of their own.
     pub fn alert(&self) -> &[u8; 32] {
         &self.current.alert
+    }
+
+    /// What stands for the name of a request or a recipient that named an erased customer, so that it
+    /// is still recognised when it comes again. Without the secret key it cannot be found by trying
+    /// all numbers.
+    pub fn erased_name(&self, parts: &[&str]) -> String {
+        self.current.erased_name(parts)
+    }
+
+    /// The same by the secret key and by the earlier ones.
+    pub fn erased_names(&self, parts: &[&str]) -> Vec<String> {
+        self.all().map(|keys| keys.erased_name(parts)).collect()
     }
 
     /// Last path segment of an account's callback URL.
@@ -188,9 +202,16 @@ impl DerivedKeys {
             media: expand(&source, "media"),
             url_check: expand(&source, "url check"),
             alert: expand(&source, "alert"),
+            erased: expand(&source, "erased"),
             session: expand(&source, "session"),
             fingerprint: expand(&source, "fingerprint"),
         }
+    }
+
+    fn erased_name(&self, parts: &[&str]) -> String {
+        let parts = parts.join("\0");
+        let tag = authenticate(&self.erased, &[parts.as_bytes()]);
+        format!("{}{}", erased_name::PREFIX, URL_SAFE_NO_PAD.encode(tag))
     }
 
     fn callback_token(&self, account: &AccountId, generation: u32) -> String {

@@ -27,6 +27,7 @@ use crate::http_client::address_rules::AddressRules;
 use crate::http_client::guarded_fetch::GuardedClient;
 use crate::journal::Journal;
 use crate::journal::spool::SpoolSettings;
+use crate::keys::Keys;
 use crate::operating::retention::Retention;
 use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
@@ -52,12 +53,17 @@ const MAINTENANCE_LEASE_NAME: &str = "upkeep";
 const MAINTENANCE_LEASE: TimeDelta = TimeDelta::seconds(20);
 
 /// For commands that accept messages beside a running process.
-pub fn open_acceptor(config: &Config, store: &Store) -> Result<Acceptor, StartError> {
+pub fn open_acceptor(
+    config: &Config,
+    store: &Store,
+    keys: Arc<Keys>,
+) -> Result<Acceptor, StartError> {
     let uploads = open_uploads(config, store)?;
     let media = media_checker(config, config.data_dir.join(UPLOADS))?;
     Ok(Acceptor::new(
         store.clone(),
         accounts_by_id(config),
+        keys,
         uploads,
         media,
     ))
@@ -134,8 +140,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
     let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
     let stopping = CancellationToken::new();
     let uploads = open_uploads(&config, &store)?;
-    let media = media_checker(&config, config.data_dir.join(UPLOADS))?;
-    let acceptor = Acceptor::new(store.clone(), Arc::clone(&accounts), uploads.clone(), media);
+    let acceptor = open_acceptor(&config, &store, Arc::clone(&keys))?;
     let costs = open_costs(&config, &store)?;
     Ok(Services {
         known_accounts: Arc::clone(&known_accounts),

@@ -16,8 +16,8 @@ use crate::domain::clock::Clock;
 use crate::keys::Keys;
 use crate::operating::actions::Decision;
 use crate::operating::backup::{
-    AcceptedLoss, BackupSource, Doubted, RestoreTarget, create_backup, restore_backup,
-    restore_with_loss,
+    AcceptedLoss, BackupSource, Doubted, RestoreTarget, RestoredAccess, create_backup,
+    restore_backup, restore_with_loss,
 };
 use crate::store::backup::QueuedMessages;
 use crate::web::dashboard::number_format::counted;
@@ -138,6 +138,7 @@ pub async fn restore(
         config.data_dir.display()
     )?;
     print_doubted(&restored.doubted, out)?;
+    print_access(&restored.access, out)?;
     if arguments.queue {
         writeln!(
             out,
@@ -169,9 +170,38 @@ fn print_doubted(doubted: &Doubted, out: &mut impl Write) -> Result<(), CommandE
     Ok(())
 }
 
+fn print_access(access: &RestoredAccess, out: &mut impl Write) -> Result<(), CommandError> {
+    writeln!(
+        out,
+        "{} ended, {} deleted; `bluetick user sign-in-link` makes another",
+        counted(access.ended_sessions, "session was", "sessions were"),
+        counted(access.deleted_links, "sign-in link", "sign-in links")
+    )?;
+    if !access.users.is_empty() {
+        writeln!(
+            out,
+            "users that are enabled again, with the roles and passwords of then; `bluetick user disable EMAIL` for those you disabled since:"
+        )?;
+    }
+    for user in &access.users {
+        writeln!(out, "  {} ({})", user.email, user.role.as_str())?;
+    }
+    if !access.tokens.is_empty() {
+        writeln!(
+            out,
+            "tokens that are valid again; `bluetick token revoke NAME` for those you revoked since:"
+        )?;
+    }
+    for token in &access.tokens {
+        writeln!(out, "  {} ({})", token.name, token.scopes)?;
+    }
+    Ok(())
+}
+
 fn print_loss(loss: &AcceptedLoss, out: &mut impl Write) -> Result<(), CommandError> {
     writeln!(out, "restored a copy")?;
     print_doubted(&loss.doubted, out)?;
+    print_access(&loss.access, out)?;
     writeln!(
         out,
         "the journal has no copy of {} that were processed; {} will be processed by `serve`",

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::command_error::CommandError;
+use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
 use crate::operating::actions::Decision;
-use crate::operating::erasure::{ErasureReport, erase};
+use crate::operating::erasure::{ErasureProgress, ErasureReport, erase};
 use crate::services::Services;
 use crate::web::dashboard::number_format::counted;
 
@@ -28,7 +29,10 @@ pub async fn run(
         actor: ACTOR,
         now: services.clock.now(),
     };
-    let erased = erase(services, &arguments.phone, &decision).await;
+    let line = ProgressLine::new()?;
+    let mut progress = |progress: ErasureProgress| line.update(progress.done, progress.stage);
+    let erased = erase(services, &arguments.phone, &decision, &mut progress).await;
+    line.finish();
     // It processed what was waiting, if no `serve` does.
     services.reconciler.release().await?;
     let report = erased?;

@@ -205,9 +205,10 @@ async fn run_campaign(
     file: Option<&Path>,
 ) -> Result<(), CommandError> {
     let OpenDatabases { config, databases } = open(file).await?;
-    let acceptor = app::open_acceptor(&config, &databases.store)?;
+    let (store, keys) = (databases.store, Arc::new(databases.keys));
+    let acceptor = app::open_acceptor(&config, &store, keys)?;
     let context = campaign_context::CampaignContext {
-        store: &databases.store,
+        store: &store,
         acceptor: &acceptor,
         clock: &SystemClock,
     };

@@ -97,8 +97,8 @@ pub async fn run(
             manage_users::enable(store, &user, &decision).await?;
         }
         UserCommand::SignInLink(LinkArguments { email: None }) => {
-            let link = create_sign_in_link(&config.public_url, store, now).await?;
-            writeln!(out, "{link}")?;
+            let link = manage_users::create_admin_link(store, &decision).await?;
+            writeln!(out, "{}", sign_in_url(&config.public_url, &link))?;
         }
         UserCommand::SignInLink(LinkArguments { email: Some(email) }) => {
             let user = manage_users::find(store, email).await?;

@@ -163,6 +163,18 @@ impl Campaign {
         }
     }
 
+    /// What every recipient gets, and the name.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let template = self.template.iter().flat_map(|template| {
+            let buttons = template.buttons.iter().map(|button| &button.value);
+            template.body.iter().chain(buttons)
+        });
+        let others = [&self.caption, &self.media.url, &self.media.id];
+        let others = others.into_iter().flatten();
+        let texts = std::iter::once(&self.name).chain(others).chain(template);
+        texts.map(String::as_str)
+    }
+
     /// Why recipients cannot be added; `None` if they can.
     pub fn refuses_recipients(&self) -> Option<String> {
         matches!(self.state, CampaignState::Done | CampaignState::Cancelled)

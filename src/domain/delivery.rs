@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::failure::Failure;
-use crate::domain::phone;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, ReceiptTime, SourceKind};
+use crate::domain::{erased_recipient, phone};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReachedStage {
@@ -201,7 +201,7 @@ fn count_reached(receipts: &[Receipt]) -> u32 {
         let Some(recipient) = receipt.recipient.as_deref() else {
             continue;
         };
-        let known = if phone::are_digits(recipient) {
+        let known = if erased_recipient::is_number(recipient) {
             &mut numbers
         } else {
             &mut user_ids

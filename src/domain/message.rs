@@ -164,6 +164,8 @@ pub struct Message {
     pub stages: [Option<DateTime<Utc>>; 6],
     pub failure: Option<ListedFailure>,
     pub pricing: Pricing,
+    /// Of a recipient that was erased: deliveries are charged by it.
+    pub erased_country: Option<String>,
     /// How many recipients it reached: more than one in a group.
     pub deliveries: i64,
     /// The wamid if one is known, else the id of the send reply.

@@ -25,6 +25,8 @@ pub mod cost;
 pub mod delivery;
 pub mod delivery_state;
 pub mod enum_words;
+pub mod erased_name;
+pub mod erased_recipient;
 pub mod explanation;
 pub mod failure;
 mod failure_code_table;

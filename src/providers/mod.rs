@@ -43,6 +43,7 @@ use crate::domain::provider::ProviderId;
 
 pub use crate::providers::callback_parser::{ParsedContent, parse_callback};
 pub use crate::providers::customer_ids::CustomerIds;
+pub use crate::providers::payload_format::read_documents;
 pub use crate::providers::protocol::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, PARTS_LIMIT,
     Provider, Report, SendStep,

@@ -47,6 +47,12 @@ pub(super) fn parse_body(
     }
 }
 
+/// The documents of a body; `None` if one of them cannot be read.
+pub fn read_documents(callback: &Callback) -> Option<Vec<Value>> {
+    let documents = parse_body(callback, &ReadingBudget::default()).ok()?;
+    documents.into_iter().map(Result::ok).collect()
+}
+
 /// Parses the query string as form fields; `None` without any.
 pub(super) fn parse_query(
     query: &str,

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::Value;
+
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::callback_record::{Authenticity, CallbackRecord, JournalEntry, Route};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
@@ -15,7 +17,7 @@ use crate::providers::{self, Callback, CallbackPart, PARTS_LIMIT, ParsedContent,
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::orphan_of_report::derive_orphan_id;
-use crate::receiving::unpack::unpack;
+use crate::receiving::unpack::{UnpackError, unpack};
 use crate::store::ledger::Ledger;
 
 pub(super) struct ParsedCallback<'a> {
@@ -79,16 +81,9 @@ fn parse_content(
     configured: Option<&Account>,
     record: &CallbackRecord,
 ) -> ParsedContent {
-    let body = match unpack(&record.body, record.header("content-encoding")) {
-        Ok(body) => body,
+    let callback = match unpack_callback(record) {
+        Ok(callback) => callback,
         Err(error) => return ParsedContent::unparseable(error.to_string()),
-    };
-    let callback = Callback {
-        method: record.method.clone(),
-        query: record.query.clone(),
-        content_type: record.header("content-type").map(ToOwned::to_owned),
-        body: body.into_owned(),
-        received_at: record.received_at,
     };
     let usual_names = CallbackFields::default();
     let fields = configured.map_or(&usual_names, |account| &account.callback_fields);
@@ -99,6 +94,25 @@ fn parse_content(
         parts: limit_parts(parsed.parts),
         ..parsed
     }
+}
+
+fn unpack_callback(record: &CallbackRecord) -> Result<Callback, UnpackError> {
+    let body = unpack(&record.body, record.header("content-encoding"))?;
+    Ok(Callback {
+        method: record.method.clone(),
+        query: record.query.clone(),
+        content_type: record.header("content-type").map(ToOwned::to_owned),
+        body: body.into_owned(),
+        received_at: record.received_at,
+    })
+}
+
+/// The documents of a body; `None` if it cannot be read.
+pub(crate) fn read_documents(record: &CallbackRecord) -> Option<Vec<Value>> {
+    let callback = unpack_callback(record).ok()?;
+    // Parsers are pure functions, so a panic leaves no state behind.
+    let read = catch_unwind(AssertUnwindSafe(|| providers::read_documents(&callback)));
+    read.ok().flatten()
 }
 
 /// A parser's panic quarantines the one callback; the others continue.

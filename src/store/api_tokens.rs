@@ -14,10 +14,12 @@ use tokio::time::timeout;
 use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::api_token::ApiToken;
+use crate::domain::audit_action::Action;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
 use crate::domain::secret::Secret;
 use crate::store::Store;
+use crate::store::audit_log::insert_action;
 use crate::store::entities::token_row::{Column, Entity, Model};
 use crate::store::random_secret::{generate_secret, hash};
 
@@ -58,14 +60,15 @@ impl Store {
             accounts: AccountLimit::default(),
             expires_at: None,
         };
-        self.create_limited_token(&new, now).await
+        self.create_limited_token(&new, now, None).await
     }
 
-    /// Creates a token whose name no other valid token has.
+    /// Creates a token whose name no other valid token has. `action` is for the audit log.
     pub async fn create_limited_token(
         &self,
         new: &NewToken<'_>,
         now: DateTime<Utc>,
+        action: Option<&Action>,
     ) -> Result<TokenCreation, Error> {
         let text = Secret::new(format!("{TOKEN_PREFIX}{}", generate_secret()));
         let row = Model {
@@ -92,6 +95,9 @@ impl Store {
                 Entity::insert(row.clone().into_active_model())
                     .exec_without_returning(transaction)
                     .await?;
+                if let Some(action) = action {
+                    insert_action(transaction, action).await?;
+                }
                 Ok(TokenCreation::Created(row.try_into()?, text))
             })
             .await
@@ -107,8 +113,13 @@ impl Store {
         rows.into_iter().map(ApiToken::try_from).collect()
     }
 
-    /// Revokes a valid token; false when there is none of this id.
-    pub async fn revoke_token(&self, id: TokenId, now: DateTime<Utc>) -> Result<bool, Error> {
+    /// Revokes a valid token; false when there is none of this id. `action` is for the audit log.
+    pub async fn revoke_token(
+        &self,
+        id: TokenId,
+        now: DateTime<Utc>,
+        action: Option<&Action>,
+    ) -> Result<bool, Error> {
         let revocation = Entity::update_many()
             .col_expr(
                 Column::RevokedAt,
@@ -118,7 +129,11 @@ impl Store {
             .filter(Column::RevokedAt.is_null());
         self.pools()
             .within_for_caller(async |transaction| {
-                Ok(revocation.exec(transaction).await?.rows_affected == 1)
+                let revoked = revocation.exec(transaction).await?.rows_affected == 1;
+                if let Some(action) = action.filter(|_| revoked) {
+                    insert_action(transaction, action).await?;
+                }
+                Ok(revoked)
             })
             .await
     }

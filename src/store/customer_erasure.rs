@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -14,13 +13,17 @@ use uuid::Uuid;
 use crate::db::statements::IDS_PER_QUERY;
 use crate::db::{Error, instant};
 use crate::domain::audit_action::Action;
+use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
+use crate::domain::receipt::SourceKind;
 use crate::store::Store;
+use crate::store::audit_log::insert_action;
 use crate::store::entities::{
-    account_event_row, callback_outcome_row, campaign_recipient_row, crashed_callback_row,
-    message_row, person_link_row, quarantined_part_row, recipient_hold_row, window_row,
+    account_event_row, callback_outcome_row, crashed_callback_row, message_row, person_link_row,
+    quarantined_part_row, receipt_row, recipient_hold_row, window_row,
 };
+use crate::store::ledger::message_erasure::NameHash;
 use crate::store::messages::message_lookup::list_ids;
 
 impl Store {
@@ -65,59 +68,98 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
-    /// Removes the personal data of these messages, with an entry in the audit log for each; returns
-    /// the callbacks that reported on them.
+    /// The callbacks that reported on these messages.
+    pub async fn list_reporting(&self, ids: &[MessageId]) -> Result<BTreeSet<CallbackId>, Error> {
+        let sources: Vec<Uuid> = receipt_row::Entity::find()
+            .select_only()
+            .column(receipt_row::Column::Source)
+            .distinct()
+            .filter(receipt_row::Column::Message.is_in(ids.iter().map(|id| id.uuid())))
+            .filter(receipt_row::Column::SourceKind.eq(SourceKind::Callback))
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        Ok(sources.into_iter().map(Into::into).collect())
+    }
+
+    /// The campaigns of these messages with their client references, by which rows are known.
+    pub async fn list_campaign_references(
+        &self,
+        ids: &[MessageId],
+    ) -> Result<Vec<(CampaignId, String)>, Error> {
+        Ok(message_row::Entity::find()
+            .select_only()
+            .columns([
+                message_row::Column::Campaign,
+                message_row::Column::ClientReference,
+            ])
+            .filter(message_row::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .filter(message_row::Column::Campaign.is_not_null())
+            .filter(message_row::Column::ClientReference.is_not_null())
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?)
+    }
+
+    /// Cancels those of these messages that are queued.
+    pub async fn cancel_queued(&self, ids: &[MessageId], now: DateTime<Utc>) -> Result<(), Error> {
+        self.change_in_background(now, async |ledger| ledger.cancel_all_queued(ids).await)
+            .await
+    }
+
+    /// Removes the personal data of these messages, but of those that are being submitted; returns
+    /// which. Of the entries for the audit log, records those about erased messages.
     pub async fn erase_messages(
         &self,
         ids: &[MessageId],
         actions: &[Action],
+        hash: NameHash<'_>,
         now: DateTime<Utc>,
-    ) -> Result<BTreeSet<CallbackId>, Error> {
+    ) -> Result<BTreeSet<MessageId>, Error> {
         self.change_in_background(now, async |ledger| {
+            let erased = ledger.erase_messages(ids, hash).await?;
             for action in actions {
-                ledger.record_action(action).await?;
+                if action.message.is_some_and(|id| erased.contains(&id)) {
+                    ledger.record_action(action).await?;
+                }
             }
-            ledger.erase_messages(ids).await
+            Ok(erased)
         })
         .await
     }
 
-    /// Removes rows that exist for one customer: windows, links between ids, holds, and rows of
-    /// campaigns, by the keys of their recipients.
-    pub async fn erase_customer_rows(
-        &self,
-        identities: &BTreeSet<String>,
-        recipient_keys: &[String],
-    ) -> Result<(), Error> {
+    /// Removes rows that exist for one customer: windows and holds.
+    pub async fn erase_customer_rows(&self, identities: &BTreeSet<String>) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
                 window_row::Entity::delete_many()
                     .filter(window_row::Column::Phone.is_in(identities))
                     .exec(transaction)
                     .await?;
-                let linked = Condition::any()
-                    .add(person_link_row::Column::Identity.is_in(identities))
-                    .add(person_link_row::Column::Other.is_in(identities));
-                person_link_row::Entity::delete_many()
-                    .filter(linked)
-                    .exec(transaction)
-                    .await?;
                 recipient_hold_row::Entity::delete_many()
                     .filter(recipient_hold_row::Column::Recipient.is_in(identities))
                     .exec(transaction)
                     .await?;
-                // The hash of a number can be found by trying all numbers.
-                let unique = "'erased ' || CAST(position AS text)";
-                campaign_recipient_row::Entity::update_many()
-                    .col_expr(campaign_recipient_row::Column::RowKey, Expr::cust(unique))
-                    .col_expr(
-                        campaign_recipient_row::Column::Content,
-                        Expr::value(None::<String>),
-                    )
-                    .filter(campaign_recipient_row::Column::RowKey.is_in(recipient_keys))
-                    .exec(transaction)
-                    .await?;
                 Ok(())
+            })
+            .await
+    }
+
+    /// Ends an erasure: removes the links between the ids, by which an interrupted one finds what
+    /// belongs to the customer, and records it in the audit log.
+    pub async fn end_erasure(
+        &self,
+        identities: &BTreeSet<String>,
+        action: &Action,
+    ) -> Result<(), Error> {
+        let linked = Condition::any()
+            .add(person_link_row::Column::Identity.is_in(identities))
+            .add(person_link_row::Column::Other.is_in(identities));
+        let deletion = person_link_row::Entity::delete_many().filter(linked);
+        self.pools()
+            .within(async |transaction| {
+                deletion.clone().exec(transaction).await?;
+                insert_action(transaction, action).await
             })
             .await
     }

@@ -4,17 +4,28 @@
 //! compares them with the schema.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{QueryResult, Value};
+use sea_orm::{EntityTrait, QueryResult, Value};
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::domain::ids::MessageId;
+use crate::domain::erased_name;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::store::Store;
-use crate::store::ledger::message_erasure::ERASED;
+use crate::store::entities::idempotency_key_row;
+use crate::store::ledger::message_erasure::{NameHash, hash_key};
+use crate::store::ledger::message_ledger::Ledger;
+use crate::store::messages::template_values;
 use crate::store::purge_statements::execute;
 
 /// Whether a text or a body names the customer.
 pub type NamesCustomer<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
+
+/// How a sweep finds texts, and what it leaves of them.
+#[derive(Clone, Copy)]
+pub struct Sweep<'a> {
+    pub names_customer: NamesCustomer<'a>,
+    pub hash: NameHash<'a>,
+}
 
 /// A table whose rows are read in the order of its key.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +44,6 @@ enum KeyColumn {
     Id(&'static str),
     Text(&'static str),
     Integer(&'static str),
-    Number(&'static str),
 }
 
 /// What happens to a text that names the customer.
@@ -47,10 +57,16 @@ pub enum Removal {
     Row,
     /// Like `Row`, for a column of bytes.
     RowOfBytes,
+    /// Of the values of a template, `…` takes the place of those that name the customer.
+    Values,
+    /// Another text takes its place that differs from those of other recipients.
+    Recipient,
+    /// The name and the hash of the request are hashed, so that the request is recognised.
+    Key,
 }
 
-use KeyColumn::{Id, Integer, Number, Text};
-use Removal::{Ellipsis, Null, Row, RowOfBytes};
+use KeyColumn::{Id, Integer, Text};
+use Removal::{Ellipsis, Key, Null, Recipient, Row, RowOfBytes, Values};
 
 const PAGE: u64 = 500;
 /// Of rows with whole bodies.
@@ -60,17 +76,17 @@ const SMALL_PAGE: u64 = 8;
 #[rustfmt::skip]
 pub const SWEPT: &[SweptTable] = &[
     SweptTable { name: "receipts", key: &[Id("source"), Integer("part")], folds: Some("message"), page: PAGE, columns: &[
-        ("code", Null), ("title", Null), ("detail", Null), ("failure_key", Null), ("word", Ellipsis), ("recipient", Null),
+        ("code", Null), ("title", Null), ("detail", Null), ("failure_key", Null), ("word", Ellipsis), ("recipient", Recipient),
         ("pricing_category", Null), ("pricing_model", Null), ("price", Null), ("pricing_type", Null), ("pricing_currency", Null), ("pricing_raw", Null),
     ] },
     SweptTable { name: "provider_ids", key: &[Text("account"), Text("provider_id")], folds: Some("message"), page: PAGE, columns: &[("provider_id", Row)] },
     SweptTable { name: "messages", key: &[Id("id")], folds: Some("id"), page: PAGE, columns: &[
         ("recipient_name", Null), ("media_url", Null), ("media_id", Null), ("caption", Null), ("reference", Null), ("reference1", Null),
-        ("reference2", Null), ("client_reference", Null), ("hold", Null),
+        ("reference2", Null), ("client_reference", Null), ("hold", Null), ("template_values", Values),
     ] },
     SweptTable { name: "attempts", key: &[Id("id")], folds: None, page: PAGE, columns: &[("request", Ellipsis), ("reply", Null), ("detail", Null)] },
     SweptTable { name: "id_conflicts", key: &[Text("account"), Text("provider_id"), Id("claimant")], folds: None, page: PAGE, columns: &[("provider_id", Row)] },
-    SweptTable { name: "idempotency_keys", key: &[Text("account"), Text("name")], folds: None, page: PAGE, columns: &[("name", Row), ("warnings", Null)] },
+    SweptTable { name: "idempotency_keys", key: &[Text("account"), Text("name")], folds: None, page: PAGE, columns: &[("name", Key), ("warnings", Null)] },
     SweptTable { name: "actions", key: &[Id("id")], folds: None, page: PAGE, columns: &[("actor", Ellipsis), ("detail", Null)] },
     SweptTable { name: "quarantine", key: &[Id("callback"), Integer("part")], folds: None, page: SMALL_PAGE, columns: &[("reason", Ellipsis), ("content", RowOfBytes)] },
     SweptTable { name: "callback_outcomes", key: &[Id("callback")], folds: None, page: PAGE, columns: &[("detail", Ellipsis)] },
@@ -81,8 +97,9 @@ pub const SWEPT: &[SweptTable] = &[
     SweptTable { name: "send_flows", key: &[Text("account")], folds: None, page: PAGE, columns: &[
         ("slowed_reason", Ellipsis), ("streak_recipients", Ellipsis), ("trip_reason", Ellipsis), ("trip_reply", Null),
     ] },
-    SweptTable { name: "campaigns", key: &[Text("id")], folds: None, page: PAGE, columns: &[("rejections", Null)] },
-    SweptTable { name: "campaign_recipients", key: &[Text("campaign"), Number("position")], folds: None, page: PAGE, columns: &[("content", Null)] },
+    SweptTable { name: "campaigns", key: &[Text("id")], folds: None, page: PAGE, columns: &[
+        ("name", Ellipsis), ("caption", Null), ("media_url", Null), ("media_id", Null), ("template", Values), ("rejections", Null),
+    ] },
 ];
 
 /// Columns of text that name no customers, with the reason.
@@ -90,8 +107,8 @@ pub const SWEPT: &[SweptTable] = &[
 pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("messages", &["account", "campaign", "failure_class", "kind", "link_source", "matched_by", "mime_type", "origin", "provider", "queue", "sender", "state", "wa_source",
         "template_name", "template_language"], "words of ours, names of templates, numbers of the business"),
-    ("messages", &["failure_code", "failure_detail", "failure_key", "failure_title", "price", "price_currency", "pricing_category", "pricing_model", "pricing_type", "provider_id"], "follow from receipts and ids"),
-    ("messages", &["media_token", "recipient", "recipient_reversed", "template_values", "upload_path"], "removed with the customer's messages"),
+    ("messages", &["failure_code", "failure_detail", "erased_country", "failure_key", "failure_title", "price", "price_currency", "pricing_category", "pricing_model", "pricing_type", "provider_id"], "follow from receipts and ids"),
+    ("messages", &["media_token", "recipient", "recipient_reversed", "upload_path"], "removed with the customer's messages"),
     ("receipts", &["fact", "source_kind", "stage"], "words of ours"),
     ("provider_ids", &["account", "learned_from"], "words of ours"),
     ("attempts", &["outcome"], "words of ours"),
@@ -105,8 +122,8 @@ pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("account_events", &["account", "kind"], "words of ours"),
     ("accounts", &["id", "provider"], "words of ours"),
     ("send_flows", &["account", "streak_kind"], "words of ours"),
-    ("campaigns", &["account", "caption", "id", "kind", "media_id", "media_url", "mime_type", "name", "sender", "state", "template"], "equal for every recipient"),
-    ("campaign_recipients", &["campaign", "row_key"], "replaced by key"),
+    ("campaigns", &["account", "id", "kind", "mime_type", "sender", "state"], "words of ours, numbers of the business"),
+    ("campaign_recipients", &["campaign", "content", "row_key"], "removed row by row, with the counts of the campaign"),
     ("callback_hours", &["account"], "words of ours"),
     ("changes", &["account", "state"], "words of ours"),
     ("charge_counts", &["account", "campaign", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
@@ -132,7 +149,7 @@ impl Store {
     pub async fn sweep_table(
         &self,
         table: &SweptTable,
-        names_customer: NamesCustomer<'_>,
+        sweep: Sweep<'_>,
         now: DateTime<Utc>,
     ) -> Result<u64, Error> {
         let (mut after, mut changed) = (None, 0);
@@ -149,9 +166,9 @@ impl Store {
             };
             after = Some(table.read_key(last)?);
             for row in &rows {
-                let found = table.find_texts(row, names_customer)?;
+                let found = table.find_texts(row, sweep.names_customer)?;
                 if !found.is_empty() {
-                    self.remove_texts(table, row, &found, now).await?;
+                    self.remove_texts(table, row, &found, sweep, now).await?;
                     changed += 1;
                 }
             }
@@ -162,7 +179,8 @@ impl Store {
         &self,
         table: &SweptTable,
         row: &QueryResult,
-        found: &[(&'static str, Removal)],
+        found: &[FoundText],
+        sweep: Sweep<'_>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let key = table.read_key(row)?;
@@ -170,13 +188,28 @@ impl Store {
             Some(column) => Some(row.try_get("", column)?),
             None => None,
         };
-        let statement = table.removal(found);
+        let replaced = found.iter().filter_map(|text| text.replacement.clone());
+        let values: Vec<Value> = key
+            .iter()
+            .cloned()
+            .chain(replaced.map(Value::from))
+            .collect();
+        let has = |removal| found.iter().any(|text| text.removal == removal);
         self.change_in_background(now, async |ledger| {
-            execute(ledger.transaction(), &statement, key).await?;
+            if has(Key) {
+                ledger.hash_key_of(row, sweep.hash).await?;
+            }
+            if let Some(message) = message.filter(|_| has(Recipient)) {
+                let names_customer = |text: &str| (sweep.names_customer)(text.as_bytes());
+                ledger.erase_recipients(&[message], &names_customer).await?;
+            }
+            if let Some(statement) = table.removal(found) {
+                execute(ledger.transaction(), &statement, values).await?;
+            }
             if let Some(message) = message.map(MessageId::from) {
                 ledger.load(&[message]).await?;
                 // Without a part of its content it must not be sent.
-                if table.name == "messages" && found.iter().any(|(column, _)| is_content(column)) {
+                if table.name == "messages" && found.iter().any(|text| is_content(text.column)) {
                     ledger.cancel_queued(message);
                 }
                 ledger.fold_again(message);
@@ -187,8 +220,28 @@ impl Store {
     }
 }
 
+impl Ledger {
+    async fn hash_key_of(&self, row: &QueryResult, hash: NameHash<'_>) -> Result<(), Error> {
+        let (account, name): (AccountId, String) =
+            (row.try_get("", "account")?, row.try_get("", "name")?);
+        let row = idempotency_key_row::Entity::find_by_id((account, name));
+        match row.one(self.transaction()).await? {
+            Some(row) => hash_key(self.transaction(), &row, hash).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// A text that names the customer.
+struct FoundText {
+    column: &'static str,
+    removal: Removal,
+    /// What takes its place, unless that depends on `removal` alone.
+    replacement: Option<String>,
+}
+
 fn is_content(column: &str) -> bool {
-    ["media_url", "media_id", "caption"].contains(&column)
+    ["media_url", "media_id", "caption", "template_values"].contains(&column)
 }
 
 impl SweptTable {
@@ -224,24 +277,36 @@ impl SweptTable {
         &self,
         row: &QueryResult,
         names_customer: NamesCustomer<'_>,
-    ) -> Result<Vec<(&'static str, Removal)>, Error> {
+    ) -> Result<Vec<FoundText>, Error> {
         let mut found = Vec::new();
         for (column, removal) in self.columns {
-            let names = if *removal == RowOfBytes {
-                let bytes: Vec<u8> = row.try_get("", column)?;
-                names_customer(&bytes)
-            } else {
-                let text: Option<String> = row.try_get("", column)?;
-                text.is_some_and(|text| names_customer(text.as_bytes()))
+            let (column, removal) = (*column, *removal);
+            let text: Option<String> = match removal {
+                RowOfBytes => None,
+                _ => row.try_get("", column)?,
+            };
+            let names = match &text {
+                Some(text) => names_customer(text.as_bytes()),
+                None if removal == RowOfBytes => {
+                    let bytes: Vec<u8> = row.try_get("", column)?;
+                    names_customer(&bytes)
+                }
+                None => false,
             };
             if names {
-                found.push((*column, *removal));
+                let values = text.filter(|_| removal == Values);
+                found.push(FoundText {
+                    column,
+                    removal,
+                    replacement: values.map(|text| template_values::without(&text, names_customer)),
+                });
             }
         }
         Ok(found)
     }
 
-    fn removal(&self, found: &[(&'static str, Removal)]) -> String {
+    /// The values after the key are the replacements, in order. `None` if no statement is needed.
+    fn removal(&self, found: &[FoundText]) -> Option<String> {
         let places = (1..).zip(self.keys());
         let places: Vec<String> = places
             .map(|(place, name)| format!("{name} = ${place}"))
@@ -249,27 +314,35 @@ impl SweptTable {
         let condition = places.join(" AND ");
         if found
             .iter()
-            .any(|(_, removal)| matches!(removal, Row | RowOfBytes))
+            .any(|text| matches!(text.removal, Row | RowOfBytes))
         {
-            return format!("DELETE FROM {} WHERE {condition}", self.name);
+            return Some(format!("DELETE FROM {} WHERE {condition}", self.name));
         }
-        let values = found.iter().map(|(column, removal)| match removal {
-            Ellipsis => format!("{column} = '{ERASED}'"),
-            Null | Row | RowOfBytes => format!("{column} = NULL"),
+        let mut place = self.key.len();
+        let values = found.iter().filter_map(|text| {
+            let value = match text.removal {
+                Ellipsis => format!("'{}'", erased_name::TEXT),
+                Values => {
+                    place += 1;
+                    format!("${place}")
+                }
+                Null | Row | RowOfBytes => "NULL".to_owned(),
+                Recipient | Key => return None,
+            };
+            Some(format!("{} = {value}", text.column))
         });
         let values: Vec<String> = values.collect();
-        format!(
-            "UPDATE {} SET {} WHERE {condition}",
-            self.name,
-            values.join(", ")
-        )
+        (!values.is_empty()).then(|| {
+            let values = values.join(", ");
+            format!("UPDATE {} SET {values} WHERE {condition}", self.name)
+        })
     }
 }
 
 impl KeyColumn {
     fn name(self) -> &'static str {
         match self {
-            Id(name) | Text(name) | Integer(name) | Number(name) => name,
+            Id(name) | Text(name) | Integer(name) => name,
         }
     }
 
@@ -278,7 +351,6 @@ impl KeyColumn {
             Id(name) => row.try_get::<Uuid>("", name)?.into(),
             Text(name) => row.try_get::<String>("", name)?.into(),
             Integer(name) => row.try_get::<i32>("", name)?.into(),
-            Number(name) => row.try_get::<i64>("", name)?.into(),
         })
     }
 }

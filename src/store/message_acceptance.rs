@@ -29,6 +29,27 @@ pub struct IdempotencyKey {
     pub request_hash: String,
     /// The hash of the same request in earlier versions.
     pub earlier_hash: Option<String>,
+    /// What stands for name and hashes after an erasure, by the current and the earlier secret keys.
+    pub erased: ErasedKey,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ErasedKey {
+    pub names: Vec<String>,
+    pub request_hashes: Vec<String>,
+}
+
+impl IdempotencyKey {
+    /// Under which it may be stored.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.erased.names)
+    }
+
+    fn is_of_request(&self, stored_hash: &String) -> bool {
+        *stored_hash == self.request_hash
+            || Some(stored_hash) == self.earlier_hash.as_ref()
+            || self.erased.request_hashes.contains(stored_hash)
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -116,7 +137,9 @@ impl Store {
         account: &AccountId,
         key: &IdempotencyKey,
     ) -> Result<Option<Accepted>, Error> {
-        let known = idempotency_key_row::Entity::find_by_id((account.clone(), key.name.clone()))
+        let known = idempotency_key_row::Entity::find()
+            .filter(idempotency_key_row::Column::Account.eq(account))
+            .filter(idempotency_key_row::Column::Name.is_in(key.names()))
             .one(self.pools().reader())
             .await?;
         known.map(|known| compare(&known, key)).transpose()
@@ -140,9 +163,11 @@ async fn store_all(
     let mut results = Vec::with_capacity(acceptances.len());
     for (acceptance, now) in acceptances {
         let key = acceptance.key.map(|key| key_row(acceptance, key, *now));
-        let earlier = key
-            .as_ref()
-            .and_then(|row| known.get(&(row.account.clone(), row.name.clone())));
+        let account = &acceptance.draft.account;
+        let earlier = acceptance.key.and_then(|key| {
+            key.names()
+                .find_map(|name| known.get(&(account.clone(), name.clone())))
+        });
         if let (Some(earlier), Some(key)) = (earlier, acceptance.key) {
             results.push(compare(earlier, key));
             continue;
@@ -191,7 +216,8 @@ async fn find_keys(
             .filter_map(|(acceptance, _)| Some((&acceptance.draft.account, acceptance.key?)))
     };
     let accounts: BTreeSet<&AccountId> = keyed().map(|(account, _)| account).collect();
-    let mut names: Vec<&str> = keyed().map(|(_, key)| key.name.as_str()).collect();
+    let names = keyed().flat_map(|(_, key)| key.names());
+    let mut names: Vec<&str> = names.map(String::as_str).collect();
     let Some(last) = names.last().copied() else {
         return Ok(KnownKeys::new());
     };
@@ -260,8 +286,7 @@ fn message_row(
 }
 
 fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Result<Accepted, Error> {
-    let hash = Some(&known.request_hash);
-    if hash != Some(&key.request_hash) && hash != key.earlier_hash.as_ref() {
+    if !key.is_of_request(&known.request_hash) {
         return Ok(Accepted::KeyTaken);
     }
     Ok(Accepted::Replayed {

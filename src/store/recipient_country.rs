@@ -8,6 +8,12 @@ use phonenumber::metadata::{DATABASE, Descriptor};
 use crate::domain::phone;
 use crate::domain::phone_text::is_user_id;
 
+/// The country by which a message is charged, also after its recipient was erased.
+pub fn charged_country(recipient: Option<&str>, erased: Option<&str>) -> Option<String> {
+    let country = recipient.and_then(country_of);
+    country.or_else(|| erased.map(ToOwned::to_owned))
+}
+
 /// The ISO 3166 code of a phone number's country, or of the country in a user id; `None` for any
 /// other text.
 pub fn country_of(recipient: &str) -> Option<String> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use tokio::time::timeout;
 
@@ -18,6 +18,7 @@ use crate::domain::user::{SESSION_IDLE_LIFE, SESSION_LIFE, User, UserSession};
 use crate::store::Store;
 use crate::store::audit_log::insert_action;
 use crate::store::entities::session_row::{Column, Entity, Model};
+use crate::store::entities::sign_in_link_row;
 use crate::store::random_secret::{generate_secret, hash};
 use crate::store::user_records;
 
@@ -156,6 +157,29 @@ impl Store {
             .within_for_caller(async |transaction| {
                 end_sessions_of(transaction, user, kept).await?;
                 insert_action(transaction, action).await
+            })
+            .await
+    }
+}
+
+impl Store {
+    /// Ends all sessions and deletes all sign-in links; returns how many sessions lasted and how many
+    /// links could be used.
+    pub async fn end_all_sign_ins(&self, now: DateTime<Utc>) -> Result<(u64, u64), Error> {
+        self.pools()
+            .within(async |transaction| {
+                let lasting = Entity::find().filter(lasting(now)).count(transaction);
+                let lasting = lasting.await?;
+                Entity::delete_many().exec(transaction).await?;
+                let links = sign_in_link_row::Entity::find()
+                    .filter(sign_in_link_row::Column::UsedAt.is_null())
+                    .filter(sign_in_link_row::Column::ExpiresAt.gt(instant::to_millis(now)))
+                    .count(transaction)
+                    .await?;
+                sign_in_link_row::Entity::delete_many()
+                    .exec(transaction)
+                    .await?;
+                Ok((lasting, links))
             })
             .await
     }

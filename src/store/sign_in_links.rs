@@ -12,6 +12,7 @@ use crate::domain::ids::UserId;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::store::Store;
+use crate::store::audit_log::insert_action;
 use crate::store::entities::sign_in_link_row::{Column, Entity, Model};
 use crate::store::random_secret::{generate_secret, hash};
 use crate::store::sessions::{self, NewSession, SignInOrigin};
@@ -25,31 +26,24 @@ pub const USER_LINK_LIFE: TimeDelta = TimeDelta::hours(24);
 impl Store {
     /// Creates a link that signs in the built-in administrator once, within [`SIGN_IN_LINK_LIFE`].
     pub async fn create_sign_in_link(&self, now: DateTime<Utc>) -> Result<Secret, Error> {
-        self.create_link(None, now + SIGN_IN_LINK_LIFE, now).await
+        self.create_link(None, now, None).await
     }
 
-    /// Creates a link that signs in this user once, within [`USER_LINK_LIFE`].
-    pub async fn create_sign_in_link_of(
-        &self,
-        user: UserId,
-        now: DateTime<Utc>,
-    ) -> Result<Secret, Error> {
-        self.create_link(Some(user), now + USER_LINK_LIFE, now)
-            .await
-    }
-
-    /// Deletes expired links, too.
-    async fn create_link(
+    /// Creates a link that signs in once: this user within [`USER_LINK_LIFE`], or the built-in
+    /// administrator within [`SIGN_IN_LINK_LIFE`]. `action` is for the audit log. Deletes expired
+    /// links, too.
+    pub async fn create_link(
         &self,
         user: Option<UserId>,
-        expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
+        action: Option<&Action>,
     ) -> Result<Secret, Error> {
         let text = Secret::new(generate_secret());
+        let life = user.map_or(SIGN_IN_LINK_LIFE, |_| USER_LINK_LIFE);
         let row = Model {
             hash: hash(text.expose()),
             created_at: instant::to_millis(now),
-            expires_at: instant::to_millis(expires_at),
+            expires_at: instant::to_millis(now + life),
             used_at: None,
             user_id: user.map(UserId::uuid),
         };
@@ -62,6 +56,9 @@ impl Store {
                 Entity::insert(row.into_active_model())
                     .exec_without_returning(transaction)
                     .await?;
+                if let Some(action) = action {
+                    insert_action(transaction, action).await?;
+                }
                 Ok(text)
             })
             .await

@@ -208,8 +208,8 @@ async fn a_token_works_until_it_is_revoked() {
     let who = || bearer(TestRequest::get().uri("/api/who"), &token);
     assert_eq!(ask(&server, who()).await.body, "read read");
     let id = place.store.list_tokens().await.unwrap()[0].id;
-    assert!(place.store.revoke_token(id, start()).await.unwrap());
-    assert!(!place.store.revoke_token(id, start()).await.unwrap());
+    assert!(place.store.revoke_token(id, start(), None).await.unwrap());
+    assert!(!place.store.revoke_token(id, start(), None).await.unwrap());
     assert_eq!(ask(&server, who()).await.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -218,7 +218,7 @@ async fn every_refusal_of_a_token_reads_the_same() {
     let place = place().await;
     let revoked = place.token("admin").await;
     let id = place.store.list_tokens().await.unwrap()[0].id;
-    place.store.revoke_token(id, start()).await.unwrap();
+    place.store.revoke_token(id, start(), None).await.unwrap();
     let server = place.server().await;
     let anonymous = ask(&server, TestRequest::get().uri("/api/who")).await;
     assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED);

@@ -6,15 +6,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bluetick::domain::account_limit::AccountLimit;
+use bluetick::domain::clock::{Clock as _, SystemClock};
+use bluetick::domain::secret::Secret;
+use bluetick::domain::user::Role;
 use bluetick::http_client;
+use bluetick::operating::backup::{BackupSource, create_backup};
+use bluetick::operating::people::manage_tokens;
+use bluetick::store::Store;
+use bluetick::store::sessions::SignInOrigin;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::harness::app::{SOBOT, message};
+use crate::harness::app::{SOBOT, message, start_app};
 use crate::harness::fleet::Fleet;
+use crate::harness::people::{decision, limited_token, sign_in_new};
 use crate::harness::program::{Program, command, run_to_end};
 use crate::harness::waiting;
 
@@ -276,4 +285,72 @@ async fn what_cannot_be_restored_says_why_and_changes_nothing() {
     let (succeeded, printed) = restored.restore(&backup);
     assert!(succeeded, "{printed}");
     refused(&restored, "restore into an empty data folder");
+}
+
+/// What was revoked or ended since the backup is not known to the restored database.
+#[actix_web::test]
+async fn a_restore_ends_sessions_and_links_and_names_the_tokens_and_users_it_brought_back() {
+    let app = start_app().await;
+    if app.database.is_postgres() {
+        app.finish().await;
+        return;
+    }
+    // The command uses the clock of the machine.
+    app.advance(SystemClock.now() - app.now());
+    sign_in_new(&app, "ada@example.com", Role::Admin).await;
+    limited_token(&app, "read", None, None).await;
+    let (store, decision) = (&app.services.store, decision(app.now()));
+    let unused = store.create_sign_in_link(app.now()).await.unwrap();
+    let (scopes, all) = ("read".parse().unwrap(), AccountLimit::default());
+    manage_tokens::create_token(store, "gone before", &scopes, all, None, &decision)
+        .await
+        .unwrap();
+    let tokens = store.list_tokens().await.unwrap();
+    let gone = tokens.iter().find(|token| token.name == "gone before");
+    let revoked = manage_tokens::revoke_token(store, gone.unwrap().id, &decision).await;
+    assert!(revoked.unwrap());
+    let sessions = "SELECT COUNT(*) || '' AS line FROM sessions";
+    assert_eq!(app.database.query(sessions).await, ["1"]);
+    let outer = tempfile::tempdir().unwrap();
+    let backup = outer.path().join("backup");
+    let source = BackupSource {
+        store,
+        journal: &app.services.journal,
+        data_dir: &app.services.config.data_dir,
+    };
+    create_backup(&source, &backup, &*app.clock, &mut |_| {})
+        .await
+        .unwrap();
+    let restored = Restored::new("http://127.0.0.1:9", &"s".repeat(32));
+    let (succeeded, printed) = restored.restore(&backup);
+    assert!(succeeded, "{printed}");
+    for words in [
+        "1 session was ended, 1 sign-in link deleted",
+        "tokens that are valid again",
+        "ada@example.com",
+        "  operate (operate)",
+        "bluetick token revoke",
+    ] {
+        assert!(printed.contains(words), "{words}: {printed}");
+    }
+    assert!(!printed.contains("gone before"), "{printed}");
+    let file = restored.folder.path().join("data/bluetick.db");
+    let url = Secret::new(format!("sqlite://{}", file.display()));
+    let restored = Store::open(&url, 4).await.unwrap();
+    let email = "ada@example.com".parse().unwrap();
+    let user = restored.find_credentials(&email).await.unwrap();
+    let user = user.unwrap().user;
+    assert_eq!(
+        restored.list_sessions(user.id, app.now()).await.unwrap(),
+        []
+    );
+    let origin = SignInOrigin {
+        now: app.now(),
+        address: None,
+        browser: None,
+    };
+    let signed_in = restored.sign_in_with_link(unused.expose(), &origin).await;
+    assert!(signed_in.unwrap().is_none());
+    restored.close().await.unwrap();
+    app.finish().await;
 }

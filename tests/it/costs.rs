@@ -378,3 +378,85 @@ async fn free_messages_are_taken_from_counts_where_the_messages_were_purged() {
     assert_eq!(total.totals.to_string(), "INR 0.7846");
     app.stop().await;
 }
+
+/// What costs and counts show: the month, each message, the summary, the counts of states.
+async fn shown_costs(app: &App) -> Vec<String> {
+    let mut shown = Vec::new();
+    for path in [
+        "/api/v1/reports/costs.json",
+        "/api/v1/reports/summary.json?interval=month&from=2026-11-01&to=2026-11-30",
+        "/api/v1/stats?bucket=day&from=2026-11-01T00:00:00Z&to=2026-11-30T00:00:00Z",
+    ] {
+        let mut found = app.found(path).await;
+        found.as_object_mut().unwrap().remove("as_of");
+        shown.push(format!("{path}: {found}"));
+    }
+    for row in app.exported("").await {
+        let cost = ["id", "state", "cost", "cost_currency", "cost_basis"];
+        shown.push(format!("{:?}", cost.map(|column| row[column].clone())));
+    }
+    shown
+}
+
+#[actix_web::test]
+async fn an_erasure_changes_no_cost_and_no_count() {
+    let app = start(1, None).await;
+    let (number, user_id) = (BRITAIN.trim_start_matches('+'), "GB.13491208655302741918");
+    for (account, to) in [
+        (KALEYRA, BRITAIN),
+        (SOBOT, BRITAIN),
+        (KALEYRA, BRAZIL),
+        (SOBOT, BRAZIL),
+        (SOBOT, FRANCE),
+    ] {
+        app.deliver_one(account, to, "2026-11-18T10:00:00Z", marketing())
+            .await;
+    }
+    // Groups: that of the customer, and one in which the customer is.
+    let participants = [
+        &[number, "919970000001", "919970000002"][..],
+        &["919970000001", number, user_id, "IN.1", "919970000002"],
+        &[number, "5511987654321", "551187654321"],
+        &[user_id, "IN.1", "IN.2"],
+    ];
+    let mut groups = Vec::new();
+    for (source, participants) in (7..).zip(participants) {
+        for to in [BRITAIN, INDIA] {
+            let created = "2026-11-19T10:00:00Z";
+            let id = app.deliver_one(SOBOT, to, created, marketing()).await;
+            let store = &app.services.store;
+            let mut ledger = store.ledger(app.now()).await.unwrap();
+            ledger.load(&[id]).await.unwrap();
+            for (part, participant) in (1..).zip(participants) {
+                let of_group = if to == INDIA { 100 } else { 0 };
+                let receipt = Receipt {
+                    recipient: Some((*participant).to_owned()),
+                    part,
+                    ..Receipt::ours(
+                        SourceKind::Callback,
+                        Uuid::from_u128(source + of_group),
+                        ReceiptEvent::Stage(Stage::Delivered),
+                        app.now(),
+                    )
+                };
+                ledger.add(id, receipt).unwrap();
+            }
+            store.commit(ledger).await.unwrap();
+            groups.push(id);
+        }
+    }
+    let before = shown_costs(&app).await;
+    for id in [BRITAIN, user_id, "+919970000001", BRAZIL] {
+        let body = serde_json::json!({ "phone": id });
+        let (status, erased) = app.post_json("/api/v1/people/erase", &body).await;
+        assert_eq!(status, 200, "{erased}");
+        assert_eq!(erased["remaining_files"], serde_json::json!([]), "{id}");
+        assert_eq!(shown_costs(&app).await, before, "after erasing {id}");
+    }
+    let store = &app.services.store;
+    let snapshot = store.snapshot().await.unwrap();
+    let (_, _, found) = snapshot.check_messages(None).await.unwrap().unwrap();
+    snapshot.close().await.unwrap();
+    assert_eq!(found, Vec::<String>::new());
+    app.finish().await;
+}

@@ -161,6 +161,7 @@ fn message(id: u128, state: DeliveryState) -> Message {
         due_at: None,
         stages: [None; 6],
         failure: None,
+        erased_country: None,
         deliveries: 1,
         pricing: Pricing {
             billable: Some(true),

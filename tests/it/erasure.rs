@@ -3,20 +3,29 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bluetick::domain::audit_action::{Action, Actor, Verb};
+use bluetick::domain::ids::MessageId;
 use bluetick::domain::scope::Scope;
 use bluetick::operating::actions::Decision;
-use bluetick::operating::erasure::export_person;
+use bluetick::operating::erasure::{ErasureProgress, erase, export_person};
 use bluetick::operating::verify::verify;
+use chrono::TimeDelta;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 
-use crate::harness::app::{ACCOUNTS, App, KALEYRA, SOBOT, image_to, read, start_app};
+use crate::campaigns::{act, called, create, draft, show, upload};
+use crate::harness::app::{
+    ACCOUNTS, App, KALEYRA, SOBOT, image_to, read, read_response, start_app,
+};
 use crate::harness::fleet::Fleet;
+use crate::harness::people::decision;
 
 const NUMBER: &str = "447700900123";
 const USER_ID: &str = "GB.13491208655302741918";
@@ -353,11 +362,31 @@ async fn every_text_column_is_swept_or_exempt() {
     app.finish().await;
 }
 
+/// One callback about the customer and another one.
+async fn deliver_batch(app: &App) {
+    let number_of_other = OTHER.trim_start_matches('+');
+    let value = json!({
+        "metadata": { "phone_number_id": "1" },
+        "contacts": [{ "profile": { "name": "Ada Lovelace" }, "wa_id": number_of_other }],
+        "statuses": [
+            { "id": "wamid.of-ada", "status": "delivered", "timestamp": "1763640000", "recipient_id": number_of_other },
+            { "id": "wamid.of-ines", "status": "delivered", "timestamp": "1763640000", "recipient_id": NUMBER },
+        ],
+    });
+    let batch = json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "changes": [
+        { "field": "messages", "value": value }] }] });
+    app.deliver_callback(SOBOT, &batch).await;
+    app.run_jobs_until_idle().await;
+}
+
 #[actix_web::test]
 async fn an_export_holds_everything_about_one_customer_and_nothing_of_others() {
     let app = start_app().await;
     let ids = fill(&app).await;
     let other = app.send(&image_to(SOBOT, OTHER)).await;
+    let campaign = create(&app, &draft("Summer Sale")).await;
+    upload(&app, &campaign, "text/csv", ROWS.to_owned()).await;
+    deliver_batch(&app).await;
     let outer = tempfile::tempdir().unwrap();
     let file = outer.path().join("customer.zip");
     let decision = Decision {
@@ -367,7 +396,8 @@ async fn an_export_holds_everything_about_one_customer_and_nothing_of_others() {
     let exported = export_person(&app.services, NUMBER, &file, &decision)
         .await
         .unwrap();
-    assert_eq!(exported.messages, 4);
+    // The last one is known only from the callback about both.
+    assert_eq!(exported.messages, 5);
     assert_eq!(
         fs::metadata(&file).unwrap().permissions().mode() & 0o777,
         0o600
@@ -393,13 +423,14 @@ async fn an_export_holds_everything_about_one_customer_and_nothing_of_others() {
         .iter()
         .map(|message| message["id"].as_str().unwrap())
         .collect();
-    assert_eq!(found.len(), ids.len());
+    assert_eq!(found.len(), ids.len() + 1);
     assert!(
         ids.iter().all(|id| found.contains(&id.as_str())),
         "{found:?}"
     );
     assert!(!messages.contains(&other));
-    for message in &listed {
+    let is_ours = |message: &&Value| ids.iter().any(|id| message["id"] == *id);
+    for message in listed.iter().filter(is_ours) {
         assert_eq!(message["caption"], "Only for Ines", "{message}");
         assert!(
             !message["attempts"].as_array().unwrap().is_empty(),
@@ -420,11 +451,308 @@ async fn an_export_holds_everything_about_one_customer_and_nothing_of_others() {
         })
         .collect();
     assert!(bodies.contains("Ines Moreau"), "{bodies}");
+    assert!(bodies.contains("wamid.of-ines"), "{bodies}");
+    for of_others in [
+        OTHER.trim_start_matches('+'),
+        "wamid.of-ada",
+        "Ada Lovelace",
+    ] {
+        assert!(!bodies.contains(of_others), "{of_others}: {bodies}");
+    }
+    let rows = read("campaign-recipients.ndjson");
+    let rows: Vec<Value> = rows
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert_eq!(rows[0]["campaign"], "summer-sale");
+    assert_eq!(rows[0]["row"]["to"], "+447700900123");
+    assert_eq!(rows[0]["row"]["variables"]["city"], "Leeds");
     // A file that exists is kept.
     assert!(
         export_person(&app.services, NUMBER, &file, &decision)
             .await
             .is_err()
+    );
+    app.finish().await;
+}
+
+/// As a process that is killed when the erasure begins a step, or a part of one.
+async fn erase_until(app: &App, step: usize) -> Result<(), usize> {
+    let mut begun = 0;
+    let decision = decision(app.now());
+    let mut progress = |_: ErasureProgress| {
+        assert!(begun != step, "killed");
+        begun += 1;
+    };
+    let erasure = erase(&app.services, USER_ID, &decision, &mut progress);
+    match AssertUnwindSafe(erasure).catch_unwind().await {
+        Ok(report) => {
+            assert_eq!(report.unwrap().remaining, Vec::<PathBuf>::new());
+            Ok(())
+        }
+        Err(_) => Err(step),
+    }
+}
+
+#[actix_web::test]
+async fn an_erasure_that_was_killed_at_any_step_is_completed_by_the_next() {
+    let mut interrupted = Vec::new();
+    for step in 0.. {
+        let app = start_app().await;
+        fill(&app).await;
+        app.send(&personal(SOBOT)).await;
+        let known = json!({ "account": SOBOT, "to": "+447700900123", "kind": "image", "provider_id": "wamid.opaque" });
+        let (status, known) = app.post_json("/api/v1/messages/observed", &known).await;
+        assert_eq!(status, 201, "{known}");
+        // Names neither the number nor an id that holds it.
+        let silent = json!({ "id": "wamid.opaque", "status": "read", "timestamp": "1763640000", "note": "order-of-ines" });
+        app.deliver_callback(SOBOT, &silent).await;
+        app.run_jobs_until_idle().await;
+        let ended = erase_until(&app, step).await;
+        let again = erase_until(&app, usize::MAX).await;
+        assert_eq!(again, Ok(()), "after step {step}");
+        if !app.database.is_postgres() {
+            let traces = list_traces(app.database.folder());
+            assert_eq!(traces, Vec::<String>::new(), "after step {step}");
+        }
+        let left = "SELECT 'callback' AS line FROM callback_outcomes \
+             UNION ALL SELECT 'link' FROM person_links UNION ALL SELECT 'id' FROM provider_ids";
+        assert_eq!(app.database.query(left).await, Vec::<String>::new());
+        assert_verified(&app).await;
+        app.finish().await;
+        match ended {
+            Ok(()) => break,
+            Err(step) => interrupted.push(step),
+        }
+    }
+    assert!(interrupted.len() >= 5, "{interrupted:?}");
+}
+
+async fn post_with_key(app: &App, key: &str, body: &Value) -> (u16, Value, bool) {
+    let request = app.request("POST", "/api/v1/messages");
+    let reply = request.header("Idempotency-Key", key).json(body);
+    let reply = reply.send().await.unwrap();
+    let is_repeated = reply.headers().contains_key("idempotency-replayed");
+    let (status, body) = read_response(reply).await;
+    (status, body, is_repeated)
+}
+
+async fn erase_number(app: &App) -> Value {
+    let body = json!({ "phone": NUMBER });
+    let (status, erased) = app.post_json("/api/v1/people/erase", &body).await;
+    assert_eq!(status, 200, "{erased}");
+    assert_eq!(erased["remaining_files"], json!([]), "{erased}");
+    if !app.database.is_postgres() {
+        assert_eq!(list_traces(app.database.folder()), Vec::<String>::new());
+    }
+    erased
+}
+
+#[actix_web::test]
+async fn after_an_erasure_a_repeated_request_sends_no_second_message() {
+    let app = start_app().await;
+    // One key names the customer; the message of another is not to the customer.
+    let keyed = [
+        ("order-447700900123", personal(SOBOT)),
+        ("order-2", personal(SOBOT)),
+        ("about +44 7700 900123", to_other()),
+    ];
+    let mut first = Vec::new();
+    for (key, body) in &keyed {
+        let (status, reply, _) = post_with_key(&app, key, body).await;
+        assert_eq!(status, 202, "{reply}");
+        first.push(reply["id"].clone());
+    }
+    app.run_jobs_until_idle().await;
+    erase_number(&app).await;
+    let calls = app.received(SOBOT).len();
+    for ((key, body), id) in keyed.iter().zip(&first) {
+        let (status, reply, is_repeated) = post_with_key(&app, key, body).await;
+        assert_eq!((status, is_repeated), (202, true), "{key}: {reply}");
+        assert_eq!(reply["id"], *id, "{key}");
+    }
+    let (status, reply, _) = post_with_key(&app, "order-2", &to_other()).await;
+    assert_eq!(status, 409, "{reply}");
+    let (status, _, is_repeated) = post_with_key(&app, "order-3", &to_other()).await;
+    assert_eq!((status, is_repeated), (202, false));
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.received(SOBOT).len(), calls + 1);
+    // Nothing is kept that names the customer.
+    erase_number(&app).await;
+    let (_, _, is_repeated) = post_with_key(&app, "order-2", &personal(SOBOT)).await;
+    assert!(is_repeated, "after a second erasure");
+    app.finish().await;
+}
+
+const ROWS: &str = "to,name,city,client_reference\n\
+     +447700900001,Omar,Leeds,\n\
+     +447700900123,Ines Moreau,Leeds,\n\
+     +447700900123,Ines Moreau,Leeds,order-of-ines\n\
+     +447700900002,Asha,call +44 7700 900123,\n";
+
+/// An image to another customer.
+fn to_other() -> Value {
+    let mut message = image_to(SOBOT, OTHER);
+    message["name"] = json!("Ada Lovelace");
+    message
+}
+
+fn called_numbers(app: &App) -> Vec<String> {
+    called(app).into_iter().map(|(number, _)| number).collect()
+}
+
+#[actix_web::test]
+async fn recipients_who_wait_are_counted_as_rejected_when_their_rows_name_the_erased_customer() {
+    let app = start_app().await;
+    let id = create(&app, &draft("Summer Sale")).await;
+    let (_, report) = upload(&app, &id, "text/csv", ROWS.to_owned()).await;
+    assert_eq!(report["accepted"], 4, "{report}");
+    erase_number(&app).await;
+    let recipients = show(&app, &id).await["recipients"].clone();
+    assert_eq!(
+        (&recipients["accepted"], &recipients["rejected"]),
+        (&json!(1), &json!(3)),
+        "{recipients}"
+    );
+    assert_eq!(recipients["waiting"], 1, "{recipients}");
+    act(&app, &id, "start").await;
+    app.run_jobs_until_idle().await;
+    let shown = show(&app, &id).await;
+    assert_eq!(shown["state"], "done", "{shown}");
+    assert_eq!(shown["recipients"]["waiting"], 0, "{shown}");
+    assert_eq!(
+        (&shown["progress"]["total"], &shown["progress"]["done"]),
+        (&json!(1), &json!(1)),
+        "{shown}"
+    );
+    assert_eq!(called_numbers(&app), ["447700900001"]);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn after_an_erasure_the_same_file_messages_the_customer_of_a_campaign_no_second_time() {
+    let app = start_app().await;
+    let mut slow = draft("Summer Sale");
+    slow["rate"] = json!(1);
+    let id = create(&app, &slow).await;
+    // The customer got the messages; another recipient waits.
+    let rows: Vec<&str> = ROWS.lines().collect();
+    let sent = [rows[0], rows[2], rows[3], rows[1]].join("\n");
+    upload(&app, &id, "text/csv", sent).await;
+    act(&app, &id, "start").await;
+    app.run_jobs_until_idle().await;
+    app.advance(TimeDelta::seconds(1));
+    app.run_jobs_until_idle().await;
+    assert_eq!(called(&app).len(), 2);
+    let second = create(&app, &draft("Waiting")).await;
+    upload(&app, &second, "text/csv", ROWS.to_owned()).await;
+    erase_number(&app).await;
+    for id in [&id, &second] {
+        let sent = [rows[0], rows[2], rows[3]].join("\n");
+        let (status, report) = upload(&app, id, "text/csv", sent).await;
+        assert_eq!(
+            (status, &report["accepted"], &report["duplicates"]),
+            (200, &json!(0), &json!(2)),
+            "{report}"
+        );
+    }
+    let corrected = "to,name,city\n+447700900002,Asha,Leeds\n".to_owned();
+    let (_, report) = upload(&app, &second, "text/csv", corrected).await;
+    assert_eq!(report["accepted"], 1, "{report}");
+    act(&app, &second, "start").await;
+    app.advance(TimeDelta::seconds(1));
+    app.run_jobs_until_idle().await;
+    let mut later = called_numbers(&app).split_off(2);
+    later.sort();
+    assert_eq!(
+        later,
+        ["447700900001", "447700900001", "447700900002"],
+        "each once per campaign"
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn values_of_templates_to_others_lose_the_number_and_only_it() {
+    let app = start_app().await;
+    let body = |value: &str| {
+        let mut message = to_other();
+        message.as_object_mut().unwrap().remove("caption");
+        message["template"] = json!({ "name": "new_number", "language": "en", "body": ["Ada", value],
+            "buttons": [{ "type": "url", "value": format!("call/{value}") }] });
+        message
+    };
+    let sent = app.send(&body("+44 7700 900-123")).await;
+    app.run_jobs_until_idle().await;
+    let queued = app.send(&body("+447700900123")).await;
+    let unconcerned = app.send(&body("+447700900124")).await;
+    erase_number(&app).await;
+    let template = app.message(&sent).await["template"].clone();
+    assert_eq!(template["body"], json!(["Ada", "…"]), "{template}");
+    assert_eq!(template["buttons"][0]["value"], "…", "{template}");
+    assert_eq!(app.state(&sent).await, "submitted");
+    // It would be sent without a part of its text.
+    assert_eq!(app.state(&queued).await, "cancelled");
+    let template = app.message(&unconcerned).await["template"].clone();
+    assert_eq!(template["body"][1], "+447700900124");
+    assert_eq!(app.state(&unconcerned).await, "queued");
+    assert_verified(&app).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_audit_log_has_no_entry_for_a_message_that_was_left_alone() {
+    let app = start_app().await;
+    let id = app.send(&personal(SOBOT)).await;
+    let claimed = app.services.dispatcher.claim_due().await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    let store = &app.services.store;
+    let message: MessageId = id.parse().unwrap();
+    let action = Action {
+        message: Some(message),
+        ..Action::new(Actor::local("test"), Verb::ErasePerson, app.now())
+    };
+    store
+        .erase_messages(&[message], &[action], &|_| String::new(), app.now())
+        .await
+        .unwrap();
+    assert_eq!(store.list_actions_of(message).await.unwrap(), []);
+    assert_eq!(app.message(&id).await["to"], NUMBER);
+    drop(claimed);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn texts_of_a_campaign_that_hold_the_number_are_removed_when_the_campaign_has_ended() {
+    let app = start_app().await;
+    let message = app.send(&personal(SOBOT)).await;
+    let mut with_caption = draft("Summer Sale");
+    with_caption["caption"] = json!("Call +44 7700 900123");
+    let mut with_template = draft("New Number");
+    with_template.as_object_mut().unwrap().remove("caption");
+    with_template["template"] = json!({ "name": "new_number", "language": "en",
+        "body": ["{{name}}", "+447700900123"], "buttons": [] });
+    for campaign in [&with_caption, &with_template] {
+        let id = create(&app, campaign).await;
+        let body = json!({ "phone": NUMBER });
+        let (status, refused) = app.post_json("/api/v1/people/erase", &body).await;
+        assert_eq!(status, 409, "{refused}");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(&format!("campaign `{id}`")), "{detail}");
+        // Nothing was changed.
+        assert_eq!(app.message(&message).await["to"], NUMBER);
+        assert_eq!(app.state(&message).await, "queued");
+        act(&app, &id, "cancel").await;
+    }
+    erase_number(&app).await;
+    let shown = show(&app, "summer-sale").await;
+    assert_eq!(shown.get("caption"), None, "{shown}");
+    let shown = show(&app, "new-number").await;
+    assert_eq!(
+        shown["template"]["body"],
+        json!(["{{name}}", "…"]),
+        "{shown}"
     );
     app.finish().await;
 }

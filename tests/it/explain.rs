@@ -81,6 +81,7 @@ impl ExplainCase {
                 stages: Default::default(),
                 failure: None,
                 pricing: Pricing::default(),
+                erased_country: None,
                 deliveries: 0,
                 provider_id: None,
                 matched_by: None,

@@ -555,6 +555,7 @@ fn as_exported(message: Message) -> ExportedMessage {
             model: None,
             ..message.pricing
         },
+        erased_country: message.erased_country,
         deliveries: message.deliveries,
         template_name: message.template.map(|template| template.name),
         provider_id: message.provider_id,

@@ -109,7 +109,12 @@ async fn a_stream_ends_when_its_token_is_revoked_and_others_continue() {
     let tokens = app.services.store.list_tokens().await.unwrap();
     let revoked = tokens.iter().find(|token| token.name == "read").unwrap();
     let store = &app.services.store;
-    assert!(store.revoke_token(revoked.id, app.now()).await.unwrap());
+    assert!(
+        store
+            .revoke_token(revoked.id, app.now(), None)
+            .await
+            .unwrap()
+    );
     wait_for_end(leaving).await;
     app.send_image(SOBOT).await;
     let mut events = staying.bytes_stream();

@@ -2,9 +2,10 @@
 
 use bluetick::cli::user::{AddArguments, EmailArgument, LinkArguments, RoleArguments, UserCommand};
 use bluetick::cli::{CommandError, user};
+use bluetick::domain::account_limit::AccountLimit;
 use bluetick::domain::scope::Scope;
 use bluetick::domain::user::{Email, Role};
-use bluetick::operating::people::manage_users;
+use bluetick::operating::people::{manage_tokens, manage_users};
 use bluetick::store::sessions::KeptSessions;
 use chrono::TimeDelta;
 use reqwest::Response;
@@ -491,7 +492,7 @@ async fn callers_that_see_masked_numbers_search_sixty_times_a_minute() {
     let (user, viewer) = sign_in_new(&app, VIEWER, Role::Viewer).await;
     let store = &app.services.store;
     let link = store
-        .create_sign_in_link_of(user.id, app.now())
+        .create_link(Some(user.id), app.now(), None)
         .await
         .unwrap();
     let mut second = Browser::new();
@@ -586,5 +587,70 @@ async fn sessions_of_a_user_end_when_the_password_is_set_for_them() {
         .await
         .unwrap();
     assert!(!is_signed_in(&app, &browser).await);
+    app.finish().await;
+}
+
+/// No change without its entry in the audit log.
+#[actix_web::test]
+async fn tokens_and_links_change_only_together_with_the_audit_log() {
+    let app = start_app().await;
+    let (user, _) = sign_in_new(&app, VIEWER, Role::Viewer).await;
+    let (store, decision) = (&app.services.store, decision(app.now()));
+    let (scopes, all) = ("read".parse().unwrap(), AccountLimit::default());
+    let create = async |name: &str| {
+        manage_tokens::create_token(store, name, &scopes, all.clone(), None, &decision).await
+    };
+    create("kept").await.unwrap();
+    let kept = async || {
+        let tokens = store.list_tokens().await.unwrap();
+        tokens
+            .into_iter()
+            .find(|token| token.name == "kept")
+            .unwrap()
+    };
+    let links = "SELECT COUNT(*) || '' AS line FROM sign_in_links";
+    let links_before = app.database.query(links).await;
+    app.database
+        .execute("ALTER TABLE actions RENAME TO broken_actions")
+        .await;
+    assert!(create("unaudited").await.is_err());
+    let id = kept().await.id;
+    assert!(
+        manage_tokens::revoke_token(store, id, &decision)
+            .await
+            .is_err()
+    );
+    assert!(
+        manage_users::create_link(store, &user, &decision)
+            .await
+            .is_err()
+    );
+    assert!(
+        manage_users::create_admin_link(store, &decision)
+            .await
+            .is_err()
+    );
+    app.database
+        .execute("ALTER TABLE broken_actions RENAME TO actions")
+        .await;
+    let tokens = store.list_tokens().await.unwrap();
+    assert!(tokens.iter().all(|token| token.name != "unaudited"));
+    assert!(kept().await.is_valid_at(app.now()));
+    assert_eq!(app.database.query(links).await, links_before);
+    assert!(
+        manage_tokens::revoke_token(store, id, &decision)
+            .await
+            .unwrap()
+    );
+    manage_users::create_admin_link(store, &decision)
+        .await
+        .unwrap();
+    for (verb, detail) in [
+        ("revoke-token", "kept (read)"),
+        ("create-sign-in-link", "for the built-in administrator"),
+    ] {
+        let entries = audit(&app, &format!("?action={verb}")).await;
+        assert_eq!(entries[0]["detail"], detail, "{entries:?}");
+    }
     app.finish().await;
 }

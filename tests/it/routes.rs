@@ -162,7 +162,7 @@ async fn visitors(app: &App) -> Vec<Visitor> {
         .await
         .unwrap()
         .unwrap();
-    assert!(store.revoke_token(found.id, app.now()).await.unwrap());
+    assert!(store.revoke_token(found.id, app.now(), None).await.unwrap());
     app.advance(TimeDelta::minutes(1));
     all.push(Visitor::by_token("an expired token", &expired, None));
     all.push(Visitor::by_token("a revoked token", &revoked, None));

@@ -40,6 +40,7 @@ mod m20261128_002001_index_changes;
 mod m20261128_002201_cover_counted;
 mod m20261129_000001_index_shares;
 mod m20261129_000002_sum_latencies;
+mod m20261129_000301_keep_country_of_erased;
 
 use sea_orm_migration::prelude::*;
 
@@ -90,6 +91,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_002201_cover_counted::Migration),
             Box::new(m20261129_000001_index_shares::Migration),
             Box::new(m20261129_000002_sum_latencies::Migration),
+            Box::new(m20261129_000301_keep_country_of_erased::Migration),
         ]
     }
 

@@ -20,12 +20,14 @@ use crate::operating::backup::layout::{
     CONNECTIONS, JOURNAL_FILE, MAIN_FILE, STAGING_FOLDER, UPLOADS_FOLDER, database_url,
 };
 use crate::operating::backup::restore::RestoreTarget;
+use crate::operating::backup::restored_access::RestoredAccess;
 use crate::store::Store;
 
 /// What was restored, and what is missing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AcceptedLoss {
     pub doubted: Doubted,
+    pub access: RestoredAccess,
     /// Callbacks that were processed and that the journal does not have.
     pub missing_callbacks: u64,
     /// Callbacks that the main database has not processed yet; `serve` processes them.
@@ -120,15 +122,17 @@ async fn reconcile_opened(
     journal.skip_to(position).await?;
     let reason = "restored from a copy of the data folder: it may have been sent";
     let doubted = Doubted::note(store, target.queued, reason, decision).await?;
+    let access = RestoredAccess::note(store, decision).await?;
     let action = Action {
         detail: Some(format!(
-            "from a copy, with loss accepted; {doubted}, {missing} callbacks are missing"
+            "from a copy, with loss accepted; {doubted}, {missing} callbacks are missing; {access}"
         )),
         ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     Ok(AcceptedLoss {
         doubted,
+        access,
         missing_callbacks: missing,
         unprocessed: u64::try_from(state.end - position).unwrap_or_default(),
         last_callback_at: journal.last_received_at().await?,

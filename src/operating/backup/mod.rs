@@ -11,6 +11,7 @@ mod files;
 mod layout;
 mod manifest;
 mod restore;
+mod restored_access;
 mod schedule;
 
 pub use accept_loss::{AcceptedLoss, restore_with_loss};
@@ -21,4 +22,5 @@ pub use doubted::Doubted;
 pub use existing::{ExistingBackup, list_backup_folders, list_backups};
 pub use manifest::Manifest;
 pub use restore::{RestoreReport, RestoreTarget, restore_backup};
+pub use restored_access::RestoredAccess;
 pub use schedule::{newest_backup, next_after, run_schedule};

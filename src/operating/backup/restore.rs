@@ -15,6 +15,7 @@ use crate::operating::backup::layout::{
     CONNECTIONS, JOURNAL_FILE, MAIN_FILE, STAGING_FOLDER, UPLOADS_FOLDER, database_url,
 };
 use crate::operating::backup::manifest::Manifest;
+use crate::operating::backup::restored_access::RestoredAccess;
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 
@@ -29,6 +30,7 @@ pub struct RestoreTarget<'a> {
 pub struct RestoreReport {
     pub manifest: Manifest,
     pub doubted: Doubted,
+    pub access: RestoredAccess,
 }
 
 pub async fn restore_backup(
@@ -52,9 +54,13 @@ pub async fn restore_backup(
         fs::remove_dir_all(&staging).map_err(BackupError::at(&staging))?;
     }
     copy_checked(backup, &staging, &manifest)?;
-    let doubted = doubt_restored(&staging, &manifest, target.queued, decision).await?;
+    let (doubted, access) = doubt_restored(&staging, &manifest, target.queued, decision).await?;
     move_into_place(&staging, target.data_dir, &manifest)?;
-    Ok(RestoreReport { manifest, doubted })
+    Ok(RestoreReport {
+        manifest,
+        doubted,
+        access,
+    })
 }
 
 fn copy_checked(backup: &Path, staging: &Path, manifest: &Manifest) -> Result<(), BackupError> {
@@ -95,7 +101,7 @@ async fn doubt_restored(
     manifest: &Manifest,
     queued: QueuedMessages,
     decision: &Decision<'_>,
-) -> Result<Doubted, BackupError> {
+) -> Result<(Doubted, RestoredAccess), BackupError> {
     let url = database_url(staging);
     let store = Store::open(&url, CONNECTIONS).await?;
     store.check_schema().await?;
@@ -103,13 +109,14 @@ async fn doubt_restored(
     let taken_at = seconds(manifest.taken_at);
     let reason = format!("restored from a backup taken at {taken_at}: it may have been sent");
     let doubted = Doubted::note(&store, queued, &reason, decision).await?;
+    let access = RestoredAccess::note(&store, decision).await?;
     let action = Action {
-        detail: Some(format!("taken at {taken_at}; {doubted}")),
+        detail: Some(format!("taken at {taken_at}; {doubted}; {access}")),
         ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     store.close().await?;
-    Ok(doubted)
+    Ok((doubted, access))
 }
 
 /// The main database last: without it `serve` starts with nothing that could be sent.

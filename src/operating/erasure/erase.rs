@@ -21,9 +21,9 @@ use crate::operating::erasure::file_search::find_files_with;
 use crate::operating::erasure::identities::{Identities, find_identities};
 use crate::operating::erasure::identity_matcher::IdentityMatcher;
 use crate::receiving::reconcile::ReconcileStep;
-use crate::sending::campaign::recipient_key;
+use crate::sending::campaign::CampaignRows;
 use crate::services::Services;
-use crate::store::erasure_sweep::SWEPT;
+use crate::store::erasure_sweep::{SWEPT, Sweep};
 
 /// Messages erased in one transaction.
 const BATCH: u64 = 50;
@@ -47,11 +47,19 @@ pub struct ErasureReport {
     pub remaining: Vec<PathBuf>,
 }
 
+/// What an erasure does next, and how much of it is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ErasureProgress {
+    pub stage: &'static str,
+    pub done: u64,
+}
+
 /// `text` is a phone number, a `wa_id` or a user id. An interrupted erasure is completed by another.
 pub async fn erase(
     services: &Services,
     text: &str,
     decision: &Decision<'_>,
+    progress: &mut (dyn FnMut(ErasureProgress) + Send),
 ) -> Result<ErasureReport, ErasureError> {
     // Refuses what is no number before the wait; callbacks that wait may link further ids.
     find_identities(&services.store, text).await?;
@@ -61,11 +69,21 @@ pub async fn erase(
     if submitting > 0 {
         return Err(ErasureError::Submitting(submitting));
     }
-    let erasure = Erasure {
+    let matcher = IdentityMatcher::new(&identities);
+    for campaign in services.store.list_unfinished_campaigns().await? {
+        if campaign
+            .texts()
+            .any(|text| matcher.matches(text.as_bytes()))
+        {
+            return Err(ErasureError::UnfinishedCampaign(campaign.id));
+        }
+    }
+    let mut erasure = Erasure {
         services,
-        matcher: IdentityMatcher::new(&identities),
         identities,
+        matcher,
         decision,
+        progress,
     };
     erasure.run(position).await
 }
@@ -95,45 +113,41 @@ struct Erasure<'a> {
     identities: Identities,
     matcher: IdentityMatcher,
     decision: &'a Decision<'a>,
+    progress: &'a mut (dyn FnMut(ErasureProgress) + Send),
 }
 
 impl Erasure<'_> {
-    async fn run(&self, position: i64) -> Result<ErasureReport, ErasureError> {
-        let (mut messages, reporting) = self.erase_messages().await?;
+    /// **Invariant:** whatever finds more of the customer goes after what it finds: campaigns' rows before
+    /// messages, callbacks before the messages that they report on, everything before the links
+    /// between the ids. So an interrupted erasure is completed by another.
+    async fn run(&mut self, position: i64) -> Result<ErasureReport, ErasureError> {
+        self.begin("rows of campaigns");
+        let mut other_rows = self.rows().erase_waiting().await?;
+        let (messages, reporting) = self.cancel_messages().await?;
         let callbacks = self
             .erase_callbacks(position, &messages, &reporting)
             .await?;
-        let other_rows = self.erase_rows().await?;
+        self.erase_spooled()?;
+        let mut erased = self.erase_messages().await?;
+        other_rows += self.erase_rows().await?;
         // Those that were accepted, or queued by a campaign, since the first time.
-        messages.extend(self.erase_messages().await?.0);
+        erased += self.erase_messages().await?;
         // Claimed by a worker meanwhile: the erasure is repeated after their outcome.
         let store = &self.services.store;
         let submitting = store.count_submitting(&self.identities.all).await?;
         if submitting > 0 {
             return Err(ErasureError::Submitting(submitting));
         }
-        self.services.reconciler.forget_known_links();
-        self.services.uploads.remove_of(&messages);
-        let folder = &self.services.config.data_dir;
-        spool::erase_records(folder, &|record| names_customer(&self.matcher, record))
-            .map_err(ErasureError::at(folder))?;
-        let messages = messages.len() as u64;
-        self.record(messages, callbacks).await?;
+        self.begin("links between ids");
+        self.end(erased, callbacks).await?;
+        self.begin("free pages of the databases");
         self.services.store.compact().await?;
         self.services.journal.compact().await?;
+        self.begin("search of the files");
         let earlier_backups = self.list_earlier_backups();
-        // Reads every file, beside callbacks that arrive.
-        let (matcher, data, except) = (
-            self.matcher.clone(),
-            folder.clone(),
-            earlier_backups.clone(),
-        );
-        let search = tokio::task::spawn_blocking(move || find_files_with(&matcher, &data, &except));
-        let remaining = search
-            .await
-            .map_err(|error| ErasureError::at(folder)(io::Error::other(error)))??;
+        let remaining = self.search_files(&earlier_backups).await?;
         Ok(ErasureReport {
-            messages,
+            messages: erased,
             callbacks,
             other_rows,
             former_numbers: self.identities.former,
@@ -142,46 +156,103 @@ impl Erasure<'_> {
         })
     }
 
-    /// Returns the messages, and the callbacks that reported on them.
-    async fn erase_messages(
-        &self,
+    fn begin(&mut self, stage: &'static str) {
+        self.note(stage, 0);
+    }
+
+    fn note(&mut self, stage: &'static str, done: u64) {
+        (self.progress)(ErasureProgress { stage, done });
+    }
+
+    fn rows(&self) -> CampaignRows<'_, impl Fn(&[u8]) -> bool + Sync> {
+        let matcher = &self.matcher;
+        CampaignRows {
+            store: &self.services.store,
+            keys: &self.services.keys,
+            names_customer: |text: &[u8]| matcher.matches(text),
+            now: self.decision.now,
+        }
+    }
+
+    /// Cancels queued messages, so that none is submitted during the erasure. Returns all messages to
+    /// the customer, and the callbacks that reported on them.
+    async fn cancel_messages(
+        &mut self,
     ) -> Result<(BTreeSet<MessageId>, BTreeSet<CallbackId>), db::Error> {
-        let (mut erased, mut callbacks) = (BTreeSet::new(), BTreeSet::new());
+        let (mut messages, mut callbacks) = (BTreeSet::new(), BTreeSet::new());
         let store = &self.services.store;
         let mut after = None;
         loop {
+            self.note("messages", messages.len() as u64);
             let batch = store
                 .list_messages_to(&self.identities.all, after, BATCH)
                 .await?;
             let Some(last) = batch.last() else {
-                return Ok((erased, callbacks));
+                return Ok((messages, callbacks));
             };
             after = Some(*last);
-            let actions: Vec<Action> = batch.iter().map(|id| self.action_on(*id)).collect();
-            callbacks.extend(
-                store
-                    .erase_messages(&batch, &actions, self.decision.now)
-                    .await?,
-            );
-            erased.extend(batch);
+            store.cancel_queued(&batch, self.decision.now).await?;
+            callbacks.extend(store.list_reporting(&batch).await?);
+            messages.extend(batch);
         }
+    }
+
+    /// Returns how many.
+    async fn erase_messages(&mut self) -> Result<u64, db::Error> {
+        let Services {
+            store,
+            keys,
+            uploads,
+            ..
+        } = self.services;
+        let (mut after, mut erased) = (None, 0);
+        loop {
+            self.note("messages", erased);
+            let batch = store
+                .list_messages_to(&self.identities.all, after, BATCH)
+                .await?;
+            let Some(last) = batch.last() else {
+                return Ok(erased);
+            };
+            after = Some(*last);
+            store.cancel_queued(&batch, self.decision.now).await?;
+            self.rows().hash_references(&batch).await?;
+            uploads.remove_of(&batch.iter().copied().collect());
+            let actions: Vec<Action> = batch.iter().map(|id| self.action_on(*id)).collect();
+            let hash = |parts: &[&str]| keys.erased_name(parts);
+            let now = self.decision.now;
+            erased += store
+                .erase_messages(&batch, &actions, &hash, now)
+                .await?
+                .len() as u64;
+        }
+    }
+
+    /// From files that are kept for inspection.
+    fn erase_spooled(&mut self) -> Result<(), ErasureError> {
+        self.begin("spooled callbacks");
+        let (folder, matcher) = (&self.services.config.data_dir, &self.matcher);
+        spool::erase_records(folder, &|record| names_customer(matcher, record))
+            .map_err(ErasureError::at(folder))?;
+        Ok(())
     }
 
     /// Deletes processed callbacks that reported on these messages or name the customer.
     async fn erase_callbacks(
-        &self,
+        &mut self,
         position: i64,
         messages: &BTreeSet<MessageId>,
         reporting: &BTreeSet<CallbackId>,
     ) -> Result<u64, db::Error> {
         let Services { store, journal, .. } = self.services;
-        let selection = CallbackSelection {
-            matcher: &self.matcher,
-            messages,
-            reporting,
-        };
         let (mut after, mut deleted) = (0, 0);
         while after < position {
+            self.note("callbacks", deleted);
+            let selection = CallbackSelection {
+                matcher: &self.matcher,
+                messages,
+                reporting,
+            };
             let entries = journal.read_after(after, READ_ROWS, READ_BYTES).await?;
             let Some(last) = entries.last() else { break };
             after = last.seq;
@@ -197,18 +268,20 @@ impl Erasure<'_> {
         Ok(deleted)
     }
 
-    async fn erase_rows(&self) -> Result<u64, db::Error> {
-        let store = &self.services.store;
-        let keys: Vec<String> = self.identities.phones().map(recipient_key).collect();
-        store
-            .erase_customer_rows(&self.identities.all, &keys)
-            .await?;
-        let names_customer = |bytes: &[u8]| self.matcher.matches(bytes);
+    async fn erase_rows(&mut self) -> Result<u64, db::Error> {
+        self.begin("windows and holds");
+        let Services { store, keys, .. } = self.services;
+        self.rows().hash_numbers(self.identities.phones()).await?;
+        store.erase_customer_rows(&self.identities.all).await?;
         let mut changed = 0;
         for table in SWEPT {
-            changed += store
-                .sweep_table(table, &names_customer, self.decision.now)
-                .await?;
+            self.note(table.name, changed);
+            let matcher = &self.matcher;
+            let sweep = Sweep {
+                names_customer: &|bytes| matcher.matches(bytes),
+                hash: &|parts| keys.erased_name(parts),
+            };
+            changed += store.sweep_table(table, sweep, self.decision.now).await?;
         }
         Ok(changed)
     }
@@ -221,14 +294,30 @@ impl Erasure<'_> {
         }
     }
 
-    /// Without personal data: nothing shows whose data it was.
-    async fn record(&self, messages: u64, callbacks: u64) -> Result<(), db::Error> {
+    /// The entry in the audit log has no personal data: nothing shows whose data it was.
+    async fn end(&self, messages: u64, callbacks: u64) -> Result<(), db::Error> {
         let detail = format!("messages: {messages}, callbacks: {callbacks}");
         let action = Action {
             detail: Some(detail),
             ..Action::new(self.decision.actor, Verb::ErasePerson, self.decision.now)
         };
-        self.services.store.record_action(&action).await
+        let Services {
+            store, reconciler, ..
+        } = self.services;
+        store.end_erasure(&self.identities.all, &action).await?;
+        reconciler.forget_known_links();
+        Ok(())
+    }
+
+    /// Reads every file, beside callbacks that arrive.
+    async fn search_files(&self, except: &[PathBuf]) -> Result<Vec<PathBuf>, ErasureError> {
+        let (matcher, except) = (self.matcher.clone(), except.to_vec());
+        let folder = self.services.config.data_dir.clone();
+        let data = folder.clone();
+        let search = tokio::task::spawn_blocking(move || find_files_with(&matcher, &data, &except));
+        search
+            .await
+            .map_err(|error| ErasureError::at(folder)(io::Error::other(error)))?
     }
 
     /// A folder that cannot be listed is none of our backups.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::db;
+use crate::domain::campaign::CampaignId;
 
 #[derive(Debug, Error)]
 pub enum ErasureError {
@@ -22,6 +23,11 @@ pub enum ErasureError {
     Rebuilding,
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
+    /// It would be sent without a part of its content.
+    #[error(
+        "the campaign `{0}` has not ended, and a text of it holds the number; cancel it or let it end, then erase again"
+    )]
+    UnfinishedCampaign(CampaignId),
     #[error(transparent)]
     Store(#[from] db::Error),
 }

@@ -26,6 +26,8 @@ use crate::operating::erasure::callback_selection::{CallbackSelection, READ_BYTE
 use crate::operating::erasure::erasure_error::ErasureError;
 use crate::operating::erasure::identities::{Identities, find_identities};
 use crate::operating::erasure::identity_matcher::IdentityMatcher;
+use crate::operating::erasure::person_parts::{PersonBody, PersonParts};
+use crate::receiving::parsing;
 use crate::reporting::message_history::MessageHistory;
 use crate::services::Services;
 use crate::store::messages::Found;
@@ -37,7 +39,9 @@ Everything that Bluetick stores about one customer.
 
 customer.json     the ids of the customer, and until when WhatsApp's 24-hour windows are open
 messages.ndjson   one message per line, with receipts, attempts and actions of operators
-callbacks.ndjson  one HTTP request of a provider per line; its body is in callbacks/, as received
+callbacks.ndjson  one HTTP request of a provider per line; its body is in callbacks/. Of a body that also
+                  reports on others, only the parts about the customer, as JSON
+campaign-recipients.ndjson  rows of campaigns whose messages to the customer are not queued yet
 uploads/          files that were sent to the customer and are still stored
 ";
 
@@ -67,11 +71,14 @@ pub async fn export_person(
         archive: ZipWriter::new(created),
         file,
         messages: BTreeSet::new(),
+        message_ids: BTreeSet::new(),
         reporting: BTreeSet::new(),
     };
     export.write_customer(&identities, decision.now).await?;
     export.write_messages(&identities).await?;
-    let callbacks = export.write_callbacks(&identities).await?;
+    let matcher = IdentityMatcher::new(&identities);
+    export.write_campaign_rows(&matcher).await?;
+    let callbacks = export.write_callbacks(&matcher).await?;
     export.write_uploads()?;
     let exported = PersonExport {
         messages: export.messages.len() as u64,
@@ -94,6 +101,8 @@ struct Export<'a> {
     archive: ZipWriter<File>,
     file: &'a Path,
     messages: BTreeSet<MessageId>,
+    /// What providers call them.
+    message_ids: BTreeSet<String>,
     /// Callbacks that reported on them.
     reporting: BTreeSet<CallbackId>,
 }
@@ -149,6 +158,9 @@ impl Export<'_> {
                 return Ok(());
             };
             after = Some(*last);
+            let ids = store.list_provider_ids_of(&batch).await?;
+            let ids = ids.values().flatten().map(|id| id.as_str().to_owned());
+            self.message_ids.extend(ids);
             for id in batch {
                 let Some(Found::Message(message)) = store.find_message(id).await? else {
                     continue;
@@ -164,14 +176,40 @@ impl Export<'_> {
         }
     }
 
+    async fn write_campaign_rows(&mut self, matcher: &IdentityMatcher) -> Result<(), ErasureError> {
+        self.begin("campaign-recipients.ndjson")?;
+        let mut after = None;
+        loop {
+            let store = &self.services.store;
+            let rows = store.list_all_waiting(after.as_ref(), BATCH).await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = Some((last.campaign.clone(), last.position));
+            for row in rows {
+                let text = row.content.unwrap_or_default();
+                let content: Value = serde_json::from_str(&text).unwrap_or_default();
+                let to = content.get("to").and_then(Value::as_str);
+                if to.is_some_and(|to| matcher.matches(to.as_bytes())) {
+                    let row = json!({ "campaign": row.campaign.as_str(), "row": content });
+                    self.write(format!("{row}\n").as_bytes())?;
+                }
+            }
+        }
+    }
+
     /// The list needs memory for the metadata of all, which are small.
-    async fn write_callbacks(&mut self, identities: &Identities) -> Result<u64, ErasureError> {
-        let matcher = IdentityMatcher::new(identities);
+    async fn write_callbacks(&mut self, matcher: &IdentityMatcher) -> Result<u64, ErasureError> {
         let (messages, reporting) = (self.messages.clone(), self.reporting.clone());
+        let message_ids = std::mem::take(&mut self.message_ids);
         let selection = CallbackSelection {
-            matcher: &matcher,
+            matcher,
             messages: &messages,
             reporting: &reporting,
+        };
+        let parts = PersonParts {
+            matcher,
+            message_ids: &message_ids,
         };
         let journal = &self.services.journal;
         let (mut lines, mut number, mut after) = (String::new(), 0, 0);
@@ -183,16 +221,36 @@ impl Export<'_> {
                 .iter()
                 .filter(|entry| selection.includes(&entry.record))
             {
-                lines.push_str(&callback_json(&entry.record).to_string());
+                let body = parts.select(parsing::read_documents(&entry.record));
+                lines.push_str(&callback_json(&entry.record, &body).to_string());
                 lines.push('\n');
-                self.begin(&format!("callbacks/{}", entry.record.id))?;
-                self.write(&entry.record.body)?;
+                self.write_body(&entry.record, &body)?;
                 number += 1;
             }
         }
         self.begin("callbacks.ndjson")?;
         self.write(lines.as_bytes())?;
         Ok(number)
+    }
+
+    fn write_body(
+        &mut self,
+        record: &CallbackRecord,
+        body: &PersonBody,
+    ) -> Result<(), ErasureError> {
+        let name = format!("callbacks/{}", record.id);
+        match body {
+            PersonBody::Whole => {
+                self.begin(&name)?;
+                self.write(&record.body)
+            }
+            PersonBody::Parts(documents) => {
+                self.begin(&name)?;
+                let lines = documents.iter().map(|document| format!("{document}\n"));
+                self.write(lines.collect::<String>().as_bytes())
+            }
+            PersonBody::Omitted => Ok(()),
+        }
     }
 
     fn write_uploads(&mut self) -> Result<(), ErasureError> {
@@ -303,7 +361,13 @@ fn receipt_json(receipt: &Receipt) -> Value {
     })
 }
 
-fn callback_json(record: &CallbackRecord) -> Value {
+fn callback_json(record: &CallbackRecord, body: &PersonBody) -> Value {
+    let file = format!("callbacks/{}", record.id);
+    let (file, holds) = match body {
+        PersonBody::Whole => (Some(file), "as received"),
+        PersonBody::Parts(_) => (Some(file), "the parts about the customer"),
+        PersonBody::Omitted => (None, "omitted: it may be about others"),
+    };
     json!({
         "id": record.id.to_string(),
         "account": record.account.as_str(),
@@ -312,6 +376,7 @@ fn callback_json(record: &CallbackRecord) -> Value {
         "query": record.query,
         "headers": record.headers,
         "from_address": record.remote,
-        "body": format!("callbacks/{}", record.id),
+        "body": file,
+        "body_holds": holds,
     })
 }

@@ -12,8 +12,9 @@ mod export_person;
 mod file_search;
 mod identities;
 mod identity_matcher;
+mod person_parts;
 
-pub use erase::{ErasureReport, erase};
+pub use erase::{ErasureProgress, ErasureReport, erase};
 pub use erasure_error::ErasureError;
 pub use export_person::{PersonExport, export_person};
 pub use identities::{Identities, find_identities};

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::db;
 use crate::domain::account_limit::AccountLimit;
-use crate::domain::api_token::{ApiToken, BadTokenName, parse_token_name};
+use crate::domain::api_token::{BadTokenName, parse_token_name};
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, TokenId};
 use crate::domain::scope::Scopes;
@@ -56,12 +56,13 @@ pub async fn create_token(
         accounts,
         expires_at,
     };
-    match store.create_limited_token(&new, decision.now).await? {
+    let action = about(Verb::CreateToken, name, scopes, &new.accounts, decision);
+    match store
+        .create_limited_token(&new, decision.now, Some(&action))
+        .await?
+    {
         TokenCreation::NameTaken => Err(TokenError::NameTaken(name.to_owned())),
-        TokenCreation::Created(token, text) => {
-            record(store, Verb::CreateToken, &token, decision).await?;
-            Ok(text)
-        }
+        TokenCreation::Created(_, text) => Ok(text),
     }
 }
 
@@ -75,27 +76,26 @@ pub async fn revoke_token(
     let Some(token) = tokens.iter().find(|token| token.id == id) else {
         return Ok(false);
     };
-    let revoked = store.revoke_token(id, decision.now).await?;
-    if revoked {
-        record(store, Verb::RevokeToken, token, decision).await?;
-    }
-    Ok(revoked)
+    let (verb, accounts) = (Verb::RevokeToken, &token.accounts);
+    let action = about(verb, &token.name, &token.scopes, accounts, decision);
+    store.revoke_token(id, decision.now, Some(&action)).await
 }
 
-async fn record(
-    store: &Store,
+/// For the audit log.
+fn about(
     verb: Verb,
-    token: &ApiToken,
+    name: &str,
+    scopes: &Scopes,
+    accounts: &AccountLimit,
     decision: &Decision<'_>,
-) -> Result<(), db::Error> {
-    let of_accounts = if token.accounts.is_limited() {
-        format!(" for {}", token.accounts)
+) -> Action {
+    let of_accounts = if accounts.is_limited() {
+        format!(" for {accounts}")
     } else {
         String::new()
     };
-    let action = Action {
-        detail: Some(format!("{} ({}){of_accounts}", token.name, token.scopes)),
+    Action {
+        detail: Some(format!("{name} ({scopes}){of_accounts}")),
         ..Action::new(decision.actor, verb, decision.now)
-    };
-    store.record_action(&action).await
+    }
 }

@@ -49,7 +49,7 @@ pub async fn add_user(
     if !store.create_user(&user, &action).await? {
         return Err(UserError::Exists(user.email));
     }
-    let link = store.create_sign_in_link_of(user.id, decision.now).await?;
+    let link = store.create_link(Some(user.id), decision.now, None).await?;
     Ok((user, link))
 }
 
@@ -62,10 +62,21 @@ pub async fn create_link(
     if user.disabled_at.is_some() {
         return Err(UserError::Disabled);
     }
-    let link = store.create_sign_in_link_of(user.id, decision.now).await?;
     let action = about(user, Verb::CreateSignInLink, None, decision);
-    store.record_action(&action).await?;
-    Ok(link)
+    let (user, now) = (Some(user.id), decision.now);
+    Ok(store.create_link(user, now, Some(&action)).await?)
+}
+
+/// The secret of a one-time link that signs in the built-in administrator.
+pub async fn create_admin_link(
+    store: &Store,
+    decision: &Decision<'_>,
+) -> Result<Secret, db::Error> {
+    let action = Action {
+        detail: Some("for the built-in administrator".to_owned()),
+        ..Action::new(decision.actor, Verb::CreateSignInLink, decision.now)
+    };
+    store.create_link(None, decision.now, Some(&action)).await
 }
 
 pub async fn change_role(

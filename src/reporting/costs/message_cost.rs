@@ -5,12 +5,11 @@ use chrono::{DateTime, Utc};
 use crate::db::Error;
 use crate::domain::charge::Charge;
 use crate::domain::cost::Cost;
-use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::domain::receipt::Pricing;
 use crate::reporting::costs::pricer::Pricer;
 use crate::store::messages::ExportedMessage;
-use crate::store::recipient_country::country_of;
+use crate::store::recipient_country::charged_country;
 
 /// What the cost of a message depends on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,11 +25,15 @@ impl From<&Message> for MessageCharge {
         Self {
             id: message.id,
             counted_at: message.counted_at,
-            charge: charge(
-                &message.account,
+            charge: Charge::new(
+                message.account.clone(),
                 message.sender.as_deref(),
-                message.recipient.as_deref(),
-                &message.pricing,
+                charged_country(
+                    message.recipient.as_deref(),
+                    message.erased_country.as_deref(),
+                )
+                .as_deref(),
+                (&message.pricing).into(),
             ),
             deliveries: message.deliveries,
         }
@@ -42,25 +45,19 @@ impl From<&ExportedMessage> for MessageCharge {
         Self {
             id: message.id,
             counted_at: message.counted_at,
-            charge: charge(
-                &message.account,
+            charge: Charge::new(
+                message.account.clone(),
                 message.sender.as_deref(),
-                message.recipient.as_deref(),
-                &message.pricing,
+                charged_country(
+                    message.recipient.as_deref(),
+                    message.erased_country.as_deref(),
+                )
+                .as_deref(),
+                (&message.pricing).into(),
             ),
             deliveries: message.deliveries,
         }
     }
-}
-
-fn charge(
-    account: &AccountId,
-    sender: Option<&str>,
-    recipient: Option<&str>,
-    pricing: &Pricing,
-) -> Charge {
-    let country = recipient.and_then(country_of);
-    Charge::new(account.clone(), sender, country.as_deref(), pricing.into())
 }
 
 impl Pricer {

@@ -17,6 +17,7 @@ mod template_fields;
 mod window_check;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -27,18 +28,21 @@ pub use self::message_input::{
 };
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
+use crate::domain::campaign::CampaignId;
+use crate::domain::erased_name;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::{MediaSource, Upload};
 use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::MessageWarning;
 use crate::domain::provider_account::{Account, WindowPolicy};
+use crate::keys::Keys;
 use crate::sending::accept::acceptance_writer::{AcceptanceWriter, WaitingMessage};
 use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::media_check::MediaChecker;
 use crate::sending::queue_outlook::QueueOutlook;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
-use crate::store::message_acceptance::{Accepted, IdempotencyKey};
+use crate::store::message_acceptance::{Accepted, ErasedKey, IdempotencyKey};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {
@@ -59,7 +63,8 @@ pub enum RequestRepeat {
 #[derive(Clone, Debug)]
 pub struct Acceptor {
     store: Store,
-    accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
+    accounts: Arc<BTreeMap<AccountId, Account>>,
+    keys: Arc<Keys>,
     uploads: UploadStorage,
     outlook: QueueOutlook,
     media: MediaChecker,
@@ -70,7 +75,8 @@ impl Acceptor {
     /// Starts the task that stores messages.
     pub fn new(
         store: Store,
-        accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
+        accounts: Arc<BTreeMap<AccountId, Account>>,
+        keys: Arc<Keys>,
         uploads: UploadStorage,
         media: MediaChecker,
     ) -> Self {
@@ -78,6 +84,7 @@ impl Acceptor {
             writer: AcceptanceWriter::start(store.clone()),
             store,
             accounts,
+            keys,
             uploads,
             outlook: QueueOutlook::default(),
             media,
@@ -113,6 +120,12 @@ impl Acceptor {
     pub fn refuses_closed_windows(&self, account: &AccountId) -> bool {
         let account = self.accounts.get(account);
         account.is_some_and(|account| account.window == WindowPolicy::Refuse)
+    }
+
+    /// What stands for a row of a campaign after its customer was erased.
+    pub fn erased_row_keys(&self, campaign: &CampaignId, row_key: &str) -> Vec<String> {
+        self.keys
+            .erased_names(&erased_name::of_row(campaign, row_key))
     }
 
     /// Why the account refuses this message now.
@@ -152,7 +165,7 @@ impl Acceptor {
             .map_err(AcceptError::Invalid)?;
         let account = checked.account;
         let mut draft = checked.draft.clone();
-        let key = key.map(|key| identify(key, &input, &draft));
+        let key = key.map(|key| identify(key, &input, &draft, &self.keys));
         // A repeated request gets the first reply, whatever has changed in the meantime.
         if let Some(key) = &key
             && let Some(known) = self.store.find_accepted(&account.id, key).await?
@@ -229,7 +242,12 @@ fn audited_action(
     })
 }
 
-fn identify(key: RequestKey, input: &MessageInput, draft: &MessageDraft) -> IdempotencyKey {
+fn identify(
+    key: RequestKey,
+    input: &MessageInput,
+    draft: &MessageDraft,
+    keys: &Keys,
+) -> IdempotencyKey {
     let (request_hash, earlier_hash) = match key.request {
         KeyedRequest::Meaning { body_hash } => {
             let hash = request_meaning::hash_meaning(input, draft);
@@ -237,7 +255,14 @@ fn identify(key: RequestKey, input: &MessageInput, draft: &MessageDraft) -> Idem
         }
         KeyedRequest::Any => (String::new(), None),
     };
+    let hashes = std::iter::once(&request_hash).chain(&earlier_hash);
+    let hashes = hashes.flat_map(|hash| keys.erased_names(&erased_name::of_meaning(hash)));
+    let erased = ErasedKey {
+        names: keys.erased_names(&erased_name::of_request(&draft.account, &key.name)),
+        request_hashes: hashes.collect(),
+    };
     IdempotencyKey {
+        erased,
         name: key.name,
         request_hash,
         earlier_hash,

@@ -14,7 +14,7 @@ use crate::domain::campaign::{Campaign, CampaignState};
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::sending::accept::{Acceptor, InvalidField};
-use crate::sending::campaign::import_recipients::{REJECTIONS_LISTED, RejectedRow};
+use crate::sending::campaign::import_recipients::{RejectedRow, note_rejections};
 use crate::sending::campaign::recipient_content::{RecipientContent, column_of};
 use crate::store::Store;
 use crate::store::campaigns::{NewCampaignMessage, WaitingRecipient};
@@ -155,7 +155,7 @@ impl CampaignSender {
                 // A corrected row is accepted then.
                 ledger.delete_recipients(id, &positions).await?;
                 ledger.clear_recipients(id, last).await?;
-                campaign.recipients.taken += taken;
+                campaign.recipients.taken += taken - rejected.len() as u64;
                 note_slots(&mut campaign, taken, now);
                 note_rejections(&mut campaign, rejected);
                 ledger.update_campaign(&campaign).await?;
@@ -295,22 +295,6 @@ fn rejected_row(recipient: &WaitingRecipient, error: InvalidField) -> RejectedRo
         field: column_of(&error.field).to_owned(),
         message: error.message,
     }
-}
-
-fn note_rejections(campaign: &mut Campaign, rejected: Vec<RejectedRow>) {
-    if rejected.is_empty() {
-        return;
-    }
-    let number = rejected.len() as u64;
-    let counts = &mut campaign.recipients;
-    counts.rejected += number;
-    counts.accepted = counts.accepted.saturating_sub(number);
-    counts.taken = counts.taken.saturating_sub(number);
-    let known = campaign.rejections.as_deref().unwrap_or("[]");
-    let mut listed: Vec<RejectedRow> = serde_json::from_str(known).unwrap_or_default();
-    listed.extend(rejected);
-    listed.truncate(REJECTIONS_LISTED);
-    campaign.rejections = serde_json::to_string(&listed).ok();
 }
 
 /// How many messages the campaign's rate allows now.

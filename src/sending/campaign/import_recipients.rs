@@ -109,11 +109,10 @@ pub async fn import(
         let (valid, rejected) = (group.len() as u64, rejections.len() as u64);
         let accepted = match mode {
             ImportMode::DryRun => {
-                let keys: Vec<String> = group.into_iter().map(|row| row.row_key).collect();
-                let known = store.list_known_rows(&campaign.id, &keys).await?;
-                let new = keys
+                let known = store.list_known_rows(&campaign.id, &group).await?;
+                let new = group
                     .into_iter()
-                    .filter(|key| !known.contains(key) && seen.insert(key.clone()));
+                    .filter(|row| !row.is_among(&known) && seen.insert(row.row_key.clone()));
                 new.count() as u64
             }
             ImportMode::Apply => store_group(store, &campaign.id, group, now).await?,
@@ -182,8 +181,10 @@ fn check_fields(
         Some(first) => reject(first),
         None => reject(&InvalidField::new("row", "is not valid")),
     })?;
+    let row_key = row_key(&draft);
     let recipient = NewRecipient {
-        row_key: row_key(&draft),
+        erased_keys: acceptor.erased_row_keys(&campaign.id, &row_key),
+        row_key,
         content: to_json(&content),
     };
     Ok((draft, recipient))
@@ -208,10 +209,9 @@ async fn store_group(
                 return Ok(Err(ImportError::UnknownCampaign));
             };
             if let Some(reason) = campaign.refuses_recipients() {
-                let keys: Vec<String> = recipients.into_iter().map(|row| row.row_key).collect();
-                let known = ledger.list_known_rows(id, &keys).await?;
+                let known = ledger.list_known_rows(id, &recipients).await?;
                 // A file that is imported twice while its campaign ends has nothing new.
-                let has_new = keys.iter().any(|key| !known.contains(key));
+                let has_new = recipients.iter().any(|row| !row.is_among(&known));
                 if campaign.state != CampaignState::Done || has_new {
                     return Ok(Err(ImportError::NotNow(reason)));
                 }
@@ -225,6 +225,22 @@ async fn store_group(
             Ok(Ok(added))
         })
         .await?
+}
+
+/// Recipients who were accepted count as rejected now.
+pub(super) fn note_rejections(campaign: &mut Campaign, rejected: Vec<RejectedRow>) {
+    if rejected.is_empty() {
+        return;
+    }
+    let number = rejected.len() as u64;
+    let counts = &mut campaign.recipients;
+    counts.rejected += number;
+    counts.accepted = counts.accepted.saturating_sub(number);
+    let known = campaign.rejections.as_deref().unwrap_or("[]");
+    let mut listed: Vec<RejectedRow> = serde_json::from_str(known).unwrap_or_default();
+    listed.extend(rejected);
+    listed.truncate(REJECTIONS_LISTED);
+    campaign.rejections = serde_json::to_string(&listed).ok();
 }
 
 /// Keeps what the campaign's page shows of the last upload.

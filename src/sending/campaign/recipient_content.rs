@@ -135,15 +135,19 @@ impl RecipientContent {
 /// Equal for two rows about one recipient: by client reference, else by number. A hash, since it
 /// is kept as long as the campaign.
 pub(super) fn row_key(draft: &MessageDraft) -> String {
-    let text = match &draft.client_reference {
-        Some(reference) => format!("client_reference {reference}"),
-        None => return recipient_key(draft.recipient.digits()),
-    };
-    hash(&text)
+    match &draft.client_reference {
+        Some(reference) => reference_key(reference),
+        None => recipient_key(draft.recipient.digits()),
+    }
+}
+
+/// The key of a recipient with this client reference.
+pub(super) fn reference_key(client_reference: &str) -> String {
+    hash(&format!("client_reference {client_reference}"))
 }
 
 /// The key of a recipient without client reference.
-pub(crate) fn recipient_key(digits: &str) -> String {
+pub(super) fn recipient_key(digits: &str) -> String {
     hash(&format!("to {digits}"))
 }
 

@@ -67,6 +67,17 @@ impl Store {
         rows.into_iter().map(Campaign::try_from).collect()
     }
 
+    /// Campaigns that are neither done nor cancelled.
+    pub async fn list_unfinished_campaigns(&self) -> Result<Vec<Campaign>, Error> {
+        let ended = [CampaignState::Done, CampaignState::Cancelled];
+        let rows = Entity::find()
+            .filter(Column::State.is_not_in(ended))
+            .order_by_asc(Column::CreatedAt)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(Campaign::try_from).collect()
+    }
+
     /// Campaigns for which there may be work.
     pub async fn list_active_campaigns(&self, now: DateTime<Utc>) -> Result<Vec<Campaign>, Error> {
         let states = [

@@ -6,6 +6,7 @@ mod campaign_template;
 mod campaign_writes;
 mod first_use;
 mod queued_messages;
+mod recipient_erasure;
 mod recipients;
 
 pub use campaign_record::CampaignCursor;
@@ -13,4 +14,5 @@ pub use campaign_results::{DeliveryTimes, FailureGroup};
 pub use campaign_writes::NewCampaignMessage;
 pub use queued_messages::Expiry;
 pub(crate) use queued_messages::PAUSED_HOLD;
+pub use recipient_erasure::RecipientRow;
 pub use recipients::{NewRecipient, WaitingRecipient};

@@ -17,8 +17,21 @@ use crate::store::ledger::message_ledger::Ledger;
 pub struct NewRecipient {
     /// Equal for two rows about one recipient.
     pub row_key: String,
+    /// What stands for the key after the recipient was erased.
+    pub erased_keys: Vec<String>,
     /// JSON.
     pub content: String,
+}
+
+impl NewRecipient {
+    fn keys(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.row_key).chain(&self.erased_keys)
+    }
+
+    /// Whether one of these keys is of the recipient.
+    pub fn is_among(&self, known: &HashSet<String>) -> bool {
+        self.keys().any(|key| known.contains(key))
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,24 +60,24 @@ impl Store {
         list_waiting(self.pools().reader(), campaign, limit).await
     }
 
-    /// Which of these row keys the campaign has.
+    /// The keys of those of these recipients that the campaign has.
     pub async fn list_known_rows(
         &self,
         campaign: &CampaignId,
-        row_keys: &[String],
+        recipients: &[NewRecipient],
     ) -> Result<HashSet<String>, Error> {
-        list_known(self.pools().reader(), campaign, row_keys).await
+        list_known(self.pools().reader(), campaign, recipients).await
     }
 }
 
 impl Ledger {
-    /// Which of these row keys the campaign has.
+    /// The keys of those of these recipients that the campaign has.
     pub async fn list_known_rows(
         &self,
         campaign: &CampaignId,
-        row_keys: &[String],
+        recipients: &[NewRecipient],
     ) -> Result<HashSet<String>, Error> {
-        list_known(self.transaction(), campaign, row_keys).await
+        list_known(self.transaction(), campaign, recipients).await
     }
 
     /// Adds recipients that the campaign does not have; returns how many.
@@ -73,6 +86,8 @@ impl Ledger {
         campaign: &CampaignId,
         recipients: Vec<NewRecipient>,
     ) -> Result<u64, Error> {
+        let known = self.list_known_rows(campaign, &recipients).await?;
+        let recipients = recipients.into_iter().filter(|row| !row.is_among(&known));
         let last: Option<i64> = Entity::find()
             .select_only()
             .column(Column::Position)
@@ -183,13 +198,14 @@ async fn list_waiting(
 async fn list_known(
     connection: &impl ConnectionTrait,
     campaign: &CampaignId,
-    row_keys: &[String],
+    recipients: &[NewRecipient],
 ) -> Result<HashSet<String>, Error> {
+    let keys = recipients.iter().flat_map(NewRecipient::keys);
     let known: Vec<String> = Entity::find()
         .select_only()
         .column(Column::RowKey)
         .filter(Column::Campaign.eq(campaign))
-        .filter(Column::RowKey.is_in(row_keys.iter().map(String::as_str)))
+        .filter(Column::RowKey.is_in(keys.map(String::as_str)))
         .into_tuple()
         .all(connection)
         .await?;

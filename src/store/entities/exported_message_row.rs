@@ -50,6 +50,7 @@ pub struct Model {
     pub counted_at: Option<i64>,
     pub campaign: Option<CampaignId>,
     pub template_name: Option<String>,
+    pub erased_country: Option<String>,
 }
 
 without_relations!();

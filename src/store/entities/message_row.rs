@@ -89,6 +89,8 @@ pub struct Model {
     pub media_token: Option<String>,
     /// The first attempt, if it lies in another quarter hour than `created_at`.
     pub counted_at: Option<i64>,
+    /// Of a recipient that was erased: deliveries are charged by it.
+    pub erased_country: Option<String>,
 }
 
 without_relations!();

@@ -12,7 +12,7 @@ use crate::store::entities::charge_count_row::{Entity, Model};
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row;
 use crate::store::ledger::cohort_key::CohortKey;
-use crate::store::recipient_country::country_of;
+use crate::store::recipient_country::charged_country;
 
 /// What deliveries are counted by.
 pub(crate) type ChargeKey = (CohortKey, OrEmpty<CampaignId>, Charge);
@@ -49,7 +49,7 @@ impl ChargeDifferences {
 }
 
 pub(crate) fn charge_of(row: &message_row::Model) -> Charge {
-    let country = row.recipient.as_deref().and_then(country_of);
+    let country = charged_country(row.recipient.as_deref(), row.erased_country.as_deref());
     let reported = ReportedPrice {
         billable: row.billable,
         category: row.pricing_category.as_deref(),

@@ -1,35 +1,38 @@
 //! Removes personal data from messages. State, times, cost and counts stay; recipient, content and
 //! ids go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use crate::db::Error;
 use crate::domain::audit_action::Verb;
 use crate::domain::delivery_state::QueueState;
-use crate::domain::ids::{CallbackId, MessageId};
-use crate::domain::receipt::SourceKind;
+use crate::domain::erased_name;
+use crate::domain::erased_recipient::stand_ins;
+use crate::domain::ids::MessageId;
 use crate::store::entities::{
     action_row, attempt_row, id_conflict_row, idempotency_key_row, message_row, provider_id_row,
     receipt_row, upload_row,
 };
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::template_values::NO_VALUES;
+use crate::store::recipient_country::charged_country;
 
-/// Stands for a removed text in a column that must have one.
-pub(in crate::store) const ERASED: &str = "…";
+/// What stands for the parts of a name; see [`erased_name`].
+pub(crate) type NameHash<'a> = &'a (dyn Fn(&[&str]) -> String + Sync);
 
 impl Ledger {
-    /// Removes the personal data of these messages and cancels those that are queued; returns the
-    /// callbacks that reported on them. Those that are being submitted stay: their outcome would bring
-    /// the data back. None may be loaded.
+    /// Removes the personal data of these messages and cancels those that are queued; returns those
+    /// that it erased. Those that are being submitted stay: their outcome would bring the data back.
+    /// None may be loaded.
     pub async fn erase_messages(
         &mut self,
         ids: &[MessageId],
-    ) -> Result<BTreeSet<CallbackId>, Error> {
+        hash: NameHash<'_>,
+    ) -> Result<BTreeSet<MessageId>, Error> {
         let messages: Vec<Uuid> = message_row::Entity::find()
             .select_only()
             .column(message_row::Column::Id)
@@ -39,9 +42,9 @@ impl Ledger {
             .all(&self.transaction)
             .await?;
         let ids: Vec<MessageId> = messages.iter().map(|id| MessageId::from(*id)).collect();
-        let callbacks = self.list_reporting(&messages).await?;
         self.erase_receipts(&messages).await?;
         self.erase_attempts(&messages).await?;
+        self.hash_keys(&messages, hash).await?;
         self.delete_ids(&messages).await?;
         self.load(&ids).await?;
         for id in &ids {
@@ -52,7 +55,53 @@ impl Ledger {
             erase_columns(&mut entry.row);
             entry.mark_ids_changed();
         }
-        Ok(callbacks)
+        Ok(ids.into_iter().collect())
+    }
+
+    /// Cancels those of these messages that are queued.
+    pub async fn cancel_all_queued(&mut self, ids: &[MessageId]) -> Result<(), Error> {
+        self.load(ids).await?;
+        for id in ids {
+            self.cancel_queued(*id);
+            self.fold_again(*id);
+        }
+        Ok(())
+    }
+
+    /// Replaces recipients in the receipts of these messages, so that as many are counted as before.
+    pub(in crate::store) async fn erase_recipients(
+        &self,
+        messages: &[Uuid],
+        is_erased: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<(), Error> {
+        let rows: Vec<(Uuid, String)> = receipt_row::Entity::find()
+            .select_only()
+            .columns([receipt_row::Column::Message, receipt_row::Column::Recipient])
+            .distinct()
+            .filter(receipt_row::Column::Message.is_in(messages.iter().copied()))
+            .filter(receipt_row::Column::Recipient.is_not_null())
+            .into_tuple()
+            .all(&self.transaction)
+            .await?;
+        let mut recipients: BTreeMap<Uuid, Vec<&str>> = BTreeMap::new();
+        for (message, recipient) in &rows {
+            recipients.entry(*message).or_default().push(recipient);
+        }
+        let mut replaced: BTreeMap<(&str, String), Vec<Uuid>> = BTreeMap::new();
+        for (message, recipients) in &recipients {
+            for replacement in stand_ins(recipients, is_erased) {
+                replaced.entry(replacement).or_default().push(*message);
+            }
+        }
+        for ((recipient, stand_in), messages) in replaced {
+            receipt_row::Entity::update_many()
+                .col_expr(receipt_row::Column::Recipient, Expr::value(stand_in))
+                .filter(receipt_row::Column::Message.is_in(messages))
+                .filter(receipt_row::Column::Recipient.eq(recipient))
+                .exec(&self.transaction)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Cancels a loaded message that is queued.
@@ -71,35 +120,33 @@ impl Ledger {
         }
     }
 
-    async fn list_reporting(&self, messages: &[Uuid]) -> Result<BTreeSet<CallbackId>, Error> {
-        let sources: Vec<Uuid> = receipt_row::Entity::find()
-            .select_only()
-            .column(receipt_row::Column::Source)
-            .distinct()
-            .filter(receipt_row::Column::Message.is_in(messages.iter().copied()))
-            .filter(receipt_row::Column::SourceKind.eq(SourceKind::Callback))
-            .into_tuple()
-            .all(&self.transaction)
-            .await?;
-        Ok(sources.into_iter().map(Into::into).collect())
-    }
-
     async fn erase_receipts(&self, messages: &[Uuid]) -> Result<(), Error> {
         let nothing = || Expr::value(None::<String>);
         receipt_row::Entity::update_many()
-            .col_expr(receipt_row::Column::Recipient, nothing())
             .col_expr(receipt_row::Column::Detail, nothing())
             .col_expr(receipt_row::Column::PricingRaw, nothing())
             .filter(receipt_row::Column::Message.is_in(messages.iter().copied()))
             .exec(&self.transaction)
             .await?;
+        self.erase_recipients(messages, &|_| true).await
+    }
+
+    /// A repeated request is recognised by the hash of its key.
+    async fn hash_keys(&self, messages: &[Uuid], hash: NameHash<'_>) -> Result<(), Error> {
+        let rows = idempotency_key_row::Entity::find()
+            .filter(idempotency_key_row::Column::Message.is_in(messages.iter().copied()))
+            .all(&self.transaction)
+            .await?;
+        for row in rows {
+            hash_key(&self.transaction, &row, hash).await?;
+        }
         Ok(())
     }
 
     async fn erase_attempts(&self, messages: &[Uuid]) -> Result<(), Error> {
         let nothing = || Expr::value(None::<String>);
         attempt_row::Entity::update_many()
-            .col_expr(attempt_row::Column::Request, Expr::value(ERASED))
+            .col_expr(attempt_row::Column::Request, Expr::value(erased_name::TEXT))
             .col_expr(attempt_row::Column::Reply, nothing())
             .col_expr(attempt_row::Column::Detail, nothing())
             .filter(attempt_row::Column::Message.is_in(messages.iter().copied()))
@@ -129,10 +176,6 @@ impl Ledger {
             )
             .exec(&self.transaction)
             .await?;
-        idempotency_key_row::Entity::delete_many()
-            .filter(idempotency_key_row::Column::Message.is_in(these()))
-            .exec(&self.transaction)
-            .await?;
         upload_row::Entity::delete_many()
             .filter(upload_row::Column::Message.is_in(these()))
             .exec(&self.transaction)
@@ -141,7 +184,37 @@ impl Ledger {
     }
 }
 
+/// Hashes name and request of an idempotency key, unless they are hashed already.
+pub(in crate::store) async fn hash_key(
+    transaction: &DatabaseTransaction,
+    row: &idempotency_key_row::Model,
+    hash: NameHash<'_>,
+) -> Result<(), Error> {
+    if row.request_hash.starts_with(erased_name::PREFIX) {
+        return Ok(());
+    }
+    let name = hash(&erased_name::of_request(&row.account, &row.name));
+    let request_hash = hash(&erased_name::of_meaning(&row.request_hash));
+    idempotency_key_row::Entity::update_many()
+        .col_expr(idempotency_key_row::Column::Name, Expr::value(name))
+        .col_expr(
+            idempotency_key_row::Column::RequestHash,
+            Expr::value(request_hash),
+        )
+        .col_expr(
+            idempotency_key_row::Column::Warnings,
+            Expr::value(None::<String>),
+        )
+        .filter(idempotency_key_row::Column::Account.eq(&row.account))
+        .filter(idempotency_key_row::Column::Name.eq(&row.name))
+        .exec(transaction)
+        .await?;
+    Ok(())
+}
+
 fn erase_columns(row: &mut message_row::Model) {
+    let (recipient, erased) = (row.recipient.as_deref(), row.erased_country.as_deref());
+    row.erased_country = charged_country(recipient, erased);
     row.recipient = None;
     row.recipient_reversed = None;
     row.recipient_name = None;

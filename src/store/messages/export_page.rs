@@ -50,6 +50,8 @@ pub struct ExportedMessage {
     pub read_at: Option<DateTime<Utc>>,
     pub failure: Option<ExportedFailure>,
     pub pricing: Pricing,
+    /// Of a recipient that was erased.
+    pub erased_country: Option<String>,
     /// How many recipients it reached: more than one in a group.
     pub deliveries: i64,
     /// The wamid if one is known, else the id of the send reply.
@@ -192,6 +194,7 @@ impl TryFrom<Model> for ExportedMessage {
                 currency: row.price_currency,
                 raw: None,
             },
+            erased_country: row.erased_country,
             deliveries: row.deliveries,
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
             created_at,

@@ -129,6 +129,7 @@ compare!(
     template_values,
     media_token,
     counted_at,
+    erased_country,
     created_at,
 );
 

@@ -81,6 +81,7 @@ impl TryFrom<Model> for Message {
                 currency: row.price_currency,
                 raw: None,
             },
+            erased_country: row.erased_country,
             deliveries: row.deliveries,
             resend_of: row.resend_of.map(Into::into),
             resent_as: row.resent_as.map(Into::into),

@@ -141,6 +141,7 @@ impl NewMessage {
             template_values: None,
             media_token: None,
             counted_at: None,
+            erased_country: None,
         }
     }
 }

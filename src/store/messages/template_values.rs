@@ -1,8 +1,10 @@
 //! Values of a template as JSON; in a message beside the columns of name and language.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::db::Error;
+use crate::domain::erased_name;
 use crate::domain::template::{Template, TemplateButton};
 use crate::store::entities::message_row::Model;
 
@@ -53,6 +55,34 @@ impl TemplateValues {
             buttons: buttons.collect::<Option<_>>()?,
         })
     }
+}
+
+/// The same values, of a message or a campaign; `…` takes the place of those that name the customer.
+pub(in crate::store) fn without(text: &str, names_customer: &dyn Fn(&[u8]) -> bool) -> String {
+    let Ok(mut stored) = serde_json::from_str::<Map<String, Value>>(text) else {
+        return NO_VALUES.to_owned();
+    };
+    let of = |name: &str| stored.get(name).cloned().unwrap_or_default();
+    let (mut body, mut buttons) = (of("body"), of("buttons"));
+    let values = buttons.as_array_mut().into_iter().flatten();
+    let values = values.filter_map(|button| button.get_mut("value"));
+    for value in body.as_array_mut().into_iter().flatten().chain(values) {
+        let text = value.as_str().unwrap_or_default();
+        if names_customer(text.as_bytes()) {
+            *value = erased_name::TEXT.into();
+        }
+    }
+    stored.insert("body".to_owned(), body);
+    stored.insert("buttons".to_owned(), buttons);
+    let text = Value::Object(stored.clone()).to_string();
+    if !names_customer(text.as_bytes()) {
+        return text;
+    }
+    // The number is spread over several values.
+    for name in ["body", "buttons"] {
+        stored.insert(name.to_owned(), Value::Array(Vec::new()));
+    }
+    Value::Object(stored).to_string()
 }
 
 pub(super) fn encode(template: &Template) -> String {

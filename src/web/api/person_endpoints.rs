@@ -60,7 +60,7 @@ pub(crate) async fn erase_person(
             actor: caller.actor(),
             now: services.clock.now(),
         };
-        erase(&services, &request.phone, &decision).await
+        erase(&services, &request.phone, &decision, &mut |_| {}).await
     });
     let report = erased
         .await
@@ -89,9 +89,10 @@ impl From<ErasureError> for ApiError {
     fn from(error: ErasureError) -> Self {
         match error {
             ErasureError::InvalidIdentity(message) => Self::field("phone", message),
-            ErasureError::Submitting(_) | ErasureError::Unprocessed | ErasureError::Rebuilding => {
-                Self::NotPossible(error.to_string())
-            }
+            ErasureError::Submitting(_)
+            | ErasureError::Unprocessed
+            | ErasureError::Rebuilding
+            | ErasureError::UnfinishedCampaign(_) => Self::NotPossible(error.to_string()),
             ErasureError::File { .. } => Self::Internal(error.into()),
             ErasureError::Store(error) => error.into(),
         }

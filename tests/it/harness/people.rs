@@ -103,7 +103,11 @@ pub(crate) async fn limited_token(
         expires_at,
     };
     let store = &app.services.store;
-    match store.create_limited_token(&new, app.now()).await.unwrap() {
+    match store
+        .create_limited_token(&new, app.now(), None)
+        .await
+        .unwrap()
+    {
         TokenCreation::Created(_, text) => text.expose().to_owned(),
         TokenCreation::NameTaken => panic!("the name is taken"),
     }

@@ -1,0 +1,51 @@
+//! Who has access to restored data: what was revoked or ended since the backup is not known there.
+
+use std::fmt;
+
+use crate::domain::api_token::ApiToken;
+use crate::domain::user::User;
+use crate::operating::actions::Decision;
+use crate::operating::backup::backup_error::BackupError;
+use crate::store::Store;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RestoredAccess {
+    pub ended_sessions: u64,
+    /// Links that were not used yet.
+    pub deleted_links: u64,
+    /// Valid again, also if they were revoked since.
+    pub tokens: Vec<ApiToken>,
+    /// Enabled again, with the roles and passwords of then.
+    pub users: Vec<User>,
+}
+
+impl RestoredAccess {
+    /// Ends sessions and deletes sign-in links: people can get new ones. Programs cannot, so tokens
+    /// stay, to be judged by the operator.
+    pub(super) async fn note(store: &Store, decision: &Decision<'_>) -> Result<Self, BackupError> {
+        let (ended_sessions, deleted_links) = store.end_all_sign_ins(decision.now).await?;
+        let mut tokens = store.list_tokens().await?;
+        tokens.retain(|token| token.is_valid_at(decision.now));
+        let mut users = store.list_users().await?;
+        users.retain(|user| user.disabled_at.is_none());
+        Ok(Self {
+            ended_sessions,
+            deleted_links,
+            tokens,
+            users,
+        })
+    }
+}
+
+impl fmt::Display for RestoredAccess {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{} sessions were ended, {} sign-in links deleted, {} tokens and {} users are valid",
+            self.ended_sessions,
+            self.deleted_links,
+            self.tokens.len(),
+            self.users.len()
+        )
+    }
+}

@@ -1,0 +1,215 @@
+//! The parts of a callback's body that concern one customer: a batch also reports on others, whose data
+//! an export must not hold.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::operating::erasure::identity_matcher::IdentityMatcher;
+
+/// What an export holds of a body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum PersonBody {
+    /// As received.
+    Whole,
+    /// Without what is about others.
+    Parts(Vec<Value>),
+    /// It may be about others, and cannot be taken apart.
+    Omitted,
+}
+
+/// By what the parts of a body name the customer.
+pub(super) struct PersonParts<'a> {
+    pub(super) matcher: &'a IdentityMatcher,
+    /// Ids of messages to the customer.
+    pub(super) message_ids: &'a BTreeSet<String>,
+}
+
+impl PersonParts<'_> {
+    /// `documents` are those of the body; `None` if it cannot be read. A list keeps the elements that
+    /// name the customer.
+    pub(super) fn select(&self, documents: Option<Vec<Value>>) -> PersonBody {
+        let Some(documents) = documents else {
+            return PersonBody::Omitted;
+        };
+        let mut is_whole = true;
+        let is_named = documents.iter().any(|document| self.names(document));
+        if !is_named {
+            // It was posted to the report URL of a message, or its ids were forgotten.
+            return match documents.as_slice() {
+                [] => PersonBody::Whole,
+                [document] if !holds_batch(document) => PersonBody::Whole,
+                _ => PersonBody::Omitted,
+            };
+        }
+        let mut kept = Vec::new();
+        for document in documents {
+            if self.names(&document) {
+                kept.push(self.keep(document, &mut is_whole));
+            } else {
+                is_whole = false;
+            }
+        }
+        if is_whole {
+            PersonBody::Whole
+        } else {
+            PersonBody::Parts(kept)
+        }
+    }
+
+    fn keep(&self, value: Value, is_whole: &mut bool) -> Value {
+        match value {
+            Value::Array(elements) if elements.iter().any(is_compound) => {
+                let mut kept = Vec::new();
+                for element in elements {
+                    if self.names(&element) {
+                        kept.push(self.keep(element, is_whole));
+                    } else {
+                        *is_whole = false;
+                    }
+                }
+                Value::Array(kept)
+            }
+            Value::Object(fields) if is_list(&fields) => {
+                let mut kept = Map::new();
+                for (name, element) in fields {
+                    if self.names(&element) {
+                        kept.insert(name, self.keep(element, is_whole));
+                    } else {
+                        *is_whole = false;
+                    }
+                }
+                Value::Object(kept)
+            }
+            // A part about the customer is kept with its own lists, such as errors.
+            Value::Object(fields) if fields.values().any(|field| self.is_named_in_list(field)) => {
+                let fields = fields.into_iter();
+                fields
+                    .map(|(name, field)| (name, self.keep(field, is_whole)))
+                    .collect()
+            }
+            other => other,
+        }
+    }
+
+    fn is_named_in_list(&self, value: &Value) -> bool {
+        match value {
+            Value::Array(elements) => elements
+                .iter()
+                .any(|element| is_compound(element) && self.names(element)),
+            Value::Object(fields) if is_list(fields) => {
+                fields.values().any(|element| self.names(element))
+            }
+            Value::Object(fields) => fields.values().any(|field| self.is_named_in_list(field)),
+            _ => false,
+        }
+    }
+
+    fn names(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => {
+                self.message_ids.contains(text) || self.matcher.matches(text.as_bytes())
+            }
+            Value::Number(number) => {
+                let text = number.to_string();
+                self.message_ids.contains(&text) || self.matcher.matches(text.as_bytes())
+            }
+            Value::Array(elements) => elements.iter().any(|element| self.names(element)),
+            Value::Object(fields) => fields
+                .iter()
+                .any(|(name, field)| self.matcher.matches(name.as_bytes()) || self.names(field)),
+            Value::Null | Value::Bool(_) => false,
+        }
+    }
+}
+
+fn is_compound(value: &Value) -> bool {
+    value.is_object() || value.is_array()
+}
+
+/// Senders write `{"0": …, "1": …}` for lists, too.
+fn is_list(fields: &Map<String, Value>) -> bool {
+    let is_number = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
+    !fields.is_empty() && fields.keys().all(is_number) && fields.values().all(is_compound)
+}
+
+/// Whether it may report on more than one message.
+fn holds_batch(value: &Value) -> bool {
+    match value {
+        Value::Array(elements) => elements.len() > 1 || elements.iter().any(holds_batch),
+        Value::Object(fields) => {
+            (is_list(fields) && fields.len() > 1) || fields.values().any(holds_batch)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::operating::erasure::identities::Identities;
+
+    fn select(documents: Option<Vec<Value>>) -> PersonBody {
+        let identities = Identities {
+            all: BTreeSet::from(["447700900123".to_owned()]),
+            former: 0,
+        };
+        PersonParts {
+            matcher: &IdentityMatcher::new(&identities),
+            message_ids: &BTreeSet::from(["opaque-1".to_owned()]),
+        }
+        .select(documents)
+    }
+
+    #[test]
+    fn a_body_about_one_customer_is_kept_as_received() {
+        for body in [
+            json!({ "id": "opaque-1", "status": "failed", "errors": [{ "code": 1 }, { "code": 2 }] }),
+            json!({ "entry": [{ "id": "1", "changes": [{ "value": {
+                "metadata": { "phone_number_id": "1" },
+                "statuses": [{ "recipient_id": "447700900123", "errors": [{ "code": 1 }] }] } }] }] }),
+            json!({ "number": 447_700_900_123_u64, "tags": ["a", "b"] }),
+            json!({ "to": { "phone": "+44 7700 900123" }, "errors": [{ "code": 1 }] }),
+            // Posted to a report URL.
+            json!({ "status": "read" }),
+        ] {
+            assert_eq!(
+                select(Some(vec![body.clone()])),
+                PersonBody::Whole,
+                "{body}"
+            );
+        }
+        assert_eq!(select(Some(Vec::new())), PersonBody::Whole);
+    }
+
+    #[test]
+    fn of_a_batch_the_parts_of_the_customer_are_kept() {
+        let own = json!({ "id": "opaque-1", "errors": [{ "code": 1 }] });
+        let other = json!({ "id": "opaque-2", "to": "447700900124" });
+        for (body, kept) in [
+            (json!([own, other]), json!([own])),
+            (json!({ "0": other, "1": own }), json!({ "1": own })),
+            (
+                json!({ "account": "1", "contacts": [{ "name": "Ada", "wa_id": "447700900124" }], "statuses": [other, own] }),
+                json!({ "account": "1", "contacts": [], "statuses": [own] }),
+            ),
+            (
+                json!({ "entry": [{ "changes": [{ "statuses": [other] }] }, { "changes": [{ "statuses": [own] }] }] }),
+                json!({ "entry": [{ "changes": [{ "statuses": [own] }] }] }),
+            ),
+        ] {
+            assert_eq!(select(Some(vec![body])), PersonBody::Parts(vec![kept]));
+        }
+        let lines = Some(vec![other, own.clone()]);
+        assert_eq!(select(lines), PersonBody::Parts(vec![own]));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_apart_is_omitted() {
+        assert_eq!(select(None), PersonBody::Omitted);
+        let batch = json!([{ "id": "a" }, { "id": "b" }]);
+        assert_eq!(select(Some(vec![batch])), PersonBody::Omitted);
+    }
+}
