@@ -10,13 +10,18 @@ use crate::db::Error;
 use crate::store::entities::{charge_count_row, latency_count_row, message_count_row, message_row};
 use crate::store::ledger::charge_counts;
 use crate::store::ledger::message_counts::{BUCKET, Differences, bucket_of};
-use crate::store::store_settings;
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
+use crate::store::{callback_books, store_settings};
 
 /// Buckets per call: a day.
 const DAY_BUCKETS: i64 = 96;
 
 impl VerifySnapshot {
+    /// Discrepancies of the counts of outcomes.
+    pub async fn check_outcome_counts(&self) -> Result<Vec<String>, Error> {
+        callback_books::compare_with_recount(&self.transaction).await
+    }
+
     /// Recounts the first day at or after `bucket`. Returns where the next day begins, the number
     /// of counts and the discrepancies; `None` after the last day.
     pub async fn check_counts(

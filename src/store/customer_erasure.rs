@@ -16,12 +16,12 @@ use crate::db::{Error, instant};
 use crate::domain::audit_action::Action;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
-use crate::store::Store;
 use crate::store::entities::{
     account_event_row, callback_outcome_row, campaign_recipient_row, crashed_callback_row,
     message_row, person_link_row, quarantined_part_row, recipient_hold_row, window_row,
 };
 use crate::store::messages::message_lookup::list_ids;
+use crate::store::{Store, callback_books};
 
 impl Store {
     /// The next messages to these recipients, by id; at most `limit`.
@@ -130,10 +130,9 @@ impl Store {
             let these = || ids.iter().copied();
             self.pools()
                 .within(async |transaction| {
-                    callback_outcome_row::Entity::delete_many()
-                        .filter(callback_outcome_row::Column::Callback.is_in(these()))
-                        .exec(transaction)
-                        .await?;
+                    let outcomes = callback_outcome_row::Column::Callback.is_in(these());
+                    let outcomes = Condition::all().add(outcomes);
+                    callback_books::remove_outcomes(transaction, outcomes).await?;
                     quarantined_part_row::Entity::delete_many()
                         .filter(quarantined_part_row::Column::Callback.is_in(these()))
                         .exec(transaction)

@@ -38,6 +38,8 @@ mod m20261128_001111_count_by_attempt;
 mod m20261128_001112_create_alerts;
 mod m20261128_002001_index_changes;
 mod m20261128_002201_cover_counted;
+mod m20261129_000101_keep_warnings;
+mod m20261129_000102_count_outcomes;
 
 use sea_orm_migration::prelude::*;
 
@@ -86,6 +88,8 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_001112_create_alerts::Migration),
             Box::new(m20261128_002001_index_changes::Migration),
             Box::new(m20261128_002201_cover_counted::Migration),
+            Box::new(m20261129_000101_keep_warnings::Migration),
+            Box::new(m20261129_000102_count_outcomes::Migration),
         ]
     }
 

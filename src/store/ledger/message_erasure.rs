@@ -13,8 +13,8 @@ use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::receipt::SourceKind;
 use crate::store::entities::{
-    action_row, attempt_row, id_conflict_row, idempotency_key_row, message_row, provider_id_row,
-    receipt_row, upload_row,
+    action_row, attempt_row, id_conflict_row, idempotency_key_row, message_row,
+    message_warning_row, provider_id_row, receipt_row, upload_row,
 };
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::template_values::NO_VALUES;
@@ -131,6 +131,10 @@ impl Ledger {
             .await?;
         idempotency_key_row::Entity::delete_many()
             .filter(idempotency_key_row::Column::Message.is_in(these()))
+            .exec(&self.transaction)
+            .await?;
+        message_warning_row::Entity::delete_many()
+            .filter(message_warning_row::Column::Message.is_in(these()))
             .exec(&self.transaction)
             .await?;
         upload_row::Entity::delete_many()
