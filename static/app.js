@@ -361,7 +361,7 @@
       fields.set("action", "check");
       try {
         const reply = await fetch(form.getAttribute("action"), { method: "POST", body: fields, signal: request.signal });
-        if (reply.redirected || ![200, 422].includes(reply.status)) return;
+        if (reply.redirected || !reply.ok) return;
         const page = new DOMParser().parseFromString(await reply.text(), "text/html");
         for (const error of form.querySelectorAll(".field-error[id]")) {
           const name = error.id.replace("error-", "");

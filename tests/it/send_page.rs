@@ -304,3 +304,12 @@ async fn the_accounts_page_leads_from_nothing_to_the_first_callback() {
     assert!(connected.contains("Connected: callbacks arrive."));
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn a_check_while_typing_shows_errors_and_fails_nothing() {
+    let app = start_app().await;
+    let page = submit(&app, form("check", SOBOT, "12")).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.text.contains("aria-describedby=\"error-to\""));
+    app.finish().await;
+}

@@ -87,6 +87,10 @@ async fn preview(
             page.file_chosen = input.upload.is_some();
             respond(services, page).await
         }
+        // A check while the operator types fails nothing.
+        Err(AcceptError::Invalid(errors)) if inspection == MediaInspection::Skipped => {
+            respond(services, SendPage::new(form.with_errors(errors))).await
+        }
         Err(AcceptError::Invalid(errors)) => show_errors(services, form, errors).await,
         Err(error) => Err(error.into()),
     }
