@@ -258,22 +258,23 @@ describe("the dashboard", { concurrency: false }, () => {
     await page.goto("/");
     await page.getByLabel("Pages").getByRole("link", { name: "Send", exact: true }).click();
     await page.getByRole("heading", { level: 1, name: "Send a message" }).waitFor();
-    const link = page.getByLabel("URL of the image or video");
+    const link = page.locator("input[name='media.url']");
     const before = await link.boundingBox();
-    await page.getByLabel("To", { exact: true }).fill("12");
+    const to = page.locator("input[name=to]");
+    await to.fill("12");
     const error = page.locator("#error-to");
     await page.waitForFunction(() => document.getElementById("error-to").textContent !== "");
     assert.equal((await link.boundingBox()).y, before.y, "the fields moved");
-    await page.getByLabel("To", { exact: true }).fill("+447700900123");
+    await to.fill("+447700900123");
     await link.fill("https://media.example.com/a.jpg");
     await page.locator("#preview pre").waitFor();
     assert.equal(await error.textContent(), "");
     // A chosen file makes the preview of the link wrong.
-    await page.getByLabel("Or upload the file").setInputFiles({ name: "a.jpg", mimeType: "image/jpeg", buffer: Buffer.from("x") });
+    await page.locator("input[name=file]").setInputFiles({ name: "a.jpg", mimeType: "image/jpeg", buffer: Buffer.from("x") });
     await page.getByText("Press Preview to see the request with the chosen file.").waitFor();
     assert.equal(await page.locator("#preview pre").count(), 0);
     await page.locator("input[name=file]").evaluate((field) => { field.dataset.limit = "3"; });
-    await page.getByLabel("Or upload the file").setInputFiles({ name: "b.jpg", mimeType: "image/jpeg", buffer: Buffer.from("large") });
+    await page.locator("input[name=file]").setInputFiles({ name: "b.jpg", mimeType: "image/jpeg", buffer: Buffer.from("large") });
     assert.equal(await page.locator("#error-file").textContent(), "is larger than 3 bytes");
   });
 
