@@ -63,6 +63,7 @@ impl Jobs {
             self.supervise("backup", Self::back_up);
         }
         self.supervise("budgets", Self::watch_budgets);
+        self.supervise("books", Self::check_books);
         if self.services.store.is_shared() {
             self.supervise("feed", Self::follow_changes);
         } else {

@@ -99,8 +99,33 @@
     }
   }
 
+  // All rows of the page at once.
+
+  function offerSelectAll(root) {
+    const boxes = () => [...main().querySelectorAll(".rows .select")];
+    const all = document.getElementById("select-all");
+    const button = document.getElementById("select-page");
+    if (!all || !button || !root.contains(all)) return;
+    const show = () => {
+      const selected = boxes().filter((box) => box.checked).length;
+      all.checked = selected > 0 && selected === boxes().length;
+      all.indeterminate = selected > 0 && !all.checked;
+    };
+    const select = (checked) => {
+      for (const box of boxes()) box.checked = checked;
+      show();
+    };
+    all.hidden = false;
+    button.hidden = false;
+    all.addEventListener("change", () => select(all.checked));
+    button.addEventListener("click", () => select(true));
+    main().onchange = (event) => { if (event.target.matches(".select")) show(); };
+    show();
+  }
+
   function enhance(root) {
     showLocalTimes(root);
+    offerSelectAll(root);
     addCopyButtons(root);
     omitEmptyFields(root);
   }
@@ -170,6 +195,8 @@
       if (isCheck(field)) field.checked = value;
       else field.value = value;
     }
+    document.getElementById("select-all")?.closest("table")?.querySelector(".select")
+      ?.dispatchEvent(new Event("change", { bubbles: true }));
     for (const [id, wasOpen] of open) {
       const details = document.getElementById(id);
       if (details) details.open = wasOpen;
@@ -261,6 +288,8 @@
 
   // A refresh would close an open select or date picker.
   const busy = () => main().querySelector("select:focus, input[type=date]:focus") !== null
+    // A replaced page would lose a chosen file.
+    || [...main().querySelectorAll("input[type=file]")].some((field) => field.files.length > 0)
     || !(document.getSelection()?.isCollapsed ?? true);
 
   async function refresh() {
@@ -327,19 +356,16 @@
       request = new AbortController();
       const fields = new FormData(form);
       // Only the complete submission uploads the file.
-      if (form.elements.file?.files.length) return;
+      if (form.elements.file?.files.length) { forgetPreview(); return; }
       fields.delete("file");
       fields.set("action", "check");
       try {
         const reply = await fetch(form.getAttribute("action"), { method: "POST", body: fields, signal: request.signal });
-        if (reply.redirected || ![200, 422].includes(reply.status)) return;
+        if (reply.redirected || !reply.ok) return;
         const page = new DOMParser().parseFromString(await reply.text(), "text/html");
         for (const error of form.querySelectorAll(".field-error[id]")) {
           const name = error.id.replace("error-", "");
-          const message = typed.has(name) ? page.getElementById(error.id)?.textContent ?? "" : "";
-          error.textContent = message;
-          form.elements[name].setAttribute("aria-invalid", String(message !== ""));
-          form.elements[name].setAttribute("aria-describedby", error.id);
+          showError(name, typed.has(name) ? page.getElementById(error.id)?.textContent ?? "" : "");
         }
         const preview = page.getElementById("preview");
         document.getElementById("preview").replaceChildren(...(preview?.childNodes ?? []));
@@ -348,7 +374,32 @@
       }
     }
 
+    // The preview and the errors of the media are those of the link.
+    function forgetPreview() {
+      const note = document.createElement("p");
+      note.className = "muted";
+      note.textContent = "Press Preview to see the request with the chosen file.";
+      document.getElementById("preview").replaceChildren(note);
+      showError("media.url", "");
+    }
+
+    function showError(name, message) {
+      const error = document.getElementById(`error-${name}`);
+      error.textContent = message;
+      form.elements[name].setAttribute("aria-invalid", String(message !== ""));
+      form.elements[name].setAttribute("aria-describedby", error.id);
+    }
+
+    // Before it is uploaded in vain.
+    function checkFile(field) {
+      const limit = Number(field.dataset.limit);
+      const message = (field.files[0]?.size ?? 0) > limit ? `is larger than ${limit} bytes` : "";
+      showError("file", message);
+      field.setCustomValidity(message && `The file ${message}.`);
+    }
+
     form.addEventListener("input", (event) => {
+      if (event.target.type === "file") checkFile(event.target);
       typed.add(event.target.name);
       clearTimeout(timer);
       timer = setTimeout(check, 600);

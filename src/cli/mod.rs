@@ -219,7 +219,7 @@ async fn run_verify(file: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(file, &process_environment())?;
     let store = app::open_read_only(&config).await?;
     let journal = app::open_journal_read_only(&config, &store).await?;
-    let done = verify::run(&store, &journal, &mut stdout()).await;
+    let done = verify::run(&store, &journal, SystemClock.now(), &mut stdout()).await;
     journal.close().await?;
     store.close().await?;
     done

@@ -2,16 +2,20 @@
 
 use std::io::Write;
 
+use chrono::{DateTime, Utc};
+
 use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::journal::Journal;
 use crate::operating::verify::verify;
 use crate::store::Store;
+use crate::store::store_settings::Verification;
 
-/// Prints one line per discrepancy and fails if there is one.
+/// Prints one line per discrepancy and fails if there is one. Records the result for the overview.
 pub async fn run(
     store: &Store,
     journal: &Journal,
+    now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let line = ProgressLine::new()?;
@@ -36,6 +40,16 @@ pub async fn run(
     )
     .await?;
     line.finish();
+    let done = Verification {
+        at: now,
+        discrepancies: number,
+    };
+    if let Err(error) = store.record_verification(done).await {
+        writeln!(
+            out,
+            "the result could not be recorded for the overview: {error}"
+        )?;
+    }
     if let Some(error) = broken {
         return Err(error.into());
     }

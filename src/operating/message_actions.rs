@@ -41,7 +41,7 @@ pub async fn run(
             id
         }
         MessageAction::Resend => {
-            let resent = resend::resend(store, &services.acceptor, id, decision).await?;
+            let resent = resend::resend(store, &services.acceptor, id, None, decision).await?;
             services.accepted.notify_one();
             resent
         }

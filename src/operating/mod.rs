@@ -22,6 +22,7 @@ pub mod replay;
 mod replay_batch;
 mod replay_report;
 pub mod resend;
+pub mod resend_forecast;
 pub mod retention;
 pub mod unmatch;
 pub mod verify;

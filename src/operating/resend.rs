@@ -8,16 +8,31 @@ use crate::domain::message::Message;
 use crate::domain::template::Template;
 use crate::operating::actions::{Decision, OperateError};
 use crate::sending::accept::{
-    Acceptor, ButtonInput, KeyedRequest, MessageInput, RequestKey, Resend, TemplateInput,
+    Acceptor, ButtonInput, KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend,
+    TemplateInput,
 };
 use crate::store::Store;
 use crate::store::messages::Found;
+
+/// A link or a file, instead of the message's own.
+#[derive(Clone, Debug)]
+pub enum ResendMedia {
+    Url {
+        url: String,
+        mime_type: Option<String>,
+    },
+    File {
+        file: ReceivedFile,
+        mime_type: Option<String>,
+    },
+}
 
 /// Creates a new message with `resend_of`, once per message: a second call cannot send twice.
 pub async fn resend(
     store: &Store,
     acceptor: &Acceptor,
     id: MessageId,
+    media: Option<ResendMedia>,
     decision: &Decision<'_>,
 ) -> Result<MessageId, OperateError> {
     let message = match store.find_message(id).await? {
@@ -42,7 +57,19 @@ pub async fn resend(
         actor: decision.actor.name.to_owned(),
         address: decision.actor.address.map(str::to_owned),
     };
-    let input = message_input(&message, resend, None)?;
+    let (other, upload) = match media {
+        None => (None, None),
+        Some(ResendMedia::Url { url, mime_type }) => {
+            (Some(other_media(Some(url), mime_type)), None)
+        }
+        Some(ResendMedia::File { file, mime_type }) => {
+            (Some(other_media(None, mime_type)), Some(file))
+        }
+    };
+    let input = MessageInput {
+        upload,
+        ..message_input(&message, resend, other.as_ref())?
+    };
     // The idempotency key makes two simultaneous calls create one message.
     let key = RequestKey {
         name: format!("resend of {id}"),
@@ -50,6 +77,15 @@ pub async fn resend(
     };
     let receipt = acceptor.accept(input, Some(key), decision.now).await?;
     Ok(receipt.id)
+}
+
+/// Without a URL it is a file.
+fn other_media(url: Option<String>, mime_type: Option<String>) -> CampaignMedia {
+    CampaignMedia {
+        url,
+        id: None,
+        mime_type,
+    }
 }
 
 /// The message again, with other media if given.

@@ -53,10 +53,12 @@ async fn check(
     let mut checked = VerifyReport::default();
     check_journal(snapshot, journal, &mut checked, found, progress).await?;
     let contradictions = snapshot.find_contradictions(REPORTED_LIMIT).await?;
+    let outcomes = snapshot.check_outcome_counts().await?;
     let dangling = snapshot.find_dangling(REPORTED_LIMIT).await?;
     contradictions
         .into_iter()
         .chain(dangling)
+        .chain(outcomes)
         .for_each(&mut *found);
     let total = Some(snapshot.count_messages().await?);
     let mut after = None;

@@ -9,6 +9,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::db;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
+use crate::reporting::books::Books;
 use crate::reporting::gauges::{GaugeFamily, register_gauge, signed};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
@@ -86,5 +87,53 @@ pub(super) async fn register(
         }
     }
     registry.register("problems", "Open problems", open);
+    register_books(&Books::find(store, &services.journal).await?, registry);
     Ok(())
+}
+
+fn register_books(books: &Books, registry: &mut Registry) {
+    let kept = GaugeFamily::<1>::default();
+    let set = |outcome: &str, number: i64| {
+        let label = [("outcome", outcome.to_owned())];
+        kept.get_or_create(&label).set(number);
+    };
+    for (outcome, number) in &books.outcomes {
+        set(outcome.as_str(), *number);
+    }
+    set("unprocessed", signed(books.unprocessed));
+    registry.register(
+        "books_callbacks",
+        "Callbacks that are kept, by outcome; unprocessed ones are counted up to 10,000",
+        kept,
+    );
+    let differences = GaugeFamily::<1>::default();
+    let differ = |book: &str, difference: i64| {
+        let label = [("book", book.to_owned())];
+        differences.get_or_create(&label).set(difference);
+    };
+    if let Some(difference) = books.difference {
+        differ("callbacks", difference);
+    }
+    if let Some(compared) = &books.messages {
+        differ("messages", compared.messages - compared.counted);
+    }
+    registry.register(
+        "books_difference",
+        "Processed callbacks of the journal less outcomes, and messages of the last day less their counts by state; 0 unless something was lost",
+        differences,
+    );
+    if let Some(verified) = &books.verified {
+        register_gauge(
+            registry,
+            "verified_timestamp_seconds",
+            "When `bluetick verify` last checked everything",
+            verified.at.timestamp(),
+        );
+        register_gauge(
+            registry,
+            "verified_discrepancies",
+            "How many discrepancies it found",
+            signed(verified.discrepancies),
+        );
+    }
 }

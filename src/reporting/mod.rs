@@ -5,6 +5,7 @@ pub mod account_health;
 pub mod account_warnings;
 pub mod alarms;
 pub mod alert_conditions;
+pub mod books;
 pub mod bucketed_statistics;
 mod budget_alerts;
 pub mod budget_watch;

@@ -12,6 +12,7 @@ use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::Route;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::store::account_records::{self, CallbackTimes};
+use crate::store::callback_books::{self, OutcomeDifferences};
 use crate::store::entities::callback_outcome_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::quarantine::QuarantinedCopy;
@@ -46,7 +47,13 @@ impl Ledger {
                 .or_default()
                 .add(outcome.route, outcome.received_at);
         }
-        self.replace_outcomes(outcomes, quarantined).await?;
+        // They had no outcome: a callback is processed once, and a rebuild deletes what it processes again.
+        let mut differences = OutcomeDifferences::new();
+        for outcome in &outcomes {
+            *differences.entry(outcome.outcome).or_default() += 1;
+        }
+        self.write_outcomes(outcomes, quarantined).await?;
+        callback_books::count(self.transaction(), &differences).await?;
         for (account, times) in accounts {
             account_records::record_callback_times(self.transaction(), &account, &times).await?;
         }
@@ -55,6 +62,20 @@ impl Ledger {
 
     /// Replaces the outcomes of callbacks that were processed before.
     pub async fn replace_outcomes(
+        &mut self,
+        outcomes: Vec<CallbackOutcome>,
+        quarantined: Vec<QuarantinedCopy>,
+    ) -> Result<(), Error> {
+        let new = outcomes
+            .iter()
+            .map(|outcome| (outcome.callback.uuid(), outcome.outcome))
+            .collect();
+        let differences = callback_books::find_differences(self.transaction(), &new).await?;
+        self.write_outcomes(outcomes, quarantined).await?;
+        callback_books::count(self.transaction(), &differences).await
+    }
+
+    async fn write_outcomes(
         &mut self,
         outcomes: Vec<CallbackOutcome>,
         quarantined: Vec<QuarantinedCopy>,
@@ -105,6 +126,12 @@ pub(crate) async fn mark_repeats(
     connection: &impl ConnectionTrait,
     callbacks: &[Uuid],
 ) -> Result<(), Error> {
+    if callbacks.is_empty() {
+        return Ok(());
+    }
+    let notices = callbacks.iter().map(|id| (*id, Outcome::Notice)).collect();
+    let differences = callback_books::find_differences(connection, &notices).await?;
+    callback_books::count(connection, &differences).await?;
     for chunk in callbacks.chunks(statements::IDS_PER_QUERY) {
         Entity::update_many()
             .col_expr(Column::Outcome, Expr::value(Outcome::Notice))

@@ -13,10 +13,15 @@ use crate::store::entities::{
 };
 use crate::store::ledger::charge_counts;
 use crate::store::ledger::message_counts::{DAY, Differences, bucket_of, day_of};
-use crate::store::store_settings;
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
+use crate::store::{callback_books, store_settings};
 
 impl VerifySnapshot {
+    /// Discrepancies of the counts of outcomes.
+    pub async fn check_outcome_counts(&self) -> Result<Vec<String>, Error> {
+        callback_books::compare_with_recount(&self.transaction).await
+    }
+
     /// Recounts the first day in UTC with counts or messages at or after `bucket`. Returns where the next day begins, the number
     /// of counts and the discrepancies; `None` after the last day.
     pub async fn check_counts(

@@ -17,7 +17,6 @@ use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::receipt::SourceKind;
-use crate::store::Store;
 use crate::store::audit_log::insert_action;
 use crate::store::entities::{
     account_event_row, callback_outcome_row, crashed_callback_row, message_row, person_link_row,
@@ -25,6 +24,7 @@ use crate::store::entities::{
 };
 use crate::store::ledger::message_erasure::NameHash;
 use crate::store::messages::message_lookup::list_ids;
+use crate::store::{Store, callback_books};
 
 impl Store {
     /// The next messages to these recipients, by id; at most `limit`.
@@ -172,10 +172,9 @@ impl Store {
             let these = || ids.iter().copied();
             self.pools()
                 .within(async |transaction| {
-                    callback_outcome_row::Entity::delete_many()
-                        .filter(callback_outcome_row::Column::Callback.is_in(these()))
-                        .exec(transaction)
-                        .await?;
+                    let outcomes = callback_outcome_row::Column::Callback.is_in(these());
+                    let outcomes = Condition::all().add(outcomes);
+                    callback_books::remove_outcomes(transaction, outcomes).await?;
                     quarantined_part_row::Entity::delete_many()
                         .filter(quarantined_part_row::Column::Callback.is_in(these()))
                         .exec(transaction)

@@ -1,12 +1,12 @@
 //! Refuses a database that belongs to another secret key, another journal or another backup.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait};
 use uuid::Uuid;
 
 use crate::db::{Error, JournalState};
-use crate::store::Store;
 use crate::store::entities::callback_outcome_row;
 use crate::store::store_settings::{find, name, remove, set};
+use crate::store::{Store, callback_books};
 
 impl Store {
     /// Stores the secret key's fingerprint at the first start; later rejects any key but this one
@@ -78,11 +78,11 @@ impl Store {
                     Some(mark) => set(transaction, name::JOURNAL_MARK, &mark.to_string()).await?,
                     None => remove(transaction, name::JOURNAL_MARK).await?,
                 }
-                let removed = callback_outcome_row::Entity::delete_many()
-                    .filter(callback_outcome_row::Column::Seq.gt(journal.end))
-                    .exec(transaction)
-                    .await?;
-                Ok(removed.rows_affected)
+                let missing =
+                    Condition::all().add(callback_outcome_row::Column::Seq.gt(journal.end));
+                let removed = callback_books::remove_outcomes(transaction, missing).await?;
+                callback_books::count_again_from(transaction, journal.end + 1).await?;
+                Ok(removed)
             })
             .await
     }

@@ -87,6 +87,7 @@ pub const SWEPT: &[SweptTable] = &[
     SweptTable { name: "attempts", key: &[Id("id")], folds: None, page: PAGE, columns: &[("request", Ellipsis), ("reply", Null), ("detail", Null)] },
     SweptTable { name: "id_conflicts", key: &[Text("account"), Text("provider_id"), Id("claimant")], folds: None, page: PAGE, columns: &[("provider_id", Row)] },
     SweptTable { name: "idempotency_keys", key: &[Text("account"), Text("name")], folds: None, page: PAGE, columns: &[("name", Key), ("warnings", Null)] },
+    SweptTable { name: "message_warnings", key: &[Id("message")], folds: None, page: PAGE, columns: &[("warnings", Row)] },
     SweptTable { name: "actions", key: &[Id("id")], folds: None, page: PAGE, columns: &[("actor", Ellipsis), ("detail", Null)] },
     SweptTable { name: "quarantine", key: &[Id("callback"), Integer("part")], folds: None, page: SMALL_PAGE, columns: &[("reason", Ellipsis), ("content", RowOfBytes)] },
     SweptTable { name: "callback_outcomes", key: &[Id("callback")], folds: None, page: PAGE, columns: &[("detail", Ellipsis)] },

@@ -1,8 +1,34 @@
-//! Warnings of the first reply to a request with an idempotency key, as JSON in a column.
+//! The warnings with which a message was accepted, as JSON in a column.
 
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
+use crate::db::Error;
+use crate::domain::ids::MessageId;
 use crate::domain::message_warning::MessageWarning;
+use crate::store::Store;
+use crate::store::entities::message_warning_row::{Entity, Model};
+
+impl Store {
+    /// With which warnings this message was accepted.
+    pub async fn list_acceptance_warnings(
+        &self,
+        message: MessageId,
+    ) -> Result<Vec<MessageWarning>, Error> {
+        let row = Entity::find_by_id(message.uuid())
+            .one(self.pools().reader())
+            .await?;
+        Ok(row.map_or_else(Vec::new, |row| read(&row.warnings)))
+    }
+}
+
+/// Absent without warnings.
+pub(super) fn row(message: MessageId, warnings: &[MessageWarning]) -> Option<Model> {
+    (!warnings.is_empty()).then(|| Model {
+        message: message.uuid(),
+        warnings: write(warnings),
+    })
+}
 
 pub(super) fn write(warnings: &[MessageWarning]) -> String {
     warnings

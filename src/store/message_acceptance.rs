@@ -15,7 +15,7 @@ use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MessageDraft, Origin};
 use crate::domain::message_warning::MessageWarning;
 use crate::store::campaigns::PAUSED_HOLD;
-use crate::store::entities::{idempotency_key_row, message_row};
+use crate::store::entities::{idempotency_key_row, message_row, message_warning_row};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::new_message::NewMessage;
 use crate::store::{Store, first_warnings};
@@ -78,7 +78,7 @@ pub struct Acceptance<'a> {
     pub send_before: TimeDelta,
     /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
-    /// Kept for repeated requests.
+    /// Kept for repeated requests and the page of the message.
     pub warnings: &'a [MessageWarning],
 }
 
@@ -160,6 +160,7 @@ async fn store_all(
         .collect();
     ledger.load(&repeated).await?;
     let mut keys = Vec::new();
+    let mut warnings = Vec::new();
     let mut results = Vec::with_capacity(acceptances.len());
     for (acceptance, now) in acceptances {
         let key = acceptance.key.map(|key| key_row(acceptance, key, *now));
@@ -196,6 +197,7 @@ async fn store_all(
             keys.push(row);
         }
         ledger.insert(message_row(acceptance, *now, campaign));
+        warnings.extend(first_warnings::row(acceptance.id, acceptance.warnings));
         if let Some(action) = acceptance.action {
             ledger.record_action(action).await?;
         }
@@ -203,6 +205,8 @@ async fn store_all(
     }
     let keys: Vec<&idempotency_key_row::Model> = keys.iter().collect();
     statements::insert::<idempotency_key_row::Entity>(ledger.transaction(), &keys, "").await?;
+    let warnings: Vec<&message_warning_row::Model> = warnings.iter().collect();
+    statements::insert::<message_warning_row::Entity>(ledger.transaction(), &warnings, "").await?;
     Ok(results)
 }
 

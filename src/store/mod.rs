@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod audit_log;
 pub mod backup;
 pub mod bucket_counts;
+pub mod callback_books;
 pub mod callback_hours;
 pub mod callback_outcomes;
 pub mod callback_reports;

@@ -1,12 +1,15 @@
 //! Rows that belong to no message, removed once they are past their retention.
 
 use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, Condition};
+use uuid::Uuid;
 
 use crate::db::pools::Pools;
 use crate::db::{Error, instant};
 use crate::domain::ids::CallbackId;
-use crate::store::Store;
-use crate::store::purge_statements::{SqlCondition, count, execute};
+use crate::store::entities::callback_outcome_row;
+use crate::store::purge_statements::{SqlCondition, count, execute, query};
+use crate::store::{Store, callback_books};
 
 /// Rows removed in one transaction.
 const BATCH_ROWS: u64 = 250;
@@ -125,6 +128,9 @@ impl Store {
         let (table, condition) = (expired.table(), expired.condition());
         match mode {
             PurgeMode::Count => count(self.pools().reader(), table, condition).await,
+            PurgeMode::Remove if matches!(expired, ExpiredRows::Outcomes(..)) => {
+                remove_some_outcomes(self.pools(), condition).await
+            }
             PurgeMode::Remove => {
                 remove_some(self.pools(), table, expired.primary_key(), condition).await
             }
@@ -158,5 +164,23 @@ async fn remove_some(
     );
     pools
         .within(async |transaction| execute(transaction, &sql, condition.values).await)
+        .await
+}
+
+/// With their counts.
+async fn remove_some_outcomes(pools: &Pools, condition: SqlCondition) -> Result<u64, Error> {
+    let sql = format!(
+        "SELECT callback FROM callback_outcomes WHERE {} LIMIT {BATCH_ROWS}",
+        condition.sql
+    );
+    pools
+        .within(async |transaction| {
+            let mut ids: Vec<Uuid> = Vec::new();
+            for row in query(transaction, &sql, condition.values).await? {
+                ids.push(row.try_get("", "callback")?);
+            }
+            let these = Condition::all().add(callback_outcome_row::Column::Callback.is_in(ids));
+            callback_books::remove_outcomes(transaction, these).await
+        })
         .await
 }

@@ -217,6 +217,7 @@ fn dependent_rows(ids: &[Uuid]) -> Vec<(&'static str, SqlCondition)> {
         (CONFLICTS, naming(&["message", "claimant"])),
         ("merged_messages", naming(&["survivor"])),
         ("idempotency_keys", naming(&["message"])),
+        ("message_warnings", naming(&["message"])),
         ("actions", naming(&["message"])),
         ("messages", naming(&["id"])),
     ]

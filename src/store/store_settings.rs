@@ -1,11 +1,12 @@
 //! Settings of the database: its position in the journal, a running rebuild, and how far messages
 //! are purged.
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use sea_orm_migration::SchemaManager;
 
-use crate::db::Error;
+use crate::db::{Error, instant};
 use crate::store::Store;
 use crate::store::entities::setting_row;
 
@@ -19,11 +20,13 @@ pub(super) mod name {
     /// The version of the program that wrote the database last.
     pub(super) const WRITTEN_BY: &str = "written_by";
     /// The last processed journal `seq`.
-    pub(super) const POSITION: &str = "reconcile_position";
+    pub(in crate::store) const POSITION: &str = "reconcile_position";
     /// The journal `seq` up to which a rebuild reprocesses; absent when none is running.
     pub(super) const REBUILDING_UNTIL: &str = "rebuilding_until";
     /// Messages created before this instant (ms) were purged, so their counts exceed a recount.
     pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
+    /// When `verify` last checked everything (ms), and how many discrepancies it found.
+    pub(super) const VERIFIED: &str = "verified";
     /// Charges and campaigns are counted; the migration that adds these counts removes it when it is undone.
     pub(super) const CHARGES_COUNTED: &str = "charges_counted";
 }
@@ -87,6 +90,36 @@ impl Store {
             return Ok(None);
         }
         find(reader, name::WRITTEN_BY).await
+    }
+}
+
+/// A check of everything by `verify`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verification {
+    pub at: DateTime<Utc>,
+    pub discrepancies: u64,
+}
+
+impl Store {
+    pub async fn record_verification(&self, done: Verification) -> Result<(), Error> {
+        let value = format!("{} {}", instant::to_millis(done.at), done.discrepancies);
+        self.pools()
+            .within(async |transaction| set(transaction, name::VERIFIED, &value).await)
+            .await
+    }
+
+    /// The last one; `None` before the first.
+    pub async fn find_verification(&self) -> Result<Option<Verification>, Error> {
+        let Some(text) = find(self.pools().reader(), name::VERIFIED).await? else {
+            return Ok(None);
+        };
+        let bad = || Error::inconsistent("settings", "value", name::VERIFIED);
+        let (at, discrepancies) = text.split_once(' ').ok_or_else(bad)?;
+        let at = at.parse().map_err(|_| bad())?;
+        Ok(Some(Verification {
+            at: instant::from_millis("settings", "value", at)?,
+            discrepancies: discrepancies.parse().map_err(|_| bad())?,
+        }))
     }
 }
 

@@ -53,7 +53,8 @@ use crate::web::dashboard::{
     account_forms, accounts_page, alerts_section, audit_page, bulk_action_page, callback_page,
     callbacks_page, campaign_page, campaign_resend_page, campaigns_page, form_handlers,
     message_page, messages_page, orphan_dismissal_page, overview_page, problems_page, replay_page,
-    reports_page, send_page, settings_forms, settings_page, url_check_page, user_forms,
+    reports_page, resend_action, send_page, settings_forms, settings_page, url_check_page,
+    user_forms,
 };
 use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
@@ -154,7 +155,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::mark_failed;
             Get  "/messages/{id}",                         Scoped(Read),        message_page::show;
             Post "/messages/{id}/cancel",                  Scoped(Operate),     form_handlers::cancel;
-            Post "/messages/{id}/resend",                  Scoped(Operate),     form_handlers::resend;
+            Post "/messages/{id}/resend",                  Scoped(Operate),     resend_action::submit;
             Post "/messages/{id}/mark-failed",             Scoped(Operate),     form_handlers::mark_failed;
             Post "/messages/{id}/unmatch",                 Scoped(Operate),     form_handlers::unmatch;
             Post "/messages/{id}/put-aside",               Scoped(Operate),     form_handlers::dismiss_message;

@@ -14,6 +14,7 @@ use askama::Template;
 use form_urlencoded::byte_serialize;
 
 use crate::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
+use crate::web::dashboard::page_response::may_send;
 use crate::web::problem_json::Problem;
 use crate::web::session_cookie;
 use crate::web::sign_in;
@@ -99,7 +100,8 @@ fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
     };
     let has_session = session_cookie::secret(&request.get_session()).is_some();
     let viewer = if has_session {
-        Viewer::SignedIn
+        let may_send = may_send(request);
+        Viewer::SignedIn { may_send }
     } else {
         Viewer::SignedOut
     };

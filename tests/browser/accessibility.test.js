@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { PATIENCE, eventually, startBrowser, startDemo } from "./harness.js";
 
 const PAGES = [
-  "/", "/?days=1", "/?from=2026-12-02&to=2026-12-01", "/messages", "/messages?state=failed", "/campaigns",
+  "/", "/?days=1", "/?from=2026-12-02&to=2026-12-01", "/messages", "/messages?state=failed", "/campaigns", "/send",
   "/problems", "/orphans/put-aside", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports",
   "/settings", "/audit", "/no-such-page",
 ];

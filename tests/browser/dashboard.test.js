@@ -254,6 +254,60 @@ describe("the dashboard", { concurrency: false }, () => {
     }
   });
 
+  test("checks the form of a message while it is typed, without moving a field", async () => {
+    await page.goto("/");
+    await page.getByLabel("Pages").getByRole("link", { name: "Send", exact: true }).click();
+    await page.getByRole("heading", { level: 1, name: "Send a message" }).waitFor();
+    const link = page.locator("input[name='media.url']");
+    const before = await link.boundingBox();
+    const to = page.locator("input[name=to]");
+    await to.fill("12");
+    const error = page.locator("#error-to");
+    await page.waitForFunction(() => document.getElementById("error-to").textContent !== "");
+    assert.equal((await link.boundingBox()).y, before.y, "the fields moved");
+    await to.fill("+447700900123");
+    await link.fill("https://media.example.com/a.jpg");
+    await page.locator("#preview pre").waitFor();
+    assert.equal(await error.textContent(), "");
+    // A chosen file makes the preview of the link wrong.
+    await page.locator("input[name=file]").setInputFiles({ name: "a.jpg", mimeType: "image/jpeg", buffer: Buffer.from("x") });
+    await page.getByText("Press Preview to see the request with the chosen file.").waitFor();
+    assert.equal(await page.locator("#preview pre").count(), 0);
+    await page.locator("input[name=file]").evaluate((field) => { field.dataset.limit = "3"; });
+    await page.locator("input[name=file]").setInputFiles({ name: "b.jpg", mimeType: "image/jpeg", buffer: Buffer.from("large") });
+    assert.equal(await page.locator("#error-file").textContent(), "is larger than 3 bytes");
+  });
+
+  test("sends a message by hand without JavaScript", async () => {
+    const plain = await browser.newContext({ baseURL: demo.origin, javaScriptEnabled: false, storageState: await context.storageState() });
+    const form = await plain.newPage();
+    await form.goto("/send");
+    await form.getByLabel("To", { exact: true }).fill("+447700900123");
+    await form.getByLabel("URL of the image or video").fill("https://media.example.com/a.jpg");
+    await form.getByRole("button", { name: "Preview" }).click();
+    await form.locator("#preview pre").waitFor();
+    await form.getByRole("button", { name: "Send", exact: true }).click();
+    await form.getByRole("heading", { name: "Timeline" }).waitFor();
+    await plain.close();
+  });
+
+  test("selects all rows of the page at once", async () => {
+    await page.goto("/messages");
+    await rows(page).first().waitFor();
+    await page.getByRole("button", { name: "Pause updates" }).click();
+    const all = page.getByRole("checkbox", { name: "Select all on this page" });
+    await all.check();
+    const boxes = page.locator(".rows .select");
+    assert.equal(await page.locator(".rows .select:checked").count(), await boxes.count());
+    await boxes.first().uncheck();
+    assert.equal(await all.evaluate((box) => box.indeterminate), true);
+    await page.getByRole("button", { name: "Select this page" }).click();
+    assert.equal(await all.isChecked(), true);
+    await all.uncheck();
+    assert.equal(await page.locator(".rows .select:checked").count(), 0);
+    await page.getByRole("button", { name: "Resume updates" }).click();
+  });
+
   test("exports the filtered rows", async () => {
     await page.goto("/messages?provider=sobot&state=read");
     const [download] = await Promise.all([

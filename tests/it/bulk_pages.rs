@@ -241,7 +241,10 @@ async fn a_viewer_may_export_a_selection_and_change_none() {
     let ids = send(&app, 0, 3).await;
     let (_, browser) = sign_in_new(&app, "viewer@example.com", Role::Viewer).await;
     let list = shown(browser.get(&app, "/messages").await).await;
-    assert_eq!(list.text("#selection"), "selected Export CSV Export XLSX");
+    assert_eq!(
+        list.text("#selection"),
+        "selected Select this page Export CSV Export XLSX"
+    );
     let path = format!("/messages/cancel?id={}", ids[0]);
     assert_eq!(browser.get(&app, &path).await.status(), 403);
 

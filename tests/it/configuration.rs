@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use bluetick::web::dashboard::accounts_page::SNIPPETS;
+
 fn check(file: &str, variables: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bluetick.toml");
@@ -66,4 +68,22 @@ fn a_secret_is_never_part_of_what_is_wrong() {
         "{said}"
     );
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn the_examples_of_the_accounts_page_are_valid_once_their_secrets_are_set() {
+    let variables = [
+        "KALEYRA_API_KEY",
+        "LANCEPILOT_TOKEN",
+        "SOBOT_API_KEY",
+        "SOBOT_API_SECRET",
+        "ZIXFLOW_TOKEN",
+    ];
+    let variables = variables.map(|name| (name, "secret-0123456789"));
+    let public = "public_url = \"https://hooks.example.com\"";
+    let together = SNIPPETS.map(|(_, snippet)| snippet).join("\n\n");
+    let together = format!("{public}\n\n{together}");
+    let output = check(&together, &variables);
+    assert_eq!(lines(&output.stderr), Vec::<String>::new());
+    assert_eq!(lines(&output.stdout), ["configuration is valid"]);
 }

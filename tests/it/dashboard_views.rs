@@ -292,6 +292,7 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
             history: &history,
             callbacks: &callbacks,
             cost: &Cost::NONE,
+            warnings: &[],
         },
         viewer,
         now(),
@@ -1026,6 +1027,7 @@ fn an_account_shows_its_url_steps_and_health() {
         page.buttons(),
         [
             "/accounts/check",
+            "/accounts/check",
             "/accounts/kaleyra-in/pause",
             "/accounts/sobot-main/resume",
             "/accounts/zixflow-eu/pause",
@@ -1094,7 +1096,12 @@ fn an_error_page_links_to_the_overview() {
     ] {
         let page = render(
             name,
-            &ErrorPage::new(kind, None, Some("r-17".to_owned()), Viewer::SignedIn),
+            &ErrorPage::new(
+                kind,
+                None,
+                Some("r-17".to_owned()),
+                Viewer::SignedIn { may_send: false },
+            ),
         );
         assert!(page.main().contains(name));
         assert!(page.main().contains("r-17"));

@@ -214,6 +214,7 @@ impl ExplainCase {
             history: &history,
             callbacks: &[],
             cost: &Cost::NONE,
+            warnings: &[],
         };
         let html = MessagePage::new(&file, Visibility::Full, self.now)
             .render()

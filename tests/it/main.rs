@@ -14,6 +14,7 @@ mod api_description;
 mod backups;
 mod batches;
 #[cfg(target_os = "linux")]
+mod books;
 mod bounded_reading;
 mod bulk_pages;
 mod callback_formats;
@@ -85,6 +86,7 @@ mod registration;
 mod replaying;
 mod replicas;
 mod reports;
+mod resending;
 mod response_headers;
 mod restarts;
 mod retention;

@@ -12,14 +12,14 @@ use crate::harness::app::{
 
 const KEY: &str = "form-0123456789abcdef0123456789abcdef";
 
-struct Page {
-    status: u16,
-    location: String,
-    text: String,
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) location: String,
+    pub(crate) text: String,
 }
 
 /// Without following a redirect.
-async fn load(request: RequestBuilder) -> Page {
+pub(crate) async fn load(request: RequestBuilder) -> Page {
     let client = Client::builder().no_proxy().redirect(Policy::none());
     let request = request.build().unwrap();
     let reply = client.build().unwrap().execute(request).await.unwrap();
@@ -174,5 +174,142 @@ async fn every_provider_takes_a_message_of_the_form() {
         .as_array()
         .map(Vec::len);
     assert_eq!(count, Some(5), "a key that is not of the form is replaced");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_navigation_leads_those_who_may_send_to_the_form() {
+    let app = start_app().await;
+    let link = "href=\"/send\"";
+    for (scope, path, expected) in [
+        (Scope::Admin, "/", true),
+        (Scope::Admin, "/messages", true),
+        (Scope::Read, "/", false),
+        (Scope::Operate, "/messages", false),
+    ] {
+        let page = load(app.request_as(scope, "GET", path)).await;
+        assert_eq!(page.text.contains(link), expected, "{scope} {path}");
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_file_over_the_limit_is_an_error_of_its_field_and_keeps_what_was_typed() {
+    let app = start_app().await;
+    let large = Part::bytes(vec![0; 33 * 1024 * 1024]).file_name("large.jpg");
+    // The file comes before some of the texts.
+    let form = Form::new()
+        .text("key", KEY)
+        .text("account", SOBOT)
+        .part("file", large.mime_str("image/jpeg").unwrap())
+        .text("kind", "image")
+        .text("to", "+447700900123")
+        .text("client_reference", "order-42")
+        .text("action", "send");
+    let page = submit(&app, form).await;
+    assert_eq!(page.status, 422, "{}", page.text);
+    assert!(
+        page.text
+            .contains("id=\"error-file\">is larger than 33554432 bytes"),
+        "{}",
+        page.text
+    );
+    for typed in ["value=\"+447700900123\"", "value=\"order-42\""] {
+        assert!(page.text.contains(typed), "{typed}: {}", page.text);
+    }
+    let listed = app.found("/api/v1/messages").await;
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(0));
+    app.finish().await;
+}
+
+fn with_template(form: Form) -> Form {
+    form.text("template.name", "order_update")
+        .text("template.language", "en_US")
+        .text("template.body", "Asha\r\n42")
+        .text("caption", "")
+}
+
+#[actix_web::test]
+async fn the_buttons_of_a_template_are_sent() {
+    let app = start_app().await;
+    let buttons = [
+        ("template.buttons[0].type", "url"),
+        ("template.buttons[0].value", "track/42"),
+        ("template.buttons[2].type", "quick_reply"),
+        ("template.buttons[2].index", "1"),
+        ("template.buttons[2].value", "yes"),
+    ];
+    let form = buttons.into_iter().fold(
+        with_template(form("send", KALEYRA, "+447700900123")),
+        |form, (name, value)| form.text(name, value),
+    );
+    let sent = submit(&app, form).await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let id = sent.location.strip_prefix("/messages/").unwrap();
+    let template = app.message(id).await["template"].clone();
+    assert_eq!(template["body"], serde_json::json!(["Asha", "42"]));
+    let buttons = template["buttons"].as_array().unwrap();
+    let shown: Vec<_> = buttons
+        .iter()
+        .map(|button| {
+            (
+                button["type"].as_str().unwrap(),
+                button["index"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(shown, [("url", 0), ("quick_reply", 1)], "{template}");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_error_of_a_button_stands_in_its_row() {
+    let app = start_app().await;
+    let form = with_template(form("send", KALEYRA, "+447700900123"))
+        .text("template.buttons[1].type", "url")
+        .text("template.buttons[1].value", "");
+    let page = submit(&app, form).await;
+    assert_eq!(page.status, 422, "{}", page.text);
+    let error = "id=\"error-template.buttons[1].value\">value is empty";
+    assert!(page.text.contains(error), "{}", page.text);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_accounts_page_leads_from_nothing_to_the_first_callback() {
+    let app = start_app().await;
+    let show = async || load(app.request("GET", "/accounts")).await.text;
+    let set_up = format!("aria-label=\"Set-up of {ZIXFLOW}\"");
+    let new = show().await;
+    let step = |page: &str| {
+        let begin = page.find(&set_up).unwrap();
+        let end = page[begin..].find("5. The first callback").unwrap();
+        page[begin..begin + end].to_owned()
+    };
+    assert!(step(&new).contains("To a phone of yours"), "{new}");
+    assert!(step(&new).contains(&app.callback_url(ZIXFLOW)), "{new}");
+    assert!(step(&new).contains("action=\"/accounts/check\""), "{new}");
+    let masked = load(app.request_as(Scope::Read, "GET", "/accounts")).await;
+    assert!(!masked.text.contains(&set_up));
+
+    let sent = submit(&app, form("send", ZIXFLOW, "+447700900123")).await;
+    app.run_jobs_until_idle().await;
+    let link = format!("The latest is <a href=\"{}\">", sent.location);
+    let waiting = show().await;
+    assert!(step(&waiting).contains(&link), "{waiting}");
+    assert!(waiting.contains("awaited"), "{waiting}");
+    app.deliver_simulated().await;
+    let connected = show().await;
+    assert!(!connected.contains(&set_up), "{connected}");
+    assert!(connected.contains("Connected: callbacks arrive."));
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_check_while_typing_shows_errors_and_fails_nothing() {
+    let app = start_app().await;
+    let page = submit(&app, form("check", SOBOT, "12")).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.text.contains("aria-describedby=\"error-to\""));
     app.finish().await;
 }

@@ -41,6 +41,8 @@ mod m20261128_002201_cover_counted;
 mod m20261129_000001_index_shares;
 mod m20261129_000002_sum_latencies;
 mod m20261129_000301_keep_country_of_erased;
+mod m20261129_000101_keep_warnings;
+mod m20261129_000102_count_outcomes;
 
 use sea_orm_migration::prelude::*;
 
@@ -92,6 +94,8 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261129_000001_index_shares::Migration),
             Box::new(m20261129_000002_sum_latencies::Migration),
             Box::new(m20261129_000301_keep_country_of_erased::Migration),
+            Box::new(m20261129_000101_keep_warnings::Migration),
+            Box::new(m20261129_000102_count_outcomes::Migration),
         ]
     }
 

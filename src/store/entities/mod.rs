@@ -40,6 +40,7 @@ pub(super) mod lease_row;
 pub(super) mod merged_message_row;
 pub(super) mod message_count_row;
 pub(super) mod message_row;
+pub(super) mod message_warning_row;
 pub(super) mod person_link_row;
 pub(super) mod provider_id_row;
 pub(super) mod quarantined_part_row;

@@ -14,8 +14,8 @@ use crate::domain::erased_name;
 use crate::domain::erased_recipient::stand_ins;
 use crate::domain::ids::MessageId;
 use crate::store::entities::{
-    action_row, attempt_row, id_conflict_row, idempotency_key_row, message_row, provider_id_row,
-    receipt_row, upload_row,
+    action_row, attempt_row, id_conflict_row, idempotency_key_row, message_row,
+    message_warning_row, provider_id_row, receipt_row, upload_row,
 };
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::template_values::NO_VALUES;
@@ -174,6 +174,10 @@ impl Ledger {
                     .add(id_conflict_row::Column::Message.is_in(these()))
                     .add(id_conflict_row::Column::Claimant.is_in(these())),
             )
+            .exec(&self.transaction)
+            .await?;
+        message_warning_row::Entity::delete_many()
+            .filter(message_warning_row::Column::Message.is_in(these()))
             .exec(&self.transaction)
             .await?;
         upload_row::Entity::delete_many()

@@ -7,7 +7,9 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
@@ -22,7 +24,7 @@ use crate::store::ledger::forget_ids::{FIRST_SEQ, ForgetScope};
 use crate::store::ledger::message_ledger::{Ledger, UpdateTimes};
 use crate::store::ledger::recount;
 use crate::store::messages::message_lookup::list_ids;
-use crate::store::{Store, store_settings};
+use crate::store::{Store, callback_books, store_settings};
 
 /// Messages loaded at a time.
 const CHUNK: u64 = 400;
@@ -71,11 +73,11 @@ impl Ledger {
             .filter(account_event_row::Column::Callback.in_subquery(callbacks_since(start)))
             .exec(transaction)
             .await?;
-        callback_outcome_row::Entity::delete_many()
-            .filter(callback_outcome_row::Column::Seq.gte(start.seq))
-            .filter(callback_outcome_row::Column::Callback.gte(start.id.uuid()))
-            .exec(transaction)
-            .await?;
+        let outcomes = Condition::all()
+            .add(callback_outcome_row::Column::Seq.gte(start.seq))
+            .add(callback_outcome_row::Column::Callback.gte(start.id.uuid()));
+        callback_books::remove_outcomes(transaction, outcomes).await?;
+        callback_books::count_again_from(transaction, start.seq).await?;
         let since = (start.seq != FIRST_SEQ).then_some(start.received_at);
         self.forget_links(since).await?;
         self.forget_ids(ForgetScope::Since(start)).await

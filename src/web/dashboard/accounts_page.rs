@@ -8,11 +8,16 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use url::{Host, Url};
 
+use crate::db;
+use crate::domain::ids::AccountId;
+use crate::domain::message::Origin;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
+use crate::store::Store;
+use crate::store::messages::MessageFilter;
 use crate::web::dashboard::event_rows::{self, EventRow, LatestEvents};
 use crate::web::dashboard::number_format::ago;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -26,15 +31,75 @@ pub(crate) async fn show(
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
     let accounts = account_health::list_accounts(&services).await?;
-    let shown = AccountsPage::new(
+    let mut shown = AccountsPage::new(
         &accounts,
         &event_rows::list_latest(&services.store, &accounts).await?,
         PublicUrlReach::of_url(&services.config.public_url),
         caller.visibility(),
         services.clock.now(),
     );
+    for card in &mut shown.cards {
+        if let Some(set_up) = &mut card.set_up {
+            set_up.message = find_latest_message(&services.store, &card.account).await?;
+        }
+    }
     respond(&services, shown).await
 }
+
+/// Page and state.
+async fn find_latest_message(
+    store: &Store,
+    account: &AccountId,
+) -> Result<Option<(String, &'static str)>, db::Error> {
+    let filter = MessageFilter {
+        account: Some(account.clone()),
+        origin: Some(Origin::Api),
+        ..MessageFilter::default()
+    };
+    let page = store.list_messages(&filter, None, 1).await?;
+    Ok(page
+        .messages
+        .first()
+        .map(|message| (format!("/messages/{}", message.id), message.state.label())))
+}
+
+/// What to add to the configuration, by provider.
+pub const SNIPPETS: [(&str, &str); 4] = [
+    (
+        "Kaleyra",
+        r#"[[accounts]]
+id = "kaleyra-in"
+provider = "kaleyra"
+region = "in"
+sid = "HXAP1234567890IN"
+api_key = "env:KALEYRA_API_KEY"
+sender = "+918600000000""#,
+    ),
+    (
+        "LancePilot",
+        r#"[[accounts]]
+id = "lancepilot-br"
+provider = "lancepilot"
+workspace = "0b7d2a4e-94c1-4b57-8a54-7f1f3f6f9f01"
+token = "env:LANCEPILOT_TOKEN""#,
+    ),
+    (
+        "Sobot",
+        r#"[[accounts]]
+id = "sobot-main"
+provider = "sobot"
+api_key = "env:SOBOT_API_KEY"
+api_secret = "env:SOBOT_API_SECRET""#,
+    ),
+    (
+        "Zixflow",
+        r#"[[accounts]]
+id = "zixflow-main"
+provider = "zixflow"
+phone_id = "104000000000000"
+token = "env:ZIXFLOW_TOKEN""#,
+    ),
+];
 
 fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'static str) {
     if account.mode.is_none() {
@@ -116,6 +181,9 @@ pub struct AccountsPage {
 
 #[derive(Clone, Debug)]
 struct AccountCard {
+    account: AccountId,
+    /// Until the first callback.
+    set_up: Option<SetUp>,
     id: String,
     provider: &'static str,
     health: &'static str,
@@ -145,6 +213,15 @@ struct AccountCard {
     resume: bool,
 }
 
+/// How far the set-up of an account is from which no callback ever came.
+#[derive(Clone, Debug)]
+struct SetUp {
+    /// The provider cannot reach the callback URL.
+    is_local: bool,
+    /// Page and state of the latest message.
+    message: Option<(String, &'static str)>,
+}
+
 /// Part of a set-up step. `CallbackUrl` replaces `{url}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum StepPart {
@@ -164,7 +241,7 @@ impl AccountsPage {
             frame: Frame::in_section(NavigationSection::Accounts, "Accounts", Refresh::Live),
             cards: accounts
                 .iter()
-                .map(|account| AccountCard::new(account, events, viewer, now))
+                .map(|account| AccountCard::new(account, events, reach, viewer, now))
                 .collect(),
             reach,
             can_check: viewer == Visibility::Full,
@@ -176,6 +253,7 @@ impl AccountCard {
     fn new(
         account: &AccountStatus,
         events: &LatestEvents,
+        reach: PublicUrlReach,
         viewer: Visibility,
         now: DateTime<Utc>,
     ) -> Self {
@@ -188,7 +266,13 @@ impl AccountCard {
         };
         let (health, health_text, tone) = health_texts(account);
         let setup = providers::get(account.provider).setup();
+        let is_led = operator && account.mode.is_some() && account.last_callback_at.is_none();
         Self {
+            account: account.id.clone(),
+            set_up: is_led.then_some(SetUp {
+                is_local: reach == PublicUrlReach::Loopback,
+                message: None,
+            }),
             id: account.id.to_string(),
             provider: account.provider.title(),
             health,

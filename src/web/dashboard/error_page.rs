@@ -65,7 +65,7 @@ pub struct ErrorPage {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Viewer {
-    SignedIn,
+    SignedIn { may_send: bool },
     SignedOut,
 }
 
@@ -78,7 +78,11 @@ impl ErrorPage {
         viewer: Viewer,
     ) -> Self {
         let frame = match viewer {
-            Viewer::SignedIn => Frame::without_section(kind.title()),
+            Viewer::SignedIn { may_send } => {
+                let mut frame = Frame::without_section(kind.title());
+                frame.set_may_send(may_send);
+                frame
+            }
             Viewer::SignedOut => Frame::signed_out(kind.title()),
         };
         Self {

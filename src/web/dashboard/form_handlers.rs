@@ -33,14 +33,6 @@ pub(crate) async fn cancel(
     run_action(&services, &caller, &id, MessageAction::Cancel).await
 }
 
-pub(crate) async fn resend(
-    services: web::Data<Services>,
-    caller: Caller,
-    id: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    run_action(&services, &caller, &id, MessageAction::Resend).await
-}
-
 pub(crate) async fn mark_failed(
     services: web::Data<Services>,
     caller: Caller,

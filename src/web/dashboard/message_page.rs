@@ -11,11 +11,14 @@ use crate::domain::delivery::{Delivery, fold};
 use crate::domain::explanation::Explanation;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::Message;
+use crate::domain::message_warning::MessageWarning;
 use crate::domain::receipt::find_reply_word;
 use crate::domain::scope::{Caller, Visibility};
 use crate::operating::explain::explain_message;
+use crate::operating::resend_forecast::forecast;
 use crate::reporting::callback_views::{self, ListedCallback};
 use crate::reporting::message_history::MessageHistory;
+use crate::sending::accept::InvalidField;
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::find_message::parse_id;
@@ -30,10 +33,13 @@ use crate::web::dashboard::message_summary::{AvailableActions, flags, short_id};
 use crate::web::dashboard::message_timeline::timeline;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
+use crate::web::dashboard::resend_form::MessageResendForm;
 use crate::web::dashboard::stage_stepper::{StageStep, steps};
 use crate::web::dashboard::state_pill::StateIcon;
 use crate::web::dashboard::time_element::TimeElement;
+use crate::web::dashboard::timed_text::TimedText;
 use crate::web::dashboard::timeline_entry::TimelineEntry;
+use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::error::ApiError;
 
 /// Callbacks on a message's page; its timeline links every one.
@@ -82,7 +88,8 @@ pub(super) async fn load(
         callback_views::list_sources(services, message.id, &history.receipts, CALLBACKS_SHOWN)
             .await?;
     let cost = services.costs.pricer().await.price_message(message).await?;
-    let shown = MessagePage::new(
+    let warnings = services.store.list_acceptance_warnings(message.id).await?;
+    let mut shown = MessagePage::new(
         &MessagePageInput {
             message,
             delivery: &delivery,
@@ -91,10 +98,15 @@ pub(super) async fn load(
             history: &history,
             callbacks: &callbacks,
             cost: &cost,
+            warnings: &warnings,
         },
         caller.visibility(),
         services.clock.now(),
     );
+    if shown.resend.is_some() {
+        let forecast = forecast(services, message).await?;
+        shown.resend = Some(MessageResendForm::new(message, &forecast, caller));
+    }
     if message.origin.is_ours() || caller.visibility() != Visibility::Full {
         return Ok(shown);
     }
@@ -118,6 +130,8 @@ pub struct MessagePageInput<'a> {
     /// Callbacks with receipts of this message.
     pub callbacks: &'a [ListedCallback],
     pub cost: &'a Cost,
+    /// With which the message was accepted.
+    pub warnings: &'a [MessageWarning],
 }
 
 #[derive(Template, Clone, Debug)]
@@ -145,6 +159,10 @@ pub struct MessagePage {
     updated: TimeElement,
     ids: Vec<IdRow>,
     actions: AvailableActions,
+    /// Present where a resend is possible.
+    resend: Option<MessageResendForm>,
+    /// With which it was accepted.
+    warnings: Vec<TimedText>,
     /// A match can be undone.
     unmatch: bool,
     /// The form that matches an orphan with a message.
@@ -213,7 +231,13 @@ impl MessagePage {
                 .iter()
                 .map(|id| id_row(id, message.provider, viewer))
                 .collect(),
+            resend: actions.resend.then(MessageResendForm::default),
             actions,
+            warnings: input
+                .warnings
+                .iter()
+                .map(|warning| TimedText::of_sentence(&viewer.quoted(&warning.message)))
+                .collect(),
             unmatch: viewer == Visibility::Full && message.matched_by.is_some(),
             match_form: None,
             reports_now_at: None,
@@ -232,6 +256,20 @@ impl MessagePage {
         self.frame = Frame::in_section(NavigationSection::Messages, title, Refresh::Never);
         if let Some(form) = &mut self.match_form {
             form.show_error(error);
+        }
+        self
+    }
+
+    /// Shows why nothing was resent. The page does not refresh then.
+    pub(super) fn with_resend_errors(
+        mut self,
+        given: &UploadForm,
+        errors: Vec<InvalidField>,
+    ) -> Self {
+        let title = self.frame.title.clone();
+        self.frame = Frame::in_section(NavigationSection::Messages, title, Refresh::Never);
+        if let Some(form) = &mut self.resend {
+            form.show_errors(given, errors);
         }
         self
     }

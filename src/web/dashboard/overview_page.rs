@@ -17,6 +17,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::domain::scope::{Caller, Visibility};
+use crate::reporting::books::Books;
 use crate::reporting::costs::month_costs::MonthCosts;
 use crate::reporting::headline::{self, Headline};
 use crate::reporting::period_figures::{self, AccountFigures, PeriodFigures};
@@ -32,6 +33,7 @@ use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::{count, counted, percent};
 use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
+use crate::web::dashboard::overview_books::BooksSection;
 use crate::web::dashboard::overview_cost::CostSection;
 use crate::web::dashboard::overview_period::{
     OverviewPeriod, OverviewRange, PeriodLink, RangeForm, period_links,
@@ -67,7 +69,8 @@ pub(crate) async fn show(
     let incidents = store.list_open_incidents().await?;
     let (costs, config) = (&services.costs, &services.config);
     let month = services.budgets.month(costs, config, now).await?;
-    let shown = OverviewPage::new(&OverviewInput {
+    let books = Books::find(store, &services.journal).await?;
+    let mut shown = OverviewPage::new(&OverviewInput {
         providers: &providers,
         counts: &counts,
         problems: &problems,
@@ -83,6 +86,7 @@ pub(crate) async fn show(
         period: &period,
         form: &form,
     });
+    shown.books = Some(BooksSection::new(&books));
     respond(&services, shown).await
 }
 
@@ -139,6 +143,7 @@ pub struct OverviewPage {
     problems: Vec<ProblemRow>,
     alerts: Vec<AlertRow>,
     cost: Option<CostSection>,
+    books: Option<BooksSection>,
 }
 
 #[derive(Clone, Debug)]
@@ -197,6 +202,7 @@ impl OverviewPage {
             problems,
             alerts: alert_rows(input.alerts, input.incidents, input.viewer),
             cost: CostSection::new(input.month, input.month_zone, input.zone),
+            books: None,
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::web::dashboard::timed_text::TimedText;
 pub enum NavigationSection {
     Overview,
     Messages,
+    /// Only for viewers who may send.
+    Send,
     Campaigns,
     Problems,
     Callbacks,
@@ -19,9 +21,10 @@ pub enum NavigationSection {
 }
 
 impl NavigationSection {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Overview,
         Self::Messages,
+        Self::Send,
         Self::Campaigns,
         Self::Problems,
         Self::Callbacks,
@@ -33,6 +36,7 @@ impl NavigationSection {
         match self {
             Self::Overview => "Overview",
             Self::Messages => "Messages",
+            Self::Send => "Send",
             Self::Campaigns => "Campaigns",
             Self::Problems => "Problems",
             Self::Callbacks => "Callbacks",
@@ -45,6 +49,7 @@ impl NavigationSection {
         match self {
             Self::Overview => "/",
             Self::Messages => "/messages",
+            Self::Send => "/send",
             Self::Campaigns => "/campaigns",
             Self::Problems => "/problems",
             Self::Callbacks => "/callbacks",
@@ -73,6 +78,8 @@ pub struct Frame {
     /// Of every time on the page, where it does not depend on the viewer.
     fixed_zone: Option<Tz>,
     viewer: Option<PageZone>,
+    /// The viewer may send messages.
+    may_send: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,6 +110,7 @@ impl Frame {
             alarms: Vec::new(),
             fixed_zone: None,
             viewer: None,
+            may_send: false,
         }
     }
 
@@ -115,6 +123,7 @@ impl Frame {
             alarms: Vec::new(),
             fixed_zone: None,
             viewer: None,
+            may_send: false,
         }
     }
 
@@ -127,6 +136,7 @@ impl Frame {
             alarms: Vec::new(),
             fixed_zone: None,
             viewer: None,
+            may_send: false,
         }
     }
 
@@ -141,6 +151,10 @@ impl Frame {
 
     pub(super) fn is_list(&self) -> bool {
         self.refresh == Refresh::Announced
+    }
+
+    pub(super) fn set_may_send(&mut self, may_send: bool) {
+        self.may_send = may_send;
     }
 
     /// For a page that does not depend on its viewer.
@@ -186,6 +200,7 @@ impl Frame {
         };
         NavigationSection::ALL
             .into_iter()
+            .filter(|section| *section != NavigationSection::Send || self.may_send)
             .map(|section| NavigationLink {
                 title: section.title(),
                 href: section.href(),

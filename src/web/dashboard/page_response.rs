@@ -8,11 +8,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
 
 use crate::db;
 use crate::domain::ids::AccountId;
+use crate::domain::scope::{Caller, Scope};
 use crate::reporting::alarms;
 use crate::services::Services;
 use crate::web::dashboard::page_frame::Frame;
@@ -32,12 +33,14 @@ pub(super) trait FramedPage: Template {
 struct UnwrittenPage(Box<dyn WritablePage>);
 
 trait WritablePage {
-    fn write(&mut self, viewer: PageZone) -> askama::Result<String>;
+    fn write(&mut self, viewer: PageZone, may_send: bool) -> askama::Result<String>;
 }
 
 impl<T: FramedPage> WritablePage for T {
-    fn write(&mut self, viewer: PageZone) -> askama::Result<String> {
-        let zone = self.frame_mut().show_in(viewer);
+    fn write(&mut self, viewer: PageZone, may_send: bool) -> askama::Result<String> {
+        let frame = self.frame_mut();
+        frame.set_may_send(may_send);
+        let zone = frame.show_in(viewer);
         self.render_with_values(&(ZONE, &zone as &dyn Any))
     }
 }
@@ -88,11 +91,19 @@ where
     let Some(UnwrittenPage(mut page)) = page else {
         return Ok(response);
     };
-    Ok(match page.write(viewer) {
+    let may_send = may_send(response.request());
+    Ok(match page.write(viewer, may_send) {
         Ok(html) => response.map_body(|_, _| BoxBody::new(html)),
         // A response and not an `Err`, which would bypass the other middleware.
         Err(error) => response.error_response(ApiError::Internal(error.into())),
     })
+}
+
+/// Whether the viewer whom the route's access check has identified may send messages.
+pub(crate) fn may_send(request: &HttpRequest) -> bool {
+    let extensions = request.extensions();
+    let caller = extensions.get::<Caller>();
+    caller.is_some_and(|caller| caller.require(Scope::Send).is_ok())
 }
 
 pub(super) fn redirect_to(url: String) -> HttpResponse {

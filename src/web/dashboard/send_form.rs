@@ -1,9 +1,12 @@
 //! The form of a single message: what was typed, each error at its field.
 
-use crate::domain::media::MediaKind;
+use crate::domain::media::{MediaKind, MediaSource};
+use crate::domain::message::Message;
 use crate::domain::provider_account::{Account, AccountMode};
-use crate::sending::accept::{InvalidField, MessageInput, TemplateInput};
+use crate::domain::template::{BUTTONS_LIMIT, ButtonKind};
+use crate::sending::accept::{ButtonInput, InvalidField, MessageInput, TemplateInput};
 use crate::services::Services;
+use crate::web::api::send_body::FILE_LIMIT;
 use crate::web::dashboard::filter_form::SelectOption;
 use crate::web::dashboard::form_field::FormField;
 use crate::web::dashboard::upload_form::UploadForm;
@@ -19,9 +22,28 @@ pub(super) struct MessageForm {
     pub(super) fields: Vec<FormField>,
     /// Of a template; its media is the template's header.
     pub(super) template_fields: Vec<FormField>,
+    pub(super) buttons: Vec<ButtonRow>,
+    pub(super) file_error: Option<String>,
+    /// In bytes.
+    pub(super) file_limit: usize,
     /// Of the account, the kind and the file.
     pub(super) errors: Vec<(String, String)>,
 }
+
+/// The value of one button of a template. A row without a kind is none.
+#[derive(Clone, Debug)]
+pub(super) struct ButtonRow {
+    /// From 0, in the form.
+    pub(super) row: usize,
+    pub(super) kinds: Vec<SelectOption>,
+    /// From 0, in the template; empty means its place in the form.
+    pub(super) index: String,
+    pub(super) value: String,
+    pub(super) error: Option<String>,
+}
+
+/// More are possible with the API.
+const BUTTON_ROWS: usize = 3;
 
 /// Name in the API, label, type, hint.
 const FIELDS: [(&str, &str, &str, &str); 7] = [
@@ -80,12 +102,26 @@ impl MessageForm {
                 .to_vec(),
             fields: FIELDS.map(field).to_vec(),
             template_fields: TEMPLATE_FIELDS.map(field).to_vec(),
+            buttons: (0..button_rows(given))
+                .map(|row| button_row(given, row))
+                .collect(),
+            file_error: None,
+            file_limit: FILE_LIMIT,
             errors: Vec::new(),
         }
     }
 
     pub(super) fn with_errors(mut self, errors: Vec<InvalidField>) -> Self {
         for error in errors {
+            if let Some(row) = self.find_button_row(&error.field) {
+                let message = describe_button_error(&error);
+                row.error.get_or_insert(message);
+                continue;
+            }
+            if error.field == "file" && self.file_error.is_none() {
+                self.file_error = Some(error.message);
+                continue;
+            }
             let name = match error.field.split('[').next().unwrap_or_default() {
                 "media" => "media.url",
                 "template" => "template.name",
@@ -107,13 +143,137 @@ impl MessageForm {
 
     pub(super) fn has_errors(&self) -> bool {
         let mut fields = self.fields.iter().chain(&self.template_fields);
-        !self.errors.is_empty() || fields.any(|field| field.error.is_some())
+        !self.errors.is_empty()
+            || self.file_error.is_some()
+            || self.buttons.iter().any(|row| row.error.is_some())
+            || fields.any(|field| field.error.is_some())
     }
 
     pub(super) fn has_template(&self) -> bool {
         let mut fields = self.template_fields.iter();
         fields.any(|field| !field.value.is_empty() || field.error.is_some())
+            || self.buttons.iter().any(ButtonRow::is_used)
     }
+
+    /// Errors name buttons by their place among those that are used.
+    fn find_button_row(&mut self, field: &str) -> Option<&mut ButtonRow> {
+        let place = field.strip_prefix("template.buttons[")?;
+        let place: usize = place.split(']').next()?.parse().ok()?;
+        self.buttons
+            .iter_mut()
+            .filter(|row| row.is_used())
+            .nth(place)
+    }
+}
+
+impl ButtonRow {
+    fn is_used(&self) -> bool {
+        !self.value.is_empty() || self.kinds.iter().skip(1).any(|kind| kind.selected)
+    }
+}
+
+fn describe_button_error(error: &InvalidField) -> String {
+    let part = error.field.rsplit('.').next().unwrap_or_default();
+    format!("{part} {}", error.message)
+}
+
+/// Those of a message to begin with, at least [`BUTTON_ROWS`].
+fn button_rows(given: &UploadForm) -> usize {
+    let is_given = |row: &usize| !given.text(&button_field(*row, "type")).is_empty();
+    let given = (0..BUTTONS_LIMIT).filter(is_given).max();
+    given.map_or(BUTTON_ROWS, |last| (last + 1).max(BUTTON_ROWS))
+}
+
+fn button_row(given: &UploadForm, row: usize) -> ButtonRow {
+    let chosen = given.text(&button_field(row, "type"));
+    let labels = [
+        ("", "none"),
+        (ButtonKind::Url.as_str(), "link"),
+        (ButtonKind::QuickReply.as_str(), "quick reply"),
+        (ButtonKind::CopyCode.as_str(), "copy code"),
+    ];
+    ButtonRow {
+        row,
+        kinds: labels
+            .map(|(value, label)| SelectOption {
+                selected: value == chosen,
+                label: label.to_owned(),
+                value: value.to_owned(),
+            })
+            .to_vec(),
+        index: given.text(&button_field(row, "index")).to_owned(),
+        value: given.text(&button_field(row, "value")).to_owned(),
+        error: None,
+    }
+}
+
+fn button_field(row: usize, part: &str) -> String {
+    format!("template.buttons[{row}].{part}")
+}
+
+fn button_inputs(given: &UploadForm) -> Vec<ButtonInput> {
+    let rows = (0..BUTTONS_LIMIT).map(|row| ButtonInput {
+        kind: given.text(&button_field(row, "type")).to_owned(),
+        index: match given.text(&button_field(row, "index")) {
+            "" => u8::try_from(row).ok(),
+            // What is no number is out of range, which is an error of this field.
+            text => Some(text.parse().unwrap_or(u8::MAX)),
+        },
+        value: given.text(&button_field(row, "value")).to_owned(),
+    });
+    rows.filter(|row| !row.kind.is_empty() || !row.value.is_empty())
+        .collect()
+}
+
+/// The content of a message, to send it in another way.
+pub(super) fn fields_like(message: &Message) -> UploadForm {
+    let mut form = UploadForm::default();
+    let mut set = |name: &str, text: Option<&str>| {
+        if let Some(text) = text {
+            form.set_text(name, text.to_owned());
+        }
+    };
+    let media = message.media.as_ref();
+    let source = media.map(|media| &media.source);
+    let recipient = message
+        .recipient
+        .as_ref()
+        .map(|digits| format!("+{digits}"));
+    let template = message.template.as_ref();
+    set("account", Some(message.account.as_str()));
+    set("kind", message.kind.map(MediaKind::as_str));
+    set("to", recipient.as_deref());
+    set("name", message.name.as_deref());
+    set("from", message.sender.as_deref());
+    if let Some(MediaSource::Url(url)) = source {
+        set("media.url", Some(url));
+        set(
+            "media.mime_type",
+            media.and_then(|media| media.mime_type.as_deref()),
+        );
+    }
+    set("caption", media.and_then(|media| media.caption.as_deref()));
+    set("client_reference", message.client_reference.as_deref());
+    set(
+        "template.name",
+        template.map(|template| template.name.as_str()),
+    );
+    set(
+        "template.language",
+        template.and_then(|template| template.language.as_deref()),
+    );
+    let body = template.map(|template| template.body.join("\n"));
+    set("template.body", body.as_deref());
+    for (row, button) in template
+        .iter()
+        .flat_map(|template| &template.buttons)
+        .enumerate()
+    {
+        set(&button_field(row, "type"), Some(button.kind.as_str()));
+        set(&button_field(row, "index"), Some(&button.index.to_string()));
+        set(&button_field(row, "value"), Some(&button.value));
+    }
+    form
 }
 
 const KEY_PREFIX: &str = "form-";
@@ -151,7 +311,7 @@ pub(super) fn message_input(given: &UploadForm) -> MessageInput {
             .lines()
             .map(|line| line.trim().to_owned())
             .collect(),
-        buttons: Vec::new(),
+        buttons: button_inputs(given),
     };
     MessageInput {
         account: given.text("account").to_owned(),

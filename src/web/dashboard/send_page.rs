@@ -6,31 +6,45 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::domain::provider_account::AccountMode;
-use crate::domain::scope::Caller;
+use crate::domain::scope::{Caller, Visibility};
 use crate::sending::accept::message_preview::{MessagePreview, PreviewedRequest};
 use crate::sending::accept::{
     AcceptError, Author, InvalidField, KeyedRequest, MediaInspection, MessageInput, RequestKey,
 };
 use crate::services::Services;
+use crate::store::messages::Found;
+use crate::web::api::find_message::parse_id;
 use crate::web::api::send_body::FILE_LIMIT;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond, respond_with_status};
-use crate::web::dashboard::send_form::{MessageForm, message_input};
+use crate::web::dashboard::send_form::{MessageForm, fields_like, message_input};
+use crate::web::dashboard::timed_text::TimedText;
 use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::error::ApiError;
 
 #[derive(Deserialize, Debug)]
 pub(crate) struct SendQuery {
     account: Option<String>,
+    /// A message with content to begin with.
+    like: Option<String>,
 }
 
-/// `account` is chosen in the form.
+/// `account` is chosen in the form; `like` fills it for viewers who see the content of messages.
 pub(crate) async fn show(
     services: web::Data<Services>,
+    caller: Caller,
     query: web::Query<SendQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut given = UploadForm::default();
-    if let Some(account) = query.into_inner().account {
+    let SendQuery { account, like } = query.into_inner();
+    let like = like.filter(|_| caller.visibility() == Visibility::Full);
+    let mut given = match like {
+        Some(id) => match services.store.find_message(parse_id(&id)?).await? {
+            Some(Found::Message(message)) => fields_like(&message),
+            Some(Found::Moved(_)) | None => return Err(ApiError::NotFound),
+        },
+        None => UploadForm::default(),
+    };
+    if let Some(account) = account {
         given.set_text("account", account);
     }
     let page = SendPage::new(MessageForm::of(&services, &given));
@@ -44,8 +58,12 @@ pub(crate) async fn submit(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let given = UploadForm::read(&services, &request, payload, FILE_LIMIT).await?;
+    let given = UploadForm::read_with_file_error(&services, &request, payload, FILE_LIMIT).await?;
     let form = MessageForm::of(&services, &given);
+    if let Some(message) = &given.file_error {
+        let error = InvalidField::new("file", message.clone());
+        return show_errors(&services, form, vec![error]).await;
+    }
     let input = message_input(&given);
     match given.text("action") {
         "send" => send(&services, &caller, form, input).await,
@@ -68,6 +86,10 @@ async fn preview(
             page.preview = Some(PreviewView::new(preview));
             page.file_chosen = input.upload.is_some();
             respond(services, page).await
+        }
+        // A check while the operator types fails nothing.
+        Err(AcceptError::Invalid(errors)) if inspection == MediaInspection::Skipped => {
+            respond(services, SendPage::new(form.with_errors(errors))).await
         }
         Err(AcceptError::Invalid(errors)) => show_errors(services, form, errors).await,
         Err(error) => Err(error.into()),
@@ -134,18 +156,14 @@ struct PreviewView {
     request: Option<String>,
     /// Why there is no request.
     problem: Option<String>,
-    warnings: Vec<String>,
+    warnings: Vec<TimedText>,
     dry_run: bool,
 }
 
 impl SendPage {
     fn new(form: MessageForm) -> Self {
         Self {
-            frame: Frame::in_section(
-                NavigationSection::Messages,
-                "Send a message",
-                Refresh::Never,
-            ),
+            frame: Frame::in_section(NavigationSection::Send, "Send a message", Refresh::Never),
             form,
             preview: None,
             file_chosen: false,
@@ -163,7 +181,11 @@ impl PreviewView {
         Self {
             request,
             problem,
-            warnings: preview.warnings.into_iter().map(|it| it.message).collect(),
+            warnings: preview
+                .warnings
+                .iter()
+                .map(|warning| TimedText::of_sentence(&warning.message))
+                .collect(),
             dry_run: preview.mode == AccountMode::DryRun,
         }
     }

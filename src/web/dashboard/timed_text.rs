@@ -34,6 +34,20 @@ impl TimedText {
     }
 }
 
+impl TimedText {
+    /// Of a text that names instants in RFC 3339.
+    pub(super) fn of_sentence(text: &str) -> Self {
+        let words = text.split(' ').map(|word| {
+            let core = word.trim_end_matches([';', ',', '.', ')']);
+            match DateTime::parse_from_rfc3339(core) {
+                Ok(at) => word.replace(core, &format!("{}{ZONE}", at.to_utc().format(FORMAT))),
+                Err(_) => word.to_owned(),
+            }
+        });
+        Self::new(&words.collect::<Vec<_>>().join(" "))
+    }
+}
+
 /// The text between the instants that it names, and these.
 pub(super) fn split_times(text: &str) -> Vec<TextPart> {
     let (mut parts, mut rest) = (Vec::new(), 0);

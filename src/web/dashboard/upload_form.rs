@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_multipart::Multipart;
+use actix_multipart::{Field, Multipart};
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
@@ -13,6 +13,8 @@ use crate::services::Services;
 use crate::web::api::send_body::keep_file;
 use crate::web::error::ApiError;
 
+/// In bytes: how much of a file above its limit is read to reach the texts after it.
+const SKIPPED_LIMIT: usize = 256 * 1024 * 1024;
 /// In bytes, of all texts together.
 const TEXT_LIMIT: usize = 64 * 1024;
 
@@ -21,11 +23,27 @@ pub(super) struct UploadForm {
     texts: BTreeMap<String, String>,
     /// Absent if none was chosen.
     pub(super) file: Option<(NamedTempFile, ReceivedFile)>,
+    /// Why the file that was chosen is not kept.
+    pub(super) file_error: Option<String>,
 }
 
 impl UploadForm {
-    /// `file_limit` in bytes.
+    /// `file_limit` in bytes; a larger file is an error.
     pub(super) async fn read(
+        services: &Services,
+        request: &HttpRequest,
+        payload: web::Payload,
+        file_limit: usize,
+    ) -> Result<Self, ApiError> {
+        let form = Self::read_with_file_error(services, request, payload, file_limit).await?;
+        match form.file_error {
+            Some(message) => Err(ApiError::field("file", message)),
+            None => Ok(form),
+        }
+    }
+
+    /// For pages that show a file above the limit as an error of its field, beside what was typed.
+    pub(super) async fn read_with_file_error(
         services: &Services,
         request: &HttpRequest,
         payload: web::Payload,
@@ -42,8 +60,16 @@ impl UploadForm {
             let disposition = part.content_disposition();
             let is_file = disposition.is_some_and(|it| it.get_filename().is_some());
             if is_file {
-                let (file, received) =
-                    keep_file(services, &mut part, &mut Sha256::new(), file_limit).await?;
+                let kept = keep_file(services, &mut part, &mut Sha256::new(), file_limit).await;
+                let (file, received) = match kept {
+                    Ok(kept) => kept,
+                    Err(ApiError::Invalid(errors)) => {
+                        form.file_error = errors.into_iter().next().map(|error| error.message);
+                        skip(&mut part).await?;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 // Browsers send a part without a name if no file was chosen.
                 if received.file_name.as_ref().is_some_and(|it| !it.is_empty()) {
                     form.file = Some((file, received));
@@ -82,4 +108,19 @@ impl UploadForm {
     pub(super) fn given(&self, name: &str) -> Option<String> {
         Some(self.text(name).to_owned()).filter(|text| !text.is_empty())
     }
+}
+
+/// Reads the rest of a part.
+async fn skip(part: &mut Field) -> Result<(), ApiError> {
+    let mut skipped = 0;
+    while let Some(chunk) = part.next().await {
+        let chunk = chunk.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
+        skipped += chunk.len();
+        if skipped > SKIPPED_LIMIT {
+            return Err(ApiError::TooLarge {
+                limit: SKIPPED_LIMIT,
+            });
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,88 @@
+//! Whether everything that arrived is accounted for: callbacks by outcome, messages by state, and when
+//! `verify` last checked all of it.
+
+use chrono::{DateTime, Utc};
+
+use crate::db;
+use crate::domain::callback_outcome::Outcome;
+use crate::journal::Journal;
+use crate::store::Store;
+use crate::store::callback_books::MessageBooks;
+use crate::store::store_settings::Verification;
+
+/// Journal entries per query.
+const PAGE: u64 = 1000;
+/// Unprocessed callbacks are counted up to here.
+const UNPROCESSED_LIMIT: u64 = 10_000;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Books {
+    /// Those that are kept, by outcome.
+    pub outcomes: Vec<(Outcome, i64)>,
+    /// At most [`UNPROCESSED_LIMIT`].
+    pub unprocessed: u64,
+    /// By how much the journal's number of processed callbacks exceeds the sum of `outcomes`. Unknown
+    /// during a rebuild.
+    pub difference: Option<i64>,
+    pub messages: Option<MessageBooks>,
+    pub verified: Option<Verification>,
+}
+
+impl Books {
+    pub async fn find(store: &Store, journal: &Journal) -> Result<Self, db::Error> {
+        let books = store.find_callback_books().await?;
+        let unprocessed = journal
+            .list_positions(books.position, UNPROCESSED_LIMIT)
+            .await?;
+        let is_rebuilding = store.is_rebuilding().await?;
+        Ok(Self {
+            difference: (!is_rebuilding).then(|| books.difference()),
+            outcomes: books.outcomes,
+            unprocessed: u64::try_from(unprocessed.len()).unwrap_or_default(),
+            messages: books.messages,
+            verified: store.find_verification().await?,
+        })
+    }
+
+    /// Callbacks in the journal's count, with those that are not processed yet.
+    pub fn callbacks(&self) -> i64 {
+        let outcomes: i64 = self.outcomes.iter().map(|(_, number)| number).sum();
+        let unprocessed = i64::try_from(self.unprocessed).unwrap_or(i64::MAX);
+        outcomes + self.difference.unwrap_or_default() + unprocessed
+    }
+
+    pub fn agree(&self) -> bool {
+        self.difference.unwrap_or_default() == 0
+            && self
+                .messages
+                .is_none_or(|compared| compared.messages == compared.counted)
+    }
+}
+
+/// Counts the journal's entries that were processed since the last time, and compares messages with
+/// their counts.
+pub async fn check(store: &Store, journal: &Journal, now: DateTime<Utc>) -> Result<(), db::Error> {
+    count_journal(store, journal).await?;
+    store.compare_messages(now).await
+}
+
+/// Before entries are removed from the journal, they must be counted.
+pub async fn count_journal(store: &Store, journal: &Journal) -> Result<(), db::Error> {
+    let books = store.find_callback_books().await?;
+    let mut after = books.until;
+    while after < books.position {
+        let listed = journal.list_positions(after, PAGE).await?;
+        let processed = listed.iter().filter(|entry| entry.seq <= books.position);
+        let number = u64::try_from(processed.count()).unwrap_or_default();
+        let until = match listed.last() {
+            Some(last) => last.seq.min(books.position),
+            None => books.position,
+        };
+        if !store.add_journal_entries(after, until, number).await? {
+            // Another process counts.
+            return Ok(());
+        }
+        after = until;
+    }
+    Ok(())
+}
