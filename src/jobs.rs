@@ -118,8 +118,12 @@ impl Jobs {
 
     async fn dispatch(self) {
         let services = &self.services;
-        if let Err(error) = services.dispatcher.resolve_claims_of_dead_processes().await {
-            tracing::warn!(%error, "submissions of an earlier process could not be resolved");
+        while let Err(error) = services.dispatcher.resolve_claims_of_dead_processes().await {
+            tracing::warn!(%error, "submissions of an earlier process could not be resolved yet");
+            self.pause(RETRY_PAUSE, pending()).await;
+            if self.stop.is_cancelled() {
+                return;
+            }
         }
         while !self.stop.is_cancelled() {
             let began = Instant::now();
