@@ -8,7 +8,8 @@ use crate::domain::message::Message;
 use crate::domain::template::Template;
 use crate::operating::actions::{Decision, OperateError};
 use crate::sending::accept::{
-    Acceptor, ButtonInput, KeyedRequest, MessageInput, RequestKey, Resend, TemplateInput,
+    Acceptor, ButtonInput, KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend,
+    TemplateInput,
 };
 use crate::store::Store;
 use crate::store::messages::Found;
@@ -42,7 +43,11 @@ pub async fn resend(
         actor: decision.actor.name.to_owned(),
         address: decision.actor.address.map(str::to_owned),
     };
-    let input = message_input(&message, resend, None)?;
+    let mut input = message_input(&message, resend, None)?;
+    if input.upload.is_some() {
+        let received = acceptor.receive_again(&message, decision.now).await?;
+        input.upload = Some(received.ok_or_else(file_is_gone)?);
+    }
     // The idempotency key makes two simultaneous calls create one message.
     let key = RequestKey {
         name: format!("resend of {id}"),
@@ -63,13 +68,18 @@ pub(in crate::operating) fn message_input(
     };
     let media = message.media.as_ref().ok_or_else(incomplete)?;
     let recipient = message.recipient.as_ref().ok_or_else(incomplete)?;
+    let mut upload = None;
     let (media_url, media_id, mime_type) = match (other, &media.source) {
         (Some(other), _) => (other.url.clone(), other.id.clone(), other.mime_type.clone()),
         (None, MediaSource::Url(url)) => (Some(url.clone()), None, media.mime_type.clone()),
         (None, MediaSource::Id(id)) => (None, Some(id.clone()), media.mime_type.clone()),
-        (None, MediaSource::Upload(_)) => {
-            let words = "an uploaded file is not sent again; send it as a new message";
-            return Err(OperateError::NotNow(words.to_owned()));
+        (None, MediaSource::Upload(stored)) => {
+            if stored.token.is_none() {
+                // It was removed when it had been sent.
+                return Err(file_is_gone());
+            }
+            upload = Some(ReceivedFile::again(message, stored.clone()));
+            (None, None, media.mime_type.clone())
         }
     };
     let options = [
@@ -91,7 +101,7 @@ pub(in crate::operating) fn message_input(
         kind: media.kind.to_string(),
         media_url,
         media_id,
-        upload: None,
+        upload,
         mime_type,
         caption: media.caption.clone(),
         references: message.references.clone(),
@@ -106,6 +116,11 @@ pub(in crate::operating) fn message_input(
         author: None,
         template: message.template.as_ref().map(template_input),
     })
+}
+
+pub(in crate::operating) fn file_is_gone() -> OperateError {
+    let words = "its uploaded file is not kept any more; send it as a new message";
+    OperateError::NotNow(words.to_owned())
 }
 
 fn template_input(template: &Template) -> TemplateInput {
