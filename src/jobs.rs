@@ -58,6 +58,7 @@ impl Jobs {
         self.supervise("lag", Self::watch_reconciler);
         self.supervise("purge", Self::purge);
         self.supervise("alerts", Self::watch_alerts);
+        self.supervise("notifications", Self::deliver_alerts);
         self.supervise("campaigns", Self::send_campaigns);
         if self.services.config.backup.is_some() {
             self.supervise("backup", Self::back_up);

@@ -37,12 +37,11 @@ async fn a_backup_is_made_before_migrations_and_restores_the_older_schema() {
     let newest = "SELECT MAX(version) AS line FROM main_migrations";
     let newest = fleet.database.query(newest).await.remove(0);
     assert!(
-        newest.ends_with("cover_counted"),
+        newest.ends_with("count_delivery_times"),
         "the statements below undo {newest}"
     );
     for sql in [
-        "DROP INDEX messages_counted",
-        "CREATE INDEX messages_counted ON messages (counted_at, id) WHERE counted_at IS NOT NULL",
+        "DELETE FROM latency_counts WHERE stage = 'submitted_to_delivered'",
         "UPDATE settings SET value = '0.0.9' WHERE name = 'written_by'",
         &format!("DELETE FROM main_migrations WHERE version = '{newest}'"),
     ] {

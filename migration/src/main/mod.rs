@@ -38,6 +38,8 @@ mod m20261128_001111_count_by_attempt;
 mod m20261128_001112_create_alerts;
 mod m20261128_002001_index_changes;
 mod m20261128_002201_cover_counted;
+mod m20261129_000301_order_notifications;
+mod m20261129_000302_count_delivery_times;
 
 use sea_orm_migration::prelude::*;
 
@@ -86,6 +88,8 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_001112_create_alerts::Migration),
             Box::new(m20261128_002001_index_changes::Migration),
             Box::new(m20261128_002201_cover_counted::Migration),
+            Box::new(m20261129_000301_order_notifications::Migration),
+            Box::new(m20261129_000302_count_delivery_times::Migration),
         ]
     }
 
