@@ -7,7 +7,7 @@ use crate::db::{Error, instant};
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::ids::AccountId;
-use crate::domain::latency::LatencyBucket;
+use crate::domain::latency::{LatencyBucket, LatencySpan};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
@@ -23,6 +23,8 @@ pub struct StateSum {
     pub campaign: Option<CampaignId>,
     pub origin: Origin,
     pub state: DeliveryState,
+    /// Of a failure; empty without one.
+    pub code: String,
     pub messages: i64,
 }
 
@@ -42,11 +44,14 @@ type StateTuple = (
     OrEmpty<CampaignId>,
     Origin,
     DeliveryState,
+    String,
     i64,
 );
 
+type SpanTuple = (AccountId, OrEmpty<MediaKind>, LatencySpan, i64, i64);
+
 impl Store {
-    /// The messages of a period by state, to the quarter hour.
+    /// The messages of a period by state and failure code, to the quarter hour.
     pub async fn sum_states(&self, period: &Period) -> Result<Vec<StateSum>, Error> {
         use message_count_row::Column;
         let columns = [
@@ -55,6 +60,7 @@ impl Store {
             Column::Campaign,
             Column::Origin,
             Column::State,
+            Column::Code,
         ];
         let query = message_count_row::Entity::find()
             .select_only()
@@ -74,22 +80,23 @@ impl Store {
             .into_tuple()
             .all(self.pools().reader())
             .await?;
-        let counted = rows.into_iter().filter(|row| row.5 != 0);
+        let counted = rows.into_iter().filter(|row| row.6 != 0);
         Ok(counted
             .map(
-                |(account, kind, campaign, origin, state, messages)| StateSum {
+                |(account, kind, campaign, origin, state, code, messages)| StateSum {
                     account,
                     kind: kind.0,
                     campaign: campaign.0,
                     origin,
                     state,
+                    code,
                     messages,
                 },
             )
             .collect())
     }
 
-    /// The messages of a period by the time they took to a stage, to the quarter hour.
+    /// The messages of a period by the time from their acceptance to a stage, to the quarter hour.
     pub async fn sum_latencies(&self, period: &Period) -> Result<Vec<LatencySum>, Error> {
         use latency_count_row::Column;
         let columns = [
@@ -113,21 +120,22 @@ impl Store {
             .apply_if(period.limit.accounts(), |query, accounts| {
                 query.filter(Column::Account.is_in(accounts))
             });
-        let rows: Vec<(AccountId, OrEmpty<MediaKind>, Stage, i64, i64)> = columns
+        let rows: Vec<SpanTuple> = columns
             .into_iter()
             .fold(query, Select::group_by)
             .into_tuple()
             .all(self.pools().reader())
             .await?;
         let counted = rows.into_iter().filter(|row| row.4 != 0);
-        Ok(counted
-            .map(|(account, kind, stage, latency, messages)| LatencySum {
+        let sum = |(account, kind, span, latency, messages): SpanTuple| {
+            Some(LatencySum {
                 account,
                 kind: kind.0,
-                stage,
+                stage: span.stage_since_acceptance()?,
                 latency: LatencyBucket::from_number(latency),
                 messages,
             })
-            .collect())
+        };
+        Ok(counted.filter_map(sum).collect())
     }
 }
