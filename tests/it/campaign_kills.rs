@@ -295,9 +295,9 @@ async fn what_waits_for_its_slot_when_the_process_is_killed_is_sent_afterwards()
     });
     let body = Some(("application/json", draft.to_string()));
     console.call("POST", "/campaigns", body).await;
-    let mut rows = "to\n".to_owned();
+    let mut rows = "to,name\n".to_owned();
     for number in 0..ROWS {
-        writeln!(rows, "+44770{number:07}").unwrap();
+        writeln!(rows, "+44770{number:07},Ines").unwrap();
     }
     let upload = Some(("text/csv", rows));
     let path = "/campaigns/summer-sale/recipients";
