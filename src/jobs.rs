@@ -58,6 +58,7 @@ impl Jobs {
         self.supervise("lag", Self::watch_reconciler);
         self.supervise("purge", Self::purge);
         self.supervise("alerts", Self::watch_alerts);
+        self.supervise("notifications", Self::deliver_alerts);
         self.supervise("campaigns", Self::send_campaigns);
         if self.services.config.backup.is_some() {
             self.supervise("backup", Self::back_up);
@@ -119,8 +120,12 @@ impl Jobs {
 
     async fn dispatch(self) {
         let services = &self.services;
-        if let Err(error) = services.dispatcher.resolve_claims_of_dead_processes().await {
-            tracing::warn!(%error, "submissions of an earlier process could not be resolved");
+        while let Err(error) = services.dispatcher.resolve_claims_of_dead_processes().await {
+            tracing::warn!(%error, "submissions of an earlier process could not be resolved yet");
+            self.pause(RETRY_PAUSE, pending()).await;
+            if self.stop.is_cancelled() {
+                return;
+            }
         }
         while !self.stop.is_cancelled() {
             let began = Instant::now();

@@ -37,7 +37,7 @@ use crate::reporting::costs::{Costs, RatesFile};
 use crate::reporting::export::Exporter;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
-use crate::sending::dispatch::{AttemptCounter, Dispatcher};
+use crate::sending::dispatch::{AttemptCounter, Dispatcher, StartedCalls};
 use crate::sending::media_check::MediaChecker;
 use crate::sending::transport::{Transport, TransportError};
 use crate::sending::upload_storage::UploadStorage;
@@ -168,6 +168,11 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             uploads,
             in_flight: Arc::default(),
             outcomes: Arc::default(),
+            started_calls: if store.is_shared() {
+                StartedCalls::unused()
+            } else {
+                StartedCalls::in_folder(&config.data_dir, holder)
+            },
             known_flows: Arc::default(),
             attempt_counter: AttemptCounter::new(accounts.keys()),
         },

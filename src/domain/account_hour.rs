@@ -60,7 +60,8 @@ impl FailureRate {
     }
 }
 
-/// How long half of the delivered messages took at most.
+/// How long half of the delivered messages took at most since they were submitted: time in our queue
+/// is no fault of the provider.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct DeliveryTime {
     pub recent_millis: f64,

@@ -3,7 +3,7 @@
 //! Sources: the documentation linked in each provider's file, read on 2026-11-20.
 
 use crate::domain::failure::FailureClass::{
-    self, Account, Expired, Media, Policy, Provider, Rate, Recipient, Window,
+    self, Account, Expired, Media, Policy, Provider, Rate, Recipient, Unknown, Window,
 };
 use crate::domain::failure::UNREACHABLE;
 use crate::domain::provider::ProviderId::{self, Kaleyra, LancePilot, Sobot, Zixflow};
@@ -18,6 +18,8 @@ pub struct CodeMeaning {
 
 /// Our own code for a message that was queued longer than `send_before`.
 pub const EXPIRED: &str = "expired";
+/// Our own code for a queued message that is not complete enough to be sent.
+pub const UNSENDABLE: &str = "unsendable";
 
 pub(super) const PERMISSION: CodeMeaning = CodeMeaning {
     class: FailureClass::Account,
@@ -102,6 +104,7 @@ pub(super) static TABLE: &[CodeEntry] = &[
     // Our own
     entry(&[UNREACHABLE], Provider, "The provider could not be reached in any attempt; nothing was sent.", "Check the network, DNS and base_url, then resend: nothing was sent to the customer."),
     entry(&[EXPIRED], Expired, "It was queued longer than send_before allows and was never submitted.", "Fix what blocked the account, then resend if it is still useful."),
+    entry(&[UNSENDABLE], Unknown, "What is stored of the message is not enough to send it; nothing was sent.", "See the detail; send it as a new message."),
     // WhatsApp's, through any provider
     entry(&["0", "190"], Account, "WhatsApp does not accept the provider's access token: it is invalid or expired.", "Reconnect the number in the provider's console or ask the provider, then resend."),
     entry(&["3", "10", "131005"], Account, PERMISSION.meaning, PERMISSION.action),

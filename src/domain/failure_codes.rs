@@ -7,7 +7,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::failure_code_table::{PERMISSION, TABLE};
 use crate::domain::provider::ProviderId::{self, Kaleyra};
 
-pub use crate::domain::failure_code_table::{CodeMeaning, EXPIRED};
+pub use crate::domain::failure_code_table::{CodeMeaning, EXPIRED, UNSENDABLE};
 
 /// Looks up a failure by provider, code and (Kaleyra, LancePilot) the key inside the error.
 ///
@@ -50,6 +50,13 @@ pub fn rejects_account(provider: ProviderId, failure: &Failure) -> bool {
     ACCOUNT_REJECTIONS
         .iter()
         .any(|(id, codes)| *id == provider && codes.iter().any(|known| Some(*known) == code))
+}
+
+/// Our own codes of messages that failed in the queue, without an attempt.
+pub const OF_QUEUE: [&str; 2] = [EXPIRED, UNSENDABLE];
+
+pub fn is_of_queue(code: &str) -> bool {
+    OF_QUEUE.contains(&code)
 }
 
 /// For failures without a code.
@@ -150,7 +157,7 @@ mod tests {
         let documented: Vec<&str> = DOCUMENTED
             .iter()
             .flat_map(|(_, codes)| codes.split_whitespace())
-            .chain([UNREACHABLE, EXPIRED])
+            .chain([UNREACHABLE, EXPIRED, UNSENDABLE])
             .collect();
         let is_http = |code: &str| {
             code.parse()

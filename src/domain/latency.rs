@@ -2,6 +2,39 @@
 //! most an eighth.
 
 use chrono::TimeDelta;
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::delivery_state::Stage;
+use crate::domain::enum_words::{UnknownWord, enum_words};
+
+/// A time that is counted.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
+pub enum LatencySpan {
+    /// From the acceptance to `sent`.
+    Sent,
+    /// From the acceptance to `delivered`.
+    Delivered,
+    /// From the acceptance to `read`.
+    Read,
+    /// From the provider's acceptance to `delivered`, without the time in our queue.
+    SubmittedToDelivered,
+}
+enum_words!(LatencySpan, "a counted time");
+
+impl LatencySpan {
+    /// The stage that it lasts to, if it begins with the acceptance.
+    pub fn stage_since_acceptance(self) -> Option<Stage> {
+        match self {
+            Self::Sent => Some(Stage::Sent),
+            Self::Delivered => Some(Stage::Delivered),
+            Self::Read => Some(Stage::Read),
+            Self::SubmittedToDelivered => None,
+        }
+    }
+}
 
 /// Buckets per doubling.
 const STEPS: u64 = 8;

@@ -56,6 +56,7 @@ pub mod secret;
 pub mod send_error;
 pub mod send_flow;
 pub mod send_rate;
+pub mod state_totals;
 pub mod steady_clock;
 pub mod template;
 pub mod user;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::db;
 use crate::db::CheckpointResult;
 use crate::jobs::Jobs;
-use crate::operating::{alerting, backup, retention};
+use crate::operating::{alert_delivery, alerting, backup, retention};
 use crate::reporting::books;
 
 /// How often expired, abandoned and adoptable messages are searched for.
@@ -22,8 +22,9 @@ const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 /// compared with the server's again.
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
 const LAG_CHECKS_PER_CLOCK: u32 = 12;
-/// How often alerts are judged and notifications delivered.
+/// How often alerts are judged, and how often it is checked whether a notification is due.
 const ALERT_INTERVAL: Duration = Duration::from_secs(5);
+const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often rows past their retention are searched for, and the pause between two purge steps.
 const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 const PURGE_PAUSE: Duration = Duration::from_secs(1);
@@ -85,20 +86,30 @@ impl Jobs {
         swept.and(adopted).and(uploads).and(changes)
     }
 
-    /// One process per database notifies for all. Without rules it closes the incidents of those that
+    /// One process per database judges for all. Without rules it closes the incidents of those that
     /// were removed.
     pub(super) async fn watch_alerts(self) {
         let services = &self.services;
         while !self.stop.is_cancelled() {
             let now = services.steady_clock.now();
             let result = match services.maintenance_lease.hold(now).await {
-                Ok(true) => alerting::run(services).await,
+                Ok(true) => alerting::judge(services).await,
                 held => held.map(|_| ()),
             };
             if let Err(error) = result {
                 tracing::warn!(%error, "alerts could not be judged; will retry");
             }
             self.pause(ALERT_INTERVAL, pending()).await;
+        }
+    }
+
+    /// Any process delivers what another one has judged; each notification is taken by one.
+    pub(super) async fn deliver_alerts(self) {
+        while !self.stop.is_cancelled() {
+            if let Err(error) = alert_delivery::deliver_due(&self.services).await {
+                tracing::warn!(%error, "notifications of alerts could not be read or recorded; will retry");
+            }
+            self.pause(DELIVERY_INTERVAL, pending()).await;
         }
     }
 

@@ -1,5 +1,8 @@
-//! Delivers notifications of alerts: signed as Standard Webhooks, retried for about four and a half
-//! hours.
+//! Delivers notifications of alerts: signed as Standard Webhooks, those of an incident in order, each
+//! retried for about four and a half hours.
+//!
+//! A notification may arrive twice, with the same id: when the process stops, or dies, while the
+//! receiver answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,7 +37,8 @@ pub fn rule_key(rule: &AlertRule) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(rule.identity()))
 }
 
-pub(super) async fn deliver_due(services: &Services) -> Result<(), db::Error> {
+/// Delivers what is due, until the process is asked to stop.
+pub async fn deliver_due(services: &Services) -> Result<(), db::Error> {
     let now = services.clock.now();
     let due = services
         .store
@@ -46,28 +50,57 @@ pub(super) async fn deliver_due(services: &Services) -> Result<(), db::Error> {
         of_rule.push(notification);
     }
     // Rules together, so that a receiver that hangs delays no other; those of one rule in order.
-    let deliveries = by_rule.into_values().map(async |notifications| {
-        for notification in notifications {
-            deliver_and_record(services, notification, now).await?;
-        }
-        Ok(())
-    });
+    let deliveries = by_rule
+        .into_values()
+        .map(|notifications| deliver_in_order(services, notifications, now));
     // All end before an error is returned: one that was cut off would be delivered again.
     join_all(deliveries).await.into_iter().collect()
 }
 
-async fn deliver_and_record(
+/// After a failure the rest waits, so that a receiver that hangs costs only one deadline.
+async fn deliver_in_order(
+    services: &Services,
+    notifications: Vec<&Notification>,
+    now: DateTime<Utc>,
+) -> Result<(), db::Error> {
+    let mut has_failed = false;
+    for notification in notifications {
+        let result = if services.stopping.is_cancelled() {
+            NotificationResult::PutBack { due_at: now }
+        } else if has_failed {
+            NotificationResult::PutBack {
+                due_at: now + FIRST_WAIT,
+            }
+        } else {
+            attempt(services, notification, now).await
+        };
+        has_failed |= matches!(result, NotificationResult::Failed { .. });
+        services
+            .store
+            .finish_notification(notification, &result, now)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn attempt(
     services: &Services,
     notification: &Notification,
     now: DateTime<Utc>,
-) -> Result<(), db::Error> {
+) -> NotificationResult {
     let mut rules = services.config.alerts.iter();
     let rule = rules.find(|rule| rule_key(rule) == notification.rule);
-    let delivered = match rule {
-        Some(rule) => deliver(services, rule, notification, now).await,
-        None => Err("the alert is no longer configured".to_owned()),
+    let delivery = async {
+        match rule {
+            Some(rule) => deliver(services, rule, notification, now).await,
+            None => Err("the alert is no longer configured".to_owned()),
+        }
     };
-    let result = match delivered {
+    let delivered = tokio::select! {
+        delivered = delivery => delivered,
+        () = services.stopping.cancelled() => return NotificationResult::PutBack { due_at: now },
+    };
+    match delivered {
         Ok(()) => NotificationResult::Delivered,
         Err(error) => {
             let kind = rule.map_or("removed", |rule| rule.kind.as_str());
@@ -77,11 +110,7 @@ async fn deliver_and_record(
                 error,
             }
         }
-    };
-    services
-        .store
-        .finish_notification(notification, &result, now)
-        .await
+    }
 }
 
 /// After 5 s, then each wait is three times the one before; `None` after the last try.

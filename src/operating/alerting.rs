@@ -40,13 +40,9 @@ impl AlertEvent {
     }
 }
 
-/// Compares the rules with the present state, then delivers what is due.
-pub async fn run(services: &Services) -> Result<(), db::Error> {
-    evaluate(services).await?;
-    alert_delivery::deliver_due(services).await
-}
-
-async fn evaluate(services: &Services) -> Result<(), db::Error> {
+/// Compares the rules with the present state and queues what is to be notified. Delivers nothing, so
+/// that no receiver delays it.
+pub async fn judge(services: &Services) -> Result<(), db::Error> {
     let now = services.clock.now();
     let rules = &services.config.alerts;
     let open = services.store.list_open_incidents().await?;
@@ -152,6 +148,7 @@ fn notification(
     Some(Notification {
         id: ActionId::new(now).uuid(),
         rule: rule_key(rule),
+        incident: Some(incident.id),
         body: body.to_string(),
         tries: 0,
     })

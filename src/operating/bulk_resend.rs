@@ -6,13 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
-use crate::domain::campaign::{Campaign, CampaignId, CampaignMedia};
+use crate::domain::campaign::{CampaignId, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
 use crate::operating::actions::{Decision, OperateError};
 use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection, GROUP, check_size};
-use crate::operating::resend::message_input;
+use crate::operating::campaign_pace::CampaignPace;
+use crate::operating::resend::{file_is_gone, message_input};
 use crate::sending::accept::{Acceptor, InvalidField, Resend};
 use crate::store::Store;
 use crate::store::campaigns::NewCampaignMessage;
@@ -84,39 +85,9 @@ struct Resending<'a> {
     paces: BTreeMap<CampaignId, CampaignPace>,
 }
 
-/// When the next message of a campaign is due.
-struct CampaignPace {
-    /// Messages per second, the lower of the campaign's and the account's.
-    rate: Option<f64>,
-    resent: u32,
-}
-
-impl CampaignPace {
-    fn of(campaign: &Campaign, acceptor: &Acceptor) -> Self {
-        let rates = [campaign.rate, acceptor.rate(&campaign.account)];
-        Self {
-            rate: rates.into_iter().flatten().reduce(f64::min),
-            resent: 0,
-        }
-    }
-
-    fn next_wait(&mut self) -> TimeDelta {
-        let before = self.resent;
-        self.resent += 1;
-        let Some(rate) = self.rate else {
-            return TimeDelta::zero();
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a million at 0.001 a second fit"
-        )]
-        TimeDelta::milliseconds((f64::from(before) / rate * 1000.0) as i64)
-    }
-}
-
 impl Resending<'_> {
     /// Why this message is not sent again.
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, db::Error> {
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError> {
         let now = self.decision.now;
         let new = match self.check(message, now) {
             Ok(new) => new,
@@ -124,6 +95,9 @@ impl Resending<'_> {
         };
         if let Some(reason) = self.find_refused_media(message).await {
             return Ok(Some(reason));
+        }
+        if self.media.is_none() && self.acceptor.has_lost_upload(message).await? {
+            return Ok(Some(file_is_gone().to_string()));
         }
         let closed = self.acceptor.find_closed_window(&new.draft, now).await?;
         Ok(closed.map(|error| describe(&[error])))
@@ -193,9 +167,16 @@ impl Resending<'_> {
                         continue;
                     }
                     let due_at = decision.now + self.next_wait(ledger, &message).await?;
-                    let Ok(new) = self.check(&message, due_at) else {
+                    let Ok(mut new) = self.check(&message, due_at) else {
                         continue;
                     };
+                    let acceptor = self.acceptor;
+                    if !acceptor
+                        .reuse_upload(ledger, &message, new.id, &mut new.draft)
+                        .await?
+                    {
+                        continue;
+                    }
                     ledger.queue_message(&new);
                     ledger.note_resend(*id, new.id)?;
                     let action = Action {
@@ -207,7 +188,7 @@ impl Resending<'_> {
                     ledger.record_action(&action).await?;
                     resent += 1;
                 }
-                Ok::<u64, db::Error>(resent)
+                Ok::<u64, OperateError>(resent)
             })
             .await?;
         Ok(resent)

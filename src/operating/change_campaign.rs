@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
 use crate::operating::actions::{Decision, OperateError};
+use crate::operating::campaign_pace::CampaignPace;
 use crate::sending::accept::Acceptor;
 use crate::store::Store;
 use crate::store::campaigns::Expiry;
@@ -13,13 +14,15 @@ use crate::store::ledger::Ledger;
 /// Messages that one transaction holds or releases; `sending::campaign` does the rest.
 const GROUP: u64 = 500;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum CampaignChange {
     Start,
     Pause,
-    /// With the time that messages of the account may stay queued.
+    /// Messages are released one after the other.
     Resume {
+        /// How long messages of the account may stay queued.
         send_before: TimeDelta,
+        pace: CampaignPace,
     },
     Cancel,
 }
@@ -30,6 +33,7 @@ impl CampaignChange {
         let send_before = acceptor.send_before(&campaign.account);
         Self::Resume {
             send_before: send_before.unwrap_or(TimeDelta::hours(1)),
+            pace: CampaignPace::of(campaign, acceptor),
         }
     }
 
@@ -70,8 +74,8 @@ pub async fn change_campaign(
             Ok::<_, OperateError>(campaign)
         })
         .await?;
-    if let CampaignChange::Resume { send_before } = change {
-        release(store, &changed, send_before, decision).await?;
+    if let CampaignChange::Resume { send_before, pace } = change {
+        release(store, &changed, send_before, pace, decision).await?;
     }
     Ok(changed)
 }
@@ -130,25 +134,33 @@ async fn release(
     store: &Store,
     campaign: &Campaign,
     send_before: TimeDelta,
+    mut pace: CampaignPace,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
     let expiry = campaign
         .send_before
         .map_or(Expiry::After(send_before), Expiry::At);
     loop {
-        let released = store
+        let so_far = pace;
+        let (released, reached) = store
             .change(decision.now, async |ledger: &mut Ledger| {
+                let mut pace = so_far;
                 let current = ledger.find_campaign(&campaign.id).await?;
                 let has_stopped = [CampaignState::Paused, CampaignState::Cancelled];
                 if current.is_none_or(|current| has_stopped.contains(&current.state)) {
-                    return Ok(0);
+                    return Ok((0, pace));
                 }
-                ledger.release_held(&campaign.id, expiry, GROUP).await
+                let next_due_at = || decision.now + pace.next_wait();
+                let released = ledger
+                    .release_held(&campaign.id, expiry, GROUP, next_due_at)
+                    .await?;
+                Ok((released, pace))
             })
             .await
             .map_err(OperateError::Store)?;
         if released == 0 {
             return Ok(());
         }
+        pace = reached;
     }
 }

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod bulk_actions;
 pub mod bulk_mark_failed;
 pub mod bulk_resend;
+mod campaign_pace;
 pub mod change_campaign;
 pub mod dismiss;
 pub mod dismiss_orphans;

@@ -66,10 +66,14 @@ pub async fn resend(
             (Some(other_media(None, mime_type)), Some(file))
         }
     };
-    let input = MessageInput {
-        upload,
-        ..message_input(&message, resend, other.as_ref())?
-    };
+    let mut input = message_input(&message, resend, other.as_ref())?;
+    if input.upload.is_some() {
+        let received = acceptor.receive_again(&message, decision.now).await?;
+        input.upload = Some(received.ok_or_else(file_is_gone)?);
+    }
+    if upload.is_some() {
+        input.upload = upload;
+    }
     // The idempotency key makes two simultaneous calls create one message.
     let key = RequestKey {
         name: format!("resend of {id}"),
@@ -99,13 +103,18 @@ pub(in crate::operating) fn message_input(
     };
     let media = message.media.as_ref().ok_or_else(incomplete)?;
     let recipient = message.recipient.as_ref().ok_or_else(incomplete)?;
+    let mut upload = None;
     let (media_url, media_id, mime_type) = match (other, &media.source) {
         (Some(other), _) => (other.url.clone(), other.id.clone(), other.mime_type.clone()),
         (None, MediaSource::Url(url)) => (Some(url.clone()), None, media.mime_type.clone()),
         (None, MediaSource::Id(id)) => (None, Some(id.clone()), media.mime_type.clone()),
-        (None, MediaSource::Upload(_)) => {
-            let words = "an uploaded file is not sent again; send it as a new message";
-            return Err(OperateError::NotNow(words.to_owned()));
+        (None, MediaSource::Upload(stored)) => {
+            if stored.token.is_none() {
+                // It was removed when it had been sent.
+                return Err(file_is_gone());
+            }
+            upload = Some(ReceivedFile::again(message, stored.clone()));
+            (None, None, media.mime_type.clone())
         }
     };
     let options = [
@@ -127,7 +136,7 @@ pub(in crate::operating) fn message_input(
         kind: media.kind.to_string(),
         media_url,
         media_id,
-        upload: None,
+        upload,
         mime_type,
         caption: media.caption.clone(),
         references: message.references.clone(),
@@ -142,6 +151,11 @@ pub(in crate::operating) fn message_input(
         author: None,
         template: message.template.as_ref().map(template_input),
     })
+}
+
+pub(in crate::operating) fn file_is_gone() -> OperateError {
+    let words = "its uploaded file is not kept any more; send it as a new message";
+    OperateError::NotNow(words.to_owned())
 }
 
 fn template_input(template: &Template) -> TemplateInput {

@@ -87,11 +87,11 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
         silent: services.store.list_overdue_accounts(now).await?,
         now,
     };
-    let mut hours = hourly_health::list_hours(services, now).await?;
+    let records = services.store.list_accounts().await?;
+    let mut hours = hourly_health::list_hours(services, &records, now).await?;
     let mut flows = services.store.list_send_flows().await?;
     let slot_time = services.steady_clock.now();
-    let records = services.store.list_accounts().await?.into_values();
-    let statuses = records.map(|record| {
+    let statuses = records.into_values().map(|record| {
         let configured = services.accounts.get(&record.id);
         let deadline = configured.and_then(|account| TimeDelta::from_std(account.deadline).ok());
         let silent_since = now - deadline.unwrap_or(TimeDelta::hours(24));

@@ -75,13 +75,13 @@ impl CampaignSummary {
         self.sum(|_| true)
     }
 
-    /// Messages that failed in the queue because they were not sent in time.
-    pub fn expired(&self) -> u64 {
-        let expired = self.failures.iter().find(|group| {
+    /// Messages that failed in the queue, without an attempt.
+    pub fn failed_in_queue(&self) -> u64 {
+        let of_queue = self.failures.iter().filter(|group| {
             let code = group.code.as_deref();
-            code == Some(failure_codes::EXPIRED)
+            code.is_some_and(failure_codes::is_of_queue)
         });
-        expired.map_or(0, |group| group.messages)
+        of_queue.map(|group| group.messages).sum()
     }
 
     /// Messages that have not left the queue, and recipients that are no messages yet.

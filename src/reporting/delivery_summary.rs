@@ -13,10 +13,11 @@ use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::domain::ids::AccountId;
-use crate::domain::latency::Histogram;
+use crate::domain::latency::{Histogram, LatencySpan};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
-use crate::reporting::bucketed_statistics::{day_end, day_start};
+use crate::domain::state_totals::StateTotals;
+use crate::reporting::bucketed_statistics::day_start;
 use crate::reporting::costs::month_costs::CostFigures;
 use crate::reporting::costs::{CostSum, Pricer};
 use crate::store::Store;
@@ -29,8 +30,8 @@ pub const INTERVAL_LIMIT: usize = 1100;
 /// Rows of one summary.
 pub const ROW_LIMIT: usize = 100_000;
 
-/// Stages with a median.
-const TIMED: [Stage; 3] = [Stage::Sent, Stage::Delivered, Stage::Read];
+/// Times with a median.
+const TIMED: [LatencySpan; 3] = [LatencySpan::Sent, LatencySpan::Delivered, LatencySpan::Read];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
@@ -99,8 +100,8 @@ pub struct SummaryGroup {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SummaryFigures {
-    /// Messages sent by us, by state.
-    pub states: BTreeMap<DeliveryState, i64>,
+    /// Messages sent by us.
+    pub states: StateTotals,
     /// Messages sent elsewhere.
     pub observed: i64,
     pub dry_run: i64,
@@ -111,44 +112,17 @@ pub struct SummaryFigures {
 }
 
 impl SummaryFigures {
-    pub fn messages(&self) -> i64 {
-        self.sum(|_| true)
-    }
-
-    /// Messages that were submitted, or of which that is uncertain.
-    pub fn attempted(&self) -> i64 {
-        self.sum(|state| !matches!(state, DeliveryState::Queued | DeliveryState::Cancelled))
-    }
-
     pub fn delivered(&self) -> i64 {
-        self.sum(|state| {
-            matches!(
-                state,
-                DeliveryState::Delivered | DeliveryState::Read | DeliveryState::Played
-            )
-        })
+        self.states.at_least(DeliveryState::Delivered)
     }
 
     pub fn read(&self) -> i64 {
-        self.sum(|state| matches!(state, DeliveryState::Read | DeliveryState::Played))
-    }
-
-    pub fn failed(&self) -> i64 {
-        self.sum(|state| state == DeliveryState::Failed)
-    }
-
-    pub fn state(&self, state: DeliveryState) -> i64 {
-        self.states.get(&state).copied().unwrap_or_default()
+        self.states.at_least(DeliveryState::Read)
     }
 
     /// The median in milliseconds.
     pub fn median(&self, stage: Stage) -> Option<f64> {
         self.latencies.get(&stage)?.percentile(50)
-    }
-
-    fn sum(&self, counts: impl Fn(DeliveryState) -> bool) -> i64 {
-        let counted = self.states.iter().filter(|(state, _)| counts(**state));
-        counted.map(|(_, messages)| messages).sum()
     }
 }
 
@@ -241,7 +215,7 @@ impl PeriodSums {
                 .entry(group(*on, &sum.account, sum.kind, sum.campaign.as_ref()))
                 .or_default();
             match sum.origin {
-                Origin::Api => *row.states.entry(sum.state).or_default() += sum.messages,
+                Origin::Api => row.states.add(sum.state, &sum.code, sum.messages),
                 Origin::Observed => row.observed += sum.messages,
                 Origin::DryRun => row.dry_run += sum.messages,
                 Origin::Orphan => {}
@@ -260,60 +234,18 @@ impl PeriodSums {
         // Latencies are not counted by campaign.
         let latencies = self.latencies.iter().filter(|_| !has(Dimension::Campaign));
         for (on, sum) in latencies {
+            let Some(stage) = sum.span.stage_since_acceptance() else {
+                continue;
+            };
             rows.entry(group(*on, &sum.account, sum.kind, None))
                 .or_default()
                 .latencies
-                .entry(sum.stage)
+                .entry(stage)
                 .or_default()
                 .add(sum.latency, sum.messages);
         }
         rows
     }
-}
-
-/// The period before with the same length: the same number of months if it consists of whole months
-/// or is the beginning of one, else of days. It ends at the same time of day.
-pub fn previous_period(period: &Period, zone: Tz) -> Period {
-    let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
-    let (first, last) = (
-        day(period.from),
-        day(period.to - chrono::TimeDelta::milliseconds(1)),
-    );
-    let months = months_covered(first, last);
-    let days = u64::try_from((last - first).num_days() + 1).unwrap_or(1);
-    let earlier = |day: NaiveDate| match months {
-        Some(months) => day.checked_sub_months(Months::new(months)),
-        None => day.checked_sub_days(Days::new(days)),
-    };
-    let move_back = |at: DateTime<Utc>| {
-        let day = day(at);
-        let within = at - day_start(day, zone);
-        let Some(moved) = earlier(day) else {
-            return at;
-        };
-        // The end of the last day of a month that is shorter.
-        if months.is_some() && within.is_zero() && moved.day() < day.day() {
-            return day_end(moved, zone);
-        }
-        day_start(moved, zone) + within
-    };
-    let from = move_back(period.from);
-    Period {
-        from,
-        // A shorter month before has fewer days.
-        to: move_back(period.to).min(period.from),
-        account: period.account.clone(),
-        limit: period.limit.clone(),
-    }
-}
-
-/// How many months a period touches, if it begins with a month and ends with one, or within the same.
-fn months_covered(first: NaiveDate, last: NaiveDate) -> Option<u32> {
-    let number = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month0());
-    let months = number(last) - number(first) + 1;
-    let is_month_end = last.succ_opt().is_some_and(|next| next.day() == 1);
-    let fits = first.day() == 1 && (is_month_end || months == 1);
-    u32::try_from(months).ok().filter(|_| fits)
 }
 
 #[cfg(test)]
@@ -327,55 +259,6 @@ mod tests {
             to: to.parse().unwrap(),
             account: None,
             limit: AccountLimit::default(),
-        }
-    }
-
-    #[test]
-    fn the_period_before_has_the_same_length() {
-        let berlin = chrono_tz::Europe::Berlin;
-        for (zone, now, before) in [
-            // A week up to the hour.
-            (
-                Tz::UTC,
-                ("2026-11-21T00:00:00Z", "2026-11-27T09:15:00Z"),
-                ("2026-11-14T00:00:00Z", "2026-11-20T09:15:00Z"),
-            ),
-            // The month so far.
-            (
-                Tz::UTC,
-                ("2026-11-01T00:00:00Z", "2026-11-27T09:15:00Z"),
-                ("2026-10-01T00:00:00Z", "2026-10-27T09:15:00Z"),
-            ),
-            // Whole months.
-            (
-                Tz::UTC,
-                ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"),
-                ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
-            ),
-            (
-                Tz::UTC,
-                ("2026-03-01T00:00:00Z", "2026-03-31T12:00:00Z"),
-                ("2026-02-01T00:00:00Z", "2026-02-28T12:00:00Z"),
-            ),
-            // Days that a shorter month does not have, at its end.
-            (
-                Tz::UTC,
-                ("2026-03-01T00:00:00Z", "2026-03-29T00:00:00Z"),
-                ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
-            ),
-            // The clock changed in between.
-            (
-                berlin,
-                ("2026-10-25T22:00:00Z", "2026-10-26T11:00:00Z"),
-                ("2026-10-24T22:00:00Z", "2026-10-25T10:00:00Z"),
-            ),
-        ] {
-            let earlier = previous_period(&period(now.0, now.1), zone);
-            if zone == Tz::UTC {
-                assert_eq!(earlier, period(before.0, before.1), "{now:?}");
-            } else {
-                assert!(earlier.to <= period(now.0, now.1).from, "{earlier:?}");
-            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::db;
 use crate::domain::account_hour::{DeliveryTime, FailedShare, FailureRate};
 use crate::domain::ids::AccountId;
 use crate::services::Services;
+use crate::store::account_records::AccountRecord;
 use crate::store::period_totals::AccountTotals;
 
 /// The resolution of the counts.
@@ -15,8 +16,13 @@ const QUARTER: TimeDelta = TimeDelta::minutes(15);
 const USUAL_DAYS: i64 = 7;
 /// A message may be this old before its missing report counts as silence.
 const ANSWER_TIME: TimeDelta = TimeDelta::minutes(5);
-/// Silence is looked for this far back.
+/// Messages of which a report is missing are looked for this far back, or since the last callback of
+/// an account that is silent for longer.
 const UNANSWERED_HOURS: i64 = 24;
+/// Most messages are attempted this soon after they were created.
+const TIME_IN_QUEUE: TimeDelta = TimeDelta::hours(1);
+/// By then no report is expected any more: WhatsApp drops a message after 30 days.
+const ANSWERED_DAYS: i64 = 30;
 
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct AccountHour {
@@ -43,9 +49,10 @@ impl AccountHour {
     }
 }
 
-/// Accounts that sent something within the last seven days.
+/// Accounts that sent something within the last seven days, or wait for reports.
 pub async fn list_hours(
     services: &Services,
+    records: &BTreeMap<AccountId, AccountRecord>,
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<AccountId, AccountHour>, db::Error> {
     let store = &services.store;
@@ -63,16 +70,16 @@ pub async fn list_hours(
     for (account, totals) in &recent {
         let hour = hours.entry(account.clone()).or_default();
         hour.failures.recent = share(totals);
-        let times = &totals.time_to_delivered;
+        let times = &totals.delivery_time;
         hour.delivery = times.percentile(50).map(|recent_millis| DeliveryTime {
             recent_millis,
             delivered: times.count(),
             usual_millis: usual
                 .get(account)
-                .and_then(|usual| usual.time_to_delivered.percentile(50)),
+                .and_then(|usual| usual.delivery_time.percentile(50)),
         });
     }
-    let since = now - TimeDelta::hours(UNANSWERED_HOURS);
+    let since = unanswered_since(services, records, now).await?;
     for (account, at, messages) in store.count_unanswered(since).await? {
         if at + QUARTER + ANSWER_TIME <= now {
             let hour = hours.entry(account).or_default();
@@ -82,9 +89,30 @@ pub async fn list_hours(
     Ok(hours)
 }
 
+/// From when on messages without a report count towards silence. Time alone ends no silence: only a
+/// callback does, or that no message waits for a report.
+async fn unanswered_since(
+    services: &Services,
+    records: &BTreeMap<AccountId, AccountRecord>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, db::Error> {
+    let recent = now - TimeDelta::hours(UNANSWERED_HOURS);
+    let oldest = now - TimeDelta::days(ANSWERED_DAYS);
+    let mut since = recent;
+    for record in records.values() {
+        let last = record.last_callback_at.map_or(oldest, |at| at.max(oldest));
+        // Most accounts have no such message, and the counts of a day suffice.
+        let attempted = last - TIME_IN_QUEUE..recent;
+        if last < since && services.store.has_unanswered(&record.id, attempted).await? {
+            since = last;
+        }
+    }
+    Ok(since.duration_trunc(QUARTER).unwrap_or(since))
+}
+
 fn share(totals: &AccountTotals) -> FailedShare {
     FailedShare {
-        failed: totals.failed(),
-        attempted: totals.attempted(),
+        failed: totals.states.failed_attempts(),
+        attempted: totals.states.attempted(),
     }
 }

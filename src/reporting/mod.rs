@@ -28,6 +28,7 @@ pub mod metrics_text;
 pub mod orphan_views;
 pub mod period_figures;
 pub mod phone_search;
+mod previous_period;
 pub mod problem_items;
 pub mod problem_kind;
 pub mod query_values;

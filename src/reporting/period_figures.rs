@@ -11,9 +11,11 @@ use crate::db;
 use crate::domain::account_event::AccountEvent;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
+use crate::domain::state_totals::StateTotals;
 use crate::reporting::bucketed_statistics::day_end;
 use crate::store::Store;
 use crate::store::period_totals::AccountTotals;
+use crate::store::volume_counts::VolumeCount;
 
 /// Events of each account that are marked.
 const EVENTS_PER_ACCOUNT: usize = 8;
@@ -139,10 +141,10 @@ pub async fn compute(
         starts,
     };
     for earlier in before.values() {
-        figures.total.before.add_states(earlier);
+        figures.total.before.states.add_all(&earlier.states);
     }
     for current in totals.values() {
-        figures.total.now.add_states(current);
+        figures.total.now.states.add_all(&current.states);
     }
     for run in runs(&figures.starts, to) {
         let counts = store
@@ -162,11 +164,10 @@ pub async fn compute(
                     volume: vec![0; length],
                     ..AccountFigures::default()
                 });
-            let (state, messages) = (count.state, count.messages);
             for part in [account, &mut figures.total] {
-                part.note(bar, state, messages, now - end);
+                part.note(bar, &count, now - end);
             }
-            *figures.bars[bar].entry(state).or_default() += messages;
+            *figures.bars[bar].entry(count.state).or_default() += count.messages;
         }
     }
     Ok(figures)
@@ -174,18 +175,18 @@ pub async fn compute(
 
 impl AccountFigures {
     /// `age` is that of the youngest message of the bar.
-    fn note(&mut self, bar: usize, state: DeliveryState, messages: i64, age: TimeDelta) {
+    fn note(&mut self, bar: usize, count: &VolumeCount, age: TimeDelta) {
+        let mut counted = StateTotals::default();
+        counted.add(count.state, &count.code, count.messages);
         for (part, enough) in [
             (&mut self.settled, DELIVERED_AGE),
             (&mut self.read_settled, READ_AGE),
         ] {
             if age >= enough {
-                *part.states.entry(state).or_default() += messages;
+                part.states.add_all(&counted);
             }
         }
-        if !matches!(state, DeliveryState::Queued | DeliveryState::Cancelled) {
-            self.volume[bar] += messages;
-        }
+        self.volume[bar] += counted.attempted();
     }
 }
 

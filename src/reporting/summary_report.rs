@@ -6,7 +6,8 @@ use chrono_tz::Tz;
 use crate::db::Error;
 use crate::domain::campaign::CampaignId;
 use crate::reporting::costs::Costs;
-use crate::reporting::delivery_summary::{Interval, PeriodSums, previous_period};
+use crate::reporting::delivery_summary::{Interval, PeriodSums};
+use crate::reporting::previous_period::previous_period;
 use crate::store::bucket_counts::Period;
 
 #[derive(Clone, PartialEq, Debug)]

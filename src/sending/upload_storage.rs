@@ -7,7 +7,7 @@
 //! its message has been final for `HOSTED_FOR`.
 
 use std::collections::BTreeSet;
-use std::fs::{DirEntry, Permissions};
+use std::fs::{DirEntry, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ use crate::domain::message::{MessageDraft, Origin};
 use crate::domain::secret::Secret;
 use crate::providers;
 use crate::store::Store;
+use crate::store::ledger::Ledger;
 use crate::store::uploads::HostingEnd;
 
 /// Files without a waiting message are kept this long: their message may not be stored yet.
@@ -185,6 +186,74 @@ impl UploadStorage {
             }
         }
         Ok(Some(HostedFile { path, mime_type }))
+    }
+
+    /// Whether the file of a message has not been removed.
+    pub(super) async fn is_kept(
+        &self,
+        of: MessageId,
+        upload: &Upload,
+    ) -> Result<bool, UploadStorageError> {
+        if self.store.is_shared() {
+            return Ok(self.store.has_upload(of).await?);
+        }
+        let name = upload.path.file_name().unwrap_or_default();
+        Ok(tokio::fs::try_exists(self.folder.join(name)).await?)
+    }
+
+    /// The file of a message, as that of another one that `ledger` is about to store; `None` once it
+    /// was removed.
+    pub(super) async fn reuse(
+        &self,
+        ledger: &Ledger,
+        of: MessageId,
+        upload: &Upload,
+        id: MessageId,
+    ) -> Result<Option<PathBuf>, UploadStorageError> {
+        if self.store.is_shared() {
+            let path = self.path_like(upload, id);
+            return Ok(ledger.copy_upload(of, id).await?.then_some(path));
+        }
+        Ok(self.link(upload, id, ledger.now())?)
+    }
+
+    /// The same as a received file, which [`UploadStorage::store_file`] takes.
+    pub(super) async fn receive_again(
+        &self,
+        of: MessageId,
+        upload: &Upload,
+        id: MessageId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<PathBuf>, UploadStorageError> {
+        if !self.store.is_shared() {
+            return Ok(self.link(upload, id, now)?);
+        }
+        let path = self.path_like(upload, id);
+        self.copy(of, &path).await?;
+        Ok(tokio::fs::try_exists(&path).await?.then_some(path))
+    }
+
+    fn path_like(&self, upload: &Upload, id: MessageId) -> PathBuf {
+        let extension = upload.path.extension().unwrap_or_default();
+        self.folder.join(id.to_string()).with_extension(extension)
+    }
+
+    /// The same file under another name, so that many resends of a video need no space.
+    fn link(
+        &self,
+        upload: &Upload,
+        id: MessageId,
+        now: DateTime<Utc>,
+    ) -> io::Result<Option<PathBuf>> {
+        let name = upload.path.file_name().unwrap_or_default();
+        let linked = self.path_like(upload, id);
+        match std::fs::hard_link(self.folder.join(name), &linked) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result?,
+        }
+        // Else the sweep would remove it before its message is stored.
+        File::open(&linked)?.set_modified(now.into())?;
+        Ok(Some(linked))
     }
 
     /// The files of these messages in the folder.

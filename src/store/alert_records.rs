@@ -20,6 +20,11 @@ use crate::store::entities::{alert_incident_row, alert_notification_row, message
 
 /// Closed incidents and finished notifications are kept for so many days.
 const KEPT_DAYS: i64 = 30;
+const FIRST_OF_INCIDENT: &str = "NOT EXISTS (SELECT 1 FROM alert_notifications AS earlier \
+     WHERE earlier.incident = alert_notifications.incident AND earlier.next_try_at IS NOT NULL \
+     AND (earlier.created_at < alert_notifications.created_at \
+          OR earlier.created_at = alert_notifications.created_at \
+          AND earlier.id < alert_notifications.id))";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Incident {
@@ -38,6 +43,7 @@ pub struct Notification {
     pub id: Uuid,
     /// The key of its rule.
     pub rule: String,
+    pub incident: Option<Uuid>,
     pub body: String,
     /// Deliveries that were tried.
     pub tries: i64,
@@ -59,6 +65,10 @@ pub enum NotificationResult {
         error: String,
         /// `None`: not again.
         next_try_at: Option<DateTime<Utc>>,
+    },
+    /// It was not tried, or not to the end.
+    PutBack {
+        due_at: DateTime<Utc>,
     },
 }
 
@@ -110,6 +120,7 @@ impl Store {
                         next_try_at: Some(at),
                         delivered_at: None,
                         last_error: None,
+                        incident: notification.incident,
                     };
                     alert_notification_row::Entity::insert(row.into_active_model())
                         .exec_without_returning(transaction)
@@ -124,8 +135,8 @@ impl Store {
             .await
     }
 
-    /// Takes notifications that are due, the longest due first. No other process takes them before
-    /// `until`.
+    /// Takes notifications that are due, the longest due first; none of an incident of which an
+    /// earlier one is still to be delivered. No other process takes them before `until`.
     pub async fn take_due_notifications(
         &self,
         now: DateTime<Utc>,
@@ -135,6 +146,7 @@ impl Store {
         use alert_notification_row::{Column, Entity};
         let due = Entity::find()
             .filter(Column::NextTryAt.lte(instant::to_millis(now)))
+            .filter(Expr::cust(FIRST_OF_INCIDENT))
             .order_by_asc(Column::NextTryAt)
             .limit(limit);
         // Mostly there are none: no reason to wait for the writer.
@@ -162,6 +174,7 @@ impl Store {
         let notification = |row: alert_notification_row::Model| Notification {
             id: row.id,
             rule: row.rule,
+            incident: row.incident,
             body: row.body,
             tries: row.tries,
         };
@@ -176,9 +189,11 @@ impl Store {
     ) -> Result<(), Error> {
         let mut row = alert_notification_row::ActiveModel {
             id: ActiveValue::Unchanged(notification.id),
-            tries: ActiveValue::Set(notification.tries + 1),
             ..Default::default()
         };
+        if !matches!(result, NotificationResult::PutBack { .. }) {
+            row.tries = ActiveValue::Set(notification.tries + 1);
+        }
         match result {
             NotificationResult::Delivered => {
                 row.next_try_at = ActiveValue::Set(None);
@@ -188,6 +203,9 @@ impl Store {
             NotificationResult::Failed { error, next_try_at } => {
                 row.next_try_at = ActiveValue::Set(next_try_at.map(instant::to_millis));
                 row.last_error = ActiveValue::Set(Some(error.clone()));
+            }
+            NotificationResult::PutBack { due_at } => {
+                row.next_try_at = ActiveValue::Set(Some(instant::to_millis(*due_at)));
             }
         }
         self.pools()

@@ -93,7 +93,12 @@ impl Store {
             })
             .all(self.pools().reader())
             .await?;
-        rows.into_iter().map(latency_count).collect()
+        rows.into_iter()
+            .filter_map(|row| {
+                let stage = row.stage.stage_since_acceptance()?;
+                Some(latency_count(row, stage))
+            })
+            .collect()
     }
 }
 
@@ -113,14 +118,14 @@ fn state_count(row: message_count_row::Model) -> Result<CohortStateCount, Error>
     })
 }
 
-fn latency_count(row: latency_count_row::Model) -> Result<CohortLatencyCount, Error> {
+fn latency_count(row: latency_count_row::Model, stage: Stage) -> Result<CohortLatencyCount, Error> {
     Ok(CohortLatencyCount {
         cohort: Cohort {
             created_at: instant::from_millis("latency_counts", "bucket", row.bucket)?,
             account: row.account,
             kind: row.kind.0,
         },
-        stage: row.stage,
+        stage,
         latency: LatencyBucket::from_number(row.latency),
         messages: row.messages,
     })

@@ -11,9 +11,8 @@ use sea_orm::{
 };
 
 use crate::db::{Error, instant};
-use crate::domain::delivery_state::Stage;
 use crate::domain::ids::AccountId;
-use crate::domain::latency::LatencyBucket;
+use crate::domain::latency::{LatencyBucket, LatencySpan};
 use crate::domain::media::MediaKind;
 use crate::store::Store;
 use crate::store::bucket_counts::Period;
@@ -26,19 +25,19 @@ pub struct LatencySum {
     pub account: AccountId,
     /// Unknown for some observed messages.
     pub kind: Option<MediaKind>,
-    pub stage: Stage,
+    pub span: LatencySpan,
     pub latency: LatencyBucket,
     pub messages: i64,
 }
 
-type SumKey = (AccountId, OrEmpty<MediaKind>, Stage, i64);
+type SumKey = (AccountId, OrEmpty<MediaKind>, LatencySpan, i64);
 
 impl Store {
-    /// The messages of a period by the time they took to these stages, to the quarter hour.
+    /// The messages of a period by these times, to the quarter hour.
     pub async fn sum_latencies(
         &self,
         period: &Period,
-        stages: &[Stage],
+        spans: &[LatencySpan],
     ) -> Result<Vec<LatencySum>, Error> {
         let (from, to) = (
             instant::to_millis(period.from),
@@ -57,7 +56,7 @@ impl Store {
                 Column::Stage,
                 Column::Latency,
             ];
-            self.add_sums(query, names, Column::Messages, period, stages, &mut sums)
+            self.add_sums(query, names, Column::Messages, period, spans, &mut sums)
                 .await?;
         }
         if !days.is_empty() {
@@ -71,15 +70,15 @@ impl Store {
                 Column::Stage,
                 Column::Latency,
             ];
-            self.add_sums(query, names, Column::Messages, period, stages, &mut sums)
+            self.add_sums(query, names, Column::Messages, period, spans, &mut sums)
                 .await?;
         }
         let counted = sums.into_iter().filter(|(_, messages)| *messages != 0);
         Ok(counted
-            .map(|((account, kind, stage, latency), messages)| LatencySum {
+            .map(|((account, kind, span, latency), messages)| LatencySum {
                 account,
                 kind: kind.0,
-                stage,
+                span,
                 latency: LatencyBucket::from_number(latency),
                 messages,
             })
@@ -93,7 +92,7 @@ impl Store {
         names: [C; 4],
         messages: C,
         period: &Period,
-        stages: &[Stage],
+        spans: &[LatencySpan],
         sums: &mut BTreeMap<SumKey, i64>,
     ) -> Result<(), Error>
     where
@@ -107,21 +106,21 @@ impl Store {
             .select_only()
             .columns(names)
             .column_as(sum, "messages")
-            .filter(stage.is_in(stages.iter().copied()))
+            .filter(stage.is_in(spans.iter().copied()))
             .apply_if(period.account.as_ref(), |query, one| {
                 query.filter(account.eq(one))
             })
             .apply_if(period.limit.accounts(), |query, some| {
                 query.filter(account.is_in(some))
             });
-        let rows: Vec<(AccountId, OrEmpty<MediaKind>, Stage, i64, i64)> = names
+        let rows: Vec<(AccountId, OrEmpty<MediaKind>, LatencySpan, i64, i64)> = names
             .into_iter()
             .fold(query, Select::group_by)
             .into_tuple()
             .all(self.pools().reader())
             .await?;
-        for (account, kind, stage, latency, messages) in rows {
-            *sums.entry((account, kind, stage, latency)).or_default() += messages;
+        for (account, kind, span, latency, messages) in rows {
+            *sums.entry((account, kind, span, latency)).or_default() += messages;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Messages sent by us in a period, summed per account.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Func};
@@ -8,46 +9,22 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
 
 use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
-use crate::domain::delivery_state::{DeliveryState, Stage};
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
-use crate::domain::latency::Histogram;
+use crate::domain::latency::{Histogram, LatencySpan};
 use crate::domain::message::Origin;
+use crate::domain::state_totals::StateTotals;
 use crate::store::Store;
 use crate::store::bucket_counts::Period;
-use crate::store::entities::message_count_row;
+use crate::store::entities::{message_count_row, message_row};
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AccountTotals {
-    pub states: BTreeMap<DeliveryState, i64>,
+    pub states: StateTotals,
     /// Time from acceptance to `delivered`.
     pub time_to_delivered: Histogram,
-}
-
-impl AccountTotals {
-    pub fn in_state(&self, state: DeliveryState) -> i64 {
-        self.states.get(&state).copied().unwrap_or_default()
-    }
-
-    pub fn messages(&self) -> i64 {
-        self.states.values().sum()
-    }
-
-    /// Messages of which at least one submission began.
-    pub fn attempted(&self) -> i64 {
-        self.messages()
-            - self.in_state(DeliveryState::Queued)
-            - self.in_state(DeliveryState::Cancelled)
-    }
-
-    pub fn add_states(&mut self, other: &Self) {
-        for (state, messages) in &other.states {
-            *self.states.entry(*state).or_default() += messages;
-        }
-    }
-
-    pub fn failed(&self) -> i64 {
-        self.in_state(DeliveryState::Failed)
-    }
+    /// The same from the submission: without the time in our queue.
+    pub delivery_time: Histogram,
 }
 
 impl Store {
@@ -65,32 +42,53 @@ impl Store {
             limit: AccountLimit::default(),
         };
         let (from, to) = (instant::to_millis(from), instant::to_millis(to));
-        let rows: Vec<(AccountId, DeliveryState, i64)> = message_count_row::Entity::find()
+        let rows: Vec<(AccountId, DeliveryState, String, i64)> = message_count_row::Entity::find()
             .select_only()
             .column(Count::Account)
             .column(Count::State)
+            .column(Count::Code)
             .column_as(sum(Count::Messages), "messages")
             .filter(Count::Bucket.gte(from))
             .filter(Count::Bucket.lt(to))
             .filter(Count::Origin.eq(Origin::Api))
             .group_by(Count::Account)
             .group_by(Count::State)
+            .group_by(Count::Code)
             .into_tuple()
             .all(self.pools().reader())
             .await?;
         let mut totals: BTreeMap<AccountId, AccountTotals> = BTreeMap::new();
-        for (account, state, messages) in rows {
-            totals
-                .entry(account)
-                .or_default()
-                .states
-                .insert(state, messages);
+        for (account, state, code, messages) in rows {
+            let of_account = totals.entry(account).or_default();
+            of_account.states.add(state, &code, messages);
         }
-        for sum in self.sum_latencies(&period, &[Stage::Delivered]).await? {
+        let spans = [LatencySpan::Delivered, LatencySpan::SubmittedToDelivered];
+        for sum in self.sum_latencies(&period, &spans).await? {
             let totals = totals.entry(sum.account).or_default();
-            totals.time_to_delivered.add(sum.latency, sum.messages);
+            let times = match sum.span {
+                LatencySpan::SubmittedToDelivered => &mut totals.delivery_time,
+                _ => &mut totals.time_to_delivered,
+            };
+            times.add(sum.latency, sum.messages);
         }
         Ok(totals)
+    }
+
+    /// Whether a message of the account that was created in the period is submitted, without any
+    /// report.
+    pub async fn has_unanswered(
+        &self,
+        account: &AccountId,
+        period: Range<DateTime<Utc>>,
+    ) -> Result<bool, Error> {
+        use message_row::Column;
+        let unanswered = message_row::Entity::find()
+            .filter(Column::Account.eq(account))
+            .filter(Column::State.eq(DeliveryState::Submitted))
+            .filter(Column::CreatedAt.gte(instant::to_millis(period.start)))
+            .filter(Column::CreatedAt.lt(instant::to_millis(period.end)))
+            .filter(Column::Origin.eq(Origin::Api));
+        Ok(unanswered.one(self.pools().reader()).await?.is_some())
     }
 
     /// Submitted messages without any report, by account and quarter hour, from `since` on.

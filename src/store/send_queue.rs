@@ -1,9 +1,9 @@
 //! The send queue: due messages, and claims with a lease.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::SelectStatement;
+use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
@@ -32,6 +32,25 @@ pub enum QueuePart {
     OutsideCampaigns,
 }
 
+/// Due messages of an account.
+#[derive(Debug, Default)]
+pub struct DueMessages {
+    pub messages: Vec<Message>,
+    /// With what is wrong with their rows.
+    pub unreadable: Vec<(MessageId, Error)>,
+}
+
+/// Goes from account to account in the index, instead of reading all that is queued.
+const ACCOUNTS_WITH_DUE: &str = "WITH RECURSIVE queued (account) AS ( \
+     SELECT min(account) FROM messages WHERE next_attempt_at IS NOT NULL \
+     UNION ALL \
+     SELECT (SELECT min(account) FROM messages \
+             WHERE next_attempt_at IS NOT NULL AND account > queued.account) \
+     FROM queued WHERE queued.account IS NOT NULL) \
+     SELECT account FROM queued WHERE account IS NOT NULL AND \
+     (SELECT min(next_attempt_at) FROM messages \
+      WHERE messages.account = queued.account AND next_attempt_at IS NOT NULL) <= $1";
+
 /// A claim, and the attempt that is recorded before the first byte is sent.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -51,7 +70,7 @@ impl Store {
         account: &AccountId,
         now: DateTime<Utc>,
         limit: usize,
-    ) -> Result<Vec<Message>, Error> {
+    ) -> Result<DueMessages, Error> {
         let alone = due(account, now).filter(Column::Campaign.is_null());
         let mut rows = self.take_due(alone, limit).await?;
         if rows.len() < limit {
@@ -65,7 +84,29 @@ impl Store {
                 .filter(wanted);
             rows.extend(self.take_due(of_campaigns, limit - rows.len()).await?);
         }
-        rows.into_iter().map(Message::try_from).collect()
+        let mut due = DueMessages::default();
+        for row in rows {
+            let id = row.id.into();
+            match Message::try_from(row) {
+                Ok(message) => due.messages.push(message),
+                Err(error) => due.unreadable.push((id, error)),
+            }
+        }
+        Ok(due)
+    }
+
+    /// Accounts with a message that is due; also those whose due messages are being submitted, or
+    /// wait for their campaign or their recipient. Costs a few index look-ups per account, however
+    /// many messages are queued.
+    pub async fn list_accounts_with_due(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeSet<AccountId>, Error> {
+        let now = instant::to_millis(now).into();
+        let rows = self.pools().query(ACCOUNTS_WITH_DUE, vec![now]).await?;
+        rows.into_iter()
+            .map(|row| Ok(row.try_get("", "account")?))
+            .collect()
     }
 
     async fn take_due(&self, due: Select<Entity>, limit: usize) -> Result<Vec<Model>, Error> {
@@ -278,6 +319,17 @@ impl Ledger {
             row.lease_holder = None;
             row.lease_until = None;
         })
+    }
+
+    /// Moves a message that can be neither sent nor ended to the end of the queue.
+    pub async fn defer(&self, id: MessageId, at: DateTime<Utc>) -> Result<(), Error> {
+        Entity::update_many()
+            .col_expr(Column::NextAttemptAt, Expr::value(instant::to_millis(at)))
+            .filter(Column::Id.eq(id.uuid()))
+            .filter(Column::Queue.eq(QueueState::Queued))
+            .exec(self.transaction())
+            .await?;
+        Ok(())
     }
 
     /// Returns a claimed message to the queue, due at `at`; `reason` is shown until then.

@@ -21,6 +21,8 @@ pub struct StateSum {
     pub campaign: Option<CampaignId>,
     pub origin: Origin,
     pub state: DeliveryState,
+    /// Of a failure; empty without one.
+    pub code: String,
     pub messages: i64,
 }
 
@@ -30,11 +32,12 @@ type StateTuple = (
     OrEmpty<CampaignId>,
     Origin,
     DeliveryState,
+    String,
     i64,
 );
 
 impl Store {
-    /// The messages of a period by state, to the quarter hour.
+    /// The messages of a period by state and failure code, to the quarter hour.
     pub async fn sum_states(&self, period: &Period) -> Result<Vec<StateSum>, Error> {
         use message_count_row::Column;
         let columns = [
@@ -43,6 +46,7 @@ impl Store {
             Column::Campaign,
             Column::Origin,
             Column::State,
+            Column::Code,
         ];
         let query = message_count_row::Entity::find()
             .select_only()
@@ -62,15 +66,16 @@ impl Store {
             .into_tuple()
             .all(self.pools().reader())
             .await?;
-        let counted = rows.into_iter().filter(|row| row.5 != 0);
+        let counted = rows.into_iter().filter(|row| row.6 != 0);
         Ok(counted
             .map(
-                |(account, kind, campaign, origin, state, messages)| StateSum {
+                |(account, kind, campaign, origin, state, code, messages)| StateSum {
                     account,
                     kind: kind.0,
                     campaign: campaign.0,
                     origin,
                     state,
+                    code,
                     messages,
                 },
             )

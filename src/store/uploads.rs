@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, QueryTrait, Statement, Value,
 };
+use uuid::Uuid;
 
 use crate::db::{Error, in_time, instant};
 use crate::domain::delivery_state::{DeliveryState, QueueState};
@@ -15,6 +17,7 @@ use crate::domain::message::{Message, Origin};
 use crate::store::Store;
 use crate::store::entities::message_row;
 use crate::store::entities::upload_row::{Column, Entity, Model};
+use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
 
 /// When a file is no longer served.
@@ -95,6 +98,16 @@ impl Store {
         Ok(row.map(|row| row.content))
     }
 
+    pub async fn has_upload(&self, message: MessageId) -> Result<bool, Error> {
+        let found: Option<Uuid> = Entity::find_by_id(message.uuid())
+            .select_only()
+            .column(Column::Message)
+            .into_tuple()
+            .one(self.pools().reader())
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Deletes files that are not needed any more: of messages that left the queue, and those older
     /// than `before` whose message was never stored.
     pub async fn delete_finished_uploads(
@@ -123,5 +136,19 @@ impl Store {
             .exec(self.pools().writer())
             .await?;
         Ok(dropped.rows_affected)
+    }
+}
+
+impl Ledger {
+    /// Stores the file of a message for another one too; false if it was deleted.
+    pub async fn copy_upload(&self, of: MessageId, id: MessageId) -> Result<bool, Error> {
+        let sql = "INSERT INTO uploads (message, content, created_at) \
+             SELECT $1, content, $2 FROM uploads WHERE message = $3";
+        let now = instant::to_millis(self.now());
+        let values: [Value; 3] = [id.uuid().into(), now.into(), of.uuid().into()];
+        let backend = self.transaction().get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        let copied = self.transaction().execute_raw(statement).await?;
+        Ok(copied.rows_affected() > 0)
     }
 }

@@ -19,11 +19,13 @@ pub struct VolumeCount {
     pub step: i64,
     pub account: AccountId,
     pub state: DeliveryState,
+    /// Of a failure; empty without one.
+    pub code: String,
     pub messages: i64,
 }
 
 impl Store {
-    /// Counts messages per account, state and step of `from..to`.
+    /// Counts messages per account, state, failure code and step of `from..to`.
     pub async fn count_by_step(
         &self,
         from: DateTime<Utc>,
@@ -36,11 +38,12 @@ impl Store {
         let messages = Func::sum(Expr::col(Column::Messages));
         // A name of its own: the same expression again would have other parameters.
         let name = Alias::new("step");
-        let rows: Vec<(i64, AccountId, DeliveryState, i64)> = Entity::find()
+        let rows: Vec<(i64, AccountId, DeliveryState, String, i64)> = Entity::find()
             .select_only()
             .column_as(number.cast_as("bigint"), "step")
             .column(Column::Account)
             .column(Column::State)
+            .column(Column::Code)
             .column_as(Expr::expr(messages).cast_as("bigint"), "messages")
             .filter(Column::Bucket.gte(from))
             .filter(Column::Bucket.lt(instant::to_millis(to)))
@@ -48,13 +51,15 @@ impl Store {
             .group_by(Expr::col(name))
             .group_by(Column::Account)
             .group_by(Column::State)
+            .group_by(Column::Code)
             .into_tuple()
             .all(self.pools().reader())
             .await?;
-        let count = |(step, account, state, messages)| VolumeCount {
+        let count = |(step, account, state, code, messages)| VolumeCount {
             step,
             account,
             state,
+            code,
             messages,
         };
         Ok(rows.into_iter().map(count).collect())

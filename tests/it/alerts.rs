@@ -9,7 +9,7 @@ use bluetick::config::{Config, Environment};
 use bluetick::domain::alert::{AlertFormat, AlertKind, AlertRule};
 use bluetick::domain::budget::Budget;
 use bluetick::domain::receipt::Pricing;
-use bluetick::operating::alerting;
+use bluetick::operating::{alert_delivery, alerting};
 use bluetick::services::Services;
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,9 +18,13 @@ use sha2::Sha256;
 
 use crate::harness::app::{App, KALEYRA, ZIXFLOW};
 use crate::harness::seeded_messages::SeededMessages;
+use crate::harness::waiting;
 use crate::headline::{Sent, add, lately, start_with_history};
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Instead of a status: no answer.
+const HANGS: u16 = 0;
 
 /// Id, timestamp, signature and body of a notification.
 type Received = (String, String, String, String);
@@ -66,6 +70,9 @@ async fn receive(inbox: web::Data<Inbox>, request: HttpRequest, body: String) ->
         body,
     ));
     let status = *inbox.status.lock().unwrap();
+    if status == HANGS {
+        std::future::pending::<()>().await;
+    }
     HttpResponse::build(status.try_into().unwrap()).finish()
 }
 
@@ -92,6 +99,20 @@ fn with_alerts(app: &App, alerts: Vec<AlertRule>) -> Services {
     }
 }
 
+/// Judges, and delivers what is due.
+async fn run(services: &Services) {
+    alerting::judge(services).await.unwrap();
+    alert_delivery::deliver_due(services).await.unwrap();
+}
+
+fn kinds(received: &[Received]) -> Vec<String> {
+    let kind = |it: &Received| {
+        let body: Value = serde_json::from_str(&it.3).unwrap();
+        body["type"].as_str().unwrap().to_owned()
+    };
+    received.iter().map(kind).collect()
+}
+
 #[actix_web::test]
 async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
     let app = start_with_history().await;
@@ -99,7 +120,7 @@ async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
     let url = inbox.start();
     let rule = rule(AlertKind::FailureRate, &url, AlertFormat::Standard);
     let services = with_alerts(&app, vec![rule]);
-    alerting::run(&services).await.unwrap();
+    run(&services).await;
     assert_eq!(inbox.take(), [], "nothing is wrong yet");
 
     let failing = Sent {
@@ -108,7 +129,7 @@ async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
     };
     add(&app, KALEYRA, lately(), failing, TimeDelta::seconds(2)).await;
     for _ in 0..3 {
-        alerting::run(&services).await.unwrap();
+        run(&services).await;
     }
     let [opened] = inbox.take().try_into().unwrap();
     let (id, timestamp, signature, body) = &opened;
@@ -134,7 +155,7 @@ async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
     // The failures leave the last hour.
     app.advance(TimeDelta::hours(2));
     for _ in 0..3 {
-        alerting::run(&services).await.unwrap();
+        run(&services).await;
     }
     let [recovered] = inbox.take().try_into().unwrap();
     let recovered: Value = serde_json::from_str(&recovered.3).unwrap();
@@ -156,8 +177,8 @@ async fn a_failed_delivery_is_repeated_with_the_same_id_until_it_succeeds() {
         ..Sent::default()
     };
     add(&app, ZIXFLOW, lately(), silent, TimeDelta::zero()).await;
-    alerting::run(&services).await.unwrap();
-    alerting::run(&services).await.unwrap();
+    run(&services).await;
+    run(&services).await;
     let [first] = inbox.take().try_into().unwrap();
     let body: Value = serde_json::from_str(&first.3).unwrap();
     let text = body["text"].as_str().unwrap();
@@ -167,15 +188,123 @@ async fn a_failed_delivery_is_repeated_with_the_same_id_until_it_succeeds() {
 
     app.advance(TimeDelta::seconds(5));
     *inbox.status.lock().unwrap() = 200;
-    alerting::run(&services).await.unwrap();
+    run(&services).await;
     let [second] = inbox.take().try_into().unwrap();
     assert_eq!((&second.0, &second.3), (&first.0, &first.3));
     app.advance(TimeDelta::days(1));
-    alerting::run(&services).await.unwrap();
+    run(&services).await;
     assert!(
         !inbox.take().iter().any(|it| it.0 == first.0),
         "a delivered notification is not repeated"
     );
+}
+
+/// A notice of the account, which ends its silence.
+async fn break_silence(app: &App, account: &str) {
+    let notice = json!({ "entry": [{ "changes": [{
+        "field": "business_capability_update",
+        "value": { "max_daily_conversation_per_phone": 10_000 },
+    }] }] });
+    app.deliver_callback(account, &notice).await;
+    app.apply_callbacks().await;
+}
+
+#[actix_web::test]
+async fn the_end_of_an_incident_is_not_delivered_before_its_beginning() {
+    let app = start_with_history().await;
+    let inbox = Inbox::default();
+    let url = inbox.start();
+    *inbox.status.lock().unwrap() = 503;
+    let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
+    let services = with_alerts(&app, vec![rule]);
+    let silent = Sent {
+        unreported: 8,
+        ..Sent::default()
+    };
+    add(&app, ZIXFLOW, lately(), silent, TimeDelta::zero()).await;
+    run(&services).await;
+    assert_eq!(kinds(&inbox.take()), ["alert.opened"]);
+
+    *inbox.status.lock().unwrap() = 200;
+    app.advance(TimeDelta::seconds(1));
+    break_silence(&app, ZIXFLOW).await;
+    run(&services).await;
+    assert_eq!(services.store.list_open_incidents().await.unwrap(), []);
+    assert_eq!(kinds(&inbox.take()), Vec::<String>::new());
+    app.advance(TimeDelta::seconds(4));
+    run(&services).await;
+    run(&services).await;
+    let received = inbox.take();
+    assert_eq!(kinds(&received), ["alert.opened", "alert.recovered"]);
+}
+
+#[actix_web::test]
+async fn a_receiver_that_hangs_delays_neither_the_judgement_nor_the_stop() {
+    let app = start_with_history().await;
+    let inbox = Inbox::default();
+    let url = inbox.start();
+    *inbox.status.lock().unwrap() = HANGS;
+    let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
+    let services = with_alerts(&app, vec![rule]);
+    let silent = Sent {
+        unreported: 8,
+        ..Sent::default()
+    };
+    add(&app, ZIXFLOW, lately(), silent, TimeDelta::zero()).await;
+    alerting::judge(&services).await.unwrap();
+    let delivering = services.clone();
+    let delivery =
+        actix_web::rt::spawn(async move { alert_delivery::deliver_due(&delivering).await });
+    let has_come = async || !inbox.received.lock().unwrap().is_empty();
+    waiting::until("the notification has come", has_come).await;
+    add(&app, KALEYRA, lately(), silent, TimeDelta::zero()).await;
+    alerting::judge(&services).await.unwrap();
+    assert_eq!(services.store.list_open_incidents().await.unwrap().len(), 2);
+    services.stopping.cancel();
+    delivery.await.unwrap().unwrap();
+    // It was cut off rather than waited for, and is due at once for the next process.
+    let due = "SELECT CAST(tries AS TEXT) || CASE WHEN last_error IS NULL THEN '' ELSE last_error END \
+         || CASE WHEN next_try_at IS NULL THEN ' ended' ELSE ' due' END AS line FROM alert_notifications";
+    assert_eq!(app.database.query(due).await, ["0 due", "0 due"]);
+}
+
+#[actix_web::test]
+async fn only_a_callback_or_the_end_of_all_expectations_ends_a_silence() {
+    let app = start_with_history().await;
+    let inbox = Inbox::default();
+    let url = inbox.start();
+    let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
+    let services = with_alerts(&app, vec![rule]);
+    let silent = Sent {
+        unreported: 8,
+        ..Sent::default()
+    };
+    for account in [ZIXFLOW, KALEYRA] {
+        add(&app, account, lately(), silent, TimeDelta::zero()).await;
+    }
+    run(&services).await;
+    assert_eq!(inbox.take().len(), 2);
+    for days in [1, 2, 10] {
+        app.advance(TimeDelta::days(days));
+        run(&services).await;
+        assert_eq!(kinds(&inbox.take()), Vec::<String>::new());
+        let accounts = app.found("/api/v1/accounts").await;
+        for account in accounts["data"].as_array().unwrap() {
+            let is_silent = [ZIXFLOW, KALEYRA].contains(&account["id"].as_str().unwrap());
+            assert_eq!(account["health"] == "silent", is_silent, "{account}");
+        }
+    }
+    break_silence(&app, ZIXFLOW).await;
+    run(&services).await;
+    let received = inbox.take();
+    assert_eq!(kinds(&received), ["alert.recovered"]);
+    assert!(received[0].3.contains(ZIXFLOW), "{}", received[0].3);
+    // WhatsApp has dropped the messages.
+    app.advance(TimeDelta::days(20));
+    run(&services).await;
+    let received = inbox.take();
+    assert_eq!(kinds(&received), ["alert.recovered"]);
+    assert!(received[0].3.contains(KALEYRA), "{}", received[0].3);
 }
 
 #[actix_web::test]
@@ -191,7 +320,7 @@ async fn an_unreachable_receiver_is_not_tried_for_ever() {
     assert!(alerting::send_test(&services, 1).await.is_ok());
     for _ in 0..20 {
         app.advance(TimeDelta::hours(12));
-        alerting::run(&services).await.unwrap();
+        run(&services).await;
     }
     let received = inbox.take();
     assert_eq!(received.len(), 9);
@@ -292,7 +421,7 @@ async fn a_budget_alert_is_about_an_amount_or_about_the_configured_budgets() {
             .await;
         // The costs of the month are kept for a minute.
         app.advance(TimeDelta::minutes(1));
-        alerting::run(&services).await.unwrap();
+        run(&services).await;
         inbox.take()
     };
     assert_eq!(spend().await, [], "1.2 of 2.5");

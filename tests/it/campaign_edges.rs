@@ -155,6 +155,35 @@ async fn what_a_campaign_resends_keeps_its_rate() {
 }
 
 #[actix_web::test]
+async fn what_a_campaign_resends_keeps_its_rate_after_a_pause() {
+    let app = start_app().await;
+    let mut body = draft("interrupted");
+    body["rate"] = json!(1.0);
+    let id = create(&app, &body).await;
+    upload(&app, &id, "text/csv", csv(0..5)).await;
+    refuse_next(&app, 5);
+    act(&app, &id, "start").await;
+    while show(&app, &id).await["state"] != "done" {
+        app.run_jobs_until_idle().await;
+        app.advance(TimeDelta::seconds(1));
+    }
+    let path = format!("/api/v1/campaigns/{id}/resend");
+    let (_, resent) = app.post_json(&path, &json!({ "state": "failed" })).await;
+    assert_eq!(resent["count"], 5, "{resent}");
+    act(&app, &id, "pause").await;
+    app.advance(TimeDelta::minutes(10));
+    app.run_jobs_until_idle().await;
+    assert_eq!(called(&app).len(), 5);
+    act(&app, &id, "resume").await;
+    for second in 1..=5 {
+        app.run_jobs_until_idle().await;
+        assert_eq!(called(&app).len(), 5 + second);
+        app.advance(TimeDelta::seconds(1));
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn an_account_that_refuses_closed_windows_refuses_them_in_campaigns_and_resends() {
     let app = start_app_with(|_, accounts| accounts[0].window = WindowPolicy::Refuse).await;
     let closed = json!({ "code": 131_047, "message": "Re-engagement message" });

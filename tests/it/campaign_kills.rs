@@ -248,3 +248,99 @@ async fn a_campaign_that_is_paused_killed_resumed_and_cancelled_calls_the_provid
     stop(running).await.unwrap();
     simulator.stop().await.unwrap();
 }
+
+/// Messages per kill that may be uncertain although the provider received nothing: those whose
+/// bytes had not left yet when their calls had begun.
+const UNSEEN_PER_KILL: usize = 3;
+/// Far more than that wait for their slots at a time.
+const RATE: u32 = 200;
+
+#[actix_web::test]
+async fn what_waits_for_its_slot_when_the_process_is_killed_is_sent_afterwards() {
+    let settings = Settings {
+        seed: 9,
+        pace: 0.0,
+        faults: FaultRates::default(),
+        remembered_requests: 2 * ROWS,
+        ..Settings::default()
+    };
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let simulator = Simulator::start(settings, socket).unwrap();
+    let fleet = Arc::new(Fleet::new(1, &simulator.base_url()).await);
+    if fleet.database.is_postgres() {
+        simulator.stop().await.unwrap();
+        return;
+    }
+    simulator.set_targets(fleet.callback_targets());
+    let file = fleet.data_dir(0).join("bluetick.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let provider = "provider = \"sobot\"\n";
+    assert!(text.contains(provider));
+    let limited = text.replace(provider, &format!("{provider}rate = {RATE}\n"));
+    std::fs::write(&file, limited).unwrap();
+    let starting = Arc::clone(&fleet);
+    let running = rt::task::spawn_blocking(move || vec![starting.start(0)]);
+    let running = running.await.unwrap();
+    let console = Console {
+        client: bluetick::http_client::builder()
+            .timeout(TIMEOUT)
+            .build()
+            .unwrap(),
+        address: fleet.address.clone(),
+        token: fleet.token(),
+    };
+    let draft = json!({
+        "account": SOBOT, "name": "Summer sale", "kind": "image",
+        "media": { "url": "https://media.example.com/a.jpg" },
+    });
+    let body = Some(("application/json", draft.to_string()));
+    console.call("POST", "/campaigns", body).await;
+    let mut rows = "to,name\n".to_owned();
+    for number in 0..ROWS {
+        writeln!(rows, "+44770{number:07},Ines").unwrap();
+    }
+    let upload = Some(("text/csv", rows));
+    let path = "/campaigns/summer-sale/recipients";
+    console.call("POST", path, upload).await;
+    console.act("start").await;
+    console.wait_for_progress(50).await;
+    let running = kill(&fleet, running, 4).await;
+    let unfinished = "SELECT state AS line FROM messages WHERE queue IN ('queued', 'sending')";
+    let are_done = async || {
+        console.show().await["state"] == "done" && fleet.database.query(unfinished).await.is_empty()
+    };
+    waiting::until("the campaign is done", are_done).await;
+    simulator.idle().await;
+
+    let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+    for request in simulator.received() {
+        let customer = request.json()["customer_number"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        *calls.entry(customer).or_default() += 1;
+    }
+    assert!(calls.values().all(|number| *number == 1), "{calls:?}");
+    let uncertain = "SELECT recipient AS line FROM messages WHERE state = 'uncertain'";
+    let uncertain = fleet.database.query(uncertain).await;
+    let unseen = uncertain.iter().filter(|to| !calls.contains_key(*to));
+    let unseen = unseen.count();
+    eprintln!(
+        "{KILLS} kills: {} uncertain, of which the provider received all but {unseen}",
+        uncertain.len()
+    );
+    assert!(
+        unseen <= KILLS * UNSEEN_PER_KILL,
+        "{unseen} of {}",
+        uncertain.len()
+    );
+    assert_eq!(calls.len() + unseen, ROWS);
+    rt::task::spawn_blocking(move || {
+        for program in running {
+            program.terminate();
+        }
+    })
+    .await
+    .unwrap();
+    simulator.stop().await.unwrap();
+}

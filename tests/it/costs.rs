@@ -304,6 +304,27 @@ async fn a_changed_file_of_rates_prices_history_again_and_a_broken_one_changes_n
 }
 
 #[actix_web::test]
+async fn the_month_before_is_cut_where_the_summary_cuts_it() {
+    let app = start(0, None).await;
+    let priced = Pricing {
+        price: Some("1".to_owned()),
+        currency: Some("INR".to_owned()),
+        ..marketing()
+    };
+    // February has no 31st: its last day up to the same hour.
+    for created in ["2026-02-28T09:00:00Z", "2026-02-28T15:00:00Z"] {
+        app.deliver_one(KALEYRA, INDIA, created, priced.clone())
+            .await;
+    }
+    let now = at("2026-03-31T12:00:00Z");
+    let month = month_costs::compute(&app.services.costs, &app.services.config, now)
+        .await
+        .unwrap();
+    assert_eq!(month.previous_total().deliveries, 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn the_month_is_compared_with_the_same_part_of_the_month_before() {
     let app = start(0, None).await;
     for created in [

@@ -25,6 +25,7 @@ use bluetick::domain::provider_account::AccountMode;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Visibility;
 use bluetick::domain::send_rate::Slowdown;
+use bluetick::domain::state_totals::StateTotals;
 use bluetick::reporting::account_health::{AccountStatus, Health};
 use bluetick::reporting::callback_list::CallbackList;
 use bluetick::reporting::callback_views::{FoundCallback, ListedCallback};
@@ -390,7 +391,7 @@ fn figures() -> PeriodFigures {
         ])
     };
     let totals = |numbers| AccountTotals {
-        states: states(numbers),
+        states: StateTotals::new(states(numbers), 0),
         ..AccountTotals::default()
     };
     let total = AccountFigures {

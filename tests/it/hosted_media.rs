@@ -287,3 +287,77 @@ async fn a_listener_for_callbacks_serves_files_and_the_other_does_not() {
     }
     app.finish().await;
 }
+
+fn refuse_next(app: &App) {
+    let refusal = json!({ "code": 400, "message": "bad number" });
+    app.force(SOBOT, ForcedReply::json(400, &refusal));
+}
+
+/// Uploads a file in a message that fails.
+async fn failed_upload(app: &App) -> String {
+    refuse_next(app);
+    let id = upload(app, &message(SOBOT, "image")).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&id).await, "failed");
+    id
+}
+
+#[actix_web::test]
+async fn a_message_with_an_uploaded_file_is_sent_again_while_the_file_is_kept() {
+    let app = start_app().await;
+    app.advance(SystemClock.now() - noon());
+    let single = failed_upload(&app).await;
+    let first = link(&app, SOBOT);
+    let (status, resent) = app.post(&format!("/api/v1/messages/{single}/resend")).await;
+    assert_eq!(status, 200, "{resent}");
+    app.run_jobs_until_idle().await;
+    let second = link(&app, SOBOT);
+    assert_ne!(first, second, "each message has a URL of its own");
+    let response = get(Method::GET, &second, &[]).await;
+    assert_eq!(response.bytes().await.unwrap(), content());
+    let again = resent["id"].as_str().unwrap();
+    assert_eq!(app.state(again).await, "submitted");
+
+    // In bulk, too.
+    let in_bulk = failed_upload(&app).await;
+    let body = json!({ "filter": { "state": "failed" } });
+    let (status, resent) = app.post_json("/api/v1/messages/resend", &body).await;
+    assert_eq!((status, &resent["count"]), (200, &json!(1)), "{resent}");
+    app.run_jobs_until_idle().await;
+    let third = link(&app, SOBOT);
+    let response = get(Method::GET, &third, &[]).await;
+    assert_eq!(response.bytes().await.unwrap(), content());
+    assert!(app.message(&in_bulk).await["resent_as"].is_string());
+
+    // The end of one file ends no other.
+    app.advance(TimeDelta::days(8));
+    app.services.uploads.sweep(app.now()).await.unwrap();
+    app.services.uploads.drop_shared(app.now()).await.unwrap();
+    assert_eq!(get(Method::GET, &first, &[]).await.status(), 404);
+    assert_eq!(get(Method::GET, &third, &[]).await.status(), 200);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_message_whose_uploaded_file_is_gone_says_so_when_it_is_to_be_sent_again() {
+    let app = start_app().await;
+    app.advance(SystemClock.now() - noon());
+    let id = failed_upload(&app).await;
+    app.advance(TimeDelta::days(8));
+    app.services.uploads.sweep(app.now()).await.unwrap();
+    app.services.uploads.drop_shared(app.now()).await.unwrap();
+    let (status, problem) = app.post(&format!("/api/v1/messages/{id}/resend")).await;
+    assert_eq!(status, 409, "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("not kept any more"), "{detail}");
+    let body = json!({ "filter": { "state": "failed" } });
+    let (_, resent) = app.post_json("/api/v1/messages/resend", &body).await;
+    assert_eq!(resent["count"], 0, "{resent}");
+    assert!(resent.to_string().contains("not kept any more"), "{resent}");
+    // With other media it can be sent.
+    let mut body = body.clone();
+    body["media"] = json!({ "url": "https://media.example.com/a.jpg" });
+    let (_, resent) = app.post_json("/api/v1/messages/resend", &body).await;
+    assert_eq!(resent["count"], 1, "{resent}");
+    app.finish().await;
+}

@@ -94,6 +94,7 @@ mod retries;
 mod routes;
 mod seeds;
 mod send_page;
+mod send_queue;
 mod sending;
 mod settlement;
 mod simulator;

@@ -137,7 +137,7 @@ async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
     let shown = page(&app, &format!("/reports?{period}&by=account")).await;
     assert_eq!(
         texts(&shown, "h1"),
-        ["66.6 % of 21 submitted messages delivered, 14 November to 20 November 2026"]
+        ["66.6 % of 21 attempted messages delivered, 14 November to 20 November 2026"]
     );
     let accounts = texts(&shown, "section[aria-labelledby=by-account] tbody tr");
     assert!(accounts[0].starts_with("kaleyra-in 14"), "{accounts:?}");
@@ -213,7 +213,7 @@ async fn a_wrong_choice_is_named_and_the_last_week_is_shown() {
             let notice = texts(&shown, ".notice:not(.alarm)").join(" ");
             assert!(notice.starts_with(field), "{notice}");
             assert!(
-                texts(&shown, "h1")[0].contains("of 21 submitted"),
+                texts(&shown, "h1")[0].contains("of 21 attempted"),
                 "{query}"
             );
         }

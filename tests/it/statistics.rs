@@ -314,10 +314,10 @@ async fn days_of_a_summary_follow_its_zone() {
         "\u{feff}day,account,kind,messages,queued,sending,uncertain,submitted,sent,delivered,read,played,failed,\
          cancelled,observed,dry_run,time_to_sent_p50_ms,time_to_delivered_p50_ms,time_to_read_p50_ms,as_of,tz,\
          interval,campaign,attempted,delivered_or_read,read_or_played,charged_deliveries,free_deliveries,\
-         deliveries_without_rate"
+         deliveries_without_rate,failed_in_queue"
     );
     assert!(lines[1].starts_with("2026-11-20,sobot-main,image,1,0,0,0,0,0,0,1,0,0,0,0,0,"));
-    assert!(lines[2].ends_with(",2026-11-20T18:31:00.000Z,Asia/Kolkata,day,,0,0,0,0,0,0"));
+    assert!(lines[2].ends_with(",2026-11-20T18:31:00.000Z,Asia/Kolkata,day,,0,0,0,0,0,0,0"));
     assert_eq!(lines.len(), 3);
     app.finish().await;
 }

@@ -40,9 +40,11 @@ mod m20261128_002001_index_changes;
 mod m20261128_002201_cover_counted;
 mod m20261129_000001_index_shares;
 mod m20261129_000002_sum_latencies;
-mod m20261129_000301_keep_country_of_erased;
 mod m20261129_000101_keep_warnings;
 mod m20261129_000102_count_outcomes;
+mod m20261129_000301_keep_country_of_erased;
+mod m20261129_000301_order_notifications;
+mod m20261129_000302_count_delivery_times;
 
 use sea_orm_migration::prelude::*;
 
@@ -93,9 +95,11 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261128_002201_cover_counted::Migration),
             Box::new(m20261129_000001_index_shares::Migration),
             Box::new(m20261129_000002_sum_latencies::Migration),
-            Box::new(m20261129_000301_keep_country_of_erased::Migration),
             Box::new(m20261129_000101_keep_warnings::Migration),
             Box::new(m20261129_000102_count_outcomes::Migration),
+            Box::new(m20261129_000301_keep_country_of_erased::Migration),
+            Box::new(m20261129_000301_order_notifications::Migration),
+            Box::new(m20261129_000302_count_delivery_times::Migration),
         ]
     }
 

@@ -15,8 +15,9 @@ use crate::domain::cost::CostBasis;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::reporting::costs::cost_sums::CostSum;
-use crate::reporting::costs::months::{month_before, month_start};
+use crate::reporting::costs::months::month_start;
 use crate::reporting::costs::pricer::Costs;
+use crate::reporting::previous_period::previous_period;
 use crate::store::bucket_counts::Period;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -140,29 +141,28 @@ pub async fn compute(
 ) -> Result<MonthCosts, Error> {
     let mut pricer = costs.pricer().await;
     let start = month_start(now, costs.zone);
-    let start_before = month_before(now, costs.zone);
-    let mut grouped = async |from, to| -> Result<_, Error> {
-        let period = Period {
-            from,
-            to,
-            account: None,
-            limit: AccountLimit::default(),
-        };
+    let so_far = Period {
+        from: start,
+        to: now,
+        account: None,
+        limit: AccountLimit::default(),
+    };
+    let mut grouped = async |period: &Period| -> Result<_, Error> {
         let mut groups: BTreeMap<CostGroup, CostFigures> = BTreeMap::new();
-        for sum in pricer.sum(&period, &[from], None).await? {
+        for sum in pricer.sum(period, &[period.from], None).await? {
             let charge = &sum.count.charge;
             let group = (charge.account.clone(), charge.category.clone());
             groups.entry(group).or_default().add(&sum);
         }
         Ok(groups)
     };
-    let groups = grouped(start, now).await?;
-    let previous = grouped(start_before, start.min(start_before + (now - start))).await?;
+    let groups = grouped(&so_far).await?;
+    let previous = grouped(&previous_period(&so_far, costs.zone)).await?;
     let mut month = MonthCosts {
         month: start.with_timezone(&costs.zone).date_naive(),
         groups,
         previous,
-        reached: reached(costs, start, now).await?,
+        reached: reached(costs, &so_far).await?,
         budgets: Vec::new(),
     };
     month.budgets = budgets(config, &month);
@@ -171,17 +171,10 @@ pub async fn compute(
 
 async fn reached(
     costs: &Costs,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
+    period: &Period,
 ) -> Result<BTreeMap<AccountId, ReachedMessages>, Error> {
-    let period = Period {
-        from,
-        to,
-        account: None,
-        limit: AccountLimit::default(),
-    };
     let mut reached: BTreeMap<AccountId, ReachedMessages> = BTreeMap::new();
-    for sum in costs.store.sum_states(&period).await? {
+    for sum in costs.store.sum_states(period).await? {
         let (delivered, read) = match sum.state {
             DeliveryState::Delivered => (sum.messages, 0),
             DeliveryState::Read | DeliveryState::Played => (sum.messages, sum.messages),

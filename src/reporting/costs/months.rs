@@ -17,13 +17,6 @@ pub(super) fn month_after(at: DateTime<Utc>, zone: Tz, months: u32) -> DateTime<
     day_start(later.unwrap_or(first), zone)
 }
 
-/// Start of the month before that of an instant.
-pub(super) fn month_before(at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
-    let first = first_day(at, zone);
-    let earlier = first.checked_sub_months(Months::new(1));
-    day_start(earlier.unwrap_or(first), zone)
-}
-
 fn first_day(at: DateTime<Utc>, zone: Tz) -> NaiveDate {
     let day = at.with_timezone(&zone).date_naive();
     day.with_day(1).unwrap_or(day)

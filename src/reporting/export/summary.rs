@@ -20,7 +20,7 @@ use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io,
 /// The columns before the states.
 const FIRST_COLUMNS: [&str; 4] = ["day", "account", "kind", "messages"];
 /// The columns after the states, and before a cost per currency. New ones only at the end.
-const LAST_COLUMNS: [&str; 15] = [
+const LAST_COLUMNS: [&str; 16] = [
     "observed",
     "dry_run",
     "time_to_sent_p50_ms",
@@ -36,6 +36,7 @@ const LAST_COLUMNS: [&str; 15] = [
     "charged_deliveries",
     "free_deliveries",
     "deliveries_without_rate",
+    "failed_in_queue",
 ];
 
 /// Its word is the extension of the file.
@@ -120,9 +121,9 @@ impl SummaryFile<'_> {
             word(group.day.map(|day| day.to_string())),
             word(group.account.as_ref().map(ToString::to_string)),
             word(group.kind.map(str::to_owned)),
-            count(figures.messages()),
+            count(figures.states.messages()),
         ];
-        values.extend(DeliveryState::ALL.map(|state| count(figures.state(state))));
+        values.extend(DeliveryState::ALL.map(|state| count(figures.states.get(state))));
         values.extend([count(figures.observed), count(figures.dry_run)]);
         values.extend([Stage::Sent, Stage::Delivered, Stage::Read].map(|stage| {
             let median = figures.median(stage);
@@ -137,12 +138,13 @@ impl SummaryFile<'_> {
             word(Some(self.zone.name().to_owned())),
             word(Some(self.interval.as_str().to_owned())),
             word(group.campaign.clone()),
-            count(figures.attempted()),
+            count(figures.states.attempted()),
             count(figures.delivered()),
             count(figures.read()),
             count(cost.deliveries - cost.free - cost.unknown),
             count(cost.free),
             count(cost.unknown),
+            count(figures.states.failed_in_queue()),
         ]);
         let sum = |currency: &String| cost.totals.get(currency).normalize();
         values.extend(

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::domain::ids::MessageId;
-use crate::domain::message::References;
+use crate::domain::media::Upload;
+use crate::domain::message::{Message, References};
 
 /// A message from a caller. Not validated.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +86,21 @@ pub struct ReceivedFile {
     pub content_type: Option<String>,
     /// Of its bytes, base64url.
     pub sha256: String,
+}
+
+impl ReceivedFile {
+    /// The uploaded file of a message as another request would give it.
+    pub fn again(message: &Message, upload: Upload) -> Self {
+        let media = message.media.as_ref();
+        Self {
+            path: upload.path,
+            size: upload.size,
+            file_name: None,
+            content_type: media.and_then(|media| media.mime_type.clone()),
+            // No idempotency key depends on it.
+            sha256: String::new(),
+        }
+    }
 }
 
 /// Whether the media itself is examined.

@@ -13,6 +13,7 @@ pub mod message_preview;
 mod option_fields;
 pub mod register_observed;
 mod request_meaning;
+mod reused_upload;
 mod template_fields;
 mod window_check;
 

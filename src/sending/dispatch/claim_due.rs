@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::db;
 use crate::domain::campaign::CampaignId;
 use crate::domain::circuit_breaker::SubmissionPurpose;
-use crate::domain::ids::AttemptId;
+use crate::domain::ids::{AttemptId, MessageId};
 use crate::domain::message::{Message, MessageDraft, OutgoingMessage};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider_account::{Account, AccountMode};
@@ -23,6 +23,8 @@ use crate::store::send_queue::Claim;
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
 /// Messages per transaction.
 const GROUP_LIMIT: usize = 128;
+/// Groups of messages that cannot be sent, per account and claim.
+const UNSENDABLE_GROUPS: usize = 10;
 
 /// A due message with its first call, built once, so that the stored request is the one that is
 /// sent.
@@ -63,6 +65,7 @@ impl Dispatcher {
     ) -> Result<Option<DateTime<Utc>>, db::Error> {
         let records = self.store.list_accounts().await?;
         let flows = self.store.list_send_flows().await?;
+        let with_due = self.store.list_accounts_with_due(self.clock.now()).await?;
         let mut next: Option<DateTime<Utc>> = None;
         for account in self.accounts.values() {
             let record = records.get(&account.id);
@@ -74,7 +77,25 @@ impl Dispatcher {
                 continue;
             }
             let flow = flows.get(&account.id).cloned().unwrap_or_default();
-            let again = self.claim_for_account(account, flow, &mut start).await?;
+            let allowance = match self.allowance(account, &flow) {
+                Ok(allowance) => allowance,
+                Err(later) => {
+                    next = [next, Some(later)].into_iter().flatten().min();
+                    continue;
+                }
+            };
+            if !with_due.contains(&account.id) {
+                continue;
+            }
+            let claimed = self.claim_for_account(account, allowance, &mut start);
+            let again = match claimed.await {
+                Err(error) if !error.is_transient() => {
+                    // The other accounts must not wait for this one.
+                    tracing::error!(%error, account.id = %account.id, "messages of an account cannot be claimed");
+                    None
+                }
+                claimed => claimed?,
+            };
             next = [next, again].into_iter().flatten().min();
         }
         self.known_flows.replace(flows);
@@ -96,27 +117,18 @@ impl Dispatcher {
     async fn claim_for_account(
         &self,
         account: &Account,
-        flow: SendFlow,
+        allowance: Allowance,
         start: &mut impl FnMut(ClaimedMessage),
     ) -> Result<Option<DateTime<Utc>>, db::Error> {
-        let allowance = match self.allowance(account, &flow) {
-            Ok(allowance) => allowance,
-            Err(later) => return Ok(Some(later)),
-        };
         let permits = self.in_flight.acquire(account, allowance.wanted);
         if permits.is_empty() {
             return Ok(None);
         }
-        let now = self.clock.now();
-        let due = self.store.list_due(&account.id, now, permits.len()).await?;
+        let (prepared, more) = self.list_prepared(account, permits.len()).await?;
         // With as many as were asked for, there may be more.
-        let more = due.len() == allowance.wanted;
-        let prepared = due
-            .into_iter()
-            .filter_map(|message| self.prepare(message, account))
-            .collect::<Vec<_>>();
+        let more = more || prepared.len() == allowance.wanted;
         if prepared.is_empty() {
-            return Ok(None);
+            return Ok(more.then_some(allowance.now));
         }
         self.claim_group(account, prepared, permits, allowance, start)
             .await?;
@@ -124,6 +136,39 @@ impl Dispatcher {
             Some(rate) => allowance.until - pace::lookahead(account, rate) / 2,
             None => allowance.now,
         }))
+    }
+
+    /// Due messages of an account, and whether there are more for sure. Those that cannot be sent are
+    /// ended; others take their places.
+    async fn list_prepared(
+        &self,
+        account: &Account,
+        limit: usize,
+    ) -> Result<(Vec<PreparedMessage>, bool), db::Error> {
+        for _ in 0..UNSENDABLE_GROUPS {
+            let now = self.clock.now();
+            let due = self.store.list_due(&account.id, now, limit).await?;
+            let mut unsendable: Vec<(MessageId, String)> = Vec::new();
+            let mut prepared = Vec::new();
+            for (id, error) in due.unreadable {
+                unsendable.push((id, error.to_string()));
+            }
+            for message in due.messages {
+                let id = message.id;
+                match self.prepare(message, account) {
+                    Ok(message) => prepared.push(message),
+                    Err(reason) => unsendable.push((id, reason.to_owned())),
+                }
+            }
+            if unsendable.is_empty() {
+                return Ok((prepared, false));
+            }
+            self.fail_unsendable(&account.id, &unsendable).await?;
+            if !prepared.is_empty() {
+                return Ok((prepared, true));
+            }
+        }
+        Ok((Vec::new(), true))
     }
 
     /// Fails with the time from which on the account may send.
@@ -167,7 +212,12 @@ impl Dispatcher {
         Ok(allowance)
     }
 
-    fn prepare(&self, message: Message, account: &Account) -> Option<PreparedMessage> {
+    /// Fails with the reason why the message can never be sent.
+    fn prepare(
+        &self,
+        message: Message,
+        account: &Account,
+    ) -> Result<PreparedMessage, &'static str> {
         let mut outgoing = self.outgoing_message(message)?;
         self.uploads.set_local_path(&mut outgoing.draft.media);
         let tokens = [report_token(&outgoing.report_url)];
@@ -176,7 +226,7 @@ impl Dispatcher {
             SendStep::Call(call) => transcript::format_request(call, account, &tokens),
             SendStep::Accepted(_) | SendStep::Failed(_) => String::new(),
         };
-        Some(PreparedMessage {
+        Ok(PreparedMessage {
             outgoing,
             first_step,
             request,
@@ -192,6 +242,10 @@ impl Dispatcher {
         allowance: Allowance,
         start: &mut impl FnMut(ClaimedMessage),
     ) -> Result<(), db::Error> {
+        // After an error no call begins.
+        if let Err(error) = self.started_calls.open() {
+            tracing::warn!(%error, "the file of started calls cannot be opened");
+        }
         let mut ledger = self.store.ledger(self.clock.now()).await?;
         let claimed = self
             .claim_in(&mut ledger, account, prepared, allowance)
@@ -279,7 +333,10 @@ impl Dispatcher {
         Ok(claimed)
     }
 
-    fn outgoing_message(&self, message: Message) -> Option<OutgoingMessage> {
+    fn outgoing_message(&self, message: Message) -> Result<OutgoingMessage, &'static str> {
+        let recipient = message.recipient.ok_or("it has no recipient")?;
+        let recipient = PhoneNumber::parse(&format!("+{recipient}"))
+            .map_err(|_| "its recipient is not a phone number")?;
         let report_url = format!(
             "{}/reports/{}",
             self.public_url,
@@ -290,9 +347,9 @@ impl Dispatcher {
             provider: message.provider,
             origin: message.origin,
             sender: message.sender,
-            recipient: PhoneNumber::parse(&format!("+{}", message.recipient?)).ok()?,
+            recipient,
             name: message.name,
-            media: message.media?,
+            media: message.media.ok_or("it has no media")?,
             references: message.references,
             client_reference: message.client_reference,
             options: message.options,
@@ -300,7 +357,7 @@ impl Dispatcher {
             campaign: message.campaign,
             template: message.template,
         };
-        Some(OutgoingMessage {
+        Ok(OutgoingMessage {
             id: message.id,
             draft,
             report_url,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::circuit_breaker::SubmissionPurpose;
-use crate::domain::ids::AttemptId;
+use crate::domain::ids::{AttemptId, MessageId};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider_account::Account;
 use crate::providers::SendStep;
@@ -23,4 +23,10 @@ pub struct ClaimedMessage {
     pub(super) first_step: SendStep,
     /// Released on drop, when the outcome is recorded.
     pub(super) _permit: Option<InFlightPermit>,
+}
+
+impl ClaimedMessage {
+    pub fn message(&self) -> MessageId {
+        self.outgoing.id
+    }
 }

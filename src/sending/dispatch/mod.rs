@@ -2,6 +2,17 @@
 //!
 //! **Invariant:** the attempt is committed before the first byte is sent, and a message with an
 //! unknown outcome is never sent again automatically.
+//!
+//! Claims and attempts of many messages share a transaction, some of them up to
+//! [`pace::lookahead`](crate::sending::pace::lookahead) before their slots. A call begins later than
+//! its attempt: `started_calls` notes the beginning of each. After a death of the process an attempt
+//! is in one of three stages:
+//!
+//! 1. not committed: the message is queued.
+//! 2. committed, and its call had not begun: nothing was sent. The message returns to the queue if
+//!    `started_calls` proves that, which needs SQLite (only one process serves a data folder, so the
+//!    others are dead) and a machine that has not restarted since. Else it becomes `uncertain`.
+//! 3. begun, and no outcome committed: the message becomes `uncertain`.
 
 mod account_effects;
 mod attempt_counter;
@@ -13,7 +24,9 @@ mod queue_sweep;
 mod record_group;
 mod record_outcome;
 mod retry_wait;
+mod started_calls;
 mod submit;
+mod unsendable;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +36,7 @@ use uuid::Uuid;
 pub use self::attempt_counter::AttemptCounter;
 pub use self::claimed_message::ClaimedMessage;
 pub use self::outcome_queue::OutcomeQueue;
+pub use self::started_calls::StartedCalls;
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
@@ -51,6 +65,7 @@ pub struct Dispatcher {
     pub uploads: UploadStorage,
     pub in_flight: Arc<InFlight>,
     pub outcomes: Arc<OutcomeQueue>,
+    pub started_calls: StartedCalls,
     pub known_flows: Arc<KnownFlows>,
     pub attempt_counter: AttemptCounter,
 }

@@ -9,36 +9,53 @@ use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::failure::Failure;
 use crate::domain::failure_codes;
-use crate::domain::ids::{AccountId, ActionId, MessageId};
+use crate::domain::ids::{AccountId, ActionId, AttemptId, MessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::scope::Visibility;
 use crate::sending::dispatch::Dispatcher;
+use crate::sending::dispatch::started_calls::EarlierCalls;
 use crate::sending::upload_storage;
 use crate::store::attempts::Exchange;
+use crate::store::ledger::Ledger;
 
 const SWEEP_LIMIT: u64 = 200;
+const NOT_RECORDED: &str = "the process ended before the provider's reply was recorded";
+const NOT_BEGUN: &str = "the process ended before the provider was called; nothing was sent";
+
+/// A claim whose process will not record the outcome.
+#[derive(Clone, Copy, Debug)]
+enum DeadClaim<'a> {
+    /// It ended before then.
+    Expired(DateTime<Utc>),
+    /// With what the last process noted of its calls.
+    OfDeadProcess(Option<&'a EarlierCalls>),
+}
 
 impl Dispatcher {
     /// Fails expired messages, and marks messages of dead workers as uncertain.
     pub async fn sweep(&self) -> Result<(), db::Error> {
         let now = self.clock.now();
         self.expire_all(now).await?;
+        // Before expired claims, because it knows more about some of them.
+        self.resolve_claims_of_dead_processes().await?;
         let slot_time = self.steady_clock.now();
         for id in self.store.list_abandoned(slot_time, SWEEP_LIMIT).await? {
-            let marked = self.mark_uncertain(id, now, Some(slot_time)).await;
-            skip_permanent_error(id, marked)?;
+            let ended = self.end_claim(id, now, DeadClaim::Expired(slot_time)).await;
+            skip_permanent_error(id, ended)?;
         }
-        self.store.drop_recipient_holds(now).await?;
-        self.resolve_claims_of_dead_processes().await
+        self.store.drop_recipient_holds(now).await
     }
 
     /// On SQLite every other process that claimed a message is dead: only one may serve a data
-    /// folder, and a lock proves it.
+    /// folder, and a lock proves it. Call it before the first claim, which replaces what the last
+    /// process noted of its calls.
     pub async fn resolve_claims_of_dead_processes(&self) -> Result<(), db::Error> {
         if self.store.is_shared() {
             return Ok(());
         }
         let now = self.clock.now();
+        let earlier = self.started_calls.read_earlier();
+        let dead = DeadClaim::OfDeadProcess(earlier.as_ref());
         loop {
             let claimed = self
                 .store
@@ -46,9 +63,9 @@ impl Dispatcher {
                 .await?;
             let mut resolved = 0;
             for id in &claimed {
-                let marked = self.mark_uncertain(*id, now, None).await;
-                resolved += usize::from(marked.is_ok());
-                skip_permanent_error(*id, marked)?;
+                let ended = self.end_claim(*id, now, dead).await;
+                resolved += usize::from(ended.is_ok());
+                skip_permanent_error(*id, ended)?;
             }
             if resolved == 0 {
                 return Ok(());
@@ -139,39 +156,70 @@ impl Dispatcher {
         Ok(ended.len())
     }
 
-    /// With `expired_before`, only if its claim still ends before then.
-    async fn mark_uncertain(
+    /// The message becomes uncertain, or is queued again if nothing was sent.
+    async fn end_claim(
         &self,
         id: MessageId,
         now: DateTime<Utc>,
-        expired_before: Option<DateTime<Utc>>,
+        dead: DeadClaim<'_>,
     ) -> Result<(), db::Error> {
         let mut ledger = self.store.ledger(now).await?;
         ledger.load(&[id]).await?;
         let Some(message) = ledger
             .find(id)?
             .filter(|message| message.queue == QueueState::Sending)
-            .filter(|_| expired_before.is_none_or(|at| ledger.claim_ends_before(id, at)))
+            .filter(|_| dead.includes(&ledger, id))
         else {
             ledger.roll_back().await;
             return Ok(());
         };
-        if let Some(attempt) = ledger.find_open_attempt(id).await? {
+        let attempt = ledger.find_open_attempt(id).await?;
+        let is_unsent = attempt.is_some_and(|attempt| dead.is_unsent(&ledger, id, attempt));
+        let (outcome, detail) = if is_unsent {
+            (AttemptOutcome::Postponed, NOT_BEGUN)
+        } else {
+            (AttemptOutcome::Unclear, NOT_RECORDED)
+        };
+        if let Some(attempt) = attempt {
             let exchange = Exchange {
-                outcome: AttemptOutcome::Unclear,
+                outcome,
                 http_status: None,
                 duration_ms: 0,
                 reply: None,
-                detail: Some(
-                    "the process ended before the provider's reply was recorded".to_owned(),
-                ),
+                detail: Some(detail.to_owned()),
             };
             ledger.finish_attempts(vec![(attempt, exchange)]).await?;
+        }
+        if is_unsent {
+            ledger.clear_submission(id)?;
+            ledger.discount_attempt(id)?;
+            ledger.return_to_queue(id, NOT_BEGUN)?;
+            return self.store.commit(ledger).await;
         }
         ledger.leave_queue(id, QueueState::Uncertain)?;
         self.store.commit(ledger).await?;
         upload_storage::discard(message.media.as_ref());
         Ok(())
+    }
+}
+
+impl DeadClaim<'_> {
+    /// Whether a loaded message still has this claim.
+    fn includes(self, ledger: &Ledger, id: MessageId) -> bool {
+        match self {
+            Self::Expired(before) => ledger.claim_ends_before(id, before),
+            Self::OfDeadProcess(_) => true,
+        }
+    }
+
+    /// Whether the process died before the call of this attempt began.
+    fn is_unsent(self, ledger: &Ledger, id: MessageId, attempt: AttemptId) -> bool {
+        match self {
+            Self::OfDeadProcess(Some(earlier)) => {
+                ledger.is_claimed_by(id, earlier.holder) && !earlier.has_begun(attempt)
+            }
+            Self::OfDeadProcess(None) | Self::Expired(_) => false,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Calls the provider for a claimed message.
 
+use std::io;
 use std::time::Instant;
 
 use crate::domain::attempt_outcome::AttemptOutcome;
@@ -22,7 +23,11 @@ impl Dispatcher {
             .await;
         self.wait_for_slot(&work).await;
         let started = Instant::now();
-        let (result, last) = self.run_exchange(&work).await;
+        let entry = self.started_calls.begin(work.attempt);
+        let (result, last) = match &entry {
+            Ok(_) => self.run_exchange(&work).await,
+            Err(error) => (Err(cannot_begin(error)), None),
+        };
         let exchange = Exchange {
             outcome: AttemptOutcome::Unclear,
             http_status: last.as_ref().map(|reply| reply.status),
@@ -44,6 +49,7 @@ impl Dispatcher {
         let Some((pending, Some(recorded))) = self.record_with_others(pending).await else {
             return;
         };
+        self.started_calls.release(entry.ok().flatten());
         // With PostgreSQL this is only a copy.
         if recorded == RecordedOutcome::Finished || self.store.is_shared() {
             upload_storage::discard(Some(&pending.work.outgoing.draft.media));
@@ -94,4 +100,11 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// After a death of the process it would not be known whether the message was sent.
+fn cannot_begin(error: &io::Error) -> SendError {
+    SendError::NotReached(format!(
+        "the data folder could not record that the call begins: {error}"
+    ))
 }

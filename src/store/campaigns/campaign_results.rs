@@ -69,13 +69,13 @@ impl Store {
         Ok(rows.into_iter().collect())
     }
 
-    /// Messages that failed in the queue because they were not sent in time.
-    pub async fn count_expired(&self, id: &CampaignId) -> Result<u64, Error> {
-        let expired = Entity::find()
+    /// Messages that failed in the queue, without an attempt.
+    pub async fn count_failed_in_queue(&self, id: &CampaignId) -> Result<u64, Error> {
+        let failed = Entity::find()
             .filter(Column::Campaign.eq(id))
             .filter(Column::State.eq(DeliveryState::Failed))
-            .filter(Column::FailureCode.eq(failure_codes::EXPIRED));
-        Ok(expired.count(self.pools().reader()).await?)
+            .filter(Column::FailureCode.is_in(failure_codes::OF_QUEUE));
+        Ok(failed.count(self.pools().reader()).await?)
     }
 
     /// Most frequent first.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 
 use crate::db::{Error, instant};
@@ -93,25 +94,30 @@ impl Ledger {
         Ok(ids.len())
     }
 
-    /// Releases what [`Ledger::hold_queued`] holds; returns how many, at most `limit`.
+    /// Releases what [`Ledger::hold_queued`] holds, each message due when `next_due_at` says, the
+    /// first created first; returns how many, at most `limit`.
     pub async fn release_held(
         &mut self,
         campaign: &CampaignId,
         expiry: Expiry,
         limit: u64,
+        mut next_due_at: impl FnMut() -> DateTime<Utc>,
     ) -> Result<usize, Error> {
-        let query = queued(campaign).filter(Column::Hold.eq(PAUSED_HOLD));
+        let query = queued(campaign)
+            .filter(Column::Hold.eq(PAUSED_HOLD))
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id);
         let ids = list_ids(self.transaction(), query.limit(limit)).await?;
         self.load(&ids).await?;
-        let now = self.now();
-        let expires_at = match expiry {
-            Expiry::At(at) => at,
-            Expiry::After(time) => now + time,
-        };
         for id in &ids {
+            let due_at = next_due_at();
+            let expires_at = match expiry {
+                Expiry::At(at) => at,
+                Expiry::After(time) => due_at + time,
+            };
             self.edit(*id, |row| {
                 row.hold = None;
-                row.next_attempt_at = Some(instant::to_millis(now));
+                row.next_attempt_at = Some(instant::to_millis(due_at));
                 row.send_before = Some(instant::to_millis(expires_at));
             })?;
         }

@@ -16,6 +16,8 @@ pub struct Model {
     pub next_try_at: Option<i64>,
     pub delivered_at: Option<i64>,
     pub last_error: Option<String>,
+    /// Its notifications are delivered in order; absent in rows of earlier versions.
+    pub incident: Option<Uuid>,
 }
 
 without_relations!();

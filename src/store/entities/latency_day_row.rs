@@ -2,8 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::domain::delivery_state::Stage;
 use crate::domain::ids::AccountId;
+use crate::domain::latency::LatencySpan;
 use crate::domain::media::MediaKind;
 use crate::store::entities::column_types::OrEmpty;
 
@@ -17,7 +17,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub kind: OrEmpty<MediaKind>,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub stage: Stage,
+    pub stage: LatencySpan,
     #[sea_orm(primary_key, auto_increment = false)]
     pub latency: i64,
     pub messages: i64,

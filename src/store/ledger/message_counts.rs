@@ -11,7 +11,7 @@ use crate::db::statements;
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
-use crate::domain::latency::LatencyBucket;
+use crate::domain::latency::{LatencyBucket, LatencySpan};
 use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row::Model;
@@ -24,8 +24,6 @@ use crate::store::messages::fold_columns;
 pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
 /// A day in UTC, by which latencies are summed.
 pub(crate) const DAY: i64 = 24 * 60 * 60 * 1000;
-/// Stages whose time since the acceptance is counted.
-pub(crate) const TIMED: [Stage; 3] = [Stage::Sent, Stage::Delivered, Stage::Read];
 
 /// Origin, state, failure code and class, campaign.
 pub(crate) type StateKey = (
@@ -40,7 +38,7 @@ pub(crate) type StateKey = (
 #[derive(Debug, Default)]
 pub(crate) struct Differences {
     pub(crate) states: BTreeMap<(CohortKey, StateKey), i64>,
-    pub(crate) latencies: BTreeMap<(CohortKey, Stage, i64), i64>,
+    pub(crate) latencies: BTreeMap<(CohortKey, LatencySpan, i64), i64>,
     pub(crate) charges: ChargeDifferences,
 }
 
@@ -52,8 +50,8 @@ impl Differences {
                 continue;
             };
             let cohort = cohort_key(row);
-            for (stage, latency) in latencies(row) {
-                let key = (cohort.clone(), stage, latency.number());
+            for (span, latency) in latencies(row) {
+                let key = (cohort.clone(), span, latency.number());
                 *self.latencies.entry(key).or_default() += step;
             }
             self.charges.note(&cohort, row, step);
@@ -106,7 +104,7 @@ fn state_row(
 }
 
 fn latency_row(
-    (((bucket, account, kind), stage, latency), messages): ((CohortKey, Stage, i64), i64),
+    (((bucket, account, kind), stage, latency), messages): ((CohortKey, LatencySpan, i64), i64),
 ) -> latency_count_row::Model {
     latency_count_row::Model {
         bucket,
@@ -120,7 +118,7 @@ fn latency_row(
 
 async fn write_days(
     connection: &impl ConnectionTrait,
-    latencies: &BTreeMap<(CohortKey, Stage, i64), i64>,
+    latencies: &BTreeMap<(CohortKey, LatencySpan, i64), i64>,
 ) -> Result<(), Error> {
     let mut days: BTreeMap<_, i64> = BTreeMap::new();
     for (((bucket, account, kind), stage, latency), messages) in latencies {
@@ -215,16 +213,19 @@ fn state_key(row: &Model) -> StateKey {
     )
 }
 
-/// The time from the acceptance to each stage that a receipt names; none for messages sent
-/// elsewhere.
-fn latencies(row: &Model) -> impl Iterator<Item = (Stage, LatencyBucket)> {
+/// The times between reported stages; none for messages sent elsewhere.
+fn latencies(row: &Model) -> impl Iterator<Item = (LatencySpan, LatencyBucket)> {
     let sent_by_us = row.origin == Origin::Api;
-    TIMED
+    LatencySpan::ALL
         .into_iter()
         .filter(move |_| sent_by_us)
-        .filter_map(move |stage| {
-            let time =
-                TimeDelta::milliseconds(fold_columns::reported_at(row, stage)? - row.created_at);
-            Some((stage, LatencyBucket::of(time)))
+        .filter_map(move |span| {
+            let reported = |stage| fold_columns::reported_at(row, stage);
+            let (begin, end) = match span.stage_since_acceptance() {
+                Some(stage) => (row.created_at, reported(stage)?),
+                None => (reported(Stage::Submitted)?, reported(Stage::Delivered)?),
+            };
+            let time = TimeDelta::milliseconds(end - begin);
+            Some((span, LatencyBucket::of(time)))
         })
 }

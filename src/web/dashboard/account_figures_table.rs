@@ -61,7 +61,7 @@ pub(super) fn figures_rows(
     let accounts = figures
         .accounts
         .iter()
-        .filter(|(_, it)| it.now.attempted() > 0);
+        .filter(|(_, it)| it.now.states.attempted() > 0);
     accounts
         .map(|(account, figures)| {
             let provider = providers.get(account).map_or("", |id| id.title());
@@ -84,12 +84,12 @@ fn row(
             .map_or_else(|| "–".to_owned(), format_millis)
     };
     let link = |states: &[DeliveryState]| Some(list.with_states(states).href());
-    let unreported = |totals: &AccountTotals| totals.in_state(DeliveryState::Submitted);
+    let unreported = |totals: &AccountTotals| totals.states.get(DeliveryState::Submitted);
     AccountFiguresRow {
         account: account.to_string(),
         provider,
         href: format!("/accounts#{account}"),
-        attempted: count(natural(figures.now.attempted())),
+        attempted: count(natural(figures.now.states.attempted())),
         delivered: ShareCell {
             href: link(&REACHED),
             ..share(
@@ -110,7 +110,7 @@ fn row(
         },
         failed: ShareCell {
             href: link(&[DeliveryState::Failed]),
-            ..share(figures, &figures.settled, AccountTotals::failed, Good::Low)
+            ..share(figures, &figures.settled, failed, Good::Low)
         },
         median: time(50),
         slowest: time(95),
@@ -118,7 +118,7 @@ fn row(
         unreported: ShareCell {
             value: percent(
                 natural(unreported(&figures.settled)),
-                natural(figures.settled.attempted()),
+                natural(figures.settled.states.attempted()),
             ),
             ..share(figures, &figures.settled, unreported, Good::Low)
         },
@@ -138,7 +138,7 @@ pub(super) fn total_shares(figures: &AccountFigures) -> [ShareCell; 3] {
             reached(&REACHED[1..]),
             Good::High,
         ),
-        share(figures, &figures.settled, AccountTotals::failed, Good::Low),
+        share(figures, &figures.settled, failed, Good::Low),
     ]
 }
 
@@ -150,7 +150,7 @@ fn share(
     good: Good,
 ) -> ShareCell {
     let permille = |totals: &AccountTotals| {
-        let attempted = totals.attempted();
+        let attempted = totals.states.attempted();
         (attempted > 0).then(|| number(totals) * 1000 / attempted)
     };
     let change = match (permille(settled), permille(&figures.before)) {
@@ -160,13 +160,13 @@ fn share(
     let text = match change {
         Some(0) => None,
         Some(change) => Some(points(change)),
-        None if settled.attempted() == 0 => Some("so far".to_owned()),
+        None if settled.states.attempted() == 0 => Some("so far".to_owned()),
         None => None,
     };
     ShareCell {
         value: percent(
             natural(number(&figures.now)),
-            natural(figures.now.attempted()),
+            natural(figures.now.states.attempted()),
         ),
         change: text,
         is_worse: change.is_some_and(|change| match good {
@@ -184,7 +184,11 @@ fn points(permille: i64) -> String {
 }
 
 fn sum(totals: &AccountTotals, states: &[DeliveryState]) -> i64 {
-    states.iter().map(|state| totals.in_state(*state)).sum()
+    states.iter().map(|state| totals.states.get(*state)).sum()
+}
+
+fn failed(totals: &AccountTotals) -> i64 {
+    totals.states.failed_attempts()
 }
 
 fn natural(number: i64) -> u64 {

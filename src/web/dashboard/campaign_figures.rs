@@ -11,7 +11,7 @@ use crate::domain::scope::Visibility;
 use crate::reporting::campaign_summary::CampaignSummary;
 use crate::reporting::costs::month_costs::CostFigures;
 use crate::store::campaigns::DeliveryTimes;
-use crate::web::dashboard::funnel::StateTotals;
+use crate::web::dashboard::funnel::ShownTotals;
 use crate::web::dashboard::number_format::{count, percent, permille, span};
 use crate::web::dashboard::report_figures::money;
 
@@ -76,7 +76,7 @@ pub(super) struct TimeBar {
     pub(super) labelled: &'static str,
 }
 
-pub(super) fn segments(campaign: &Campaign, totals: &StateTotals) -> Vec<StateSegment> {
+pub(super) fn segments(campaign: &Campaign, totals: &ShownTotals) -> Vec<StateSegment> {
     const ORDER: [DeliveryState; 10] = [
         DeliveryState::Played,
         DeliveryState::Read,
@@ -111,25 +111,6 @@ pub(super) fn segments(campaign: &Campaign, totals: &StateTotals) -> Vec<StateSe
     segments
 }
 
-/// Messages that left the queue for the provider.
-pub(super) struct Attempted {
-    pub(super) messages: u64,
-    pub(super) failed: u64,
-    /// Failed in the queue, without an attempt.
-    expired: u64,
-}
-
-impl Attempted {
-    pub(super) fn new(totals: &StateTotals, expired: u64) -> Self {
-        let failed = totals.get(DeliveryState::Failed).saturating_sub(expired);
-        Self {
-            messages: totals.at_least(DeliveryState::Submitted) + failed,
-            failed,
-            expired,
-        }
-    }
-}
-
 /// So far, in each currency; `None` without a price or a rate.
 pub(super) fn cost_figure(cost: &CostFigures) -> Option<CampaignFigure> {
     if cost.totals.is_empty() {
@@ -154,14 +135,14 @@ pub(super) fn cost_figure(cost: &CostFigures) -> Option<CampaignFigure> {
     })
 }
 
-pub(super) fn figures(totals: &StateTotals, attempted: &Attempted) -> Vec<CampaignFigure> {
+pub(super) fn figures(totals: &ShownTotals) -> Vec<CampaignFigure> {
     let figure = |label, messages, tone| CampaignFigure {
         label,
-        value: percent(messages, attempted.messages),
+        value: percent(messages, totals.attempted()),
         note: format!(
             "{} of {} attempted",
             count(messages),
-            count(attempted.messages)
+            count(totals.attempted())
         ),
         tone,
     };
@@ -172,13 +153,13 @@ pub(super) fn figures(totals: &StateTotals, attempted: &Attempted) -> Vec<Campai
             "delivered",
         ),
         figure("Read", totals.at_least(DeliveryState::Read), "read"),
-        figure("Failed", attempted.failed, "failed"),
+        figure("Failed", totals.failed_attempts(), "failed"),
     ];
-    if attempted.expired > 0 {
+    if totals.failed_in_queue() > 0 {
         figures.push(CampaignFigure {
-            label: "Expired in the queue",
-            value: count(attempted.expired),
-            note: "not sent in time".to_owned(),
+            label: "Failed in the queue",
+            value: count(totals.failed_in_queue()),
+            note: "not sent in time, never attempted".to_owned(),
             tone: "failed",
         });
     }

@@ -13,10 +13,10 @@ use crate::services::Services;
 use crate::web::api::campaign_endpoints::{change, find};
 use crate::web::api::recipient_endpoints::{BODY_LIMIT, import_rows};
 use crate::web::dashboard::campaign_figures::{
-    Attempted, CampaignFigure, FailureLine, StateSegment, TimeBar, cost_figure, failure_lines,
-    figures, segments, time_bars, usual_times,
+    CampaignFigure, FailureLine, StateSegment, TimeBar, cost_figure, failure_lines, figures,
+    segments, time_bars, usual_times,
 };
-use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
+use crate::web::dashboard::funnel::{FunnelStep, ShownTotals};
 use crate::web::dashboard::import_view::{RejectedLine, rejected_lines};
 use crate::web::dashboard::number_format::{count, counted, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -147,13 +147,13 @@ struct CampaignButton {
 impl CampaignPage {
     fn new(services: &Services, summary: &CampaignSummary, caller: &Caller) -> Self {
         let campaign = &summary.campaign;
-        let totals = StateTotals::sum([&summary.states]);
+        let totals = ShownTotals::new([&summary.states], summary.failed_in_queue());
         let failed = totals.get(DeliveryState::Failed);
-        let attempted = Attempted::new(&totals, summary.expired());
         let total = summary.total();
         let done = total - summary.unsent();
         // Some failures are normal.
-        let troubled = attempted.messages >= 20 && attempted.failed * 5 > attempted.messages;
+        let (attempted, failures) = (totals.attempted(), totals.failed_attempts());
+        let troubled = attempted >= 20 && failures * 5 > attempted;
         let account = services.accounts.get(&campaign.account);
         let visibility = caller.visibility();
         let stored: Vec<RejectedRow> = campaign
@@ -172,7 +172,7 @@ impl CampaignPage {
             ),
             id: campaign.id.to_string(),
             name: campaign.name.clone(),
-            headline: headline(campaign, &attempted, troubled),
+            headline: headline(campaign, &totals, troubled),
             troubled,
             state: campaign.state.as_str(),
             account: campaign.account.to_string(),
@@ -183,7 +183,7 @@ impl CampaignPage {
             pace: summary.speed.map(pace),
             expected_end: summary.expected_end.map(TimeElement::new),
             segments: segments(campaign, &totals),
-            figures: figures(&totals, &attempted),
+            figures: figures(&totals),
             funnel: totals.funnel(),
             failures: account.map_or_else(Vec::new, |account| {
                 failure_lines(summary, account.provider(), visibility, can_operate)
@@ -219,10 +219,10 @@ fn refresh(state: CampaignState) -> Refresh {
     }
 }
 
-fn headline(campaign: &Campaign, attempted: &Attempted, troubled: bool) -> String {
+fn headline(campaign: &Campaign, totals: &ShownTotals, troubled: bool) -> String {
     let name = visible_line(&campaign.name);
     if troubled {
-        let failed = percent(attempted.failed, attempted.messages);
+        let failed = percent(totals.failed_attempts(), totals.attempted());
         return format!("{name}: {failed} failed");
     }
     let words = match campaign.state {

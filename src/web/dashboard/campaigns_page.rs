@@ -16,9 +16,8 @@ use crate::sending::campaign::{
 use crate::services::Services;
 use crate::store::page_counts::CountsByState;
 use crate::web::api::recipient_endpoints::{BODY_LIMIT, import_rows};
-use crate::web::dashboard::campaign_figures::Attempted;
 use crate::web::dashboard::campaign_form::CampaignForm;
-use crate::web::dashboard::funnel::StateTotals;
+use crate::web::dashboard::funnel::ShownTotals;
 use crate::web::dashboard::import_view::ImportView;
 use crate::web::dashboard::local_time::parse_local;
 use crate::web::dashboard::number_format::{count, percent};
@@ -149,8 +148,8 @@ async fn load(
         .await?
     {
         let states = count_states(store, &campaign).await?;
-        let expired = store.count_expired(&campaign.id).await?;
-        rows.push(CampaignListRow::new(&campaign, &states, expired));
+        let failed_in_queue = store.count_failed_in_queue(&campaign.id).await?;
+        rows.push(CampaignListRow::new(&campaign, &states, failed_in_queue));
     }
     let can_send = caller.require(Scope::Send).is_ok();
     Ok(CampaignsPage {
@@ -182,21 +181,20 @@ struct CampaignListRow {
 }
 
 impl CampaignListRow {
-    fn new(campaign: &Campaign, states: &CountsByState, expired: u64) -> Self {
-        let totals = StateTotals::sum([states]);
-        let attempted = Attempted::new(&totals, expired);
+    fn new(campaign: &Campaign, states: &CountsByState, failed_in_queue: u64) -> Self {
+        let totals = ShownTotals::new([states], failed_in_queue);
         Self {
             href: format!("/campaigns/{}", campaign.id),
             name: campaign.name.clone(),
             state: campaign.state.as_str(),
             account: campaign.account.to_string(),
             recipients: count(totals.total()),
-            attempted: count(attempted.messages),
+            attempted: count(totals.attempted()),
             delivered: percent(
                 totals.at_least(DeliveryState::Delivered),
-                attempted.messages,
+                totals.attempted(),
             ),
-            failed: percent(attempted.failed, attempted.messages),
+            failed: percent(totals.failed_attempts(), totals.attempted()),
             created: TimeElement::new(campaign.created_at),
         }
     }

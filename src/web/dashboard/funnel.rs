@@ -1,11 +1,13 @@
 //! Sums over accounts: messages per state, and how many reached each stage.
 
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::state_totals::StateTotals;
 use crate::store::page_counts::CountsByState;
 use crate::web::dashboard::number_format::{count, percent, permille};
 
+/// As they are shown: none is negative.
 #[derive(Clone, Debug, Default)]
-pub struct StateTotals(CountsByState);
+pub struct ShownTotals(StateTotals);
 
 /// One bar: messages that reached at least this stage.
 #[derive(Clone, Debug)]
@@ -17,49 +19,43 @@ pub struct FunnelStep {
     pub(super) permille: u64,
 }
 
-impl StateTotals {
-    pub fn sum<'a>(accounts: impl IntoIterator<Item = &'a CountsByState>) -> Self {
-        let mut sums = CountsByState::new();
-        for (state, number) in accounts.into_iter().flatten() {
-            *sums.entry(*state).or_default() += number;
-        }
-        Self(sums)
+impl ShownTotals {
+    /// Of the failed messages, so many failed in the queue.
+    pub fn new<'a>(
+        accounts: impl IntoIterator<Item = &'a CountsByState>,
+        failed_in_queue: u64,
+    ) -> Self {
+        let states = accounts.into_iter().flatten();
+        let states = states.map(|(state, messages)| (*state, *messages));
+        let failed_in_queue = i64::try_from(failed_in_queue).unwrap_or(i64::MAX);
+        Self(StateTotals::new(states, failed_in_queue))
     }
 
     pub fn get(&self, state: DeliveryState) -> u64 {
-        // A negative rollup would be a bug in the ledger; it counts as 0 here.
-        self.0
-            .get(&state)
-            .map_or(0, |number| u64::try_from(*number).unwrap_or_default())
+        shown(self.0.get(state))
     }
 
     pub fn total(&self) -> u64 {
-        DeliveryState::ALL
-            .into_iter()
-            .map(|state| self.get(state))
-            .sum()
+        shown(self.0.messages())
     }
 
-    /// Messages of which a submission began.
+    /// What percentages are of.
     pub fn attempted(&self) -> u64 {
-        let waiting = self.get(DeliveryState::Queued) + self.get(DeliveryState::Cancelled);
-        self.total().saturating_sub(waiting)
+        shown(self.0.attempted())
+    }
+
+    /// Failed in an attempt or after it.
+    pub fn failed_attempts(&self) -> u64 {
+        shown(self.0.failed_attempts())
+    }
+
+    pub fn failed_in_queue(&self) -> u64 {
+        shown(self.0.failed_in_queue())
     }
 
     /// Messages whose state is this stage or a later one.
     pub fn at_least(&self, lowest: DeliveryState) -> u64 {
-        const STAGES: [DeliveryState; 5] = [
-            DeliveryState::Submitted,
-            DeliveryState::Sent,
-            DeliveryState::Delivered,
-            DeliveryState::Read,
-            DeliveryState::Played,
-        ];
-        STAGES
-            .into_iter()
-            .filter(|state| *state >= lowest)
-            .map(|state| self.get(state))
-            .sum()
+        shown(self.0.at_least(lowest))
     }
 
     /// Longest first.
@@ -81,4 +77,9 @@ impl StateTotals {
             step("read", "Read", at_least(DeliveryState::Read)),
         ]
     }
+}
+
+/// A negative rollup would be a bug in the ledger; it counts as 0 here.
+fn shown(messages: i64) -> u64 {
+    u64::try_from(messages).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::store::page_counts::{Counts, CountsByState};
-use crate::web::dashboard::funnel::StateTotals;
+use crate::web::dashboard::funnel::ShownTotals;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::count;
 
@@ -32,7 +32,7 @@ pub(super) fn account_rows(
     counts: &Counts,
     list: &MessageListUrl,
 ) -> Vec<AccountRow> {
-    let played = StateTotals::sum(counts.sent.values()).get(DeliveryState::Played) > 0;
+    let played = ShownTotals::new(counts.sent.values(), 0).get(DeliveryState::Played) > 0;
     let separate = [
         ("Sent elsewhere", Origin::Observed, &counts.observed),
         ("Dry run", Origin::DryRun, &counts.dry_run),
@@ -42,7 +42,7 @@ pub(super) fn account_rows(
         .iter()
         .map(|(account, provider)| {
             let totals = |map: &BTreeMap<AccountId, CountsByState>| {
-                StateTotals::sum([map.get(account).unwrap_or(&empty)])
+                ShownTotals::new([map.get(account).unwrap_or(&empty)], 0)
             };
             let sent = totals(&counts.sent);
             let list = list.with(|query| query.filter.account = Some(account.clone()));

@@ -13,6 +13,7 @@ use chrono_tz::Tz;
 use crate::db;
 use crate::domain::alert::AlertRule;
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure_codes::is_of_queue;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
@@ -29,7 +30,7 @@ use crate::web::dashboard::account_figures_table::{
 };
 use crate::web::dashboard::alerts_section::{AlertRow, alert_rows};
 use crate::web::dashboard::failure_reasons::{FailureRow, failure_rows};
-use crate::web::dashboard::funnel::{FunnelStep, StateTotals};
+use crate::web::dashboard::funnel::{FunnelStep, ShownTotals};
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::{count, counted, percent};
 use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
@@ -169,15 +170,15 @@ struct StateCount {
 
 impl OverviewPage {
     pub fn new(input: &OverviewInput<'_>) -> Self {
-        let sums = StateTotals::sum(input.counts.sent.values());
+        let sums = ShownTotals::new(input.counts.sent.values(), failed_in_queue(input.counts));
         let mut list = input.period.list();
         // Without observed and dry-run messages, the unfiltered list holds the same messages.
         if !input.counts.observed.is_empty() || !input.counts.dry_run.is_empty() {
             list.query.filter.origin = Some(Origin::Api);
         }
         let problems = problem_rows(input.problems);
-        let observed = StateTotals::sum(input.counts.observed.values()).total();
-        let dry_run = StateTotals::sum(input.counts.dry_run.values()).total();
+        let observed = ShownTotals::new(input.counts.observed.values(), 0).total();
+        let dry_run = ShownTotals::new(input.counts.dry_run.values(), 0).total();
         Self {
             frame: Frame::in_section(NavigationSection::Overview, "Overview", Refresh::Live),
             headline: input.headline.clone(),
@@ -208,7 +209,7 @@ impl OverviewPage {
 }
 
 fn tiles(
-    sums: &StateTotals,
+    sums: &ShownTotals,
     figures: &AccountFigures,
     list: &MessageListUrl,
     period: &str,
@@ -234,7 +235,10 @@ fn tiles(
     };
     let [delivered, read, failed] = total_shares(figures);
     let number = sums.get(DeliveryState::Failed);
-    let (now, before) = (figures.now.messages(), figures.before.messages());
+    let (now, before) = (
+        figures.now.states.messages(),
+        figures.before.states.messages(),
+    );
     let waiting = [DeliveryState::Queued, DeliveryState::Sending];
     let not_submitted = waiting.map(|state| sums.get(state)).iter().sum();
     vec![
@@ -263,13 +267,17 @@ fn tiles(
             read,
             &[DeliveryState::Read, DeliveryState::Played],
         ),
-        tile(
-            "Failed",
-            if number > 0 { "failed" } else { "plain" },
-            number,
-            failed,
-            &[DeliveryState::Failed],
-        ),
+        SummaryTile {
+            value: percent(sums.failed_attempts(), sums.attempted()),
+            note: failed_note(sums),
+            ..tile(
+                "Failed",
+                if number > 0 { "failed" } else { "plain" },
+                number,
+                failed,
+                &[DeliveryState::Failed],
+            )
+        },
         plain(
             "Not submitted",
             not_submitted,
@@ -280,7 +288,25 @@ fn tiles(
     ]
 }
 
-fn states(sums: &StateTotals, list: &MessageListUrl) -> Vec<StateCount> {
+/// The share is of the attempted messages, and the link lists those that were not attempted too.
+fn failed_note(sums: &ShownTotals) -> String {
+    let all = counted(sums.get(DeliveryState::Failed), "message", "messages");
+    match sums.failed_in_queue() {
+        0 => all,
+        of_queue => format!("{all}, {} in the queue", count(of_queue)),
+    }
+}
+
+fn failed_in_queue(counts: &Counts) -> u64 {
+    let of_queue = counts
+        .failures
+        .iter()
+        .filter(|((_, code), _)| is_of_queue(code));
+    let messages: i64 = of_queue.map(|(_, messages)| messages).sum();
+    u64::try_from(messages).unwrap_or_default()
+}
+
+fn states(sums: &ShownTotals, list: &MessageListUrl) -> Vec<StateCount> {
     DeliveryState::ALL
         .into_iter()
         .map(|state| (state, sums.get(state)))
@@ -292,6 +318,7 @@ fn states(sums: &StateTotals, list: &MessageListUrl) -> Vec<StateCount> {
             // Shares are of the messages of which a submission began.
             share: match state {
                 DeliveryState::Queued | DeliveryState::Cancelled => "–".to_owned(),
+                DeliveryState::Failed => percent(sums.failed_attempts(), sums.attempted()),
                 _ => percent(number, sums.attempted()),
             },
             href: list.with_states(&[state]).href(),

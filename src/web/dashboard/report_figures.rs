@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::amount::Totals;
+use crate::domain::delivery_state::DeliveryState;
 use crate::reporting::delivery_summary::{Interval, SummaryFigures, SummaryGroup};
 use crate::web::dashboard::number_format::{count, percent, permille};
 
@@ -44,17 +45,17 @@ pub(super) struct Settled {
 impl ReportRow {
     /// Without changes.
     pub(super) fn new(labels: Vec<String>, figures: &SummaryFigures) -> Self {
-        let whole = figures.attempted();
+        let whole = figures.states.attempted();
         let share = |part| Figure::plain(percent(positive(part), positive(whole)));
         Self {
             labels,
-            messages: Figure::plain(number(figures.messages())),
+            messages: Figure::plain(number(figures.states.messages())),
             delivered: number(figures.delivered()),
             delivered_share: share(figures.delivered()),
             read: number(figures.read()),
             read_share: share(figures.read()),
-            failed: number(figures.failed()),
-            failed_share: share(figures.failed()),
+            failed: number(figures.states.get(DeliveryState::Failed)),
+            failed_share: share(figures.states.failed_attempts()),
             cost: Figure::plain(money(&figures.cost.totals)),
         }
     }
@@ -69,17 +70,17 @@ impl ReportRow {
         let mut row = Self::new(labels, figures);
         let points = |part: fn(&SummaryFigures) -> i64| {
             point_change(
-                (part(figures), figures.attempted()),
-                (part(before), before.attempted()),
+                (part(figures), figures.states.attempted()),
+                (part(before), before.states.attempted()),
             )
         };
         row.messages.change = relative_change(
-            Decimal::from(figures.messages()),
-            Decimal::from(before.messages()),
+            Decimal::from(figures.states.messages()),
+            Decimal::from(before.states.messages()),
         );
         if settled.delivered {
             row.delivered_share.change = points(SummaryFigures::delivered);
-            row.failed_share.change = points(SummaryFigures::failed);
+            row.failed_share.change = points(|it| it.states.failed_attempts());
         }
         if settled.read {
             row.read_share.change = points(SummaryFigures::read);

@@ -206,13 +206,13 @@ fn title(report: &SummaryReport, total: &SummaryFigures) -> String {
     } else {
         format!("{} to {}", first.format("%-d %B"), last.format("%-d %B %Y"))
     };
-    let attempted = total.attempted();
+    let attempted = total.states.attempted();
     if attempted == 0 {
-        return format!("No messages submitted, {days}");
+        return format!("No messages attempted, {days}");
     }
     let share = percent(positive(total.delivered()), positive(attempted));
     format!(
-        "{share} of {} submitted messages delivered, {days}",
+        "{share} of {} attempted messages delivered, {days}",
         number(attempted)
     )
 }
@@ -239,7 +239,7 @@ fn campaigns(report: &SummaryReport) -> Vec<ReportRow> {
         .iter()
         .filter(|(group, _)| group.campaign.as_deref().is_some_and(|id| !id.is_empty()))
         .collect();
-    sorted.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.messages()));
+    sorted.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.states.messages()));
     sorted
         .into_iter()
         .take(SHOWN)

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::{Failure, UNREACHABLE};
-use crate::domain::failure_codes::EXPIRED;
+use crate::domain::failure_codes::{EXPIRED, UNSENDABLE};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind, TimeProblem, predates};
 use crate::domain::scope::Visibility;
 use crate::store::attempts::Attempt;
@@ -174,6 +174,9 @@ fn failure_title(receipt: &Receipt, failure: &Failure, viewer: Visibility) -> St
         SourceKind::Attempt => "Reply: refused",
         SourceKind::Action if is_expiry(receipt) => {
             return "Expired in the queue, never submitted".to_owned();
+        }
+        SourceKind::Action if failure.code.as_deref() == Some(UNSENDABLE) => {
+            return "Failed in the queue, never submitted".to_owned();
         }
         SourceKind::Action => "Marked as failed",
     };

@@ -46,13 +46,24 @@ async fn check_latencies(database: &TestDatabase) {
         ))
         .await;
     let mut recounted: BTreeMap<String, i64> = BTreeMap::new();
-    for stage in ["sent", "delivered", "read"] {
+    for (span, begin, first, stage) in [
+        ("sent", "created_at", "sent", "sent"),
+        ("delivered", "created_at", "delivered", "delivered"),
+        ("read", "created_at", "read", "read"),
+        (
+            "submitted_to_delivered",
+            "submitted_at",
+            "submitted",
+            "delivered",
+        ),
+    ] {
         let reported = database
             .query(&format!(
-                "SELECT CAST(COALESCE(counted_at, created_at) / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{stage}|' \
-                 || CAST({stage}_at - created_at AS TEXT) AS line FROM messages \
+                "SELECT CAST(COALESCE(counted_at, created_at) / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{span}|' \
+                 || CAST({stage}_at - {begin} AS TEXT) AS line FROM messages \
                  WHERE origin = 'api' AND EXISTS (SELECT 1 FROM receipts \
-                 WHERE receipts.message = messages.id AND receipts.stage = '{stage}')",
+                 WHERE receipts.message = messages.id AND receipts.stage = '{stage}') \
+                 AND EXISTS (SELECT 1 FROM receipts WHERE receipts.message = messages.id AND receipts.stage = '{first}')",
             ))
             .await;
         for line in reported {

@@ -80,7 +80,7 @@ pub(crate) struct LastHourResponse {
     /// The same of the seven days before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) usual_failed_percent: Option<i64>,
-    /// Half of the delivered messages took at most this long.
+    /// Half of the delivered messages took at most this long since they were submitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) delivered_p50_ms: Option<f64>,
     /// The same of the seven days before.

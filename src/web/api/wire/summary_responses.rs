@@ -65,13 +65,15 @@ pub(crate) struct FiguresResponse {
     pub(crate) messages: i64,
     /// Those, by state; every state is present.
     pub(crate) states: BTreeMap<&'static str, i64>,
-    /// Those that were submitted, which percentages are of.
+    /// Those of which a submission began; percentages are of these.
     pub(crate) attempted: i64,
     /// Delivered, read or played.
     pub(crate) delivered: i64,
     /// Read or played.
     pub(crate) read: i64,
     pub(crate) failed: i64,
+    /// Of the failed ones, how many failed in the queue, as by expiring: they were not attempted.
+    pub(crate) failed_in_queue: i64,
     /// How many were sent elsewhere.
     pub(crate) observed: i64,
     /// How many belong to accounts in dry-run.
@@ -185,15 +187,16 @@ impl SummaryRowResponse {
 impl From<&SummaryFigures> for FiguresResponse {
     fn from(figures: &SummaryFigures) -> Self {
         Self {
-            messages: figures.messages(),
+            messages: figures.states.messages(),
             states: DeliveryState::ALL
                 .into_iter()
-                .map(|state| (state.as_str(), figures.state(state)))
+                .map(|state| (state.as_str(), figures.states.get(state)))
                 .collect(),
-            attempted: figures.attempted(),
+            attempted: figures.states.attempted(),
             delivered: figures.delivered(),
             read: figures.read(),
-            failed: figures.failed(),
+            failed: figures.states.get(DeliveryState::Failed),
+            failed_in_queue: figures.states.failed_in_queue(),
             observed: figures.observed,
             dry_run: figures.dry_run,
             time_to: times(&figures.latencies),

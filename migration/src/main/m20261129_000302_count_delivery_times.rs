@@ -1,0 +1,27 @@
+//! Counts of the time from the submission to the delivery, beside those since the acceptance. The
+//! program fills them: it counts all messages again, because the marker of counted charges is gone.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        dialect::run(manager, UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        dialect::run(manager, DOWN).await
+    }
+}
+
+const UP: &str = "DELETE FROM settings WHERE name = 'charges_counted'";
+
+const DOWN: &str = r"
+DELETE FROM latency_days WHERE stage = 'submitted_to_delivered';
+DELETE FROM latency_counts WHERE stage = 'submitted_to_delivered'
+";

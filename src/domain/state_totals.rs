@@ -1,0 +1,108 @@
+//! Numbers of messages by state, and the one definition of what percentages of them are of.
+
+use std::collections::BTreeMap;
+
+use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure_codes;
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StateTotals {
+    states: BTreeMap<DeliveryState, i64>,
+    failed_in_queue: i64,
+}
+
+impl StateTotals {
+    pub fn new(
+        states: impl IntoIterator<Item = (DeliveryState, i64)>,
+        failed_in_queue: i64,
+    ) -> Self {
+        let mut totals = Self {
+            failed_in_queue,
+            ..Self::default()
+        };
+        for (state, messages) in states {
+            *totals.states.entry(state).or_default() += messages;
+        }
+        totals
+    }
+
+    /// The failure code is empty without one.
+    pub fn add(&mut self, state: DeliveryState, code: &str, messages: i64) {
+        *self.states.entry(state).or_default() += messages;
+        if state == DeliveryState::Failed && failure_codes::is_of_queue(code) {
+            self.failed_in_queue += messages;
+        }
+    }
+
+    pub fn add_all(&mut self, other: &Self) {
+        for (state, messages) in &other.states {
+            *self.states.entry(*state).or_default() += messages;
+        }
+        self.failed_in_queue += other.failed_in_queue;
+    }
+
+    pub fn get(&self, state: DeliveryState) -> i64 {
+        self.states.get(&state).copied().unwrap_or_default()
+    }
+
+    pub fn messages(&self) -> i64 {
+        self.states.values().sum()
+    }
+
+    /// Messages of which a submission began: percentages are of these. All but those that wait, were
+    /// cancelled, or failed in the queue.
+    pub fn attempted(&self) -> i64 {
+        let waiting = self.get(DeliveryState::Queued) + self.get(DeliveryState::Cancelled);
+        self.messages() - waiting - self.failed_in_queue
+    }
+
+    /// Failed in an attempt or after it.
+    pub fn failed_attempts(&self) -> i64 {
+        self.get(DeliveryState::Failed) - self.failed_in_queue
+    }
+
+    /// Failed without an attempt, as those that expired.
+    pub fn failed_in_queue(&self) -> i64 {
+        self.failed_in_queue
+    }
+
+    /// Messages whose state is this stage or a later one.
+    pub fn at_least(&self, lowest: DeliveryState) -> i64 {
+        const STAGES: [DeliveryState; 5] = [
+            DeliveryState::Submitted,
+            DeliveryState::Sent,
+            DeliveryState::Delivered,
+            DeliveryState::Read,
+            DeliveryState::Played,
+        ];
+        let reached = STAGES.into_iter().filter(|state| *state >= lowest);
+        reached.map(|state| self.get(state)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_in_the_queue_is_no_attempt_and_no_failed_one() {
+        let mut totals = StateTotals::default();
+        for (state, code, messages) in [
+            (DeliveryState::Queued, "", 1),
+            (DeliveryState::Cancelled, "", 2),
+            (DeliveryState::Sending, "", 4),
+            (DeliveryState::Uncertain, "", 8),
+            (DeliveryState::Read, "", 16),
+            (DeliveryState::Failed, "131053", 32),
+            (DeliveryState::Failed, failure_codes::EXPIRED, 64),
+            (DeliveryState::Failed, failure_codes::UNSENDABLE, 128),
+        ] {
+            totals.add(state, code, messages);
+        }
+        assert_eq!(totals.messages(), 255);
+        assert_eq!(totals.attempted(), 4 + 8 + 16 + 32);
+        assert_eq!(totals.failed_attempts(), 32);
+        assert_eq!(totals.failed_in_queue(), 64 + 128);
+        assert_eq!(totals.at_least(DeliveryState::Delivered), 16);
+    }
+}
