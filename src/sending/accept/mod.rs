@@ -35,7 +35,7 @@ use crate::domain::provider_account::{Account, WindowPolicy};
 use crate::sending::accept::acceptance_writer::{AcceptanceWriter, WaitingMessage};
 use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::media_check::MediaChecker;
-use crate::sending::queue_outlook::QueueOutlook;
+use crate::sending::queue_warnings::QueueWarnings;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::message_acceptance::{Accepted, IdempotencyKey};
@@ -61,7 +61,7 @@ pub struct Acceptor {
     store: Store,
     accounts: std::sync::Arc<BTreeMap<AccountId, Account>>,
     uploads: UploadStorage,
-    outlook: QueueOutlook,
+    queue_warnings: QueueWarnings,
     media: MediaChecker,
     writer: AcceptanceWriter,
 }
@@ -79,7 +79,7 @@ impl Acceptor {
             store,
             accounts,
             uploads,
-            outlook: QueueOutlook::default(),
+            queue_warnings: QueueWarnings::default(),
             media,
         }
     }
