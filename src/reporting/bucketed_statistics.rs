@@ -109,7 +109,7 @@ pub async fn compute(
 ) -> Result<BTreeMap<StatisticsGroup, GroupStatistics>, Error> {
     let mut statistics: BTreeMap<StatisticsGroup, GroupStatistics> = BTreeMap::new();
     let group = |cohort: crate::store::bucket_counts::Cohort| StatisticsGroup {
-        at: width.start(cohort.created_at, zone),
+        at: width.start(cohort.start, zone),
         account: cohort.account,
         kind: cohort.kind.map_or("", MediaKind::as_str),
     };

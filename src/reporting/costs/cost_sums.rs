@@ -28,7 +28,7 @@ pub struct CostSum {
 }
 
 impl Pricer {
-    /// Sums the messages created within a period, separately for each part that begins at one of
+    /// Sums the messages that count in a period, separately for each part that begins at one of
     /// `starts`. `starts` is sorted and begins with the start of the period.
     pub async fn sum(
         &mut self,

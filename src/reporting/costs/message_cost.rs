@@ -21,37 +21,27 @@ pub struct MessageCharge {
     deliveries: i64,
 }
 
-impl From<&Message> for MessageCharge {
-    fn from(message: &Message) -> Self {
-        Self {
-            id: message.id,
-            counted_at: message.counted_at,
-            charge: charge(
-                &message.account,
-                message.sender.as_deref(),
-                message.recipient.as_deref(),
-                &message.pricing,
-            ),
-            deliveries: message.deliveries,
+/// Both row types have the fields that a charge depends on.
+macro_rules! charge_of {
+    ($($message:ty),+) => {$(
+        impl From<&$message> for MessageCharge {
+            fn from(message: &$message) -> Self {
+                Self {
+                    id: message.id,
+                    counted_at: message.counted_at,
+                    charge: charge(
+                        &message.account,
+                        message.sender.as_deref(),
+                        message.recipient.as_deref(),
+                        &message.pricing,
+                    ),
+                    deliveries: message.deliveries,
+                }
+            }
         }
-    }
+    )+};
 }
-
-impl From<&ExportedMessage> for MessageCharge {
-    fn from(message: &ExportedMessage) -> Self {
-        Self {
-            id: message.id,
-            counted_at: message.counted_at,
-            charge: charge(
-                &message.account,
-                message.sender.as_deref(),
-                message.recipient.as_deref(),
-                &message.pricing,
-            ),
-            deliveries: message.deliveries,
-        }
-    }
-}
+charge_of!(Message, ExportedMessage);
 
 fn charge(
     account: &AccountId,

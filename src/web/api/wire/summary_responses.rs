@@ -24,9 +24,9 @@ pub(crate) struct SummaryResponse {
     pub(crate) interval: &'static str,
     /// Parts that have rows of their own besides the interval.
     pub(crate) by: Vec<&'static str>,
-    /// Messages created at or after it are counted.
+    /// Inclusive; messages count at their first attempt.
     pub(crate) from: String,
-    /// Messages created at or after it are not counted.
+    /// Exclusive.
     pub(crate) to: String,
     pub(crate) data: Vec<SummaryRowResponse>,
     /// Of the whole period.
