@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bluetick::cli::purge::{PurgeArguments, run};
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
-use bluetick::domain::ids::CallbackId;
+use bluetick::domain::ids::{CallbackId, MessageId};
 use bluetick::journal::{Journal, PURGE_BATCH_ROWS, PurgeLimit};
 use bluetick::operating::rebuild::{RebuildError, rebuild};
 use bluetick::operating::retention::{PurgeError, PurgeReport, PurgeStep};
@@ -15,7 +15,7 @@ use migration::{JournalMigrator, MigratorTrait};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, message, noon, start_app};
+use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, message, noon, start_app, start_app_with};
 use crate::harness::database::TestDatabase;
 use crate::harness::dump::dump;
 use crate::rebuilding::{assert_same, live, start_chaos, verified};
@@ -278,6 +278,29 @@ async fn a_message_that_waits_to_be_sent_stays_until_it_is_sent() {
     app.run_jobs_until_idle().await;
     assert_eq!(app.state(&id).await, "failed", "it has expired");
     assert_eq!(purge(&app).await.rows["messages"], 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_message_counts_as_purged_only_if_it_is_older_than_a_purged_one() {
+    let app = start_app_with(|_, accounts| {
+        for account in accounts {
+            account.send_before = std::time::Duration::from_hours(24);
+        }
+    })
+    .await;
+    let sent_late = app.send_image(SOBOT).await.parse::<MessageId>().unwrap();
+    app.advance(TimeDelta::hours(5));
+    app.run_jobs_until_idle().await;
+    app.advance(MESSAGES_GONE);
+    assert_eq!(purge(&app).await.rows["messages"], 1);
+
+    let ledger = app.services.store.ledger(app.now()).await.unwrap();
+    assert!(ledger.was_purged(sent_late).await.unwrap());
+    let created_while_it_waited = MessageId::new(noon() + TimeDelta::hours(1));
+    assert!(!ledger.was_purged(created_while_it_waited).await.unwrap());
+    drop(ledger);
+    nothing_disagrees(&app).await;
     app.stop().await;
 }
 
