@@ -50,6 +50,7 @@ pub mod overview_period;
 pub mod page_frame;
 pub(crate) mod page_response;
 pub(crate) mod page_zone;
+mod pager;
 mod problem_counts;
 mod problem_item;
 pub mod problems_page;
