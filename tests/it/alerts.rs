@@ -18,7 +18,7 @@ use sha2::Sha256;
 
 use crate::harness::app::{App, KALEYRA, ZIXFLOW};
 use crate::harness::seeded_messages::SeededMessages;
-use crate::headline::{Sent, add, lately, start_with_history};
+use crate::headline::{OutcomeCounts, add_messages, start_with_history, within_the_last_hour};
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -102,11 +102,18 @@ async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
     alerting::run(&services).await.unwrap();
     assert_eq!(inbox.take(), [], "nothing is wrong yet");
 
-    let failing = Sent {
+    let failing = OutcomeCounts {
         failed: 6,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, KALEYRA, lately(), failing, TimeDelta::seconds(2)).await;
+    add_messages(
+        &app,
+        KALEYRA,
+        within_the_last_hour(),
+        failing,
+        TimeDelta::seconds(2),
+    )
+    .await;
     for _ in 0..3 {
         alerting::run(&services).await.unwrap();
     }
@@ -151,11 +158,18 @@ async fn a_failed_delivery_is_repeated_with_the_same_id_until_it_succeeds() {
     *inbox.status.lock().unwrap() = 503;
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Slack);
     let services = with_alerts(&app, vec![rule]);
-    let silent = Sent {
+    let silent = OutcomeCounts {
         unreported: 8,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, ZIXFLOW, lately(), silent, TimeDelta::zero()).await;
+    add_messages(
+        &app,
+        ZIXFLOW,
+        within_the_last_hour(),
+        silent,
+        TimeDelta::zero(),
+    )
+    .await;
     alerting::run(&services).await.unwrap();
     alerting::run(&services).await.unwrap();
     let [first] = inbox.take().try_into().unwrap();

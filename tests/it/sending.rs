@@ -347,7 +347,7 @@ async fn a_file_goes_with_the_message_that_will_never_need_it() {
 }
 
 #[actix_web::test]
-async fn leftovers_go_however_many_files_wait() {
+async fn leftover_files_are_removed_however_many_files_wait() {
     let app = start_app().await;
     let folder = app.database.folder().join("uploads");
     let put = |name: &str| std::fs::write(folder.join(name), "file").unwrap();
@@ -637,7 +637,7 @@ async fn every_documented_limit_is_refused_by_the_fields_name() {
 }
 
 #[actix_web::test]
-async fn what_stands_exactly_at_a_limit_is_taken() {
+async fn values_exactly_at_a_limit_are_accepted() {
     let app = start_app().await;
     let bodies = [
         // Characters are counted, not bytes.
@@ -709,7 +709,7 @@ async fn several_wrong_fields_are_all_named_at_once() {
 }
 
 #[actix_web::test]
-async fn what_is_no_message_at_all_is_refused_as_a_problem() {
+async fn a_request_that_is_no_message_is_refused_as_a_problem() {
     let app = start_app().await;
     let post = |kind: &str, body: &str| {
         app.request("POST", "/api/v1/messages")
@@ -1024,7 +1024,7 @@ async fn refusals_show_the_providers_own_code_and_words() {
 }
 
 #[actix_web::test]
-async fn what_is_accepted_in_a_dry_run_is_never_submitted() {
+async fn a_message_accepted_in_a_dry_run_is_never_submitted() {
     let app = start_app_with(|_, accounts| {
         accounts[0].mode = bluetick::domain::provider_account::AccountMode::DryRun;
         accounts[0].timeout = Duration::from_secs(1);
