@@ -1,7 +1,7 @@
 //! The links below a list: back to its newest page, and on to the next older one.
 
 #[derive(Clone, Debug)]
-pub struct Pager {
+pub(super) struct Pager {
     /// Absent on the newest page.
     pub(super) newest: Option<String>,
     /// Absent on the oldest page.
