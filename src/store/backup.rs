@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::db::Error;
-use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
@@ -85,13 +84,7 @@ impl Store {
 
 async fn doubt(ledger: &mut Ledger, id: MessageId, reason: &str) -> Result<(), Error> {
     if let Some(attempt) = ledger.find_open_attempt(id).await? {
-        let exchange = Exchange {
-            outcome: AttemptOutcome::Unclear,
-            http_status: None,
-            duration_ms: 0,
-            reply: None,
-            detail: Some(reason.to_owned()),
-        };
+        let exchange = Exchange::without_reply(reason);
         ledger.finish_attempts(vec![(attempt, exchange)]).await?;
     }
     ledger.leave_queue(id, QueueState::Uncertain)?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::db;
-use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::failure::Failure;
 use crate::domain::failure_codes;
@@ -157,15 +156,9 @@ impl Dispatcher {
             return Ok(());
         };
         if let Some(attempt) = ledger.find_open_attempt(id).await? {
-            let exchange = Exchange {
-                outcome: AttemptOutcome::Unclear,
-                http_status: None,
-                duration_ms: 0,
-                reply: None,
-                detail: Some(
-                    "the process ended before the provider's reply was recorded".to_owned(),
-                ),
-            };
+            let exchange = Exchange::without_reply(
+                "the process ended before the provider's reply was recorded",
+            );
             ledger.finish_attempts(vec![(attempt, exchange)]).await?;
         }
         ledger.leave_queue(id, QueueState::Uncertain)?;
