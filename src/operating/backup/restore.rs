@@ -9,12 +9,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::domain::audit_action::{Action, Verb};
 use crate::operating::actions::Decision;
 use crate::operating::backup::backup_error::BackupError;
-use crate::operating::backup::doubted::Doubted;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
     CONNECTIONS, JOURNAL_FILE, MAIN_FILE, STAGING_FOLDER, UPLOADS_FOLDER, database_url,
 };
 use crate::operating::backup::manifest::Manifest;
+use crate::operating::backup::possibly_sent::PossiblySent;
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 
@@ -28,7 +28,7 @@ pub struct RestoreTarget<'a> {
 
 pub struct RestoreReport {
     pub manifest: Manifest,
-    pub doubted: Doubted,
+    pub possibly_sent: PossiblySent,
 }
 
 pub async fn restore_backup(
@@ -52,9 +52,12 @@ pub async fn restore_backup(
         fs::remove_dir_all(&staging).map_err(BackupError::at(&staging))?;
     }
     copy_checked(backup, &staging, &manifest)?;
-    let doubted = doubt_restored(&staging, &manifest, target.queued, decision).await?;
+    let possibly_sent = mark_possibly_sent(&staging, &manifest, target.queued, decision).await?;
     move_into_place(&staging, target.data_dir, &manifest)?;
-    Ok(RestoreReport { manifest, doubted })
+    Ok(RestoreReport {
+        manifest,
+        possibly_sent,
+    })
 }
 
 fn copy_checked(backup: &Path, staging: &Path, manifest: &Manifest) -> Result<(), BackupError> {
@@ -90,26 +93,26 @@ fn check_name(name: &str) -> Result<(), BackupError> {
     })
 }
 
-async fn doubt_restored(
+async fn mark_possibly_sent(
     staging: &Path,
     manifest: &Manifest,
     queued: QueuedMessages,
     decision: &Decision<'_>,
-) -> Result<Doubted, BackupError> {
+) -> Result<PossiblySent, BackupError> {
     let url = database_url(staging);
     let store = Store::open(&url, CONNECTIONS).await?;
     store.check_schema().await?;
     store.migrate().await?;
     let taken_at = seconds(manifest.taken_at);
     let reason = format!("restored from a backup taken at {taken_at}: it may have been sent");
-    let doubted = Doubted::note(&store, queued, &reason, decision).await?;
+    let possibly_sent = PossiblySent::mark(&store, queued, &reason, decision).await?;
     let action = Action {
-        detail: Some(format!("taken at {taken_at}; {doubted}")),
+        detail: Some(format!("taken at {taken_at}; {possibly_sent}")),
         ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     store.close().await?;
-    Ok(doubted)
+    Ok(possibly_sent)
 }
 
 /// The main database last: without it `serve` starts with nothing that could be sent.
