@@ -49,6 +49,7 @@ pub mod overview_page;
 pub mod overview_period;
 pub mod page_frame;
 pub(crate) mod page_response;
+mod page_url;
 pub(crate) mod page_zone;
 mod pager;
 mod problem_counts;
