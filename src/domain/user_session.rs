@@ -15,7 +15,7 @@ pub struct UserSession {
     pub id: SessionId,
     pub user: UserId,
     pub started_at: DateTime<Utc>,
-    /// Of the last use, to five minutes.
+    /// Time of the last use, to five minutes.
     pub used_at: DateTime<Utc>,
     /// The IP address at sign-in.
     pub address: Option<String>,

@@ -1,4 +1,4 @@
-//! Statistics per account, kind and bucket of a zone's clock, summed from the rollups.
+//! Statistics per account, kind and bucket of a zone's clock, summed from the stored counts.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,7 @@ use crate::domain::latency::Histogram;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::bucket_counts::Period;
-
-/// The resolution of the rollups.
-const QUARTER: TimeDelta = TimeDelta::minutes(15);
+use crate::store::bucket_counts::{Period, QUARTER};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]

@@ -1,6 +1,6 @@
 //! Stored counts per quarter hour, from which statistics of any time zone and period are summed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use crate::db::{Error, instant};
@@ -14,6 +14,9 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
 use crate::store::entities::{latency_count_row, message_count_row};
+
+/// The resolution of all counts.
+pub const QUARTER: TimeDelta = TimeDelta::minutes(15);
 
 /// Messages that count in `from..to`, to the quarter hour: by their first attempt, or by their creation
 /// while there is none.

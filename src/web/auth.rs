@@ -17,13 +17,13 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::domain::account_limit::AccountLimit;
+use crate::domain::api_token::TOKEN_PREFIX;
 use crate::domain::clock::Clock;
 use crate::domain::keyed_limit::KeyedLimit;
 use crate::domain::scope::{Caller, CallerKind};
 use crate::operating::people::sign_in_throttle::SignInThrottle;
 use crate::reporting::access_refusals::{AccessRefusal, AccessRefusals};
 use crate::store::Store;
-use crate::store::api_tokens::TOKEN_PREFIX;
 use crate::web::client_address::client_address;
 use crate::web::error::ApiError;
 use crate::web::session_cookie;

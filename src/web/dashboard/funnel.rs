@@ -27,7 +27,7 @@ impl StateTotals {
     }
 
     pub fn get(&self, state: DeliveryState) -> u64 {
-        // A negative rollup would be a bug in the ledger; it counts as 0 here.
+        // A negative count would be a bug in the ledger; it counts as 0 here.
         self.0
             .get(&state)
             .map_or(0, |number| u64::try_from(*number).unwrap_or_default())

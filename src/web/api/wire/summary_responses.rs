@@ -29,7 +29,7 @@ pub(crate) struct SummaryResponse {
     /// Exclusive.
     pub(crate) to: String,
     pub(crate) data: Vec<SummaryRowResponse>,
-    /// Of the whole period.
+    /// The sums of the whole period.
     pub(crate) total: FiguresResponse,
     pub(crate) previous: PreviousResponse,
 }
@@ -86,11 +86,11 @@ pub(crate) struct FiguresResponse {
 pub(crate) struct CostSumResponse {
     /// One per currency; amounts of different currencies are never added up.
     pub(crate) amounts: Vec<AmountResponse>,
-    /// How many deliveries there were.
+    /// All deliveries.
     pub(crate) deliveries: i64,
-    /// Of these, how many cost nothing.
+    /// Deliveries that cost nothing.
     pub(crate) free: i64,
-    /// Of these, how many are in no sum, because no rate fits.
+    /// Deliveries that are in no sum because no rate fits.
     pub(crate) unknown: i64,
     /// Whether some of the sums are estimated by rates.
     pub(crate) estimated: bool,
