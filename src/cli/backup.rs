@@ -16,7 +16,7 @@ use crate::domain::clock::Clock;
 use crate::keys::Keys;
 use crate::operating::actions::Decision;
 use crate::operating::backup::{
-    AcceptedLoss, BackupSource, Doubted, RestoreTarget, RestoredAccess, create_backup,
+    AcceptedLoss, BackupSource, PossiblySent, RestoreTarget, RestoredAccess, create_backup,
     restore_backup, restore_with_loss,
 };
 use crate::store::backup::QueuedMessages;
@@ -137,7 +137,7 @@ pub async fn restore(
         counted(manifest.counts.messages, "message", "messages"),
         config.data_dir.display()
     )?;
-    print_doubted(&restored.doubted, out)?;
+    print_possibly_sent(&restored.possibly_sent, out)?;
     print_access(&restored.access, out)?;
     if arguments.queue {
         writeln!(
@@ -154,17 +154,24 @@ pub async fn restore(
     Ok(())
 }
 
-fn print_doubted(doubted: &Doubted, out: &mut impl Write) -> Result<(), CommandError> {
+fn print_possibly_sent(
+    possibly_sent: &PossiblySent,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     writeln!(
         out,
         "{} may have been sent since; uncertain now, and sent only if you resend them",
-        counted(doubted.uncertain, "message", "messages")
+        counted(possibly_sent.uncertain, "message", "messages")
     )?;
-    if doubted.paused_campaigns > 0 {
+    if possibly_sent.paused_campaigns > 0 {
         writeln!(
             out,
             "{} paused: the waiting recipients may have got their messages since; resume or cancel",
-            counted(doubted.paused_campaigns, "campaign is", "campaigns are")
+            counted(
+                possibly_sent.paused_campaigns,
+                "campaign is",
+                "campaigns are"
+            )
         )?;
     }
     Ok(())
@@ -200,7 +207,7 @@ fn print_access(access: &RestoredAccess, out: &mut impl Write) -> Result<(), Com
 
 fn print_loss(loss: &AcceptedLoss, out: &mut impl Write) -> Result<(), CommandError> {
     writeln!(out, "restored a copy")?;
-    print_doubted(&loss.doubted, out)?;
+    print_possibly_sent(&loss.possibly_sent, out)?;
     print_access(&loss.access, out)?;
     writeln!(
         out,

@@ -1,4 +1,4 @@
-//! What the commands about campaigns share.
+//! The services that the commands about campaigns need, and what several of them print.
 
 use std::io::Write;
 
@@ -11,7 +11,6 @@ use crate::reporting::campaign_summary::CampaignSummary;
 use crate::sending::accept::Acceptor;
 use crate::store::Store;
 
-/// What the commands need.
 pub struct CampaignContext<'a> {
     pub store: &'a Store,
     pub acceptor: &'a Acceptor,

@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 
 use crate::cli::command_error::CommandError;
 use crate::cli::filter_arguments::FilterArguments;
-use crate::cli::output_file::OutputFile;
+use crate::cli::output_file::{OutputFile, is_broken_pipe};
 use crate::cli::progress::ProgressLine;
 use crate::domain::scope::Visibility;
 use crate::reporting::export::{self, ExportFormat, Exporter};
@@ -116,8 +116,4 @@ fn is_broken_pipe_failure(failure: &CommandError) -> bool {
     failure
         .downcast_ref::<io::Error>()
         .is_some_and(is_broken_pipe)
-}
-
-pub(super) fn is_broken_pipe(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::BrokenPipe
 }

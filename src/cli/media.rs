@@ -13,8 +13,8 @@ use crate::domain::media_rules::MediaFinding;
 use crate::domain::provider::ProviderId;
 use crate::sending::media_check::{MediaPurpose, check_file};
 
-/// The fetch itself ends before.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than the fetch takes at most: its own limits report why it failed.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand, Debug)]
 pub enum MediaCommand {
@@ -49,7 +49,7 @@ pub async fn run(
     let target = arguments.target.as_str();
     let findings = if target.contains("://") {
         let checker = app::media_checker(config, std::env::temp_dir())?;
-        checker.check_url(target, purpose, PATIENCE).await
+        checker.check_url(target, purpose, CHECK_TIMEOUT).await
     } else {
         check_path(Path::new(target), purpose).await?
     };

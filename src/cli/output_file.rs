@@ -1,6 +1,7 @@
 //! A file that a command writes: complete or not at all, with mode 0600.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -34,6 +35,24 @@ impl OutputFile {
             .map_err(|error| failed(&path, &error.error))?;
         Ok(())
     }
+}
+
+/// Writes to this file, or to stdout.
+pub(super) fn write_output(path: Option<&Path>, bytes: &[u8]) -> Result<(), CommandError> {
+    let Some(path) = path else {
+        return match io::stdout().lock().write_all(bytes) {
+            Err(error) if is_broken_pipe(&error) => Ok(()),
+            written => Ok(written?),
+        };
+    };
+    let mut file = OutputFile::create(path)?;
+    file.file.write_all(bytes)?;
+    file.finish()
+}
+
+/// The reader of stdout, such as `| head`, needs no more.
+pub(super) fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
 
 fn failed(path: &Path, error: &dyn Display) -> String {

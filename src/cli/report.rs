@@ -1,18 +1,17 @@
 //! `bluetick report`: the delivery summary as a file.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use crate::cli::command_error::CommandError;
-use crate::cli::export::{describe_options, is_broken_pipe};
-use crate::cli::output_file::OutputFile;
+use crate::cli::export::describe_options;
+use crate::cli::output_file::write_output;
 use crate::cli::report_context::ReportContext;
 use crate::cli::report_diff::{self, DiffArguments};
 use crate::reporting::export::summary::{SummaryFile, SummaryFormat};
-use crate::reporting::summary_report::{self, SummaryRequest};
+use crate::reporting::summary_report;
 use crate::web::api::summary_query::parse_summary;
 use crate::web::api::wire::summary_responses::SummaryResponse;
 
@@ -92,18 +91,7 @@ async fn write_summary(
         return Err("--bom is for CSV only".into());
     }
     let bytes = summary_file(&arguments, format, context).await?;
-    match &arguments.output {
-        None => match io::stdout().lock().write_all(&bytes) {
-            // The reader, such as `| head`, closed the pipe.
-            Err(error) if is_broken_pipe(&error) => Ok(()),
-            written => Ok(written?),
-        },
-        Some(path) => {
-            let mut file = OutputFile::create(path)?;
-            file.file.write_all(&bytes)?;
-            file.finish()
-        }
-    }
+    write_output(arguments.output.as_deref(), &bytes)
 }
 
 async fn summary_file(
@@ -128,23 +116,8 @@ async fn summary_file(
         .collect();
     let query = parse_summary(&pairs, context.config.report_time_zone, context.now)
         .map_err(|errors| describe_options(&errors))?;
-    let request = SummaryRequest {
-        period: &query.period,
-        interval: query.interval,
-        zone: query.zone,
-        campaign: query.campaign.as_ref(),
-    };
-    let report = summary_report::compute(context.costs, &request, context.now).await?;
-    let (rows, total) = (report.sums.by_interval(&query.by), report.sums.total());
-    let file = SummaryFile {
-        rows: &rows,
-        total: &total,
-        interval: query.interval,
-        zone: query.zone,
-        as_of: report.as_of,
-        from: report.period.from,
-        to: report.period.to,
-    };
+    let report = summary_report::compute(context.costs, &query.request(), context.now).await?;
+    let file = SummaryFile::new(&report, &query.by);
     Ok(match format {
         SummaryFormat::Csv => file.write_csv(query.mark),
         SummaryFormat::Xlsx => file.write_xlsx(&context.config.data_dir)?,

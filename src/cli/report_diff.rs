@@ -1,7 +1,7 @@
 //! `bluetick report diff`: a provider's own file against our messages.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::BufReader;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
@@ -10,8 +10,7 @@ use clap::Args;
 use csv::Writer;
 
 use crate::cli::command_error::{CommandError, ExitStatus};
-use crate::cli::export::is_broken_pipe;
-use crate::cli::output_file::OutputFile;
+use crate::cli::output_file::write_output;
 use crate::cli::report_context::ReportContext;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
@@ -185,17 +184,7 @@ fn print(arguments: &DiffArguments, compared: &Comparison) -> Result<(), Command
         "csv" => csv_bytes(&rows)?,
         _ => table_bytes(&rows, compared),
     };
-    match &arguments.output {
-        None => match io::stdout().lock().write_all(&bytes) {
-            Err(error) if is_broken_pipe(&error) => Ok(()),
-            written => Ok(written?),
-        },
-        Some(path) => {
-            let mut file = OutputFile::create(path)?;
-            file.file.write_all(&bytes)?;
-            file.finish()
-        }
-    }
+    write_output(arguments.output.as_deref(), &bytes)
 }
 
 fn cells(difference: &Difference) -> [String; HEAD.len()] {

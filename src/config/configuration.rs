@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use crate::config::backup_schedule::BackupSchedule;
+use crate::config::retention_days::RetentionDays;
 use crate::domain::alert::AlertRule;
 use crate::domain::budget::Budget;
 use crate::domain::provider_account::Account;
@@ -52,23 +53,6 @@ pub struct Config {
     pub monthly_budget: Option<Budget>,
     pub accounts: Vec<Account>,
     pub alerts: Vec<AlertRule>,
-}
-
-/// In days.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetentionDays {
-    pub callbacks: u32,
-    /// Messages and everything that belongs to them.
-    pub messages: u32,
-}
-
-impl Default for RetentionDays {
-    fn default() -> Self {
-        Self {
-            callbacks: 90,
-            messages: 400,
-        }
-    }
 }
 
 impl Config {

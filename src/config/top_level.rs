@@ -1,4 +1,4 @@
-//! The keys at the top level of the file, and the table `retention`.
+//! The keys at the top level of the file.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,8 +12,9 @@ use crate::config::backup_schedule::{BackupSchedule, read_backup};
 use crate::config::budget_key::read_budget;
 use crate::config::configuration::{
     Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, MIGRATION_BACKUPS,
-    RetentionDays, SECRET_KEY_BYTES, default_database, is_postgres,
+    SECRET_KEY_BYTES, default_database, is_postgres,
 };
+use crate::config::retention_days::read_retention;
 use crate::config::table_reader::TableReader;
 use crate::config::time_zone::parse_time_zone;
 use crate::domain::secret::Secret;
@@ -22,8 +23,6 @@ use crate::domain::secret::Secret;
 const MIN_DATABASE_CONNECTIONS: u32 = 4;
 /// More is a typo.
 const MAX_DATABASE_CONNECTIONS: u32 = 1000;
-/// A hundred years, in days. A larger number is a typo.
-const MAX_RETENTION: u32 = 36_500;
 
 pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let listen = top
@@ -106,26 +105,6 @@ fn read_callback_listen(top: &mut TableReader<'_, '_>, listen: &str) -> Option<S
         top.problem("callback_listen", message);
     }
     Some(address)
-}
-
-fn read_retention(table: &mut TableReader<'_, '_>) -> RetentionDays {
-    let defaults = RetentionDays::default();
-    let callbacks = table.whole_number("callbacks", 1..=MAX_RETENTION);
-    let messages = table.whole_number("messages", 1..=MAX_RETENTION);
-    let messages = messages.unwrap_or(defaults.messages);
-    let retention = RetentionDays {
-        callbacks: callbacks.unwrap_or(defaults.callbacks.min(messages)),
-        messages,
-    };
-    if retention.messages < retention.callbacks {
-        // Replaying a callback would otherwise create a purged message again.
-        let days = retention.callbacks;
-        table.problem(
-            "messages",
-            format!("must not be less than retention.callbacks ({days}): a message must outlive its callbacks"),
-        );
-    }
-    retention
 }
 
 fn read_database(top: &mut TableReader<'_, '_>) -> Option<Secret> {

@@ -104,7 +104,7 @@ mod tests {
     use crate::db::database_location::DatabaseLocation;
 
     #[tokio::test]
-    async fn what_fails_within_a_transaction_leaves_nothing_and_no_lock_behind() {
+    async fn a_failed_transaction_leaves_no_rows_and_no_lock() {
         let folder = tempfile::tempdir().unwrap();
         let location = DatabaseLocation::File(folder.path().join("some.db"));
         let pools = Pools::open(&location, 1, JOURNAL_WRITER).await.unwrap();

@@ -1,10 +1,13 @@
-//! API tokens as they are listed, and their names. The token text itself is in `keys`.
+//! API tokens as they are listed, their names, and how their texts begin.
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
+
+/// How every token begins, so that scanners and operators recognise a leaked one.
+pub const TOKEN_PREFIX: &str = "bt_";
 
 /// An API token as it is listed; its text is shown only on creation.
 #[derive(Clone, PartialEq, Eq, Debug)]

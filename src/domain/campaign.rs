@@ -129,7 +129,7 @@ pub struct Campaign {
     /// When `rate` allows the next message.
     pub next_slot_at: Option<DateTime<Utc>>,
     pub recipients: RecipientCounts,
-    /// Of the last upload, as JSON.
+    /// Rejected rows of the last upload, as JSON.
     pub rejections: Option<String>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,

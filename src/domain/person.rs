@@ -18,7 +18,7 @@ use crate::domain::phone;
 
 /// An id that is seen together with more others than this belongs to no one person: a callback
 /// template sends the same one for all customers.
-const MOST_OTHERS: usize = 8;
+const LINKED_IDS_LIMIT: usize = 8;
 
 #[derive(
     Clone,
@@ -101,9 +101,9 @@ struct Tenure {
     has_evidence: bool,
 }
 
-/// What happens to a phone number, in the order in which it counts at one instant.
+/// A change of a phone number's holder. Changes of one instant apply in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
+enum NumberChange {
     /// Its holder changes to another number, by this link.
     Leaves(usize),
     /// The holder of another number takes it, by this link.
@@ -125,9 +125,9 @@ impl Persons {
         // What happens at one instant is ordered by the links, not by their arrival.
         let mut links = links.to_vec();
         links.sort_unstable();
-        let constant = list_constant(&links);
+        let constant = list_constant_ids(&links);
         let mut persons = Self::default();
-        let mut happenings: BTreeMap<String, Vec<(DateTime<Utc>, Happening)>> = BTreeMap::new();
+        let mut changes: BTreeMap<String, Vec<(DateTime<Utc>, NumberChange)>> = BTreeMap::new();
         let usable = links.iter().enumerate().filter(|(_, (link, _))| {
             !constant.contains(&link.identity) && !constant.contains(&link.other)
         });
@@ -141,13 +141,13 @@ impl Persons {
                 }
                 (true, true, LinkKind::Changed) => {
                     let mut note = |phone: &String, what| {
-                        let of_phone = happenings.entry(phone.clone()).or_default();
+                        let of_phone = changes.entry(phone.clone()).or_default();
                         of_phone.push((*first_at, what));
                     };
-                    note(one, Happening::Leaves(number));
-                    note(other, Happening::Arrives(number));
+                    note(one, NumberChange::Leaves(number));
+                    note(other, NumberChange::Arrives(number));
                 }
-                // Two numbers in one contact: no dialect has that.
+                // Two numbers in one contact: no provider sends that.
                 (true, true, LinkKind::Same) => {}
                 (true, false, _) => seen.push((one, other, *first_at)),
                 (false, true, _) => seen.push((other, one, *first_at)),
@@ -156,29 +156,29 @@ impl Persons {
         // Roots are final only now.
         for (phone, user_id, at) in seen {
             let node = persons.user_id(user_id);
-            let of_phone = happenings.entry(phone.clone()).or_default();
-            of_phone.push((at, Happening::IsSeenWith(persons.root(node))));
+            let of_phone = changes.entry(phone.clone()).or_default();
+            of_phone.push((at, NumberChange::IsSeenWith(persons.root(node))));
         }
-        persons.divide(happenings);
+        persons.divide(changes);
         persons
     }
 
     /// Divides each number's history into tenures, and joins them with their holders.
-    fn divide(&mut self, happenings: BTreeMap<String, Vec<(DateTime<Utc>, Happening)>>) {
+    fn divide(&mut self, changes: BTreeMap<String, Vec<(DateTime<Utc>, NumberChange)>>) {
         let mut left: HashMap<usize, Node> = HashMap::new();
         let mut taken: HashMap<usize, Node> = HashMap::new();
-        for (phone, mut of_phone) in happenings {
+        for (phone, mut of_phone) in changes {
             of_phone.sort_unstable();
             let mut tenures = vec![self.tenure(None)];
             for (at, what) in of_phone {
                 let last = tenures.len() - 1;
                 match what {
-                    Happening::Leaves(link) => {
+                    NumberChange::Leaves(link) => {
                         tenures[last].has_evidence = true;
                         left.insert(link, tenures[last].node);
                         self.end(&mut tenures, at);
                     }
-                    Happening::Arrives(link) => {
+                    NumberChange::Arrives(link) => {
                         if tenures[last].from != Some(at) || tenures[last].has_evidence {
                             self.end(&mut tenures, at);
                         }
@@ -186,7 +186,7 @@ impl Persons {
                         tenures[last].has_evidence = true;
                         taken.insert(link, tenures[last].node);
                     }
-                    Happening::IsSeenWith(holder) => {
+                    NumberChange::IsSeenWith(holder) => {
                         // A late report that names the number which its customer has left.
                         let has_left = last > 0
                             && !tenures[last].has_evidence
@@ -220,7 +220,7 @@ impl Persons {
         }
     }
 
-    /// Ends the last tenure; the next one begins.
+    /// Ends the last tenure and begins the next one.
     fn end(&mut self, tenures: &mut Vec<Tenure>, at: DateTime<Utc>) {
         if let Some(last) = tenures.last_mut() {
             last.until = Some(at);
@@ -264,7 +264,7 @@ impl Persons {
         self.parents[one.max(other)] = one.min(other);
     }
 
-    /// Of a phone number, its last tenure of which anything is known.
+    /// The node of a user id, or of the last tenure of a phone number of which anything is known.
     fn node_of(&self, identity: &str) -> Option<Node> {
         if let Some(tenures) = self.tenures.get(identity) {
             let last = tenures.iter().rev().find(|tenure| tenure.has_evidence);
@@ -302,7 +302,7 @@ fn is_phone(identity: &str) -> bool {
 }
 
 /// User ids that are seen together with more others than one person has.
-fn list_constant(links: &[(IdLink, DateTime<Utc>)]) -> BTreeSet<String> {
+fn list_constant_ids(links: &[(IdLink, DateTime<Utc>)]) -> BTreeSet<String> {
     let mut others: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (link, _) in links {
         if link.kind == LinkKind::Same {
@@ -313,7 +313,7 @@ fn list_constant(links: &[(IdLink, DateTime<Utc>)]) -> BTreeSet<String> {
     }
     others
         .into_iter()
-        .filter(|(identity, others)| !is_phone(identity) && others.len() > MOST_OTHERS)
+        .filter(|(identity, others)| !is_phone(identity) && others.len() > LINKED_IDS_LIMIT)
         .map(|(identity, _)| identity.to_owned())
         .collect()
 }

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_recipients_of_real_callbacks_are_none() {
+    fn ids_and_recipients_of_real_callbacks_are_no_placeholders() {
         for text in [
             "wamid.HBgMOTE5NTYxODc4MDgwFQIAERgSRTUzMjRGMDc2OTIzNjBDRkZGAA==",
             "A1b2c3d4e5f6",

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn time_without_messages_is_not_made_up_for() {
+    fn unused_slots_are_not_saved_for_later() {
         let mut flow = SendFlow::default();
         let reserve = |flow: &mut SendFlow, at: i64| {
             let now = noon() + TimeDelta::seconds(at);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_from_before_the_clock_was_set_back_holds_nothing_up() {
+    fn a_slot_from_before_the_clock_was_set_back_delays_nothing() {
         let mut flow = SendFlow {
             next_slot_at: Some(noon() + TimeDelta::hours(3)),
             ..SendFlow::default()

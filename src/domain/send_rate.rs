@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 const LOWEST_RATE: f64 = 0.2;
 /// Messages per second; an account that reaches it without a configured rate is no longer limited.
 const HIGHEST_RATE: f64 = 1_000.0;
-/// Of what the provider accepted: just below its limit.
+/// Share of the accepted rate at which sending continues: just below the provider's limit.
 const SAFE_SHARE: f64 = 0.95;
 /// After a slowdown the rate grows by this share each second.
 const GROWTH: f64 = 0.01;

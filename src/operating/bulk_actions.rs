@@ -1,18 +1,14 @@
-//! Actions on all messages of a filter, in groups; or how many there are. Cancels them.
+//! An action on all messages of a filter, in groups; or how many it would change.
 
-use crate::db;
-use crate::domain::audit_action::{Action, Verb};
-use crate::domain::delivery_state::{DeliveryState, QueueState};
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
-use crate::domain::media::Media;
-use crate::operating::actions::{Decision, OperateError};
-use crate::sending::upload_storage;
+use crate::domain::message::Message;
+use crate::operating::actions::OperateError;
 use crate::store::Store;
-use crate::store::ledger::Ledger;
 use crate::store::messages::MessageFilter;
 
 /// Messages of one transaction.
-pub(super) const GROUP: usize = 200;
+const GROUP: usize = 200;
 /// Skipped messages that a result names.
 const SKIPPED_LISTED: usize = 100;
 
@@ -33,7 +29,7 @@ pub struct BulkResult {
 }
 
 impl BulkResult {
-    pub(super) fn skip(&mut self, id: MessageId, reason: String) {
+    fn skip(&mut self, id: MessageId, reason: String) {
         self.skipped += 1;
         if self.listed.len() < SKIPPED_LISTED {
             self.listed.push((id, reason));
@@ -58,35 +54,38 @@ impl BulkSelection {
     }
 }
 
-/// Cancels each message that is queued. Of messages that are named by id, each that is not queued is
-/// skipped with its reason.
-pub async fn cancel_all(
+/// What an action does with the messages of a group.
+pub(super) trait BulkChange {
+    /// Why this message is skipped.
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError>;
+
+    /// Changes the messages, in one transaction. Returns how many were changed: some may have
+    /// changed since they were checked.
+    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, OperateError>;
+}
+
+/// Checks the messages of the selection and changes those without an obstacle, group by group.
+pub(super) async fn run_in_groups(
     store: &Store,
-    selection: BulkSelection,
+    selection: &BulkSelection,
     mode: BulkMode,
-    decision: &Decision<'_>,
+    change: &mut impl BulkChange,
 ) -> Result<BulkResult, OperateError> {
-    let selection = selection.or_state(DeliveryState::Queued);
-    check_size(store, &selection).await?;
+    check_size(store, selection).await?;
     let mut result = BulkResult::default();
     let mut after = None;
     loop {
         let page = store.list_messages(&selection.filter, after, GROUP).await?;
         let mut group = Vec::new();
         for message in &page.messages {
-            if message.queue == QueueState::Queued {
-                group.push(message.id);
-            } else {
-                let reason = format!(
-                    "it is {}; only a queued message can be cancelled",
-                    message.state
-                );
-                result.skip(message.id, reason);
+            match change.find_obstacle(message).await? {
+                None => group.push(message.id),
+                Some(reason) => result.skip(message.id, reason),
             }
         }
         result.count += match mode {
-            BulkMode::Count => group.len() as u64,
-            BulkMode::Apply => cancel_group(store, &group, decision).await?,
+            BulkMode::Apply if !group.is_empty() => change.apply(&group).await?,
+            BulkMode::Apply | BulkMode::Count => group.len() as u64,
         };
         after = page.next;
         if after.is_none() {
@@ -95,10 +94,7 @@ pub async fn cancel_all(
     }
 }
 
-pub(super) async fn check_size(
-    store: &Store,
-    selection: &BulkSelection,
-) -> Result<(), OperateError> {
+async fn check_size(store: &Store, selection: &BulkSelection) -> Result<(), OperateError> {
     let matching = store.count_matches(&selection.filter, selection.limit);
     if matching.await?.is_none() {
         return Err(OperateError::NotNow(format!(
@@ -107,40 +103,4 @@ pub(super) async fn check_size(
         )));
     }
     Ok(())
-}
-
-async fn cancel_group(
-    store: &Store,
-    group: &[MessageId],
-    decision: &Decision<'_>,
-) -> Result<u64, OperateError> {
-    if group.is_empty() {
-        return Ok(0);
-    }
-    let cancelled = store
-        .change(decision.now, async |ledger: &mut Ledger| {
-            ledger.load(group).await?;
-            let mut cancelled: Vec<Option<Media>> = Vec::new();
-            for id in group {
-                let found = ledger.find(*id)?;
-                let Some(message) = found.filter(|message| message.queue == QueueState::Queued)
-                else {
-                    continue;
-                };
-                ledger.leave_queue(*id, QueueState::Cancelled)?;
-                let action = Action {
-                    message: Some(*id),
-                    account: Some(message.account.clone()),
-                    ..Action::new(decision.actor, Verb::Cancel, decision.now)
-                };
-                ledger.record_action(&action).await?;
-                cancelled.push(message.media);
-            }
-            Ok::<_, db::Error>(cancelled)
-        })
-        .await?;
-    for media in &cancelled {
-        upload_storage::discard(media.as_ref());
-    }
-    Ok(cancelled.len() as u64)
 }

@@ -1,4 +1,4 @@
-//! Resends all messages of a filter, in groups; or counts them.
+//! Resends all messages of a filter; or counts them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,9 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
 use crate::operating::actions::{Decision, OperateError};
-use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection, GROUP, check_size};
+use crate::operating::bulk_actions::{
+    BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
+};
 use crate::operating::campaign_pace::CampaignPace;
 use crate::operating::resend::{file_is_gone, message_input};
 use crate::sending::accept::{Acceptor, InvalidField, Resend};
@@ -43,8 +45,7 @@ pub async fn resend_all(
         filter,
         ..selection
     };
-    check_size(store, &selection).await?;
-    let mut resending = Resending {
+    let mut change = BulkResend {
         store,
         acceptor,
         media,
@@ -52,29 +53,10 @@ pub async fn resend_all(
         refused_media: BTreeMap::new(),
         paces: BTreeMap::new(),
     };
-    let mut result = BulkResult::default();
-    let mut after = None;
-    loop {
-        let page = store.list_messages(&selection.filter, after, GROUP).await?;
-        let mut group = Vec::new();
-        for message in &page.messages {
-            match resending.find_obstacle(message).await? {
-                None => group.push(message.id),
-                Some(reason) => result.skip(message.id, reason),
-            }
-        }
-        result.count += match mode {
-            BulkMode::Count => group.len() as u64,
-            BulkMode::Apply => resending.resend_group(&group).await?,
-        };
-        after = page.next;
-        if after.is_none() {
-            return Ok(result);
-        }
-    }
+    run_in_groups(store, &selection, mode, &mut change).await
 }
 
-struct Resending<'a> {
+struct BulkResend<'a> {
     store: &'a Store,
     acceptor: &'a Acceptor,
     /// Instead of that of the messages.
@@ -85,8 +67,7 @@ struct Resending<'a> {
     paces: BTreeMap<CampaignId, CampaignPace>,
 }
 
-impl Resending<'_> {
-    /// Why this message is not sent again.
+impl BulkChange for BulkResend<'_> {
     async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError> {
         let now = self.decision.now;
         let new = match self.check(message, now) {
@@ -103,6 +84,50 @@ impl Resending<'_> {
         Ok(closed.map(|error| describe(&[error])))
     }
 
+    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, OperateError> {
+        let decision = self.decision;
+        let store = self.store;
+        let resent = store
+            .change(decision.now, async |ledger: &mut Ledger| {
+                ledger.load(group).await?;
+                let mut resent = 0;
+                for id in group {
+                    let Some(message) = ledger.find(*id)? else {
+                        continue;
+                    };
+                    if self.check(&message, decision.now).is_err() {
+                        continue;
+                    }
+                    let due_at = decision.now + self.next_wait(ledger, &message).await?;
+                    let Ok(mut new) = self.check(&message, due_at) else {
+                        continue;
+                    };
+                    let acceptor = self.acceptor;
+                    if !acceptor
+                        .reuse_upload(ledger, &message, new.id, &mut new.draft)
+                        .await?
+                    {
+                        continue;
+                    }
+                    ledger.queue_message(&new);
+                    ledger.note_resend(*id, new.id)?;
+                    let action = Action {
+                        message: Some(*id),
+                        account: Some(message.account.clone()),
+                        detail: Some(format!("as {}", new.id)),
+                        ..Action::new(decision.actor, Verb::Resend, decision.now)
+                    };
+                    ledger.record_action(&action).await?;
+                    resent += 1;
+                }
+                Ok::<u64, OperateError>(resent)
+            })
+            .await?;
+        Ok(resent)
+    }
+}
+
+impl BulkResend<'_> {
     async fn find_refused_media(&mut self, message: &Message) -> Option<String> {
         let media = self.media?;
         let account = &message.account;
@@ -146,52 +171,6 @@ impl Resending<'_> {
         let checked = self.acceptor.check(&input, id);
         let (draft, account) = checked.map_err(|errors| describe(&errors))?;
         Ok(NewCampaignMessage::of(id, draft, account, due_at))
-    }
-
-    /// Returns how many were resent: another process may have resent some since.
-    async fn resend_group(&mut self, group: &[MessageId]) -> Result<u64, OperateError> {
-        if group.is_empty() {
-            return Ok(0);
-        }
-        let decision = self.decision;
-        let store = self.store;
-        let resent = store
-            .change(decision.now, async |ledger: &mut Ledger| {
-                ledger.load(group).await?;
-                let mut resent = 0;
-                for id in group {
-                    let Some(message) = ledger.find(*id)? else {
-                        continue;
-                    };
-                    if self.check(&message, decision.now).is_err() {
-                        continue;
-                    }
-                    let due_at = decision.now + self.next_wait(ledger, &message).await?;
-                    let Ok(mut new) = self.check(&message, due_at) else {
-                        continue;
-                    };
-                    let acceptor = self.acceptor;
-                    if !acceptor
-                        .reuse_upload(ledger, &message, new.id, &mut new.draft)
-                        .await?
-                    {
-                        continue;
-                    }
-                    ledger.queue_message(&new);
-                    ledger.note_resend(*id, new.id)?;
-                    let action = Action {
-                        message: Some(*id),
-                        account: Some(message.account.clone()),
-                        detail: Some(format!("as {}", new.id)),
-                        ..Action::new(decision.actor, Verb::Resend, decision.now)
-                    };
-                    ledger.record_action(&action).await?;
-                    resent += 1;
-                }
-                Ok::<u64, OperateError>(resent)
-            })
-            .await?;
-        Ok(resent)
     }
 
     /// For how long the next message of this message's campaign waits. The campaign runs again if it

@@ -7,6 +7,7 @@ pub mod alert_delivery;
 pub mod alerting;
 pub mod backup;
 pub mod bulk_actions;
+pub mod bulk_cancel;
 pub mod bulk_mark_failed;
 pub mod bulk_resend;
 mod campaign_pace;

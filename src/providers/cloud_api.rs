@@ -102,7 +102,7 @@ fn parse_change(change: &Value) -> Vec<CallbackPart> {
     }
 }
 
-/// `field` is that of the change around it.
+/// `field` is that of the enclosing change.
 fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
     let statuses = items(value.get("statuses"));
     let messages = items(value.get("messages"));
@@ -110,10 +110,10 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
         .iter()
         .map(|status| parse_status(status, value, field));
     let mut parts = collect_parts(reports.chain(messages.iter().map(parse_message)));
-    let explains_a_status = statuses
+    let belong_to_a_status = statuses
         .iter()
         .any(|status| is_failed(status) && items(status.get("errors")).is_empty());
-    if !explains_a_status {
+    if !belong_to_a_status {
         let sender = (value.get("metadata"))
             .and_then(|metadata| first(metadata, &["display_phone_number"]))
             .and_then(|number| recipient(&number));
@@ -146,9 +146,9 @@ fn parse_message(message: &Value) -> CallbackPart {
     })
 }
 
-/// Parses one status. `around` is the enclosing value, which may have the contact and errors, and
+/// Parses one status. `enclosing` is the value around it, which may have the contact and errors, and
 /// `field` that of the change.
-fn parse_status(status: &Value, around: &Value, field: Option<&str>) -> CallbackPart {
+fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> CallbackPart {
     if !status.is_object() {
         return CallbackPart::unparseable("a status that is not an object");
     }
@@ -169,29 +169,29 @@ fn parse_status(status: &Value, around: &Value, field: Option<&str>) -> Callback
         ids,
         tag: first(status, &["biz_opaque_callback_data"])
             .and_then(|text| correlation_tag::find(&text)),
-        recipient: parse_recipient(status, around),
+        recipient: parse_recipient(status, enclosing),
         kind: None,
         event: Some(vocabulary::parse_status_word(&word, &[], || {
-            parse_failure(&[status, around])
+            parse_failure(&[status, enclosing])
         })),
         occurred_at: first(status, &["timestamp"]).and_then(|time| parse_time(&time)),
         pricing: parse_pricing(status),
     })
 }
 
-fn parse_recipient(status: &Value, around: &Value) -> Option<String> {
+fn parse_recipient(status: &Value, enclosing: &Value) -> Option<String> {
     const PARTICIPANT: &[&str] = &["recipient_participant_id", "recipient_participant_user_id"];
     const CUSTOMER: &[&str] = &["recipient_id", "recipient_user_id", "user_id"];
     first(status, PARTICIPANT)
         .or_else(|| first(status, CUSTOMER))
         .and_then(|text| recipient(&text))
-        .or_else(|| only_contact(around))
+        .or_else(|| only_contact(enclosing))
 }
 
 /// The customer of a value, if it names only one: a list of contacts has no order that the statuses
 /// share.
-fn only_contact(around: &Value) -> Option<String> {
-    let mut contacts = items(around.get("contacts"))
+fn only_contact(enclosing: &Value) -> Option<String> {
+    let mut contacts = items(enclosing.get("contacts"))
         .iter()
         .map(|contact| first(contact, &["wa_id", "user_id"]).and_then(|text| recipient(&text)));
     let only = contacts.next()?;

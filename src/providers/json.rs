@@ -20,16 +20,16 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
         (_, Some(error)) => error,
     };
     budget.forget_since(counted);
-    let (before, still_wrong) = read(&repair(text)?, budget)?;
+    let (values, still_wrong) = read(&repair(text)?, budget)?;
     if still_wrong.is_none() {
-        return Ok(readable(before));
+        return Ok(readable(values));
     }
     if is_on_lines(text) {
         budget.forget_since(counted);
-        drop(before);
+        drop(values);
         return parse_lines(text, budget);
     }
-    let mut documents = readable(before);
+    let mut documents = readable(values);
     documents.push(Err(reason(&error)));
     Ok(documents)
 }
@@ -89,7 +89,7 @@ fn reason(error: &serde_json::Error) -> String {
     let what = if error.is_eof() {
         "it ends too early"
     } else {
-        "it goes wrong"
+        "it is invalid"
     };
     format!(
         "not JSON: {what} at line {}, column {}",

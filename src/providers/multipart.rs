@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_parts_is_no_multipart() {
+    fn a_body_without_parts_is_not_multipart() {
         for text in [
             "",
             "--",

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_says_so_and_nothing_else() {
+    fn a_probe_says_that_it_is_a_test_and_nothing_else() {
         for test in [
             json!({}),
             json!([]),

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_standstill_takes_no_memory() {
+    fn a_reconciler_that_stands_still_takes_no_memory() {
         let lag = ReconcileLag::default();
         for second in 0..10_000 {
             lag.note(Some(second + 1), 0, at(second));

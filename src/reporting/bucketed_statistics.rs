@@ -1,4 +1,4 @@
-//! Statistics per account, kind and bucket of a zone's clock, summed from the rollups.
+//! Statistics per account, kind and bucket of a zone's clock, summed from the stored counts.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,7 @@ use crate::domain::latency::Histogram;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::bucket_counts::Period;
-
-/// The resolution of the rollups.
-const QUARTER: TimeDelta = TimeDelta::minutes(15);
+use crate::store::bucket_counts::{Period, QUARTER};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
@@ -109,7 +106,7 @@ pub async fn compute(
 ) -> Result<BTreeMap<StatisticsGroup, GroupStatistics>, Error> {
     let mut statistics: BTreeMap<StatisticsGroup, GroupStatistics> = BTreeMap::new();
     let group = |cohort: crate::store::bucket_counts::Cohort| StatisticsGroup {
-        at: width.start(cohort.created_at, zone),
+        at: width.start(cohort.start, zone),
         account: cohort.account,
         kind: cohort.kind.map_or("", MediaKind::as_str),
     };

@@ -1,10 +1,10 @@
 //! The filters of a list of callbacks: one list for the API, the page and the OpenAPI document.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::AccountId;
-use crate::reporting::query_values::{parse_account, parse_instant};
+use crate::reporting::query_values::{parse_account, parse_instant, print_instant};
 
 /// Stands for callbacks that are not processed yet.
 pub const PENDING: &str = "pending";
@@ -65,7 +65,7 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
             filter.received_after = Some(parse_instant(text)?);
             Ok(())
         },
-        print: |filter| filter.received_after.map(instant),
+        print: |filter| filter.received_after.map(print_instant),
     },
     CallbackField {
         name: "received_before",
@@ -74,7 +74,7 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
             filter.received_before = Some(parse_instant(text)?);
             Ok(())
         },
-        print: |filter| filter.received_before.map(instant),
+        print: |filter| filter.received_before.map(print_instant),
     },
     CallbackField {
         name: "q",
@@ -101,10 +101,6 @@ pub fn print_callback_fields(filter: &CallbackFilter) -> Vec<(&'static str, Stri
     fields
         .filter_map(|field| Some((field.name, (field.print)(filter)?)))
         .collect()
-}
-
-fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 #[cfg(test)]

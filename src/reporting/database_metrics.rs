@@ -14,7 +14,7 @@ use crate::reporting::gauges::{GaugeFamily, register_gauge, signed};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 
-/// Age of the messages that are counted, as a sum over the rollups of one day.
+/// Age of the messages that are counted, as a sum over the stored counts of one day.
 const MESSAGE_AGE: TimeDelta = TimeDelta::hours(24);
 
 pub(super) async fn register(

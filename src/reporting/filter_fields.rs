@@ -1,8 +1,6 @@
 //! The fields of the message filter: one list for the API, the command line, the dashboard's links
 //! and the OpenAPI document.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::FailureClass;
@@ -13,7 +11,7 @@ use crate::domain::provider::ProviderId;
 use crate::reporting::message_query::MessageQuery;
 use crate::reporting::query_values::{
     parse_account, parse_campaign, parse_customer, parse_flag, parse_instant, parse_message_id,
-    parse_phone, parse_provider_message_id, parse_word,
+    parse_phone, parse_provider_message_id, parse_word, print_instant,
 };
 use crate::reporting::search_text::SearchText;
 
@@ -201,7 +199,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "INSTANT",
             "An RFC 3339 instant, inclusive.",
             |query, text| set(&mut query.filter.created_after, parse_instant(text)),
-            |query| query.filter.created_after.map(instant),
+            |query| query.filter.created_after.map(print_instant),
         )
     },
     FilterField {
@@ -211,7 +209,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "INSTANT",
             "An RFC 3339 instant, exclusive.",
             |query, text| set(&mut query.filter.created_before, parse_instant(text)),
-            |query| query.filter.created_before.map(instant),
+            |query| query.filter.created_before.map(print_instant),
         )
     },
     field(
@@ -228,7 +226,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "INSTANT",
             "Counted by statistics and reports at or after this RFC 3339 instant: the time of the first attempt, and until then of the acceptance. With instants on the quarter hour, a list equals the counts.",
             |query, text| set(&mut query.filter.counted_after, parse_instant(text)),
-            |query| query.filter.counted_after.map(instant),
+            |query| query.filter.counted_after.map(print_instant),
         )
     },
     FilterField {
@@ -238,7 +236,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "INSTANT",
             "Counted by statistics and reports before this RFC 3339 instant.",
             |query, text| set(&mut query.filter.counted_before, parse_instant(text)),
-            |query| query.filter.counted_before.map(instant),
+            |query| query.filter.counted_before.map(print_instant),
         )
     },
     FilterField {
@@ -304,10 +302,6 @@ fn add_id(query: &mut MessageQuery, text: &str) -> Result<(), String> {
         ids.insert(index, id);
     }
     Ok(())
-}
-
-fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ use crate::domain::account_hour::{DeliveryTime, FailedShare, FailureRate};
 use crate::domain::ids::AccountId;
 use crate::services::Services;
 use crate::store::account_records::AccountRecord;
+use crate::store::bucket_counts::QUARTER;
 use crate::store::period_totals::AccountTotals;
 
-/// The resolution of the counts.
-const QUARTER: TimeDelta = TimeDelta::minutes(15);
 const USUAL_DAYS: i64 = 7;
 /// A message may be this old before its missing report counts as silence.
 const ANSWER_TIME: TimeDelta = TimeDelta::minutes(5);

@@ -1,7 +1,7 @@
 //! Values of query parameters and command line options. Error texts have no subject: callers put
 //! the parameter's name before them (`from` + `must be …`).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::campaign::CampaignId;
@@ -70,4 +70,8 @@ pub fn parse_zone(text: &str) -> Result<Tz, String> {
 
 pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, String> {
     rfc3339::parse(text).map_err(|error| error.to_string())
+}
+
+pub fn print_instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

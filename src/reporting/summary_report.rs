@@ -13,6 +13,7 @@ use crate::store::bucket_counts::Period;
 #[derive(Clone, PartialEq, Debug)]
 pub struct SummaryReport {
     pub as_of: DateTime<Utc>,
+    pub interval: Interval,
     pub zone: Tz,
     pub period: Period,
     pub sums: PeriodSums,
@@ -51,6 +52,7 @@ pub async fn compute(
     let previous = PeriodSums::load(store, &mut pricer, &before, interval, zone, campaign).await?;
     Ok(SummaryReport {
         as_of: now,
+        interval,
         zone,
         period: period.clone(),
         sums,

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_past_too_far_or_unreadable_is_named() {
+    fn an_expiry_that_is_past_too_far_or_unreadable_is_named() {
         for (text, expected) in [
             ("2026-11-20T12:00:00Z", "is not in the future"),
             ("2028-01-01T00:00:00Z", "is more than 366 days ahead"),

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_plan_allows_is_refused() {
+    fn a_number_outside_every_numbering_plan_is_refused() {
         for (text, error) in [
             ("+999 123 4567", BadRecipient::UnknownCountryCode),
             ("+91 12345 6", BadRecipient::NotAllowed(91)),

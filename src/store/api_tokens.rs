@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
-use crate::domain::api_token::ApiToken;
+use crate::domain::api_token::{ApiToken, TOKEN_PREFIX};
 use crate::domain::audit_action::Action;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
@@ -22,9 +22,6 @@ use crate::store::Store;
 use crate::store::audit_log::insert_action;
 use crate::store::entities::token_row::{Column, Entity, Model};
 use crate::store::random_secret::{generate_secret, hash};
-
-/// How every token begins, so that scanners and operators recognise a leaked one.
-pub const TOKEN_PREFIX: &str = "bt_";
 
 /// How long recording the use of a token may take.
 const USE_TIMEOUT: Duration = Duration::from_millis(250);

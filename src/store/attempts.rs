@@ -72,6 +72,19 @@ pub struct Exchange {
     pub detail: Option<String>,
 }
 
+impl Exchange {
+    /// The end of an attempt of which no reply was recorded.
+    pub fn without_reply(detail: &str) -> Self {
+        Self {
+            outcome: AttemptOutcome::Unclear,
+            http_status: None,
+            duration_ms: 0,
+            reply: None,
+            detail: Some(detail.to_owned()),
+        }
+    }
+}
+
 /// An attempt whose first byte is about to be sent.
 #[derive(Clone, Debug)]
 pub(super) struct StartedAttempt {

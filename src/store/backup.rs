@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::db::Error;
-use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
@@ -51,7 +50,7 @@ impl Store {
 
     /// Makes messages uncertain that were queued or being sent when the backup was made; returns how
     /// many. `reason` is shown with each.
-    pub async fn doubt_queued(
+    pub async fn mark_queued_uncertain(
         &self,
         queued: QueuedMessages,
         reason: &str,
@@ -75,7 +74,7 @@ impl Store {
             let mut ledger = self.ledger(now).await?;
             ledger.load(&ids).await?;
             for id in &ids {
-                doubt(&mut ledger, *id, reason).await?;
+                mark_uncertain(&mut ledger, *id, reason).await?;
             }
             self.commit(ledger).await?;
             changed += ids.len() as u64;
@@ -83,15 +82,9 @@ impl Store {
     }
 }
 
-async fn doubt(ledger: &mut Ledger, id: MessageId, reason: &str) -> Result<(), Error> {
+async fn mark_uncertain(ledger: &mut Ledger, id: MessageId, reason: &str) -> Result<(), Error> {
     if let Some(attempt) = ledger.find_open_attempt(id).await? {
-        let exchange = Exchange {
-            outcome: AttemptOutcome::Unclear,
-            http_status: None,
-            duration_ms: 0,
-            reply: None,
-            detail: Some(reason.to_owned()),
-        };
+        let exchange = Exchange::without_reply(reason);
         ledger.finish_attempts(vec![(attempt, exchange)]).await?;
     }
     ledger.leave_queue(id, QueueState::Uncertain)?;

@@ -1,7 +1,7 @@
 //! Stored counts per quarter hour, from which statistics of any time zone and period are summed.
 
-use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait};
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
@@ -15,7 +15,11 @@ use crate::domain::message::Origin;
 use crate::store::Store;
 use crate::store::entities::{latency_count_row, message_count_row};
 
-/// Messages created in `from..to`, to the quarter hour.
+/// The resolution of all counts.
+pub const QUARTER: TimeDelta = TimeDelta::minutes(15);
+
+/// Messages that count in `from..to`, to the quarter hour: by their first attempt, or by their creation
+/// while there is none.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Period {
     /// Inclusive.
@@ -27,11 +31,22 @@ pub struct Period {
     pub limit: AccountLimit,
 }
 
-/// Messages that were created in one quarter hour.
+impl Period {
+    /// The condition on the columns of a table of counts.
+    pub(super) fn includes<C: ColumnTrait>(&self, bucket: C, account: C) -> Condition {
+        Condition::all()
+            .add(bucket.gte(instant::to_millis(self.from)))
+            .add(bucket.lt(instant::to_millis(self.to)))
+            .add_option(self.account.as_ref().map(|only| account.eq(only)))
+            .add_option(self.limit.accounts().map(|allowed| account.is_in(allowed)))
+    }
+}
+
+/// Messages that count in one quarter hour.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cohort {
-    /// Start of the quarter hour.
-    pub created_at: DateTime<Utc>,
+    /// Of the quarter hour.
+    pub start: DateTime<Utc>,
     pub account: AccountId,
     /// Unknown for some observed messages.
     pub kind: Option<MediaKind>,
@@ -62,15 +77,8 @@ impl Store {
     pub async fn list_state_counts(&self, period: &Period) -> Result<Vec<CohortStateCount>, Error> {
         use message_count_row::Column;
         let rows = message_count_row::Entity::find()
-            .filter(Column::Bucket.gte(instant::to_millis(period.from)))
-            .filter(Column::Bucket.lt(instant::to_millis(period.to)))
+            .filter(period.includes(Column::Bucket, Column::Account))
             .filter(Column::Messages.ne(0))
-            .apply_if(period.account.as_ref(), |query, account| {
-                query.filter(Column::Account.eq(account))
-            })
-            .apply_if(period.limit.accounts(), |query, accounts| {
-                query.filter(Column::Account.is_in(accounts))
-            })
             .all(self.pools().reader())
             .await?;
         rows.into_iter().map(state_count).collect()
@@ -82,15 +90,8 @@ impl Store {
     ) -> Result<Vec<CohortLatencyCount>, Error> {
         use latency_count_row::Column;
         let rows = latency_count_row::Entity::find()
-            .filter(Column::Bucket.gte(instant::to_millis(period.from)))
-            .filter(Column::Bucket.lt(instant::to_millis(period.to)))
+            .filter(period.includes(Column::Bucket, Column::Account))
             .filter(Column::Messages.ne(0))
-            .apply_if(period.account.as_ref(), |query, account| {
-                query.filter(Column::Account.eq(account))
-            })
-            .apply_if(period.limit.accounts(), |query, accounts| {
-                query.filter(Column::Account.is_in(accounts))
-            })
             .all(self.pools().reader())
             .await?;
         rows.into_iter()
@@ -105,7 +106,7 @@ impl Store {
 fn state_count(row: message_count_row::Model) -> Result<CohortStateCount, Error> {
     Ok(CohortStateCount {
         cohort: Cohort {
-            created_at: instant::from_millis("message_counts", "bucket", row.bucket)?,
+            start: instant::from_millis("message_counts", "bucket", row.bucket)?,
             account: row.account,
             kind: row.kind.0,
         },
@@ -121,7 +122,7 @@ fn state_count(row: message_count_row::Model) -> Result<CohortStateCount, Error>
 fn latency_count(row: latency_count_row::Model, stage: Stage) -> Result<CohortLatencyCount, Error> {
     Ok(CohortLatencyCount {
         cohort: Cohort {
-            created_at: instant::from_millis("latency_counts", "bucket", row.bucket)?,
+            start: instant::from_millis("latency_counts", "bucket", row.bucket)?,
             account: row.account,
             kind: row.kind.0,
         },

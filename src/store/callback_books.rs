@@ -99,7 +99,7 @@ impl Store {
     /// Compares the messages of the last day with their counts by state.
     pub async fn compare_messages(&self, now: DateTime<Utc>) -> Result<(), Error> {
         let since = bucket_of(instant::to_millis(now - MESSAGES_COMPARED));
-        let purged_before = store_settings::purged_before(self.pools().reader()).await?;
+        let purged_before = store_settings::counts_purged_before(self.pools().reader()).await?;
         // A purge removes messages and leaves their counts.
         if purged_before.is_some_and(|before| before > since) {
             return Ok(());

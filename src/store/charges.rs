@@ -58,7 +58,7 @@ pub struct ChargedMessage {
 }
 
 impl Store {
-    /// Sums the deliveries of messages created within a period, to the quarter hour.
+    /// Sums the deliveries of the messages that count in a period, to the quarter hour.
     pub async fn sum_charges(
         &self,
         period: &Period,
@@ -83,14 +83,7 @@ impl Store {
             .column_as(Expr::value(0_i64).cast_as("bigint"), "bucket")
             .columns(columns)
             .column_as(sum, "deliveries")
-            .filter(Column::Bucket.gte(instant::to_millis(period.from)))
-            .filter(Column::Bucket.lt(instant::to_millis(period.to)))
-            .apply_if(period.account.as_ref(), |query, account| {
-                query.filter(Column::Account.eq(account))
-            })
-            .apply_if(period.limit.accounts(), |query, accounts| {
-                query.filter(Column::Account.is_in(accounts))
-            })
+            .filter(period.includes(Column::Bucket, Column::Account))
             .apply_if(campaign, |query, campaign| {
                 // The condition of the partial index.
                 query
@@ -224,17 +217,10 @@ fn is_counted_in(range: Range<i64>) -> Condition {
 
 fn needing_rate(period: &Period) -> Select<Entity> {
     Entity::find()
-        .filter(Column::Bucket.gte(instant::to_millis(period.from)))
-        .filter(Column::Bucket.lt(instant::to_millis(period.to)))
+        .filter(period.includes(Column::Bucket, Column::Account))
         .filter(Column::Free.eq(false))
         .filter(Column::Price.eq(""))
         .filter(Column::Deliveries.gt(0))
-        .apply_if(period.account.as_ref(), |query, account| {
-            query.filter(Column::Account.eq(account))
-        })
-        .apply_if(period.limit.accounts(), |query, accounts| {
-            query.filter(Column::Account.is_in(accounts))
-        })
 }
 
 fn charge_count(row: Model) -> ChargeCount {

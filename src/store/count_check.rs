@@ -35,7 +35,7 @@ impl VerifySnapshot {
         let mut differences = Differences::default();
         self.recount(first, next, &mut differences).await?;
         self.subtract_stored(first, next, &mut differences).await?;
-        let purged_before = store_settings::purged_before(&self.transaction).await?;
+        let purged_before = store_settings::counts_purged_before(&self.transaction).await?;
         // A purge removes messages and leaves their counts.
         let is_wrong = |bucket: i64, difference: i64| {
             difference > 0 || difference < 0 && purged_before.is_none_or(|before| bucket >= before)

@@ -131,12 +131,13 @@ fn split(from: i64, to: i64) -> (Range<i64>, Vec<Range<i64>>) {
     let from = from.div_euclid(BUCKET) * BUCKET + if from % BUCKET == 0 { 0 } else { BUCKET };
     let first = day_of(from + DAY - 1);
     let last = day_of(to);
-    if first >= last {
-        return (first..first, vec![from..to]);
-    }
-    let quarters = [from..first, last..to];
+    let quarters = if first < last {
+        [from..first, last..to]
+    } else {
+        [from..to, to..to]
+    };
     let given = quarters.into_iter().filter(|part| !part.is_empty());
-    (first..last, given.collect())
+    (first..Ord::max(first, last), given.collect())
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl Store {
 impl Ledger {
     /// Whether a missing message was purged, judged by its creation time.
     pub async fn was_purged(&self, message: MessageId) -> Result<bool, Error> {
-        let before = store_settings::purged_before(self.transaction()).await?;
+        let before = store_settings::messages_purged_before(self.transaction()).await?;
         let created_at = message.created_at().map(instant::to_millis);
         Ok(created_at
             .zip(before)
@@ -122,7 +122,8 @@ async fn remove_messages(
         return Ok(None);
     };
     let PastBatch { cursor, ids, .. } = batch;
-    store_settings::note_purged_before(transaction, batch.counted_until).await?;
+    let created_before = cursor.created_at + 1;
+    store_settings::note_purge(transaction, created_before, batch.counted_before).await?;
     let mut rows = RowCounts::new();
     for (table, condition) in dependent_rows(&ids) {
         let sql = format!("DELETE FROM {table} WHERE {}", condition.sql);
@@ -145,7 +146,7 @@ struct PastBatch {
     cursor: MessageCursor,
     ids: Vec<Uuid>,
     /// In milliseconds; every message counts in statistics before it.
-    counted_until: i64,
+    counted_before: i64,
 }
 
 /// The messages of the next batch: about [`BATCH_ROWS`] rows together, at least one message.
@@ -166,7 +167,7 @@ async fn find_batch(
         first_callback.into(),
         BATCH_MESSAGES.into(),
     ];
-    let (mut end, mut ids, mut rows, mut counted_until) = (None, Vec::new(), 0, i64::MIN);
+    let (mut end, mut ids, mut rows, mut counted_before) = (None, Vec::new(), 0, i64::MIN);
     for row in query(connection, PAST_MESSAGES, values).await? {
         let receipts: i64 = row.try_get("", "receipts")?;
         rows += ROWS_BESIDE_RECEIPTS + u64::try_from(receipts).unwrap_or_default();
@@ -177,13 +178,13 @@ async fn find_batch(
         let created_at: i64 = row.try_get("", "created_at")?;
         let counted_at: Option<i64> = row.try_get("", "counted_at")?;
         end = Some(MessageCursor { created_at, id });
-        counted_until = Ord::max(counted_until, counted_at.unwrap_or(created_at) + 1);
+        counted_before = Ord::max(counted_before, counted_at.unwrap_or(created_at) + 1);
         ids.push(id);
     }
     Ok(end.map(|cursor| PastBatch {
         cursor,
         ids,
-        counted_until,
+        counted_before,
     }))
 }
 

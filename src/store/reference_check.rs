@@ -99,7 +99,7 @@ impl VerifySnapshot {
                 )
             })
             .collect();
-        if store_settings::purged_before(&self.transaction)
+        if store_settings::messages_purged_before(&self.transaction)
             .await?
             .is_some()
         {

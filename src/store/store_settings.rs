@@ -23,10 +23,13 @@ pub(super) mod name {
     pub(in crate::store) const POSITION: &str = "reconcile_position";
     /// The journal `seq` up to which a rebuild reprocesses; absent when none is running.
     pub(super) const REBUILDING_UNTIL: &str = "rebuilding_until";
-    /// Messages created before this instant (ms) were purged, so their counts exceed a recount.
+    /// Messages created before this instant (ms) were purged. Versions without
+    /// [`COUNTS_PURGED_BEFORE`] stored its value here.
     pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
     /// When `verify` last checked everything (ms), and how many discrepancies it found.
     pub(super) const VERIFIED: &str = "verified";
+    /// Messages that count before this instant (ms) were purged, so that their counts exceed a recount.
+    pub(super) const COUNTS_PURGED_BEFORE: &str = "counts_purged_before";
     /// Charges and campaigns are counted; the migration that adds these counts removes it when it is undone.
     pub(super) const CHARGES_COUNTED: &str = "charges_counted";
 }
@@ -191,24 +194,36 @@ pub(crate) async fn rebuilding_until(
     find_number(connection, name::REBUILDING_UNTIL).await
 }
 
-/// In milliseconds.
-pub(crate) async fn purged_before(connection: &impl ConnectionTrait) -> Result<Option<i64>, Error> {
+/// Messages created before this instant were purged. In milliseconds.
+pub(super) async fn messages_purged_before(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<i64>, Error> {
     find_number(connection, name::MESSAGES_PURGED_BEFORE).await
 }
 
-/// Records that messages created before `instant` (ms) are being purged.
-pub(crate) async fn note_purged_before(
+/// Counts before this instant include purged messages. In milliseconds.
+pub(super) async fn counts_purged_before(
     connection: &impl ConnectionTrait,
-    instant: i64,
+) -> Result<Option<i64>, Error> {
+    let counts = find_number(connection, name::COUNTS_PURGED_BEFORE).await?;
+    Ok(Ord::max(counts, messages_purged_before(connection).await?))
+}
+
+/// Records that messages are being purged that were created before one instant and count before
+/// another. In milliseconds.
+pub(super) async fn note_purge(
+    connection: &impl ConnectionTrait,
+    created_before: i64,
+    counted_before: i64,
 ) -> Result<(), Error> {
-    let known = purged_before(connection).await?;
-    if known.is_none_or(|known| known < instant) {
-        set(
-            connection,
-            name::MESSAGES_PURGED_BEFORE,
-            &instant.to_string(),
-        )
-        .await?;
+    for (name, instant) in [
+        (name::MESSAGES_PURGED_BEFORE, created_before),
+        (name::COUNTS_PURGED_BEFORE, counted_before),
+    ] {
+        let known = find_number(connection, name).await?;
+        if known.is_none_or(|known| known < instant) {
+            set(connection, name, &instant.to_string()).await?;
+        }
     }
     Ok(())
 }

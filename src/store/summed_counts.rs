@@ -1,8 +1,8 @@
 //! Stored counts of messages by state, summed by the database over a period.
 
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select};
 
-use crate::db::{Error, instant};
+use crate::db::Error;
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
@@ -52,14 +52,7 @@ impl Store {
             .select_only()
             .columns(columns)
             .column_as(Column::Messages.sum().cast_as("bigint"), "messages")
-            .filter(Column::Bucket.gte(instant::to_millis(period.from)))
-            .filter(Column::Bucket.lt(instant::to_millis(period.to)))
-            .apply_if(period.account.as_ref(), |query, account| {
-                query.filter(Column::Account.eq(account))
-            })
-            .apply_if(period.limit.accounts(), |query, accounts| {
-                query.filter(Column::Account.is_in(accounts))
-            });
+            .filter(period.includes(Column::Bucket, Column::Account));
         let rows: Vec<StateTuple> = columns
             .into_iter()
             .fold(query, Select::group_by)

@@ -17,13 +17,13 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::domain::account_limit::AccountLimit;
-use crate::domain::attempt_limit::AttemptLimit;
+use crate::domain::api_token::TOKEN_PREFIX;
 use crate::domain::clock::Clock;
+use crate::domain::keyed_limit::KeyedLimit;
 use crate::domain::scope::{Caller, CallerKind};
-use crate::operating::people::password_sign_in::SignInThrottle;
+use crate::operating::people::sign_in_throttle::SignInThrottle;
 use crate::reporting::access_refusals::{AccessRefusal, AccessRefusals};
 use crate::store::Store;
-use crate::store::api_tokens::TOKEN_PREFIX;
 use crate::web::client_address::client_address;
 use crate::web::error::ApiError;
 use crate::web::session_cookie;
@@ -41,7 +41,7 @@ pub struct Access {
     pub public_url: String,
     pub refusals: Arc<AccessRefusals>,
     pub(super) sign_ins: SignInThrottle,
-    searches: Mutex<AttemptLimit<Uuid>>,
+    searches: Mutex<KeyedLimit<Uuid>>,
 }
 
 impl Access {
@@ -57,7 +57,7 @@ impl Access {
             public_url: public_url.to_owned(),
             refusals,
             sign_ins: SignInThrottle::default(),
-            searches: Mutex::new(AttemptLimit::new(MASKED_SEARCHES, TimeDelta::minutes(1))),
+            searches: Mutex::new(KeyedLimit::new(MASKED_SEARCHES, TimeDelta::minutes(1))),
         }
     }
 

@@ -56,10 +56,6 @@ async fn check_subject(request: &ServiceRequest, caller: &Caller) -> Result<(), 
         .split('/')
         .skip(1);
     let (list, place) = (words.next().unwrap_or_default(), words.next());
-    if list == "problems" {
-        // A kind.
-        return Ok(());
-    }
     let name = place.and_then(|place| place.strip_prefix('{')?.strip_suffix('}'));
     let value = name.and_then(|name| request.match_info().get(name));
     let (Some(value), Some(services)) = (value, request.app_data::<web::Data<Services>>()) else {

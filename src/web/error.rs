@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::db;
 use crate::domain::account_limit::AccountLimit;
-use crate::domain::attempt_limit::AttemptWait;
+use crate::domain::keyed_limit::LimitWait;
 use crate::domain::scope::{MissingScope, Scope};
 use crate::operating::actions::OperateError;
 use crate::operating::replay::ReplayError;
@@ -85,7 +85,7 @@ pub enum ApiError {
     TooManyStreams(#[from] TooManyStreams),
     /// Of a caller that sees masked numbers: each search may confirm a guess.
     #[error("without the scope `operate`, 60 searches for a recipient are possible in a minute")]
-    TooManySearches { wait: AttemptWait },
+    TooManySearches { wait: LimitWait },
     #[error("send the body as {0}")]
     UnsupportedMediaType(&'static str),
     /// Too many requests are being answered. Nothing is logged.

@@ -147,12 +147,12 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/",                                      Scoped(Read),        overview_page::show;
             Get  "/messages",                              Scoped(Read),        messages_page::show;
             Get  "/messages/export",                       Scoped(Read),        reports_page::redirect_to_export;
-            Get  "/messages/resend",                       Scoped(Operate),     bulk_action_page::preview_resend;
-            Post "/messages/resend",                       Scoped(Operate),     bulk_action_page::resend;
-            Get  "/messages/cancel",                       Scoped(Operate),     bulk_action_page::preview_cancel;
-            Post "/messages/cancel",                       Scoped(Operate),     bulk_action_page::cancel;
-            Get  "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::preview_mark_failed;
-            Post "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::mark_failed;
+            Get  "/messages/resend",                       Scoped(Operate),     bulk_action_page::preview;
+            Post "/messages/resend",                       Scoped(Operate),     bulk_action_page::apply;
+            Get  "/messages/cancel",                       Scoped(Operate),     bulk_action_page::preview;
+            Post "/messages/cancel",                       Scoped(Operate),     bulk_action_page::apply;
+            Get  "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::preview;
+            Post "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::apply;
             Get  "/messages/{id}",                         Scoped(Read),        message_page::show;
             Post "/messages/{id}/cancel",                  Scoped(Operate),     form_handlers::cancel;
             Post "/messages/{id}/resend",                  Scoped(Operate),     resend_action::submit;

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 
 use crate::domain::enum_words::enum_words;
 
-/// A word never changes its meaning.
+/// Part of the API: a code is never renamed or reused.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -29,9 +29,9 @@ pub enum ProblemCode {
     TooLarge,
     /// The body arrived too slowly.
     RequestTimeout,
-    /// Of live changes.
+    /// More streams of live changes than a token or this process may have.
     TooManyStreams,
-    /// Of a caller that sees masked numbers.
+    /// More searches a minute than a caller that sees masked numbers may make.
     TooManySearches,
     UnsupportedMediaType,
     /// Fields or parameters that are unknown, missing or invalid.

@@ -6,7 +6,7 @@ use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::{Key, SameSite, time};
 
 use crate::domain::secret::Secret;
-use crate::domain::user::SESSION_LIFE;
+use crate::domain::user_session::SESSION_LIFE;
 use crate::web::error::ApiError;
 
 const COOKIE: &str = "bluetick_session";

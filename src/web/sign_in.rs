@@ -12,8 +12,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use url::Url;
 
-use crate::domain::attempt_limit::AttemptWait;
 use crate::domain::audit_action::{Action, Verb};
+use crate::domain::keyed_limit::LimitWait;
 use crate::domain::scope::CallerKind;
 use crate::domain::secret::Secret;
 use crate::operating::people::password_sign_in::{SignInError, sign_in_with_password};
@@ -165,7 +165,7 @@ fn page(form: SignInForm) -> Result<HttpResponse, ApiError> {
         .render()
         .map_err(|error| ApiError::Internal(error.into()))?;
     let mut response = HttpResponse::build(status);
-    if let Some(wait) = wait.map(AttemptWait::seconds) {
+    if let Some(wait) = wait.map(LimitWait::seconds) {
         response.insert_header((RETRY_AFTER, wait));
     }
     Ok(response

@@ -322,7 +322,7 @@ async fn a_link_runs_out_after_fifteen_minutes() {
 }
 
 #[actix_web::test]
-async fn of_many_who_use_a_link_at_once_one_gets_in_and_into_the_audit() {
+async fn a_link_used_by_many_at_once_signs_in_one_and_is_audited_once() {
     let place = place().await;
     let link = place.store.create_sign_in_link(start()).await.unwrap();
     let origin = origin(start());
@@ -337,7 +337,7 @@ async fn of_many_who_use_a_link_at_once_one_gets_in_and_into_the_audit() {
 }
 
 #[actix_web::test]
-async fn who_is_not_signed_in_is_led_to_sign_in_and_then_back() {
+async fn a_visitor_without_a_session_is_sent_to_sign_in_and_then_back() {
     let place = place().await;
     let server = place.server().await;
     let led = ask(&server, TestRequest::get().uri("/messages?state=failed")).await;

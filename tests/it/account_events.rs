@@ -1,4 +1,4 @@
-//! What providers report about an account is listed, whatever dialect it came in.
+//! What providers report about an account is listed, in whichever shape it came.
 
 use std::fs;
 
@@ -218,7 +218,7 @@ async fn every_notice_of_meta_is_an_event_at_every_provider() {
 }
 
 #[actix_web::test]
-async fn the_notices_of_other_dialects_are_events() {
+async fn notices_in_the_shape_of_a_provider_are_events() {
     let app = start_app().await;
     let rating = "display_phone_number=447700900999&event=FLAGGED&current_limit=TIER_10K";
     let url = format!("{}?{rating}", app.callback_url(KALEYRA));

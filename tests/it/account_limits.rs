@@ -102,7 +102,7 @@ async fn a_token_for_several_accounts_sees_all_of_them() {
 }
 
 #[actix_web::test]
-async fn what_belongs_to_other_accounts_does_not_exist_for_it() {
+async fn a_limited_token_finds_nothing_of_other_accounts() {
     let app = start_app().await;
     let (own, foreign) = fill(&app).await;
     let limited = Limited {
@@ -155,7 +155,7 @@ async fn what_belongs_to_other_accounts_does_not_exist_for_it() {
 }
 
 #[actix_web::test]
-async fn it_sends_and_changes_nothing_of_other_accounts() {
+async fn a_limited_token_sends_and_changes_nothing_of_other_accounts() {
     let app = start_app().await;
     let foreign = app.send(&image_to(SOBOT, "+447700900002")).await;
     let limited = Limited {
@@ -202,7 +202,7 @@ async fn it_sends_and_changes_nothing_of_other_accounts() {
 }
 
 #[actix_web::test]
-async fn its_live_stream_skips_other_accounts() {
+async fn the_live_stream_of_a_limited_token_skips_other_accounts() {
     let app = start_app().await;
     let token = limited_token(&app, "read", Some(KALEYRA), None).await;
     let request = app.client.get(app.url("/api/v1/live")).bearer_auth(token);
@@ -217,7 +217,7 @@ async fn its_live_stream_skips_other_accounts() {
 }
 
 #[actix_web::test]
-async fn pages_and_calls_about_all_accounts_refuse_it_by_name() {
+async fn pages_and_calls_about_all_accounts_refuse_a_limited_token_by_name() {
     let app = start_app().await;
     let limited = Limited {
         app: &app,

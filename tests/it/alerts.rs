@@ -19,7 +19,7 @@ use sha2::Sha256;
 use crate::harness::app::{App, KALEYRA, ZIXFLOW};
 use crate::harness::seeded_messages::SeededMessages;
 use crate::harness::waiting;
-use crate::headline::{Sent, add, lately, start_with_history};
+use crate::headline::{OutcomeCounts, add_messages, start_with_history, within_the_last_hour};
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -123,11 +123,18 @@ async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
     run(&services).await;
     assert_eq!(inbox.take(), [], "nothing is wrong yet");
 
-    let failing = Sent {
+    let failing = OutcomeCounts {
         failed: 6,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, KALEYRA, lately(), failing, TimeDelta::seconds(2)).await;
+    add_messages(
+        &app,
+        KALEYRA,
+        within_the_last_hour(),
+        failing,
+        TimeDelta::seconds(2),
+    )
+    .await;
     for _ in 0..3 {
         run(&services).await;
     }
@@ -172,11 +179,18 @@ async fn a_failed_delivery_is_repeated_with_the_same_id_until_it_succeeds() {
     *inbox.status.lock().unwrap() = 503;
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Slack);
     let services = with_alerts(&app, vec![rule]);
-    let silent = Sent {
+    let silent = OutcomeCounts {
         unreported: 8,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, ZIXFLOW, lately(), silent, TimeDelta::zero()).await;
+    add_messages(
+        &app,
+        ZIXFLOW,
+        within_the_last_hour(),
+        silent,
+        TimeDelta::zero(),
+    )
+    .await;
     run(&services).await;
     run(&services).await;
     let [first] = inbox.take().try_into().unwrap();
@@ -217,11 +231,18 @@ async fn the_end_of_an_incident_is_not_delivered_before_its_beginning() {
     *inbox.status.lock().unwrap() = 503;
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
     let services = with_alerts(&app, vec![rule]);
-    let silent = Sent {
+    let silent = OutcomeCounts {
         unreported: 8,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, ZIXFLOW, lately(), silent, TimeDelta::zero()).await;
+    add_messages(
+        &app,
+        ZIXFLOW,
+        within_the_last_hour(),
+        silent,
+        TimeDelta::zero(),
+    )
+    .await;
     run(&services).await;
     assert_eq!(kinds(&inbox.take()), ["alert.opened"]);
 
@@ -246,18 +267,32 @@ async fn a_receiver_that_hangs_delays_neither_the_judgement_nor_the_stop() {
     *inbox.status.lock().unwrap() = HANGS;
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
     let services = with_alerts(&app, vec![rule]);
-    let silent = Sent {
+    let silent = OutcomeCounts {
         unreported: 8,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, ZIXFLOW, lately(), silent, TimeDelta::zero()).await;
+    add_messages(
+        &app,
+        ZIXFLOW,
+        within_the_last_hour(),
+        silent,
+        TimeDelta::zero(),
+    )
+    .await;
     alerting::judge(&services).await.unwrap();
     let delivering = services.clone();
     let delivery =
         actix_web::rt::spawn(async move { alert_delivery::deliver_due(&delivering).await });
     let has_come = async || !inbox.received.lock().unwrap().is_empty();
     waiting::until("the notification has come", has_come).await;
-    add(&app, KALEYRA, lately(), silent, TimeDelta::zero()).await;
+    add_messages(
+        &app,
+        KALEYRA,
+        within_the_last_hour(),
+        silent,
+        TimeDelta::zero(),
+    )
+    .await;
     alerting::judge(&services).await.unwrap();
     assert_eq!(services.store.list_open_incidents().await.unwrap().len(), 2);
     services.stopping.cancel();
@@ -275,12 +310,19 @@ async fn only_a_callback_or_the_end_of_all_expectations_ends_a_silence() {
     let url = inbox.start();
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
     let services = with_alerts(&app, vec![rule]);
-    let silent = Sent {
+    let silent = OutcomeCounts {
         unreported: 8,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
     for account in [ZIXFLOW, KALEYRA] {
-        add(&app, account, lately(), silent, TimeDelta::zero()).await;
+        add_messages(
+            &app,
+            account,
+            within_the_last_hour(),
+            silent,
+            TimeDelta::zero(),
+        )
+        .await;
     }
     run(&services).await;
     assert_eq!(inbox.take().len(), 2);

@@ -265,7 +265,7 @@ async fn without_operate_a_number_is_found_only_whole() {
 }
 
 #[actix_web::test]
-async fn callback_addresses_are_for_operators() {
+async fn callback_urls_are_shown_to_operators_only() {
     let app = start_app().await;
     for account in app.found("/api/v1/accounts").await["data"]
         .as_array()
@@ -503,7 +503,7 @@ async fn a_callback_is_returned_as_json_and_byte_for_byte() {
 }
 
 #[actix_web::test]
-async fn an_orphan_can_be_matched_and_its_address_leads_on() {
+async fn an_orphan_can_be_matched_and_its_url_redirects() {
     let app = start_app().await;
     let (id, _) = submitted_message(&app).await;
     app.deliver_callback(SOBOT, &status(&json!(WAMID), "delivered", 9))

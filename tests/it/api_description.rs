@@ -67,7 +67,7 @@ impl Operation {
 }
 
 #[actix_web::test]
-async fn the_calls_of_the_contract_are_all_there() {
+async fn every_call_of_the_contract_is_described() {
     let app = start_app().await;
     let names: BTreeSet<String> = operations(&app).await.iter().map(Operation::name).collect();
     for call in [
@@ -165,7 +165,7 @@ async fn the_required_fields_of_a_message_are_described_and_reported_together() 
 }
 
 #[actix_web::test]
-async fn who_knows_the_document_is_not_sent_it_again() {
+async fn an_unchanged_document_is_answered_304() {
     let app = start_app().await;
     let url = app.url("/api/openapi.json");
     let first = app.client.get(&url).send().await.unwrap();
@@ -302,7 +302,7 @@ async fn calls_without_parameters_refuse_any_by_name() {
 }
 
 #[actix_web::test]
-async fn what_names_nothing_is_a_problem_that_says_so() {
+async fn every_call_answers_404_to_an_unknown_id() {
     let app = start_app().await;
     for operation in operations(&app).await {
         if !operation.path.contains("{id}") {
@@ -325,7 +325,7 @@ async fn what_names_nothing_is_a_problem_that_says_so() {
 }
 
 #[actix_web::test]
-async fn a_method_that_an_address_does_not_know_is_a_problem() {
+async fn a_method_that_a_path_does_not_have_is_answered_405() {
     let app = start_app().await;
     for operation in operations(&app).await {
         let reply = app

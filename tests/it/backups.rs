@@ -235,7 +235,7 @@ async fn a_restored_backup_has_what_was_acknowledged_before_and_sends_nothing_tw
 }
 
 #[actix_web::test]
-async fn what_cannot_be_restored_says_why_and_changes_nothing() {
+async fn a_backup_that_cannot_be_restored_says_why_and_changes_nothing() {
     let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
     if fleet.database.is_postgres() {
         return;

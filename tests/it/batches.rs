@@ -175,7 +175,7 @@ async fn a_row_that_is_read_and_written_again_keeps_every_character() {
 }
 
 #[actix_web::test]
-async fn what_is_read_while_a_command_starts_is_no_sign_of_another_backup() {
+async fn callbacks_read_while_a_command_starts_do_not_look_like_another_backup() {
     let app = start_app().await;
     let (store, journal) = (&app.services.store, &app.services.journal);
     let read = store.position().await.unwrap();

@@ -351,7 +351,7 @@ async fn several_documents_in_one_body_are_each_read() {
 }
 
 #[actix_web::test]
-async fn a_document_that_cannot_be_read_voids_no_other() {
+async fn an_unreadable_document_leaves_the_others_readable() {
     let app = start_app().await;
     let (one, one_id) = submit(&app, SOBOT).await;
     let (other, other_id) = submit(&app, SOBOT).await;
@@ -483,7 +483,7 @@ async fn tests_of_the_url_are_probes() {
 }
 
 #[actix_web::test]
-async fn what_only_resembles_a_test_is_quarantined() {
+async fn a_callback_that_only_resembles_a_probe_is_quarantined() {
     let app = start_app().await;
     for body in [
         r#"{"id":"wamid.test"}"#,

@@ -56,7 +56,7 @@ fn a_bad_configuration_names_every_wrong_key_on_a_line_of_its_own() {
 }
 
 #[test]
-fn a_secret_is_never_part_of_what_is_wrong() {
+fn no_error_message_contains_a_secret() {
     let output = check(
         "secret_key = \"hunter2\"\ndatabase_url = \"mysql://root:hunter2@db/x\"\n",
         &[],

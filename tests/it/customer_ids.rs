@@ -104,7 +104,7 @@ async fn sent(app: &App, account: &str, to: &str) -> (String, String) {
 }
 
 #[actix_web::test]
-async fn a_search_by_any_id_of_a_customer_finds_all_their_messages_in_every_dialect() {
+async fn a_search_by_any_id_of_a_customer_finds_all_their_messages_at_every_provider() {
     for account in [SOBOT, KALEYRA, ZIXFLOW, LANCEPILOT] {
         let app = start_app().await;
         let (id, _) = sent(&app, account, OLD).await;

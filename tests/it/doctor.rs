@@ -232,7 +232,7 @@ async fn a_public_url_that_leads_nowhere_is_named() {
 }
 
 #[actix_web::test]
-async fn what_answers_the_check_reveals_nothing_without_its_token() {
+async fn the_url_check_reveals_nothing_without_its_token() {
     let app = start_app().await;
     let post = async |token: &str| {
         let url = app.url(&format!("/callbacks/-/{token}"));

@@ -159,7 +159,7 @@ async fn a_spool_that_is_drained_twice_adds_nothing() {
 }
 
 #[actix_web::test]
-async fn what_a_stopped_process_could_not_drain_another_one_does() {
+async fn another_process_drains_the_spool_of_a_stopped_one() {
     let database = TestDatabase::new().await;
     let (one, other) = tokio::join!(
         open(&database, database.folder()),
@@ -211,7 +211,7 @@ async fn a_journal_that_is_locked_from_the_start_takes_callbacks_all_the_same() 
 }
 
 #[actix_web::test]
-async fn a_callback_that_the_journal_refuses_for_what_it_holds_is_kept_and_stops_no_other() {
+async fn a_callback_that_the_journal_rejects_is_kept_and_stops_no_other() {
     let database = TestDatabase::new().await;
     let pools = database.journal().await;
     let trap = if database.is_postgres() {
@@ -321,8 +321,7 @@ async fn post(url: &str, numbers: &AtomicUsize, until: usize) -> (BTreeSet<Strin
 }
 
 #[actix_web::test]
-async fn what_a_killed_process_acknowledged_from_its_spool_is_in_the_journal_after_the_next_start()
-{
+async fn callbacks_in_the_spool_of_a_killed_process_are_in_the_journal_after_the_next_start() {
     let database = TestDatabase::new().await;
     let program = start(&database, "first.log");
     let url = callback_url(&program);

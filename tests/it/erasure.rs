@@ -246,7 +246,7 @@ async fn erasing_again_finds_nothing_and_leaves_one_entry_each_without_the_numbe
 }
 
 #[actix_web::test]
-async fn only_administrators_erase_and_what_is_no_number_is_named() {
+async fn only_administrators_erase_and_an_invalid_number_is_named() {
     let app = start_app().await;
     let body = json!({ "phone": NUMBER });
     for scope in [Scope::Send, Scope::Read, Scope::Operate] {

@@ -17,14 +17,20 @@ use crate::harness::app::{
 use crate::harness::seeded_messages::draft;
 
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Sent {
+pub(crate) struct OutcomeCounts {
     pub(crate) delivered: usize,
     pub(crate) failed: usize,
     pub(crate) unreported: usize,
 }
 
 /// Adds messages that were submitted at `at`, and reported `after` that.
-pub(crate) async fn add(app: &App, account: &str, at: DateTime<Utc>, sent: Sent, after: TimeDelta) {
+pub(crate) async fn add_messages(
+    app: &App,
+    account: &str,
+    at: DateTime<Utc>,
+    sent: OutcomeCounts,
+    after: TimeDelta,
+) {
     let account = app
         .services
         .accounts
@@ -92,14 +98,14 @@ pub(crate) async fn start_with_history() -> App {
         app.deliver_callback(account, &notice).await;
     }
     app.apply_callbacks().await;
-    let usual = Sent {
+    let usual = OutcomeCounts {
         delivered: 190,
         failed: 10,
         unreported: 0,
     };
     for account in ACCOUNTS {
         let before = noon() - TimeDelta::days(2);
-        add(&app, account, before, usual, TimeDelta::seconds(6)).await;
+        add_messages(&app, account, before, usual, TimeDelta::seconds(6)).await;
     }
     // Long enough for a silence.
     app.advance(TimeDelta::minutes(26));
@@ -107,7 +113,7 @@ pub(crate) async fn start_with_history() -> App {
 }
 
 /// Within the last hour.
-pub(crate) fn lately() -> DateTime<Utc> {
+pub(crate) fn within_the_last_hour() -> DateTime<Utc> {
     noon() + TimeDelta::minutes(5)
 }
 
@@ -143,13 +149,20 @@ async fn page_headline(app: &App) -> String {
 #[actix_web::test]
 async fn a_healthy_hour_is_called_healthy() {
     let app = start_with_history().await;
-    let sent = Sent {
+    let sent = OutcomeCounts {
         delivered: 57,
         failed: 3,
         unreported: 0,
     };
     for account in ACCOUNTS {
-        add(&app, account, lately(), sent, TimeDelta::seconds(7)).await;
+        add_messages(
+            &app,
+            account,
+            within_the_last_hour(),
+            sent,
+            TimeDelta::seconds(7),
+        )
+        .await;
         assert_eq!(health(&app, account).await, "ok", "{account}");
     }
     assert_eq!(issues(&app).await, Vec::<Value>::new());
@@ -163,28 +176,35 @@ async fn a_healthy_hour_is_called_healthy() {
 async fn every_account_with_trouble_is_named_the_worst_first() {
     let app = start_with_history().await;
     let quick = TimeDelta::seconds(6);
-    let failing = Sent {
+    let failing = OutcomeCounts {
         failed: 6,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, KALEYRA, lately(), failing, quick).await;
+    add_messages(&app, KALEYRA, within_the_last_hour(), failing, quick).await;
     // Usually 5 %.
-    let doubled = Sent {
+    let doubled = OutcomeCounts {
         delivered: 180,
         failed: 20,
         unreported: 0,
     };
-    add(&app, SOBOT, lately(), doubled, quick).await;
-    let silent = Sent {
+    add_messages(&app, SOBOT, within_the_last_hour(), doubled, quick).await;
+    let silent = OutcomeCounts {
         unreported: 8,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, ZIXFLOW, lately(), silent, quick).await;
-    let slow = Sent {
+    add_messages(&app, ZIXFLOW, within_the_last_hour(), silent, quick).await;
+    let slow = OutcomeCounts {
         delivered: 20,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, LANCEPILOT, lately(), slow, TimeDelta::seconds(240)).await;
+    add_messages(
+        &app,
+        LANCEPILOT,
+        within_the_last_hour(),
+        slow,
+        TimeDelta::seconds(240),
+    )
+    .await;
 
     let issues = issues(&app).await;
     let texts: Vec<&str> = issues
@@ -220,11 +240,18 @@ async fn every_account_with_trouble_is_named_the_worst_first() {
 #[actix_web::test]
 async fn an_account_that_sends_nothing_is_the_worst() {
     let app = start_with_history().await;
-    let failing = Sent {
+    let failing = OutcomeCounts {
         failed: 6,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, KALEYRA, lately(), failing, TimeDelta::seconds(1)).await;
+    add_messages(
+        &app,
+        KALEYRA,
+        within_the_last_hour(),
+        failing,
+        TimeDelta::seconds(1),
+    )
+    .await;
     let reason = json!({ "reason": "+44 7700 900123 complained" });
     let path = format!("/api/v1/accounts/{SOBOT}/pause");
     assert_eq!(app.post_json(&path, &reason).await.0, 204);
@@ -286,11 +313,11 @@ async fn a_message_counts_when_it_is_first_submitted() {
 #[actix_web::test]
 async fn an_account_whose_callbacks_never_arrive_is_not_healthy() {
     let app = start_app().await;
-    let unanswered = Sent {
+    let unanswered = OutcomeCounts {
         unreported: 7,
-        ..Sent::default()
+        ..OutcomeCounts::default()
     };
-    add(&app, ZIXFLOW, noon(), unanswered, TimeDelta::zero()).await;
+    add_messages(&app, ZIXFLOW, noon(), unanswered, TimeDelta::zero()).await;
     app.advance(TimeDelta::minutes(26));
     assert_eq!(
         page_headline(&app).await,

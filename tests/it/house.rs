@@ -1,7 +1,7 @@
-//! Conventions that fail a test when they are broken: layers, import circles, names, words, documents, the list of providers.
+//! Conventions that fail a test when they are broken: layers, import cycles, names, words, documents, the list of providers.
 
-mod circles;
 mod documents;
+mod import_cycles;
 mod layers;
 mod names;
 mod paths;

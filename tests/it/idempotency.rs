@@ -1,5 +1,6 @@
 //! Requests with one idempotency key: the same meaning is the same request, however it is written.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use base64::Engine;
@@ -12,8 +13,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::harness::app::{
-    App, KALEYRA, LANCEPILOT, SOBOT, image_to, message, read_response, start_app,
+    App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, message, read, read_response, start_app,
 };
+use crate::send_limits::{fields, named};
 
 /// Status, body, and whether it is a repetition.
 async fn post(app: &App, key: &str, body: &str) -> (u16, Value, bool) {
@@ -219,5 +221,58 @@ async fn an_uploaded_file_is_compared_by_its_bytes_whatever_its_name_and_place()
     let parts = vec![json_part(&compact), file(bytes, "a.jpg")];
     assert_eq!(upload(&app, "k", parts).await, (202, first));
     app.run_jobs_until_idle().await;
+    app.finish().await;
+}
+
+fn keyed(app: &App, key: &str, body: &Value) -> reqwest::RequestBuilder {
+    app.request("POST", "/api/v1/messages")
+        .header("idempotency-key", key)
+        .json(body)
+}
+
+#[actix_web::test]
+async fn a_repeated_request_makes_no_second_message() {
+    let app = start_app().await;
+    let body = message(SOBOT, "image");
+    let first = keyed(&app, "k-1", &body).send().await.unwrap();
+    assert!(first.headers().get("idempotency-replayed").is_none());
+    let (_, first) = crate::harness::app::read_response(first).await;
+    app.run_jobs_until_idle().await;
+    let again = keyed(&app, "k-1", &body).send().await.unwrap();
+    assert_eq!(again.headers()["idempotency-replayed"], "true");
+    let (status, again) = crate::harness::app::read_response(again).await;
+    assert_eq!(status, 202);
+    assert_eq!(again, first);
+    let (status, other) = read(keyed(&app, "k-1", &message(SOBOT, "video"))).await;
+    assert_eq!(
+        (status, other["code"].as_str()),
+        (409, Some("idempotency_key_reused"))
+    );
+    // Keys are per account.
+    let (status, _) = read(keyed(&app, "k-1", &message(ZIXFLOW, "image"))).await;
+    assert_eq!(status, 202);
+    let too_long = read(keyed(&app, &"k".repeat(256), &body)).await;
+    assert_eq!(fields(&too_long), named(["Idempotency-Key"]));
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.received(SOBOT).len(), 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn parallel_requests_with_one_key_make_one_message_and_one_call() {
+    let app = start_app().await;
+    let body = message(SOBOT, "image");
+    let requests = (0..32).map(|_| read(keyed(&app, "the-key", &body)));
+    let replies = futures_util::future::join_all(requests).await;
+    let ids: BTreeSet<&str> = replies
+        .iter()
+        .map(|(status, body)| {
+            assert_eq!(*status, 202, "{body}");
+            body["id"].as_str().unwrap()
+        })
+        .collect();
+    assert_eq!(ids.len(), 1);
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.received(SOBOT).len(), 1);
     app.finish().await;
 }

@@ -22,9 +22,7 @@ const COMPLAINTS: &[(&str, &[&str])] = &[
     ),
     (
         "a crash loses what was acknowledged",
-        &[
-            "what_a_killed_process_acknowledged_from_its_spool_is_in_the_journal_after_the_next_start",
-        ],
+        &["callbacks_in_the_spool_of_a_killed_process_are_in_the_journal_after_the_next_start"],
     ),
     (
         "body limits cut or refuse batches of up to 3 MB",

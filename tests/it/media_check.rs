@@ -245,7 +245,7 @@ async fn a_url_is_fetched_once_for_many_messages() {
 }
 
 #[actix_web::test]
-async fn a_host_that_does_not_answer_holds_no_one_up() {
+async fn a_host_that_does_not_answer_delays_no_other_check() {
     let scratch = tempfile::tempdir().unwrap();
     let checker = checker(&scratch);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

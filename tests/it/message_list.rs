@@ -81,7 +81,7 @@ async fn the_last_changed_messages_come_first_on_request() {
 }
 
 #[actix_web::test]
-async fn the_heads_of_the_page_sort_it_and_its_links_keep_order_and_columns() {
+async fn the_column_heads_sort_the_list_and_links_keep_order_and_columns() {
     let (app, ids) = with_messages().await;
     let first = page(&app, "/messages").await;
     assert_eq!(values(&first, "input.select", "value")[0], ids[2]);

@@ -69,7 +69,7 @@ fn is_positive(text: &str, series: &str) -> bool {
 }
 
 #[actix_web::test]
-async fn they_count_callbacks_batches_attempts_messages_and_refusals() {
+async fn metrics_count_callbacks_batches_attempts_messages_and_refusals() {
     let app = start_app().await;
     app.send_image(SOBOT).await;
     app.send_image(KALEYRA).await;

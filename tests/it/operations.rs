@@ -802,7 +802,7 @@ async fn the_demo_moves_messages_of_all_four_providers_and_logs_no_personal_data
 }
 
 #[actix_web::test]
-async fn commands_that_only_look_apply_no_migration() {
+async fn read_only_commands_apply_no_migration() {
     let place = Place::new().await;
     let message = "01a1fc17-40b9-7516-8dba-c587a9e2ecd6";
     let looks: [&[&str]; 2] = [&["verify"], &["explain", message]];

@@ -594,7 +594,7 @@ async fn only_what_the_preview_showed_is_released() {
 }
 
 #[actix_web::test]
-async fn no_other_site_begins_a_rehearsal() {
+async fn another_site_cannot_start_a_dry_run() {
     let app = start_app().await;
     let look = |site: &str| {
         app.request("GET", "/callbacks/replay?outcome=receipts")
@@ -606,7 +606,7 @@ async fn no_other_site_begins_a_rehearsal() {
 }
 
 #[actix_web::test]
-async fn what_a_filter_shows_is_replayed_also_where_only_a_part_was_unparseable() {
+async fn a_filter_replays_every_callback_that_it_lists_even_if_only_a_part_was_unparseable() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;

@@ -162,7 +162,7 @@ async fn a_paused_account_is_paused_for_every_replica() {
 }
 
 #[actix_web::test]
-async fn when_the_one_that_reconciles_dies_another_follows_within_seconds() {
+async fn when_the_reconciling_process_dies_another_takes_over_within_seconds() {
     let app = start_app().await;
     let another = another(&app).await;
     assert_eq!(app.apply_callbacks().await, 0);

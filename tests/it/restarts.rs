@@ -217,7 +217,7 @@ impl Line {
 }
 
 #[actix_web::test]
-async fn what_is_under_way_is_answered_and_what_waits_in_the_socket_meets_the_next_process() {
+async fn requests_in_progress_are_answered_and_waiting_connections_reach_the_next_process() {
     let fleet = Fleet::new(1, NOWHERE).await;
     let program = fleet.start(0);
     let body = |id: &str| json!({ "id": id, "status": "sent" }).to_string();

@@ -1,10 +1,10 @@
-//! What is past its retention goes, in small portions beside everything else; what was not read stays, and what was counted stays counted.
+//! Retention: what is past it is purged, in small batches beside everything else. Unprocessed callbacks stay, and so do counts.
 
 use std::collections::BTreeSet;
 
 use bluetick::cli::purge::{PurgeArguments, run};
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
-use bluetick::domain::ids::CallbackId;
+use bluetick::domain::ids::{CallbackId, MessageId};
 use bluetick::journal::{Journal, PURGE_BATCH_ROWS, PurgeLimit};
 use bluetick::operating::rebuild::{RebuildError, rebuild};
 use bluetick::operating::retention::{PurgeError, PurgeReport, PurgeStep};
@@ -15,7 +15,7 @@ use migration::{JournalMigrator, MigratorTrait};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, message, noon, start_app};
+use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, message, noon, start_app, start_app_with};
 use crate::harness::database::TestDatabase;
 use crate::harness::dump::dump;
 use crate::rebuilding::{assert_same, live, start_chaos, verified};
@@ -119,7 +119,7 @@ async fn partitions(database: &TestDatabase) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn raw_callbacks_go_and_their_receipts_stay() {
+async fn a_purge_removes_raw_callbacks_and_keeps_their_receipts() {
     let app = start_chaos(1).await;
     live(&app).await;
     let before = dump(&app.database).await;
@@ -159,7 +159,7 @@ async fn raw_callbacks_go_and_their_receipts_stay() {
 }
 
 #[actix_web::test]
-async fn what_was_not_read_never_goes_however_old() {
+async fn unprocessed_callbacks_are_never_purged() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
@@ -181,7 +181,7 @@ async fn what_was_not_read_never_goes_however_old() {
 }
 
 #[actix_web::test]
-async fn messages_go_with_all_that_is_theirs_and_counts_stay() {
+async fn a_purge_removes_messages_with_all_their_rows_and_keeps_the_counts() {
     let app = start_chaos(3).await;
     live(&app).await;
     let keyed = app.request("POST", "/api/v1/messages");
@@ -282,6 +282,29 @@ async fn a_message_that_waits_to_be_sent_stays_until_it_is_sent() {
 }
 
 #[actix_web::test]
+async fn a_message_counts_as_purged_only_if_it_is_older_than_a_purged_one() {
+    let app = start_app_with(|_, accounts| {
+        for account in accounts {
+            account.send_before = std::time::Duration::from_hours(24);
+        }
+    })
+    .await;
+    let sent_late = app.send_image(SOBOT).await.parse::<MessageId>().unwrap();
+    app.advance(TimeDelta::hours(5));
+    app.run_jobs_until_idle().await;
+    app.advance(MESSAGES_GONE);
+    assert_eq!(purge(&app).await.rows["messages"], 1);
+
+    let ledger = app.services.store.ledger(app.now()).await.unwrap();
+    assert!(ledger.was_purged(sent_late).await.unwrap());
+    let created_while_it_waited = MessageId::new(noon() + TimeDelta::hours(1));
+    assert!(!ledger.was_purged(created_while_it_waited).await.unwrap());
+    drop(ledger);
+    nothing_disagrees(&app).await;
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn a_late_report_on_a_purged_message_is_not_an_orphan() {
     let app = start_app().await;
     for account in [ZIXFLOW, KALEYRA] {
@@ -328,7 +351,7 @@ fn find_text(value: &Value, words: &str) -> Option<String> {
 }
 
 #[actix_web::test]
-async fn quarantine_shows_its_copy_until_messages_of_that_time_go() {
+async fn quarantine_keeps_its_copy_as_long_as_messages_of_that_time() {
     let app = start_app().await;
     app.deliver_callback(SOBOT, &json!({ "gibberish": 1 }))
         .await;
@@ -368,7 +391,7 @@ async fn quarantine_shows_its_copy_until_messages_of_that_time_go() {
 }
 
 #[actix_web::test]
-async fn windows_links_leases_and_the_audit_have_their_ends() {
+async fn windows_links_leases_and_audit_entries_are_purged() {
     let app = start_app().await;
     let now = app.now();
     app.services.store.create_sign_in_link(now).await.unwrap();
@@ -401,7 +424,7 @@ async fn windows_links_leases_and_the_audit_have_their_ends() {
 }
 
 #[actix_web::test]
-async fn one_process_removes_at_a_time_and_none_during_a_rebuild() {
+async fn one_process_purges_at_a_time_and_none_during_a_rebuild() {
     let app = start_chaos(2).await;
     live(&app).await;
     app.advance(CALLBACKS_GONE);
@@ -480,7 +503,7 @@ async fn an_interrupted_purge_continues_where_it_ended() {
 }
 
 #[actix_web::test]
-async fn a_portion_is_small_and_ends_where_something_younger_lies() {
+async fn a_purge_batch_is_small_and_ends_before_a_younger_callback() {
     let database = TestDatabase::new().await;
     if database.is_postgres() {
         return;
@@ -546,7 +569,7 @@ async fn a_purge_beside_live_ingest_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn files_give_back_what_is_free_in_them() {
+async fn a_purge_returns_free_pages_of_the_files() {
     let app = start_app().await;
     if app.database.is_postgres() {
         return app.finish().await;
@@ -572,7 +595,7 @@ async fn files_give_back_what_is_free_in_them() {
 }
 
 #[actix_web::test]
-async fn on_postgres_days_are_made_ahead_and_dropped_whole_once_read() {
+async fn on_postgres_partitions_are_created_ahead_and_dropped_once_processed() {
     let database = TestDatabase::new().await;
     if !database.is_postgres() {
         return;
@@ -644,7 +667,7 @@ async fn on_postgres_days_are_made_ahead_and_dropped_whole_once_read() {
 }
 
 #[actix_web::test]
-async fn what_comes_late_out_of_a_spool_is_read_in_its_turn_whatever_its_day() {
+async fn callbacks_from_an_old_spool_are_processed_in_order() {
     let database = TestDatabase::new().await;
     let journal = Journal::open(database.journal().await).await.unwrap();
     let mut position = 0;
@@ -675,7 +698,7 @@ async fn what_comes_late_out_of_a_spool_is_read_in_its_turn_whatever_its_day() {
 }
 
 #[actix_web::test]
-async fn a_journal_that_was_in_one_is_parted_and_put_together_again() {
+async fn an_unpartitioned_journal_is_partitioned_and_merged_again() {
     let database = TestDatabase::new().await;
     let pools = database.empty_journal().await;
     JournalMigrator::up(pools.writer(), Some(1)).await.unwrap();
@@ -703,7 +726,7 @@ async fn a_journal_that_was_in_one_is_parted_and_put_together_again() {
 }
 
 #[actix_web::test]
-async fn the_command_prints_what_goes_and_the_cutoff() {
+async fn the_command_prints_what_is_purged_and_the_cutoff() {
     let app = start_app().await;
     app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;

@@ -106,7 +106,7 @@ async fn a_message_that_waits_longer_than_send_before_expires() {
 }
 
 #[actix_web::test]
-async fn what_expired_while_no_process_ran_is_never_submitted() {
+async fn a_message_that_expired_while_no_process_ran_is_never_submitted() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     app.advance(TimeDelta::hours(2));
@@ -616,7 +616,7 @@ async fn an_uncertain_message_can_be_sent_again_once() {
 }
 
 #[actix_web::test]
-async fn what_arrived_or_still_waits_is_not_sent_again() {
+async fn a_message_that_arrived_or_still_waits_is_not_sent_again() {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     let path = format!("/api/v1/messages/{id}/resend");

@@ -240,7 +240,7 @@ async fn every_route_admits_only_the_callers_that_the_table_names() {
 }
 
 #[actix_web::test]
-async fn no_caller_gets_an_answer_to_a_method_that_the_table_does_not_name() {
+async fn no_caller_may_use_a_method_that_the_table_does_not_name() {
     let app = start_app().await;
     let visitors = visitors(&app).await;
     let known: BTreeSet<(&str, &str)> = routes()

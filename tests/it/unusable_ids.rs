@@ -167,7 +167,7 @@ async fn a_placeholder_is_no_id_and_joins_no_messages() {
 }
 
 #[actix_web::test]
-async fn a_placeholder_is_no_id_in_any_dialect() {
+async fn a_placeholder_is_no_id_at_any_provider() {
     let app = start_app().await;
     for placeholder in placeholders() {
         let status = json!({ "id": placeholder, "status": "failed" });

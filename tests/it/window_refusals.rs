@@ -9,7 +9,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::harness::app::{App, KALEYRA, SOBOT, image_to, noon, read, start_app, start_app_with};
-use crate::windows::{PHONE, receive_inbound, window, written};
+use crate::windows::{PHONE, receive_inbound, rfc3339, window};
 
 async fn app_with(policy: WindowPolicy) -> App {
     start_app_with(|_, accounts| {
@@ -91,7 +91,7 @@ async fn a_failure_because_of_the_window_closes_it_until_the_customer_writes_aga
         report(&app, &failure(&wamid, code, closed_at)).await;
         assert_eq!(
             window(&app, SOBOT, PHONE).await,
-            json!({ "state": "closed", "expires_at": written(closed_at) }),
+            json!({ "state": "closed", "expires_at": rfc3339(closed_at) }),
         );
         let (status, _) = app
             .post_json("/api/v1/messages", &image_to(SOBOT, PHONE))

@@ -1,4 +1,5 @@
-//! The 24 hours after a customer's message: opened by inbound callbacks of every provider, queried, and shown when sending.
+//! The 24-hour window after a customer's message: opened by inbound callbacks of every provider, queried,
+//! and shown when sending.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -59,7 +60,7 @@ pub(crate) async fn window(app: &App, account: &str, phone: &str) -> Value {
         .await
 }
 
-pub(crate) fn written(at: DateTime<Utc>) -> String {
+pub(crate) fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
@@ -86,7 +87,7 @@ async fn a_customers_message_opens_the_window_whichever_provider_posts_it() {
             json!({ "state": "unknown" })
         );
         receive_inbound(&app, account, PHONE, wrote).await;
-        let open = json!({ "state": "open", "expires_at": written(wrote + TimeDelta::hours(24)) });
+        let open = json!({ "state": "open", "expires_at": rfc3339(wrote + TimeDelta::hours(24)) });
         for spelling in [PHONE, "+447700900123", "%2B44%207700%20900123"] {
             assert_eq!(window(&app, account, spelling).await, open, "{account}");
         }
@@ -94,7 +95,7 @@ async fn a_customers_message_opens_the_window_whichever_provider_posts_it() {
     app.advance(TimeDelta::hours(24));
     for account in ACCOUNTS {
         let closed =
-            json!({ "state": "closed", "expires_at": written(wrote + TimeDelta::hours(24)) });
+            json!({ "state": "closed", "expires_at": rfc3339(wrote + TimeDelta::hours(24)) });
         assert_eq!(window(&app, account, PHONE).await, closed, "{account}");
     }
     app.finish().await;
@@ -127,7 +128,7 @@ async fn an_older_message_that_comes_late_does_not_shorten_the_window() {
     for at in [older, newer, older] {
         receive_inbound(&app, SOBOT, PHONE, at).await;
     }
-    let expected = json!({ "state": "open", "expires_at": written(newer + TimeDelta::hours(24)) });
+    let expected = json!({ "state": "open", "expires_at": rfc3339(newer + TimeDelta::hours(24)) });
     assert_eq!(window(&app, SOBOT, PHONE).await, expected);
     app.finish().await;
 }
@@ -135,7 +136,7 @@ async fn an_older_message_that_comes_late_does_not_shorten_the_window() {
 #[actix_web::test]
 async fn an_unbelievable_time_is_replaced_by_ours() {
     let app = start_app().await;
-    let ours = json!({ "state": "open", "expires_at": written(noon() + TimeDelta::hours(24)) });
+    let ours = json!({ "state": "open", "expires_at": rfc3339(noon() + TimeDelta::hours(24)) });
     for at in [DateTime::UNIX_EPOCH, noon() + TimeDelta::days(400)] {
         receive_inbound(&app, LANCEPILOT, PHONE, at).await;
         assert_eq!(window(&app, LANCEPILOT, PHONE).await, ours);

@@ -14,11 +14,11 @@ use crate::journal::{self, Journal, spool};
 use crate::operating::actions::Decision;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::copy_uploads;
-use crate::operating::backup::doubted::Doubted;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
     CONNECTIONS, JOURNAL_FILE, MAIN_FILE, STAGING_FOLDER, UPLOADS_FOLDER, database_url,
 };
+use crate::operating::backup::possibly_sent::PossiblySent;
 use crate::operating::backup::restore::RestoreTarget;
 use crate::operating::backup::restored_access::RestoredAccess;
 use crate::store::Store;
@@ -26,7 +26,7 @@ use crate::store::Store;
 /// What was restored, and what is missing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AcceptedLoss {
-    pub doubted: Doubted,
+    pub possibly_sent: PossiblySent,
     pub access: RestoredAccess,
     /// Callbacks that were processed and that the journal does not have.
     pub missing_callbacks: u64,
@@ -121,17 +121,17 @@ async fn reconcile_opened(
     // Later callbacks must not get the numbers of the missing ones, which count as processed.
     journal.skip_to(position).await?;
     let reason = "restored from a copy of the data folder: it may have been sent";
-    let doubted = Doubted::note(store, target.queued, reason, decision).await?;
+    let possibly_sent = PossiblySent::mark(store, target.queued, reason, decision).await?;
     let access = RestoredAccess::note(store, decision).await?;
     let action = Action {
         detail: Some(format!(
-            "from a copy, with loss accepted; {doubted}, {missing} callbacks are missing; {access}"
+            "from a copy, with loss accepted; {possibly_sent}, {missing} callbacks are missing; {access}"
         )),
         ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     Ok(AcceptedLoss {
-        doubted,
+        possibly_sent,
         access,
         missing_callbacks: missing,
         unprocessed: u64::try_from(state.end - position).unwrap_or_default(),

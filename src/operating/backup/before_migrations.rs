@@ -10,7 +10,7 @@ use crate::db::pools::Pools;
 use crate::journal;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::{copy_spool, copy_uploads};
-use crate::operating::backup::existing::{list_backups, remove_backup};
+use crate::operating::backup::existing_backups::{list_backups, remove_backup};
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
     JOURNAL_FILE, MAIN_FILE, MANIFEST_FILE, UPLOADS_FOLDER, folder_name, is_ours,

@@ -9,12 +9,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::domain::audit_action::{Action, Verb};
 use crate::operating::actions::Decision;
 use crate::operating::backup::backup_error::BackupError;
-use crate::operating::backup::doubted::Doubted;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
     CONNECTIONS, JOURNAL_FILE, MAIN_FILE, STAGING_FOLDER, UPLOADS_FOLDER, database_url,
 };
 use crate::operating::backup::manifest::Manifest;
+use crate::operating::backup::possibly_sent::PossiblySent;
 use crate::operating::backup::restored_access::RestoredAccess;
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
@@ -29,7 +29,7 @@ pub struct RestoreTarget<'a> {
 
 pub struct RestoreReport {
     pub manifest: Manifest,
-    pub doubted: Doubted,
+    pub possibly_sent: PossiblySent,
     pub access: RestoredAccess,
 }
 
@@ -54,11 +54,12 @@ pub async fn restore_backup(
         fs::remove_dir_all(&staging).map_err(BackupError::at(&staging))?;
     }
     copy_checked(backup, &staging, &manifest)?;
-    let (doubted, access) = doubt_restored(&staging, &manifest, target.queued, decision).await?;
+    let (possibly_sent, access) =
+        mark_possibly_sent(&staging, &manifest, target.queued, decision).await?;
     move_into_place(&staging, target.data_dir, &manifest)?;
     Ok(RestoreReport {
         manifest,
-        doubted,
+        possibly_sent,
         access,
     })
 }
@@ -96,27 +97,27 @@ fn check_name(name: &str) -> Result<(), BackupError> {
     })
 }
 
-async fn doubt_restored(
+async fn mark_possibly_sent(
     staging: &Path,
     manifest: &Manifest,
     queued: QueuedMessages,
     decision: &Decision<'_>,
-) -> Result<(Doubted, RestoredAccess), BackupError> {
+) -> Result<(PossiblySent, RestoredAccess), BackupError> {
     let url = database_url(staging);
     let store = Store::open(&url, CONNECTIONS).await?;
     store.check_schema().await?;
     store.migrate().await?;
     let taken_at = seconds(manifest.taken_at);
     let reason = format!("restored from a backup taken at {taken_at}: it may have been sent");
-    let doubted = Doubted::note(&store, queued, &reason, decision).await?;
+    let possibly_sent = PossiblySent::mark(&store, queued, &reason, decision).await?;
     let access = RestoredAccess::note(&store, decision).await?;
     let action = Action {
-        detail: Some(format!("taken at {taken_at}; {doubted}; {access}")),
+        detail: Some(format!("taken at {taken_at}; {possibly_sent}; {access}")),
         ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     store.close().await?;
-    Ok((doubted, access))
+    Ok((possibly_sent, access))
 }
 
 /// The main database last: without it `serve` starts with nothing that could be sent.

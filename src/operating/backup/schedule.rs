@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::BackupSchedule;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::{BackupSource, create_backup};
-use crate::operating::backup::existing::{list_backups, remove_backup};
+use crate::operating::backup::existing_backups::{list_backups, remove_backup};
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{MANIFEST_FILE, folder_name, is_ours};
 use crate::operating::backup::manifest::Manifest;

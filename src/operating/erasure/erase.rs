@@ -27,8 +27,8 @@ use crate::store::erasure_sweep::{SWEPT, Sweep};
 
 /// Messages erased in one transaction.
 const BATCH: u64 = 50;
-/// How long another process may take to process what it has received.
-const PATIENCE: u32 = 300;
+/// Pauses while another process has received callbacks left to process.
+const PAUSES_LIMIT: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,7 +94,7 @@ async fn catch_up(services: &Services) -> Result<i64, ErasureError> {
         return Err(ErasureError::Rebuilding);
     }
     let folder = &services.config.data_dir;
-    for _ in 0..PATIENCE {
+    for _ in 0..PAUSES_LIMIT {
         let is_spooled = spool::holds_records(folder).map_err(ErasureError::at(folder))?;
         let position = services.store.position().await?;
         if !is_spooled && services.journal.end().await? <= position {

@@ -4,3 +4,4 @@ pub mod manage_tokens;
 pub mod manage_users;
 pub mod password;
 pub mod password_sign_in;
+pub mod sign_in_throttle;

@@ -1,33 +1,20 @@
 //! Signs in with a password: throttled, and in the same time for addresses without a user.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::attempt_limit::{AttemptLimit, AttemptWait};
+use crate::domain::keyed_limit::LimitWait;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, User};
 use crate::operating::people::password::{self, PasswordError};
+use crate::operating::people::sign_in_throttle::SignInThrottle;
 use crate::store::Store;
 use crate::store::sessions::{NewSession, SignInOrigin};
 use crate::store::sign_in_links::sign_in_action;
 
-/// Failed attempts within [`WINDOW`], whatever address they come from.
-const PER_USER: u32 = 10;
-/// Failed attempts within [`WINDOW`], whatever user they name.
-const PER_ADDRESS: u32 = 30;
-const WINDOW: TimeDelta = TimeDelta::minutes(15);
 /// Of an e-mail address or a password that is not even checked, in bytes.
 const INPUT_LIMIT: usize = 1_024;
-
-/// The failed attempts of this process.
-#[derive(Debug)]
-pub struct SignInThrottle {
-    users: Mutex<AttemptLimit<String>>,
-    addresses: Mutex<AttemptLimit<String>>,
-}
 
 #[derive(Debug, Error)]
 pub enum SignInError {
@@ -35,39 +22,11 @@ pub enum SignInError {
     #[error("the e-mail address or the password is wrong")]
     Wrong,
     #[error("too many attempts")]
-    TooMany(AttemptWait),
+    TooMany(LimitWait),
     #[error(transparent)]
     Password(#[from] PasswordError),
     #[error(transparent)]
     Store(#[from] db::Error),
-}
-
-impl Default for SignInThrottle {
-    fn default() -> Self {
-        Self {
-            users: Mutex::new(AttemptLimit::new(PER_USER, WINDOW)),
-            addresses: Mutex::new(AttemptLimit::new(PER_ADDRESS, WINDOW)),
-        }
-    }
-}
-
-impl SignInThrottle {
-    /// Counts the attempt before the password is checked, so that simultaneous ones count, too.
-    fn admit(&self, user: &str, address: &str, now: DateTime<Utc>) -> Result<(), AttemptWait> {
-        let (mut users, mut addresses) = (lock(&self.users), lock(&self.addresses));
-        users.check(&user.to_owned(), now)?;
-        addresses.admit(&address.to_owned(), now)?;
-        users.admit(&user.to_owned(), now)
-    }
-
-    fn note_success(&self, user: &str, address: &str) {
-        lock(&self.users).forget(&user.to_owned());
-        lock(&self.addresses).give_back(&address.to_owned());
-    }
-}
-
-fn lock(limit: &Mutex<AttemptLimit<String>>) -> MutexGuard<'_, AttemptLimit<String>> {
-    limit.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts a session. `network` is what attempts are counted by: the client's address, or its network.

@@ -11,6 +11,7 @@ use crate::domain::ids::AccountId;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::reconcile::account_rejections::pause_accounts;
+use crate::receiving::reconcile::apply_callbacks::AppliedBatch;
 use crate::receiving::reconcile::callback_batch::{CallbackBatch, ProcessingPass};
 use crate::receiving::reconcile::processing_marker::MarkedStage;
 use crate::receiving::reconcile::reconciler::Reconciler;
@@ -113,12 +114,7 @@ impl Reconciler {
             .apply_all(ledger, batch, &OperatorDecisions::default())
             .await?;
         pause_accounts(ledger, &applied.rejections).await?;
-        ledger.record_id_remarks(&applied.id_remarks).await?;
-        ledger
-            .record_outcomes(applied.outcomes, applied.quarantined, position)
-            .await?;
-        self.separate_messages(ledger).await?;
-        Ok(applied.links)
+        self.record_applied(ledger, applied, position).await
     }
 
     /// Includes callbacks that operators released since. Does not pause accounts: a rejection that
@@ -144,6 +140,15 @@ impl Reconciler {
             })
             .collect();
         let applied = self.apply_all(ledger, &parsed, &decisions).await?;
+        self.record_applied(ledger, applied, position).await
+    }
+
+    async fn record_applied(
+        &self,
+        ledger: &mut Ledger,
+        applied: AppliedBatch,
+        position: (i64, i64),
+    ) -> Result<NamedLinks, db::Error> {
         ledger.record_id_remarks(&applied.id_remarks).await?;
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)

@@ -78,7 +78,7 @@ fn receipts_have_a_ceiling_too() {
 }
 
 #[test]
-fn what_arrived_before_an_outage_uses_nothing_of_the_present_hour() {
+fn callbacks_from_before_an_outage_do_not_count_in_the_current_hour() {
     let limits = limits();
     let ceiling = receipt_ceiling(MINIMUM_CEILING);
     let later = noon() + TimeDelta::hours(1);

@@ -45,7 +45,7 @@ fn every_encoding_has_a_limit() {
 }
 
 #[test]
-fn bytes_decide_whatever_the_label_says() {
+fn the_bytes_of_a_body_decide_its_encoding_and_not_its_label() {
     let text = "{\"id\":\"wamid.1\",\"name\":\"Zoë\"}".as_bytes();
     let latin: &[u8] = b"id=wamid.1&name=Zo\xeb";
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());

@@ -9,10 +9,10 @@ use crate::domain::account_limit::AccountLimit;
 use crate::domain::campaign::CampaignId;
 use crate::domain::cost::Cost;
 use crate::reporting::bucketed_statistics::day_start;
-use crate::reporting::costs::free_deliveries::{FreeDeliveries, QUARTER};
+use crate::reporting::costs::free_deliveries::FreeDeliveries;
 use crate::reporting::costs::months::{month_after, month_start};
 use crate::reporting::costs::pricer::Pricer;
-use crate::store::bucket_counts::Period;
+use crate::store::bucket_counts::{Period, QUARTER};
 use crate::store::charges::ChargeCount;
 
 /// The cost of deliveries that cost the same.
@@ -28,7 +28,7 @@ pub struct CostSum {
 }
 
 impl Pricer {
-    /// Sums the messages created within a period, separately for each part that begins at one of
+    /// Sums the messages that count in a period, separately for each part that begins at one of
     /// `starts`. `starts` is sorted and begins with the start of the period.
     pub async fn sum(
         &mut self,

@@ -1,9 +1,9 @@
 //! Which deliveries of a sender are the free ones of a month: the first of those that need a rate, in
-//! the order in which the messages were created.
+//! the order in which the messages were first attempted.
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::db::Error;
 use crate::domain::account_limit::AccountLimit;
@@ -12,11 +12,8 @@ use crate::domain::charge::Charge;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::store::Store;
-use crate::store::bucket_counts::Period;
+use crate::store::bucket_counts::{Period, QUARTER};
 use crate::store::charges::ChargeCount;
-
-/// The resolution of the counts.
-pub(super) const QUARTER: TimeDelta = TimeDelta::minutes(15);
 
 /// The free deliveries of one sender in one month.
 pub(super) type SenderMonth = (AccountId, String, DateTime<Utc>);

@@ -20,45 +20,31 @@ pub struct MessageCharge {
     deliveries: i64,
 }
 
-impl From<&Message> for MessageCharge {
-    fn from(message: &Message) -> Self {
-        Self {
-            id: message.id,
-            counted_at: message.counted_at,
-            charge: Charge::new(
-                message.account.clone(),
-                message.sender.as_deref(),
-                charged_country(
-                    message.recipient.as_deref(),
-                    message.erased_country.as_deref(),
-                )
-                .as_deref(),
-                (&message.pricing).into(),
-            ),
-            deliveries: message.deliveries,
+/// Both row types have the fields that a charge depends on.
+macro_rules! charge_of {
+    ($($message:ty),+) => {$(
+        impl From<&$message> for MessageCharge {
+            fn from(message: &$message) -> Self {
+                Self {
+                    id: message.id,
+                    counted_at: message.counted_at,
+                    charge: Charge::new(
+                        message.account.clone(),
+                        message.sender.as_deref(),
+                        charged_country(
+                            message.recipient.as_deref(),
+                            message.erased_country.as_deref(),
+                        )
+                        .as_deref(),
+                        (&message.pricing).into(),
+                    ),
+                    deliveries: message.deliveries,
+                }
+            }
         }
-    }
+    )+};
 }
-
-impl From<&ExportedMessage> for MessageCharge {
-    fn from(message: &ExportedMessage) -> Self {
-        Self {
-            id: message.id,
-            counted_at: message.counted_at,
-            charge: Charge::new(
-                message.account.clone(),
-                message.sender.as_deref(),
-                charged_country(
-                    message.recipient.as_deref(),
-                    message.erased_country.as_deref(),
-                )
-                .as_deref(),
-                (&message.pricing).into(),
-            ),
-            deliveries: message.deliveries,
-        }
-    }
-}
+charge_of!(Message, ExportedMessage);
 
 impl Pricer {
     /// In the order of the messages.

@@ -30,12 +30,15 @@ impl ExportFormat {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
-            Self::Ndjson => "application/x-ndjson",
+            Self::Ndjson => NDJSON_TYPE,
             Self::Xlsx => XLSX_TYPE,
         }
     }
 }
 
+/// Without its charset.
+pub const CSV_TYPE: &str = "text/csv";
+pub const NDJSON_TYPE: &str = "application/x-ndjson";
 pub const XLSX_TYPE: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 /// What exports read from and write to.

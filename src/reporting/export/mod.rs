@@ -15,7 +15,8 @@ mod xlsx;
 pub use columns::PricedMessage;
 pub use csv::{ByteOrderMark, escape_formula};
 pub use export_request::{
-    ExportChunk, ExportError, ExportFormat, ExportRequest, Exporter, XLSX_TYPE,
+    CSV_TYPE, ExportChunk, ExportError, ExportFormat, ExportRequest, Exporter, NDJSON_TYPE,
+    XLSX_TYPE,
 };
 
 use futures_util::future::Either;

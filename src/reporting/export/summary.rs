@@ -13,9 +13,10 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::enum_words::{UnknownWord, enum_words};
-use crate::reporting::delivery_summary::{Interval, SummaryFigures, SummaryGroup};
+use crate::reporting::delivery_summary::{Dimension, Interval, SummaryFigures, SummaryGroup};
 use crate::reporting::export::csv::{ByteOrderMark, byte_order_mark, escape_formula, write};
 use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io, new_workbook};
+use crate::reporting::summary_report::SummaryReport;
 
 /// The columns before the states.
 const FIRST_COLUMNS: [&str; 4] = ["day", "account", "kind", "messages"];
@@ -50,24 +51,37 @@ pub enum SummaryFormat {
 enum_words!(SummaryFormat, "a format");
 
 /// A summary and what a file says about it.
-#[derive(Clone, Copy, Debug)]
-pub struct SummaryFile<'a> {
-    pub rows: &'a BTreeMap<SummaryGroup, SummaryFigures>,
-    pub total: &'a SummaryFigures,
-    pub interval: Interval,
-    pub zone: Tz,
-    pub as_of: DateTime<Utc>,
-    pub from: DateTime<Utc>,
-    pub to: DateTime<Utc>,
+#[derive(Clone, Debug)]
+pub struct SummaryFile {
+    rows: BTreeMap<SummaryGroup, SummaryFigures>,
+    total: SummaryFigures,
+    interval: Interval,
+    zone: Tz,
+    as_of: DateTime<Utc>,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
 }
 
-impl SummaryFile<'_> {
+impl SummaryFile {
+    /// `by` names the parts that have rows of their own besides the interval.
+    pub fn new(report: &SummaryReport, by: &[Dimension]) -> Self {
+        Self {
+            rows: report.sums.by_interval(by),
+            total: report.sums.total(),
+            interval: report.interval,
+            zone: report.zone,
+            as_of: report.as_of,
+            from: report.period.from,
+            to: report.period.to,
+        }
+    }
+
     pub fn write_csv(&self, mark: ByteOrderMark) -> Vec<u8> {
         let mut bytes = byte_order_mark(mark);
         let currencies = self.currencies();
         write(&mut bytes, |writer| {
             writer.write_record(columns(&currencies))?;
-            for (group, figures) in self.rows {
+            for (group, figures) in &self.rows {
                 for value in self.values(group, figures, &currencies) {
                     writer.write_field(escape_formula(&text(value)).as_bytes())?;
                 }
@@ -85,10 +99,10 @@ impl SummaryFile<'_> {
         let named = columns(&currencies).into_iter();
         let columns = named.map(|name| (name, 14.0)).collect();
         let mut sheet = SheetWriter::begin(&mut workbook, "Summary", columns)?;
-        for (group, figures) in self.rows {
+        for (group, figures) in &self.rows {
             sheet.add(self.values(group, figures, &currencies))?;
         }
-        let mut total = self.values(&SummaryGroup::default(), self.total, &currencies);
+        let mut total = self.values(&SummaryGroup::default(), &self.total, &currencies);
         if let Some(first) = total.first_mut() {
             *first = Value::Text("Total".to_owned());
         }
@@ -101,7 +115,7 @@ impl SummaryFile<'_> {
     }
 
     fn currencies(&self) -> BTreeSet<String> {
-        let totals = self.rows.values().chain([self.total]);
+        let totals = self.rows.values().chain([&self.total]);
         totals
             .flat_map(|figures| figures.cost.totals.iter())
             .map(|(currency, _)| currency.to_owned())

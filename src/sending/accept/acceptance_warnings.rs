@@ -43,10 +43,10 @@ impl Acceptor {
             QueuePart::Whole
         };
         let limit = checked.time_left(now)?;
-        let outlook = self
-            .outlook
-            .list_warnings(&self.store, account, ahead, limit, now);
-        warnings.extend(outlook.await?);
+        let of_queue = self
+            .queue_warnings
+            .list(&self.store, account, ahead, limit, now);
+        warnings.extend(of_queue.await?);
         Ok(warnings)
     }
 }

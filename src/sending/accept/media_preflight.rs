@@ -15,10 +15,10 @@ use crate::sending::accept::media_fields;
 use crate::sending::accept::message_input::MessageInput;
 use crate::sending::media_check::{MediaPurpose, check_file};
 
-/// How long a request may wait for the host of its media.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// If the message is refused otherwise, and for many messages.
-const LONG_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request waits for the host of its media if the account only warns.
+const WARN_TIMEOUT: Duration = Duration::from_secs(2);
+/// If the account refuses wrong media, and for the media of many messages.
+const REFUSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Acceptor {
     /// A warning for each rule that the media breaks, or a refusal that lists them.
@@ -28,10 +28,10 @@ impl Acceptor {
         account: &Account,
         draft: &MessageDraft,
     ) -> Result<Vec<MessageWarning>, AcceptError> {
-        let patience = match account.preflight {
+        let timeout = match account.preflight {
             Preflight::Off => return Ok(Vec::new()),
-            Preflight::Warn => PATIENCE,
-            Preflight::Refuse => LONG_PATIENCE,
+            Preflight::Warn => WARN_TIMEOUT,
+            Preflight::Refuse => REFUSE_TIMEOUT,
         };
         let purpose = MediaPurpose {
             kind: Some(draft.media.kind),
@@ -41,7 +41,7 @@ impl Acceptor {
         let (field, findings) = match (&draft.media.source, &input.upload) {
             (MediaSource::Url(url), None) => (
                 "media.url",
-                self.media.check_url(url, purpose, patience).await,
+                self.media.check_url(url, purpose, timeout).await,
             ),
             (_, Some(upload)) => (
                 "file",
@@ -72,7 +72,7 @@ impl Acceptor {
             mime_type: media.mime_type.as_deref(),
             provider: Some(account.provider()),
         };
-        let findings = self.media.check_url(url, purpose, LONG_PATIENCE).await;
+        let findings = self.media.check_url(url, purpose, REFUSE_TIMEOUT).await;
         judge(account, "media.url", &findings)
     }
 }

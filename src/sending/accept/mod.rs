@@ -40,7 +40,7 @@ use crate::keys::Keys;
 use crate::sending::accept::acceptance_writer::{AcceptanceWriter, WaitingMessage};
 use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::media_check::MediaChecker;
-use crate::sending::queue_outlook::QueueOutlook;
+use crate::sending::queue_warnings::QueueWarnings;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
 use crate::store::message_acceptance::{Accepted, ErasedKey, IdempotencyKey};
@@ -67,7 +67,7 @@ pub struct Acceptor {
     accounts: Arc<BTreeMap<AccountId, Account>>,
     keys: Arc<Keys>,
     uploads: UploadStorage,
-    outlook: QueueOutlook,
+    queue_warnings: QueueWarnings,
     media: MediaChecker,
     writer: AcceptanceWriter,
 }
@@ -87,7 +87,7 @@ impl Acceptor {
             accounts,
             keys,
             uploads,
-            outlook: QueueOutlook::default(),
+            queue_warnings: QueueWarnings::default(),
             media,
         }
     }

@@ -13,15 +13,15 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::MessageDraft;
 use crate::sending::accept::{Acceptor, InvalidField};
 use crate::sending::campaign::recipient_content::{RecipientContent, column_of, row_key};
-use crate::sending::campaign::recipient_rows::{ReadRow, RecipientRows, RowFormat, RowsError};
+use crate::sending::campaign::recipient_rows::{
+    ROWS_LIMIT, ReadRow, RecipientRows, RowFormat, RowsError,
+};
 use crate::store::Store;
 use crate::store::campaigns::NewRecipient;
 use crate::store::ledger::Ledger;
 
 /// Rejected rows that a report lists.
 pub const REJECTIONS_LISTED: usize = 1000;
-/// Rows of one upload.
-const ROWS_LIMIT: u64 = 1_000_000;
 /// Rows of one transaction.
 const GROUP: usize = 256;
 

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-/// Bytes of one row: every field at its limit fits.
-const ROW_LIMIT: usize = 64 * 1024;
+/// The longest row: every field at its limit fits.
+const ROW_BYTES: usize = 64 * 1024;
 /// Lines of one row: texts in quotes may have line breaks.
 const LINES_PER_ROW: usize = 100;
 
@@ -63,7 +63,7 @@ impl<R: BufRead> RecipientLines<R> {
         while open {
             let next = self.take_line()?;
             let fits = next.as_ref().and_then(|next| next.bytes.as_ref());
-            let fits = fits.filter(|next| bytes.len() + next.len() <= ROW_LIMIT);
+            let fits = fits.filter(|next| bytes.len() + next.len() <= ROW_BYTES);
             let Some(part) = fits.filter(|_| more.len() < LINES_PER_ROW) else {
                 more.extend(next);
                 for line in more.into_iter().rev() {
@@ -96,7 +96,7 @@ impl<R: BufRead> RecipientLines<R> {
             any = true;
             let end = chunk.iter().position(|byte| *byte == b'\n');
             let taken = end.map_or(chunk.len(), |end| end + 1);
-            fits = fits && bytes.len() + taken <= ROW_LIMIT;
+            fits = fits && bytes.len() + taken <= ROW_BYTES;
             if fits {
                 bytes.extend_from_slice(&chunk[..taken]);
             }
@@ -120,7 +120,7 @@ impl<R: BufRead> RecipientLines<R> {
 }
 
 fn too_long() -> String {
-    format!("is longer than {ROW_LIMIT} bytes")
+    format!("is longer than {ROW_BYTES} bytes")
 }
 
 /// Whether a text in quotes is open after these bytes; `open` says whether one is before them. A
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_long_line_is_skipped() {
-        let text = format!("a\n{}\nb\n", "x".repeat(3 * ROW_LIMIT));
+        let text = format!("a\n{}\nb\n", "x".repeat(3 * ROW_BYTES));
         let found = rows(&text);
         assert_eq!(found.len(), 3);
         assert_eq!(found[1], (2, Err(())));

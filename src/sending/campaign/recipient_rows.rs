@@ -20,6 +20,8 @@ const KNOWN: [&str; 8] = [
     "ref2",
     "client_reference",
 ];
+/// Rows of a file; its import stops there.
+pub(super) const ROWS_LIMIT: u64 = 1_000_000;
 /// Columns of a file.
 const COLUMNS_LIMIT: usize = 100;
 /// The field of errors about a whole row.

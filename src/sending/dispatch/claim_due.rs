@@ -14,7 +14,7 @@ use crate::domain::send_flow::{Readiness, SendFlow};
 use crate::providers::{self, SendStep};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
 use crate::sending::dispatch::{Dispatcher, report_token};
-use crate::sending::pace::{self, InFlightPermit};
+use crate::sending::in_flight_limit::{self, InFlightPermit};
 use crate::sending::transcript;
 use crate::store::ledger::Ledger;
 use crate::store::send_queue::Claim;
@@ -133,7 +133,7 @@ impl Dispatcher {
         self.claim_group(account, prepared, permits, allowance, start)
             .await?;
         Ok(more.then(|| match allowance.rate {
-            Some(rate) => allowance.until - pace::lookahead(account, rate) / 2,
+            Some(rate) => allowance.until - in_flight_limit::lookahead(account, rate) / 2,
             None => allowance.now,
         }))
     }
@@ -198,7 +198,7 @@ impl Dispatcher {
             let ahead = if self.steady_clock.is_simulated() {
                 TimeDelta::zero()
             } else {
-                pace::lookahead(account, rate)
+                in_flight_limit::lookahead(account, rate)
             };
             allowance.until = now + ahead;
             let slots = flow

@@ -7,7 +7,7 @@ use crate::domain::ids::{AttemptId, MessageId};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider_account::Account;
 use crate::providers::SendStep;
-use crate::sending::pace::InFlightPermit;
+use crate::sending::in_flight_limit::InFlightPermit;
 
 #[derive(Debug)]
 pub struct ClaimedMessage {

@@ -175,18 +175,14 @@ impl Dispatcher {
         };
         let attempt = ledger.find_open_attempt(id).await?;
         let is_unsent = attempt.is_some_and(|attempt| dead.is_unsent(&ledger, id, attempt));
-        let (outcome, detail) = if is_unsent {
-            (AttemptOutcome::Postponed, NOT_BEGUN)
-        } else {
-            (AttemptOutcome::Unclear, NOT_RECORDED)
-        };
         if let Some(attempt) = attempt {
-            let exchange = Exchange {
-                outcome,
-                http_status: None,
-                duration_ms: 0,
-                reply: None,
-                detail: Some(detail.to_owned()),
+            let exchange = if is_unsent {
+                Exchange {
+                    outcome: AttemptOutcome::Postponed,
+                    ..Exchange::without_reply(NOT_BEGUN)
+                }
+            } else {
+                Exchange::without_reply(NOT_RECORDED)
             };
             ledger.finish_attempts(vec![(attempt, exchange)]).await?;
         }

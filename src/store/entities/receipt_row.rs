@@ -38,7 +38,9 @@ pub struct Model {
     pub code: Option<String>,
     pub title: Option<String>,
     pub detail: Option<String>,
+    /// See `Failure::key`.
     pub failure_key: Option<String>,
+    /// The status word of a receipt without stage or failure.
     pub word: Option<String>,
     pub occurred_at: Option<i64>,
     pub received_at: i64,

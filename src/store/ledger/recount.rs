@@ -15,7 +15,7 @@ const CHUNK: u64 = 400;
 
 /// Counts all messages again, except in quarter hours with purged messages, whose counts stay.
 pub(in crate::store) async fn recount(connection: &impl ConnectionTrait) -> Result<(), Error> {
-    let since = store_settings::purged_before(connection)
+    let since = store_settings::counts_purged_before(connection)
         .await?
         .unwrap_or_default();
     // The first quarter hour without purged messages.

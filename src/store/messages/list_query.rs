@@ -32,14 +32,13 @@ pub(crate) fn listed(
             by_states(narrow(filter, &parts, *part, older), filter, *part)
         })
         .collect();
-    let found = match queries.len() {
-        1 => queries.swap_remove(0),
-        _ => {
-            let each = queries
-                .into_iter()
-                .map(|query| newest_first(query).limit(limit));
-            Entity::find().filter(Column::Id.in_subquery(first_of(each, Column::CreatedAt, limit)))
-        }
+    let found = if queries.len() == 1 {
+        queries.swap_remove(0)
+    } else {
+        let each = queries
+            .into_iter()
+            .map(|query| newest_first(query).limit(limit));
+        Entity::find().filter(Column::Id.in_subquery(first_of(each, Column::CreatedAt, limit)))
     };
     newest_first(found).limit(limit)
 }

@@ -25,7 +25,7 @@ pub(crate) struct AlertListResponse {
 pub(crate) struct AlertResponse {
     /// Its place in the configuration, from 1.
     pub(crate) number: usize,
-    /// `failure_rate`, `silent`, `tripped`, `overdue`, `backlog` or `quarantine`.
+    /// `failure_rate`, `silent`, `tripped`, `overdue`, `backlog`, `budget` or `quarantine`.
     pub(crate) kind: &'static str,
     pub(crate) threshold: f64,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::domain::campaign::CampaignMedia;
 use crate::domain::scope::Caller;
-use crate::operating::bulk_actions::{BulkMode, BulkSelection, cancel_all};
+use crate::operating::bulk_actions::{BulkMode, BulkSelection};
+use crate::operating::bulk_cancel::cancel_all;
 use crate::operating::bulk_mark_failed::mark_all_failed;
 use crate::operating::bulk_resend::resend_all;
 use crate::services::Services;

@@ -18,7 +18,7 @@ pub(crate) struct MessageMoved;
 pub(crate) struct IdempotencyKeyReused;
 pub(crate) struct NotPossible;
 pub(crate) struct NoLongerKept;
-/// Of a body that is no JSON.
+/// Problems with a body that is not JSON.
 pub(crate) struct UploadProblems;
 
 impl IntoResponses for MessageMoved {

@@ -7,7 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::scope::Caller;
-use crate::reporting::export::{self, ExportError, ExportFormat, Exporter};
+use crate::reporting::export::{
+    self, CSV_TYPE, ExportError, ExportFormat, Exporter, NDJSON_TYPE, XLSX_TYPE,
+};
 use crate::web::api::filter::{self, FilterParameters, MarkParameter, ZoneParameter};
 use crate::web::api::parameters;
 use crate::web::auth;
@@ -19,7 +21,7 @@ use crate::web::error::ApiError;
     path = "/api/v1/reports/messages.csv",
     operation_id = "exportMessagesCsv",
     params(FilterParameters, ZoneParameter, MarkParameter),
-    responses((status = 200, body = String, content_type = "text/csv", description = "A header and one row per message.")),
+    responses((status = 200, body = String, content_type = CSV_TYPE, description = "A header and one row per message.")),
 )]
 pub(crate) async fn csv(
     exporter: web::Data<Exporter>,
@@ -35,7 +37,7 @@ pub(crate) async fn csv(
     path = "/api/v1/reports/messages.ndjson",
     operation_id = "exportMessagesNdjson",
     params(FilterParameters, ZoneParameter),
-    responses((status = 200, body = String, content_type = "application/x-ndjson", description = "One JSON object per message and line.")),
+    responses((status = 200, body = String, content_type = NDJSON_TYPE, description = "One JSON object per message and line.")),
 )]
 pub(crate) async fn ndjson(
     exporter: web::Data<Exporter>,
@@ -54,7 +56,7 @@ pub(crate) async fn ndjson(
     path = "/api/v1/reports/messages.xlsx",
     operation_id = "exportMessagesXlsx",
     params(FilterParameters, ZoneParameter),
-    responses((status = 200, body = Vec<u8>, content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", description = "A header and one row per message; further sheets after each 1,048,575 messages.")),
+    responses((status = 200, body = Vec<u8>, content_type = XLSX_TYPE, description = "A header and one row per message; further sheets after each 1,048,575 messages.")),
 )]
 pub(crate) async fn xlsx(
     exporter: web::Data<Exporter>,

@@ -131,7 +131,7 @@ impl Parameters {
         })
     }
 
-    /// Of the filters parsed so far.
+    /// A hash of the filters parsed so far; a cursor is valid for these only.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut hash = Sha256::new();
         for (name, value) in &self.canonical {

@@ -47,7 +47,7 @@ impl ToSchema for SendForm {}
 
 pub(crate) struct Received {
     pub(crate) input: MessageInput,
-    /// Of the bytes of the body, or of the parts in their order.
+    /// Hash of the bytes of the body, or of the parts in their order.
     pub(crate) body_hash: String,
     /// Removes the file on drop, unless the message was accepted.
     _file: Option<NamedTempFile>,

@@ -131,7 +131,7 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// Of `Prefer: wait=N`; other preferences are ignored.
+/// N of `Prefer: wait=N`. Other preferences are ignored.
 fn preferred_wait(request: &HttpRequest) -> Result<Option<Duration>, ApiError> {
     let preferences = request
         .headers()

@@ -7,9 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::scope::Caller;
 use crate::reporting::costs::month_costs;
 use crate::reporting::delivery_summary::ROW_LIMIT;
-use crate::reporting::export::XLSX_TYPE;
 use crate::reporting::export::summary::{SummaryFile, SummaryFormat};
-use crate::reporting::summary_report::{self, SummaryReport, SummaryRequest};
+use crate::reporting::export::{CSV_TYPE, XLSX_TYPE};
+use crate::reporting::summary_report::{self, SummaryReport};
 use crate::services::Services;
 use crate::web::api::filter::MarkParameter;
 use crate::web::api::parameters::pairs;
@@ -45,7 +45,7 @@ pub(crate) async fn json(
     path = "/api/v1/reports/summary.csv",
     operation_id = "showSummaryCsv",
     params(SummaryParameters, PeriodParameters, MarkParameter),
-    responses((status = 200, body = String, content_type = "text/csv", description = "A header and the rows of the JSON; every row states `as_of` and `tz`. Costs have one column per currency.")),
+    responses((status = 200, body = String, content_type = CSV_TYPE, description = "A header and the rows of the JSON; every row states `as_of` and `tz`. Costs have one column per currency.")),
 )]
 pub(crate) async fn csv(
     services: web::Data<Services>,
@@ -64,7 +64,7 @@ pub(crate) async fn csv(
     path = "/api/v1/reports/summary.xlsx",
     operation_id = "showSummaryXlsx",
     params(SummaryParameters, PeriodParameters),
-    responses((status = 200, body = Vec<u8>, content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", description = "The rows of the CSV and their total.")),
+    responses((status = 200, body = Vec<u8>, content_type = XLSX_TYPE, description = "The rows of the CSV and their total.")),
 )]
 pub(crate) async fn xlsx(
     services: web::Data<Services>,
@@ -109,13 +109,7 @@ async fn load(
     }
     let mut query = parse_summary(&pairs, services.config.report_time_zone, now)?;
     query.period.limit = caller.accounts.clone();
-    let request = SummaryRequest {
-        period: &query.period,
-        interval: query.interval,
-        zone: query.zone,
-        campaign: query.campaign.as_ref(),
-    };
-    let report = summary_report::compute(&services.costs, &request, now).await?;
+    let report = summary_report::compute(&services.costs, &query.request(), now).await?;
     if report.sums.by_interval(&query.by).len() > ROW_LIMIT {
         let message = format!("gives more than {ROW_LIMIT} rows for this period");
         return Err(ApiError::field("by", message));
@@ -129,16 +123,7 @@ fn write(
     report: &SummaryReport,
     format: SummaryFormat,
 ) -> Result<Vec<u8>, ApiError> {
-    let (rows, total) = (report.sums.by_interval(&query.by), report.sums.total());
-    let file = SummaryFile {
-        rows: &rows,
-        total: &total,
-        interval: query.interval,
-        zone: query.zone,
-        as_of: report.as_of,
-        from: report.period.from,
-        to: report.period.to,
-    };
+    let file = SummaryFile::new(report, &query.by);
     match format {
         SummaryFormat::Xlsx => file
             .write_xlsx(&services.exporter.folder)

@@ -9,6 +9,7 @@ use crate::reporting::bucketed_statistics::{BucketWidth, day_end, day_start};
 use crate::reporting::delivery_summary::{Dimension, INTERVAL_LIMIT, Interval};
 use crate::reporting::export::ByteOrderMark;
 use crate::reporting::query_values::{parse_account, parse_campaign, parse_zone};
+use crate::reporting::summary_report::SummaryRequest;
 use crate::store::bucket_counts::Period;
 use crate::web::api::filter::{MarkParameter, parse_mark};
 use crate::web::api::parameters::Parameters;
@@ -42,6 +43,15 @@ pub struct SummaryQuery {
 }
 
 impl SummaryQuery {
+    pub fn request(&self) -> SummaryRequest<'_> {
+        SummaryRequest {
+            period: &self.period,
+            interval: self.interval,
+            zone: self.zone,
+            campaign: self.campaign.as_ref(),
+        }
+    }
+
     /// From this day until now, by day and account.
     pub(crate) fn by_account(first: NaiveDate, zone: Tz, now: DateTime<Utc>) -> Self {
         Self {

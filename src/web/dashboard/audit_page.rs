@@ -15,6 +15,7 @@ use crate::web::dashboard::local_time::{parse_day_end, parse_day_start};
 use crate::web::dashboard::page_frame::Frame;
 use crate::web::dashboard::page_response::{FramedPage, account_ids, respond};
 use crate::web::dashboard::page_zone::PageZone;
+use crate::web::dashboard::pager::Pager;
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::visible_text::visible_line;
 use crate::web::error::ApiError;
@@ -61,8 +62,7 @@ pub struct AuditPage {
     from: String,
     to: String,
     filtered: bool,
-    newest: Option<String>,
-    older: Option<String>,
+    pager: Pager,
 }
 
 #[derive(Clone, Debug)]
@@ -119,8 +119,10 @@ impl AuditPage {
             from: value("from"),
             to: value("to"),
             filtered: given.iter().any(|(name, _)| name != "cursor"),
-            newest: (!value("cursor").is_empty()).then(|| at(None)),
-            older: next.map(|cursor| at(Some(cursor))),
+            pager: Pager::new(
+                (!value("cursor").is_empty()).then(|| at(None)),
+                next.map(|cursor| at(Some(cursor))),
+            ),
         }
     }
 }

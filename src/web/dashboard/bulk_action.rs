@@ -1,18 +1,25 @@
 //! What an operator can do with many messages at once: the words of each action, and its call.
 
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
 use crate::domain::campaign::CampaignMedia;
 use crate::domain::scope::Caller;
 use crate::operating::actions::OperateError;
-use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection, cancel_all};
+use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection};
+use crate::operating::bulk_cancel::cancel_all;
 use crate::operating::bulk_mark_failed::mark_all_failed;
 use crate::operating::bulk_resend::resend_all;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::action_endpoints::decision;
 use crate::web::dashboard::number_format::counted;
+use crate::web::error::ApiError;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum BulkAction {
+pub(crate) enum BulkAction {
     Resend,
     Cancel,
     MarkFailed,
@@ -25,6 +32,19 @@ pub(super) struct BulkDetails {
     pub(super) media: String,
     /// Why messages are marked as failed.
     pub(super) reason: Option<String>,
+}
+
+/// The action whose route was called.
+impl FromRequest for BulkAction {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let route = request.match_pattern().unwrap_or_default();
+        let mut actions = [Self::Resend, Self::Cancel, Self::MarkFailed].into_iter();
+        let called = actions.find(|action| route.ends_with(action.path()));
+        ready(called.ok_or(ApiError::NotFound))
+    }
 }
 
 impl BulkAction {

@@ -14,138 +14,57 @@ use crate::store::messages::MessageFilter;
 use crate::web::api::action_endpoints::check_reason;
 use crate::web::api::bulk_endpoints::MESSAGES_LIMIT;
 use crate::web::dashboard::bulk_action::{BulkAction, BulkDetails};
-use crate::web::dashboard::message_list_url::{MessageListUrl, with_query};
+use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::{count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
+use crate::web::dashboard::page_url::with_query;
 use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::skipped_reasons::group_reasons;
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
 
-pub(crate) async fn preview_resend(
+pub(crate) async fn preview(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
     viewer: PageZone,
-) -> Result<HttpResponse, ApiError> {
-    preview(
-        &services,
-        &caller,
-        &request,
-        viewer.zone,
-        BulkAction::Resend,
-    )
-    .await
-}
-
-pub(crate) async fn resend(
-    services: web::Data<Services>,
-    caller: Caller,
-    body: web::Bytes,
-    viewer: PageZone,
-) -> Result<HttpResponse, ApiError> {
-    apply(&services, &caller, &body, viewer.zone, BulkAction::Resend).await
-}
-
-pub(crate) async fn preview_cancel(
-    services: web::Data<Services>,
-    caller: Caller,
-    request: HttpRequest,
-    viewer: PageZone,
-) -> Result<HttpResponse, ApiError> {
-    preview(
-        &services,
-        &caller,
-        &request,
-        viewer.zone,
-        BulkAction::Cancel,
-    )
-    .await
-}
-
-pub(crate) async fn cancel(
-    services: web::Data<Services>,
-    caller: Caller,
-    body: web::Bytes,
-    viewer: PageZone,
-) -> Result<HttpResponse, ApiError> {
-    apply(&services, &caller, &body, viewer.zone, BulkAction::Cancel).await
-}
-
-pub(crate) async fn preview_mark_failed(
-    services: web::Data<Services>,
-    caller: Caller,
-    request: HttpRequest,
-    viewer: PageZone,
-) -> Result<HttpResponse, ApiError> {
-    preview(
-        &services,
-        &caller,
-        &request,
-        viewer.zone,
-        BulkAction::MarkFailed,
-    )
-    .await
-}
-
-pub(crate) async fn mark_failed(
-    services: web::Data<Services>,
-    caller: Caller,
-    body: web::Bytes,
-    viewer: PageZone,
-) -> Result<HttpResponse, ApiError> {
-    apply(
-        &services,
-        &caller,
-        &body,
-        viewer.zone,
-        BulkAction::MarkFailed,
-    )
-    .await
-}
-
-async fn preview(
-    services: &Services,
-    caller: &Caller,
-    request: &HttpRequest,
-    zone: Tz,
     action: BulkAction,
 ) -> Result<HttpResponse, ApiError> {
     let form = BulkForm::read(request.query_string().as_bytes())?.limited_to(services.clock.now());
-    let filter = form.filter(services, caller, zone);
+    let filter = form.filter(&services, &caller, viewer.zone);
     let matching = services.store.count_matches(&filter, MESSAGES_LIMIT);
     let matching = matching.await?;
     let selection = selection(filter.clone());
     let mode = BulkMode::Count;
-    let result = action.run(services, caller, selection, &form.details, mode);
+    let result = action.run(&services, &caller, selection, &form.details, mode);
     let result = result.await?;
     let mut page = BulkActionPage::new(action, &form, &result);
     page.show_preview(action, &filter, matching, &result);
     if form.is_of_named() && form.list.is_filtered() {
-        let whole = resolve(&form.list, services, caller, zone);
+        let whole = resolve(&form.list, &services, &caller, viewer.zone);
         let all = services.store.count_matches(&whole, MESSAGES_LIMIT).await?;
         page.offer_whole_list(action, &form, all);
     }
-    respond(services, page).await
+    respond(&services, page).await
 }
 
 /// Shows the result at once: a repeated request changes no message twice.
-async fn apply(
-    services: &Services,
-    caller: &Caller,
-    body: &[u8],
-    zone: Tz,
+pub(crate) async fn apply(
+    services: web::Data<Services>,
+    caller: Caller,
+    body: web::Bytes,
+    viewer: PageZone,
     action: BulkAction,
 ) -> Result<HttpResponse, ApiError> {
-    let form = BulkForm::read(body)?;
-    let selection = selection(form.filter(services, caller, zone));
+    let form = BulkForm::read(&body)?;
+    let selection = selection(form.filter(&services, &caller, viewer.zone));
     let mode = BulkMode::Apply;
-    let result = action.run(services, caller, selection, &form.details, mode);
+    let result = action.run(&services, &caller, selection, &form.details, mode);
     let result = result.await?;
     let mut page = BulkActionPage::new(action, &form, &result);
     page.title = action.result(result.count);
-    respond(services, page).await
+    respond(&services, page).await
 }
 
 fn selection(filter: MessageFilter) -> BulkSelection {

@@ -9,7 +9,8 @@ use crate::domain::ids::{AccountId, CallbackId};
 use crate::reporting::callback_filter::{CALLBACK_FIELDS, CallbackFilter, print_callback_fields};
 use crate::reporting::callback_list::CallbackQuery;
 use crate::store::outcome_list::OutcomeFilter;
-use crate::web::dashboard::message_list_url::{start_of_day, with_query};
+use crate::web::dashboard::message_list_url::start_of_day;
+use crate::web::dashboard::page_url::{read_query, with_query};
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallbackListUrl {
@@ -26,15 +27,9 @@ pub struct CallbackListUrl {
 }
 
 impl CallbackListUrl {
-    /// Empty values count as absent: a form sends its empty fields.
     pub fn parse(query: &str) -> Self {
         let mut url = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let value = value.trim();
-            if !value.is_empty() && url.set_parameter(&name, value).is_none() {
-                url.ignored.push(format!("{name}={value}"));
-            }
-        }
+        url.ignored = read_query(query, |name, value| url.set_parameter(name, value));
         url
     }
 

@@ -20,6 +20,7 @@ use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, ROWS_PER_PAGE, account_ids, respond};
 use crate::web::dashboard::page_zone::PageZone;
+use crate::web::dashboard::pager::Pager;
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::visible_text::visible_line;
 use crate::web::error::ApiError;
@@ -55,9 +56,7 @@ pub struct CallbacksPage {
     accounts: Vec<SelectOption>,
     outcomes: Vec<SelectOption>,
     filtered: bool,
-    newest: Option<String>,
-    older: Option<String>,
-    older_label: &'static str,
+    pager: Pager,
     /// How much of the list was searched.
     searched: Option<(String, Option<TimeElement>)>,
     since: String,
@@ -135,12 +134,16 @@ impl CallbacksPage {
                 .map(|outcome| choice(outcome_word(outcome), filter.outcome == Some(outcome)))
                 .collect(),
             filtered: url.is_filtered(),
-            newest: url.before.is_some().then(|| at(None)),
-            older: found.next.map(|seq| at(Some(seq))),
-            older_label: if found.searched.is_some() {
-                "Search further →"
-            } else {
-                "Older →"
+            pager: Pager {
+                older_label: if found.searched.is_some() {
+                    "Search further →"
+                } else {
+                    "Older →"
+                },
+                ..Pager::new(
+                    url.before.is_some().then(|| at(None)),
+                    found.next.map(|seq| at(Some(seq))),
+                )
             },
             searched: found
                 .searched

@@ -1,5 +1,5 @@
-//! The POST handlers of all forms. Each runs one action and redirects to the page that shows the
-//! result.
+//! The forms that act on one message, orphan or callback. Each runs one action and redirects to the page
+//! that shows the result.
 //!
 //! `web::auth` checks that the POST comes from our own pages.
 

@@ -6,7 +6,7 @@
 
 use askama::Template;
 
-use crate::domain::attempt_limit::AttemptWait;
+use crate::domain::keyed_limit::LimitWait;
 use crate::web::dashboard::page_frame::Frame;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,7 +19,7 @@ pub enum SignInForm {
     ExpiredLink,
     /// The address or the password; the page does not reveal which.
     Wrong,
-    TooMany(AttemptWait),
+    TooMany(LimitWait),
 }
 
 #[derive(Template, Clone, Debug)]

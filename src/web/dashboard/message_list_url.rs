@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
-use form_urlencoded::Serializer;
 
 use crate::domain::delivery_state::DeliveryState;
 use crate::reporting::export::ExportFormat;
@@ -10,6 +9,7 @@ use crate::reporting::filter_fields::{FILTER_FIELDS, FilterField, print_fields};
 use crate::reporting::message_query::MessageQuery;
 use crate::store::messages::{Cursor, MessageOrder};
 use crate::web::dashboard::message_columns::MessageColumn;
+use crate::web::dashboard::page_url::{read_query, with_query};
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessageListUrl {
@@ -29,15 +29,9 @@ pub struct MessageListUrl {
 }
 
 impl MessageListUrl {
-    /// Empty values count as absent: a form sends its empty fields.
     pub fn parse(query: &str) -> Self {
         let mut url = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let value = value.trim();
-            if !value.is_empty() && url.set_parameter(&name, value).is_none() {
-                url.ignored.push(format!("{name}={value}"));
-            }
-        }
+        url.ignored = read_query(query, |name, value| url.set_parameter(name, value));
         url
     }
 
@@ -190,15 +184,6 @@ fn with_field(query: &MessageQuery, field: FilterField, value: &str) -> Option<M
         (field.parse)(&mut query, value).ok()?;
     }
     Some(query)
-}
-
-/// Percent-encoded; without `?` if there are no pairs.
-pub fn with_query(path: &str, pairs: &[(&'static str, String)]) -> String {
-    if pairs.is_empty() {
-        return path.to_owned();
-    }
-    let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
-    format!("{path}?{query}")
 }
 
 /// Milliseconds and id of the last message shown.

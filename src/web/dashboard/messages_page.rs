@@ -22,6 +22,7 @@ use crate::web::dashboard::message_summary::{failure_text, flags};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, ROWS_PER_PAGE, account_ids, respond};
 use crate::web::dashboard::page_zone::PageZone;
+use crate::web::dashboard::pager::Pager;
 use crate::web::dashboard::state_pill::{StateIcon, StatePill};
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::error::ApiError;
@@ -159,8 +160,7 @@ pub struct MessagesPage {
     /// Absent where the list has an end of creation.
     by_change_href: Option<String>,
     zone: &'static str,
-    newest: Option<String>,
-    older: Option<String>,
+    pager: Pager,
     csv: String,
     xlsx: String,
     ndjson: String,
@@ -210,8 +210,10 @@ impl MessagesPage {
                 (by_change.order() == MessageOrder::Changed).then(|| by_change.href())
             },
             zone: input.zone.name(),
-            newest: url.cursor.is_some().then(|| url.newest().href()),
-            older: input.next.map(|cursor| url.older(cursor).href()),
+            pager: Pager::new(
+                url.cursor.is_some().then(|| url.newest().href()),
+                input.next.map(|cursor| url.older(cursor).href()),
+            ),
             csv: url.export(ExportFormat::Csv, input.zone),
             xlsx: url.export(ExportFormat::Xlsx, input.zone),
             ndjson: url.export(ExportFormat::Ndjson, input.zone),

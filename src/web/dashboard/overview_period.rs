@@ -5,11 +5,12 @@ use chrono_tz::Tz;
 
 use crate::reporting::bucketed_statistics::{BucketWidth, day_end, day_start};
 use crate::reporting::period_figures::{BarWidth, ComparedPeriod};
-use crate::web::dashboard::message_list_url::{MessageListUrl, with_query};
+use crate::store::bucket_counts::QUARTER;
+use crate::web::dashboard::message_list_url::MessageListUrl;
+use crate::web::dashboard::page_url::with_query;
 
 /// Days of the longest period.
 pub const DAY_LIMIT: i64 = 366;
-const QUARTER: TimeDelta = TimeDelta::minutes(15);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OverviewRange {

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use crate::domain::ids::AccountId;
 use crate::reporting::delivery_summary::{Dimension, Interval};
 use crate::web::api::summary_query::{SummaryQuery, parse_summary};
-use crate::web::dashboard::message_list_url::with_query;
+use crate::web::dashboard::page_url::with_query;
 use crate::web::problem_json::FieldError;
 
 /// Days without a choice, with today.

@@ -10,7 +10,7 @@ use crate::reporting::costs::month_costs::{self, MonthCosts};
 use crate::reporting::delivery_summary::{Dimension, Interval, SummaryFigures, SummaryGroup};
 use crate::reporting::export::ExportFormat;
 use crate::reporting::query_values::parse_zone;
-use crate::reporting::summary_report::{self, SummaryReport, SummaryRequest};
+use crate::reporting::summary_report::{self, SummaryReport};
 use crate::services::Services;
 use crate::web::api::summary_query::SummaryQuery;
 use crate::web::dashboard::filter_form::FilterForm;
@@ -35,13 +35,7 @@ pub(crate) async fn show(
     let accounts = account_ids(&services).await?;
     let zone = services.config.report_time_zone;
     let (summary, form) = report_form::read(query, &accounts, zone, now);
-    let asked = SummaryRequest {
-        period: &summary.period,
-        interval: summary.interval,
-        zone: summary.zone,
-        campaign: summary.campaign.as_ref(),
-    };
-    let report = summary_report::compute(&services.costs, &asked, now).await?;
+    let report = summary_report::compute(&services.costs, &summary.request(), now).await?;
     let month = month_costs::compute(&services.costs, &services.config, now).await?;
     let shown = ReportsPage::new(&ReportsPageInput {
         url: &MessageListUrl::parse(query),

@@ -170,7 +170,7 @@ fn json_shapes() -> Vec<Shape> {
         ),
         Shape::gzip("blanks", gzip("[", " \n", "]"), "probe"),
         Shape::gzip("trailing commas", gzip("[", ", ", "]"), "quarantined")
-            .because("JSON: it goes wrong"),
+            .because("JSON: it is invalid"),
         Shape::gzip(
             "elements without meaning",
             gzip("[", words, "1]"),

@@ -116,7 +116,7 @@ pub(crate) struct AccountWarningResponse {
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CapabilitiesResponse {
     pub(crate) kinds: Vec<&'static str>,
-    /// Of `url`, `id`, `upload`.
+    /// How media can be given: `url`, `id`, `upload`.
     pub(crate) media: Vec<&'static str>,
     pub(crate) name_required: bool,
     pub(crate) image_limit_bytes: u64,

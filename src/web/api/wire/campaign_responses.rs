@@ -28,7 +28,7 @@ pub(crate) struct CreateCampaignRequest {
     #[serde(default)]
     #[schema(required)]
     pub(crate) account: String,
-    /// The id is a slug made from it.
+    /// The id of the campaign is a slug of the name.
     #[serde(default)]
     #[schema(required)]
     pub(crate) name: String,
@@ -38,11 +38,11 @@ pub(crate) struct CreateCampaignRequest {
     pub(crate) kind: String,
     /// One of the account's senders; its first when absent.
     pub(crate) from: Option<String>,
-    /// Of every message, unless a recipient has a `media_url`.
+    /// The media of every message; a recipient's `media_url` takes precedence.
     pub(crate) media: Option<MediaRequest>,
     /// `{{column}}` stands for a column of the recipients.
     pub(crate) caption: Option<String>,
-    /// As of a message; `{{column}}` stands for a column of the recipients, in every value.
+    /// As in a message; `{{column}}` stands for a column of the recipients, in every value.
     pub(crate) template: Option<TemplateRequest>,
     /// RFC 3339; a campaign that is started before waits until then.
     pub(crate) send_at: Option<String>,
@@ -81,7 +81,7 @@ pub(crate) fn campaign_media(media: MediaRequest) -> CampaignMedia {
 /// A campaign and the outcome of its messages.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CampaignResponse {
-    /// A slug.
+    /// A slug of the name.
     pub(crate) id: String,
     pub(crate) name: String,
     /// `draft`, `scheduled`, `running`, `paused`, `done` or `cancelled`.
@@ -115,13 +115,13 @@ pub(crate) struct CampaignResponse {
     /// their campaign.
     pub(crate) counts: BTreeMap<&'static str, u64>,
     pub(crate) progress: CampaignProgress,
-    /// Only of one campaign: most frequent first.
+    /// Absent in lists. Most frequent first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failures: Option<Vec<CampaignFailure>>,
-    /// Only of one campaign: from the submission.
+    /// Absent in lists. From the submission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) time_to_delivered: Option<DeliveryTimesResponse>,
-    /// Only of a new campaign: about its media.
+    /// Only when the campaign is created: problems with its media.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<WarningResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,15 +134,15 @@ pub(crate) struct RecipientsSummary {
     pub(crate) accepted: u64,
     pub(crate) duplicates: u64,
     pub(crate) rejected: u64,
-    /// Accepted, and no message yet.
+    /// Accepted recipients that are not messages yet.
     pub(crate) waiting: u64,
 }
 
-/// How far a campaign is.
+/// Messages that have left the queue, and when the rest will have.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CampaignProgress {
     pub(crate) total: u64,
-    /// Have left the queue: submitted, failed or cancelled.
+    /// Messages that have left the queue: submitted, failed or cancelled.
     pub(crate) done: u64,
     /// Messages per second, recently.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -314,9 +314,9 @@ pub(crate) struct ResendCampaignRequest {
     pub(crate) class: Option<String>,
     /// The code of the failure.
     pub(crate) code: Option<String>,
-    /// Instead of the media of the messages.
+    /// Replaces the media of the messages.
     pub(crate) media: Option<MediaRequest>,
-    /// Count them, and send none.
+    /// Only count the messages.
     #[serde(default)]
     pub(crate) dry_run: bool,
 }

@@ -17,7 +17,7 @@ pub(crate) struct ProblemsResponse {
     pub(crate) rejected: u64,
     pub(crate) paused_accounts: u64,
     pub(crate) tripped_accounts: u64,
-    /// Of the process that responds.
+    /// Alarms of the process that responds.
     pub(crate) alarms: Vec<AlarmResponse>,
 }
 

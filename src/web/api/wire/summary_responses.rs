@@ -24,12 +24,12 @@ pub(crate) struct SummaryResponse {
     pub(crate) interval: &'static str,
     /// Parts that have rows of their own besides the interval.
     pub(crate) by: Vec<&'static str>,
-    /// Messages created at or after it are counted.
+    /// Inclusive; messages count at their first attempt.
     pub(crate) from: String,
-    /// Messages created at or after it are not counted.
+    /// Exclusive.
     pub(crate) to: String,
     pub(crate) data: Vec<SummaryRowResponse>,
-    /// Of the whole period.
+    /// The sums of the whole period.
     pub(crate) total: FiguresResponse,
     pub(crate) previous: PreviousResponse,
 }
@@ -88,11 +88,11 @@ pub(crate) struct FiguresResponse {
 pub(crate) struct CostSumResponse {
     /// One per currency; amounts of different currencies are never added up.
     pub(crate) amounts: Vec<AmountResponse>,
-    /// How many deliveries there were.
+    /// All deliveries.
     pub(crate) deliveries: i64,
-    /// Of these, how many cost nothing.
+    /// Deliveries that cost nothing.
     pub(crate) free: i64,
-    /// Of these, how many are in no sum, because no rate fits.
+    /// Deliveries that are in no sum because no rate fits.
     pub(crate) unknown: i64,
     /// Whether some of the sums are estimated by rates.
     pub(crate) estimated: bool,

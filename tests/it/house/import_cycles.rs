@@ -20,13 +20,13 @@ fn no_two_files_import_each_other() {
             .into_iter()
             .map(|path| (path.clone(), read(&path)))
             .collect();
-        found.extend(circles(Path::new(root), &files));
+        found.extend(cycles(Path::new(root), &files));
     }
     assert!(found.is_empty(), "{}", found.join("\n\n"));
 }
 
 #[test]
-fn a_circle_is_found_with_its_imports() {
+fn an_import_cycle_is_found_with_its_imports() {
     let files = [
         ("src/a/b.rs", "use super::c::C; pub struct B(C);"),
         ("src/a/c.rs", "use crate::{a::B, d}; pub struct C(Box<B>);"),
@@ -39,7 +39,7 @@ fn a_circle_is_found_with_its_imports() {
     ]
     .map(|(path, source)| (PathBuf::from(path), source.to_owned()));
     assert_eq!(
-        circles(Path::new("src"), &files),
+        cycles(Path::new("src"), &files),
         [
             "3 files import each other:\n  src/a/b.rs → src/a/c.rs (super::c::C)\n  \
              src/a/c.rs → src/a/mod.rs (crate::a::B)\n  src/a/mod.rs → src/a/b.rs (b::B)"
@@ -48,7 +48,7 @@ fn a_circle_is_found_with_its_imports() {
 }
 
 /// One text for every group of files of which each reaches each other by imports.
-fn circles(root: &Path, files: &[(PathBuf, String)]) -> Vec<String> {
+fn cycles(root: &Path, files: &[(PathBuf, String)]) -> Vec<String> {
     let imports = imports(root, files);
     let reachable: Vec<BTreeSet<usize>> = (0..files.len())
         .map(|from| reachable(&imports, from))

@@ -1,4 +1,5 @@
-//! Whether a message that is accepted now will be sent in time: warnings for its sender.
+//! Warns the sender of a message that may not be sent in time: its account is paused or stopped, or
+//! the queue is too long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,15 +21,15 @@ const COUNT_AGE: TimeDelta = TimeDelta::seconds(2);
 /// Counts the queue of an account at most every `COUNT_AGE`; one caller counts, the others wait for
 /// it.
 #[derive(Clone, Debug, Default)]
-pub struct QueueOutlook(Arc<Mutex<CountedQueues>>);
+pub struct QueueWarnings(Arc<Mutex<CountedQueues>>);
 
 /// When each queue was counted, and its length.
 type CountedQueues = HashMap<(AccountId, QueuePart), (DateTime<Utc>, u64)>;
 
-impl QueueOutlook {
+impl QueueWarnings {
     /// For a message of this account that is accepted now, goes behind this part of the queue and may
     /// wait for so long.
-    pub async fn list_warnings(
+    pub async fn list(
         &self,
         store: &Store,
         account: &Account,

@@ -1,4 +1,5 @@
-//! Limits attempts per key and time, with bounded memory.
+//! Limits how often one key, such as a user or an IP address, may do something within a span of time.
+//! Its memory is bounded.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,25 +9,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// Keys that are remembered; beyond it, the oldest is forgotten.
 const KEY_LIMIT: usize = 10_000;
 
-/// At most `most` attempts of each key within `window`, which begins with the first.
+/// At most `most` calls per key within `window`, which begins with the first call.
 #[derive(Debug)]
-pub struct AttemptLimit<K> {
+pub struct KeyedLimit<K> {
     most: u32,
     window: TimeDelta,
-    attempts: HashMap<K, Attempts>,
+    calls: HashMap<K, KeyCalls>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Attempts {
+struct KeyCalls {
     since: DateTime<Utc>,
     number: u32,
 }
 
-/// When the next attempt is admitted.
+/// Time until the next call is admitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AttemptWait(pub TimeDelta);
+pub struct LimitWait(pub TimeDelta);
 
-impl AttemptWait {
+impl LimitWait {
     /// Rounded up, at least 1.
     pub fn seconds(self) -> i64 {
         let millis = self.0.num_milliseconds();
@@ -34,77 +35,75 @@ impl AttemptWait {
     }
 }
 
-impl<K: Eq + Hash + Clone> AttemptLimit<K> {
+impl<K: Eq + Hash + Clone> KeyedLimit<K> {
     pub fn new(most: u32, window: TimeDelta) -> Self {
         Self {
             most,
             window,
-            attempts: HashMap::new(),
+            calls: HashMap::new(),
         }
     }
 
-    /// Counts an attempt, unless the key has had all of its attempts.
-    pub fn admit(&mut self, key: &K, now: DateTime<Utc>) -> Result<(), AttemptWait> {
+    /// Counts a call, unless the key has used up its calls.
+    pub fn admit(&mut self, key: &K, now: DateTime<Utc>) -> Result<(), LimitWait> {
         self.check(key, now)?;
-        if !self.attempts.contains_key(key) && self.attempts.len() >= KEY_LIMIT {
+        if !self.calls.contains_key(key) && self.calls.len() >= KEY_LIMIT {
             self.make_room(now);
         }
-        let first = Attempts {
+        let first = KeyCalls {
             since: now,
             number: 0,
         };
-        let attempts = self.attempts.entry(key.clone()).or_insert(first);
-        if !is_current(*attempts, self.window, now) {
-            *attempts = first;
+        let calls = self.calls.entry(key.clone()).or_insert(first);
+        if !is_current(*calls, self.window, now) {
+            *calls = first;
         }
-        attempts.number += 1;
+        calls.number += 1;
         Ok(())
     }
 
-    /// Whether the key has an attempt left.
-    pub fn check(&self, key: &K, now: DateTime<Utc>) -> Result<(), AttemptWait> {
-        match self.attempts.get(key) {
-            Some(attempts)
-                if is_current(*attempts, self.window, now) && attempts.number >= self.most =>
-            {
-                Err(AttemptWait(attempts.since + self.window - now))
+    /// Whether the key has a call left.
+    pub fn check(&self, key: &K, now: DateTime<Utc>) -> Result<(), LimitWait> {
+        match self.calls.get(key) {
+            Some(calls) if is_current(*calls, self.window, now) && calls.number >= self.most => {
+                Err(LimitWait(calls.since + self.window - now))
             }
             _ => Ok(()),
         }
     }
 
-    /// Takes back one attempt.
+    /// Takes one call back.
     pub fn give_back(&mut self, key: &K) {
-        if let Some(attempts) = self.attempts.get_mut(key) {
-            attempts.number = attempts.number.saturating_sub(1);
+        if let Some(calls) = self.calls.get_mut(key) {
+            calls.number = calls.number.saturating_sub(1);
         }
     }
 
     pub fn forget(&mut self, key: &K) {
-        self.attempts.remove(key);
+        self.calls.remove(key);
     }
 
     fn make_room(&mut self, now: DateTime<Utc>) {
         let window = self.window;
-        self.attempts
-            .retain(|_, attempts| is_current(*attempts, window, now));
-        if self.attempts.len() < KEY_LIMIT {
+        self.calls
+            .retain(|_, calls| is_current(*calls, window, now));
+        if self.calls.len() < KEY_LIMIT {
             return;
         }
         let oldest = self
-            .attempts
+            .calls
             .iter()
-            .min_by_key(|(_, attempts)| attempts.since)
+            .min_by_key(|(_, calls)| calls.since)
             .map(|(key, _)| key.clone());
         if let Some(oldest) = oldest {
-            self.attempts.remove(&oldest);
+            self.calls.remove(&oldest);
         }
     }
 }
 
 /// A clock that was set back begins a new window.
-fn is_current(attempts: Attempts, window: TimeDelta, now: DateTime<Utc>) -> bool {
-    (attempts.since..attempts.since + window).contains(&now)
+fn is_current(calls: KeyCalls, window: TimeDelta, now: DateTime<Utc>) -> bool {
+    (calls.since..calls.since + window).contains(&now)
 }
 
 #[cfg(test)]
@@ -116,8 +115,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_its_attempts_again_after_the_window() {
-        let mut limit = AttemptLimit::new(3, TimeDelta::minutes(1));
+    fn a_key_has_its_calls_again_after_the_window() {
+        let mut limit = KeyedLimit::new(3, TimeDelta::minutes(1));
         for _ in 0..3 {
             assert_eq!(limit.admit(&"a", noon()), Ok(()));
         }
@@ -133,12 +132,12 @@ mod tests {
 
     #[test]
     fn the_oldest_key_is_forgotten_for_a_new_one() {
-        let mut limit = AttemptLimit::new(1, TimeDelta::hours(1));
+        let mut limit = KeyedLimit::new(1, TimeDelta::hours(1));
         for key in 0..=KEY_LIMIT {
             let at = noon() + TimeDelta::milliseconds(i64::try_from(key).unwrap());
             assert_eq!(limit.admit(&key, at), Ok(()));
         }
-        assert_eq!(limit.attempts.len(), KEY_LIMIT);
+        assert_eq!(limit.calls.len(), KEY_LIMIT);
         let at = noon() + TimeDelta::minutes(1);
         assert_eq!(limit.check(&0, at), Ok(()));
         assert!(limit.check(&1, at).is_err());

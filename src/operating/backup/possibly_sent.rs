@@ -1,4 +1,4 @@
-//! What may have been sent since the restored data were copied.
+//! Marks what may have been sent since the restored data were copied.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Doubted {
+pub struct PossiblySent {
     /// Messages that became uncertain.
     pub uncertain: u64,
     /// Campaigns that were paused: their recipients who waited may have got their messages.
     pub paused_campaigns: u64,
 }
 
-impl Doubted {
+impl PossiblySent {
     /// Makes sure that nothing is sent again by itself. `reason` is shown with each message.
-    pub(super) async fn note(
+    pub(super) async fn mark(
         store: &Store,
         queued: QueuedMessages,
         reason: &str,
@@ -29,7 +29,9 @@ impl Doubted {
             QueuedMessages::AreUncertain => pause_campaigns(store, decision).await?,
             QueuedMessages::StayQueued => 0,
         };
-        let uncertain = store.doubt_queued(queued, reason, decision.now).await?;
+        let uncertain = store
+            .mark_queued_uncertain(queued, reason, decision.now)
+            .await?;
         Ok(Self {
             uncertain,
             paused_campaigns,
@@ -37,7 +39,7 @@ impl Doubted {
     }
 }
 
-impl fmt::Display for Doubted {
+impl fmt::Display for PossiblySent {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,

@@ -1,0 +1,74 @@
+//! Cancels all messages of a filter; or counts them.
+
+use crate::db;
+use crate::domain::audit_action::{Action, Verb};
+use crate::domain::delivery_state::{DeliveryState, QueueState};
+use crate::domain::ids::MessageId;
+use crate::domain::media::Media;
+use crate::domain::message::Message;
+use crate::operating::actions::{Decision, OperateError};
+use crate::operating::bulk_actions::{
+    BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
+};
+use crate::sending::upload_storage;
+use crate::store::Store;
+use crate::store::ledger::Ledger;
+
+/// Cancels each message that is queued. Of messages that are named by id, each that is not queued is
+/// skipped with its reason.
+pub async fn cancel_all(
+    store: &Store,
+    selection: BulkSelection,
+    mode: BulkMode,
+    decision: &Decision<'_>,
+) -> Result<BulkResult, OperateError> {
+    let selection = selection.or_state(DeliveryState::Queued);
+    let mut change = BulkCancel { store, decision };
+    run_in_groups(store, &selection, mode, &mut change).await
+}
+
+struct BulkCancel<'a> {
+    store: &'a Store,
+    decision: &'a Decision<'a>,
+}
+
+impl BulkChange for BulkCancel<'_> {
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError> {
+        Ok((message.queue != QueueState::Queued).then(|| {
+            format!(
+                "it is {}; only a queued message can be cancelled",
+                message.state
+            )
+        }))
+    }
+
+    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, OperateError> {
+        let cancelled = self
+            .store
+            .change(self.decision.now, async |ledger: &mut Ledger| {
+                ledger.load(group).await?;
+                let mut cancelled: Vec<Option<Media>> = Vec::new();
+                for id in group {
+                    let found = ledger.find(*id)?;
+                    let Some(message) = found.filter(|message| message.queue == QueueState::Queued)
+                    else {
+                        continue;
+                    };
+                    ledger.leave_queue(*id, QueueState::Cancelled)?;
+                    let action = Action {
+                        message: Some(*id),
+                        account: Some(message.account.clone()),
+                        ..Action::new(self.decision.actor, Verb::Cancel, self.decision.now)
+                    };
+                    ledger.record_action(&action).await?;
+                    cancelled.push(message.media);
+                }
+                Ok::<_, db::Error>(cancelled)
+            })
+            .await?;
+        for media in &cancelled {
+            upload_storage::discard(media.as_ref());
+        }
+        Ok(cancelled.len() as u64)
+    }
+}
