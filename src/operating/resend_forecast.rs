@@ -9,6 +9,7 @@ use crate::domain::media::MediaSource;
 use crate::domain::message::{ListedFailure, Message};
 use crate::domain::provider_account::WindowPolicy;
 use crate::domain::window::Window;
+use crate::sending::accept::AcceptError;
 use crate::services::Services;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,7 +32,10 @@ pub enum MediaChoice {
 }
 
 /// About a message that can be resent.
-pub async fn forecast(services: &Services, message: &Message) -> Result<ResendForecast, db::Error> {
+pub async fn forecast(
+    services: &Services,
+    message: &Message,
+) -> Result<ResendForecast, AcceptError> {
     let failure = message.failure.as_ref();
     let failure = failure.filter(|listed| !listed.failure.is_operator_mark());
     let class = failure.map(|listed| listed.class);
@@ -44,20 +48,28 @@ pub async fn forecast(services: &Services, message: &Message) -> Result<ResendFo
     let by_class = || failure.and_then(|listed| class_warning(message, listed, is_paused));
     Ok(ResendForecast {
         warning: window.or_else(by_class),
-        media: choose_media(message, class),
+        media: choose_media(services, message, class).await?,
         needs_template,
     })
 }
 
-fn choose_media(message: &Message, class: Option<FailureClass>) -> MediaChoice {
+async fn choose_media(
+    services: &Services,
+    message: &Message,
+    class: Option<FailureClass>,
+) -> Result<MediaChoice, AcceptError> {
     let source = message.media.as_ref().map(|media| &media.source);
-    if matches!(source, Some(MediaSource::Upload(_))) {
+    // Only a file that was served as a link is kept after the submission.
+    let was_discarded =
+        matches!(source, Some(MediaSource::Upload(upload)) if upload.token.is_none());
+    let is_lost = was_discarded || services.acceptor.has_lost_upload(message).await?;
+    Ok(if is_lost {
         MediaChoice::Required
     } else if class == Some(FailureClass::Media) {
         MediaChoice::Offered
     } else {
         MediaChoice::Same
-    }
+    })
 }
 
 /// Of a free-form message whose recipient's window is closed now.

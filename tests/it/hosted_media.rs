@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::harness::app::{
     App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, message, noon, read, start_app,
 };
+use crate::send_page::load;
 
 /// An image whose bytes differ from their neighbours.
 fn content() -> Vec<u8> {
@@ -307,6 +308,8 @@ async fn a_message_with_an_uploaded_file_is_sent_again_while_the_file_is_kept() 
     let app = start_app().await;
     app.advance(SystemClock.now() - noon());
     let single = failed_upload(&app).await;
+    let page = load(app.request("GET", &format!("/messages/{single}"))).await;
+    assert!(!page.text.contains("choose it again"), "{}", page.text);
     let first = link(&app, SOBOT);
     let (status, resent) = app.post(&format!("/api/v1/messages/{single}/resend")).await;
     assert_eq!(status, 200, "{resent}");
@@ -346,6 +349,8 @@ async fn a_message_whose_uploaded_file_is_gone_says_so_when_it_is_to_be_sent_aga
     app.advance(TimeDelta::days(8));
     app.services.uploads.sweep(app.now()).await.unwrap();
     app.services.uploads.drop_shared(app.now()).await.unwrap();
+    let page = load(app.request("GET", &format!("/messages/{id}"))).await;
+    assert!(page.text.contains("choose it again"), "{}", page.text);
     let (status, problem) = app.post(&format!("/api/v1/messages/{id}/resend")).await;
     assert_eq!(status, 409, "{problem}");
     let detail = problem["detail"].as_str().unwrap();

@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
 
-use crate::db;
 use crate::domain::cost::Cost;
 use crate::domain::delivery::{Delivery, fold};
 use crate::domain::explanation::Explanation;
@@ -80,7 +79,7 @@ pub(super) async fn load(
     services: &Services,
     caller: &Caller,
     message: &Message,
-) -> Result<MessagePage, db::Error> {
+) -> Result<MessagePage, ApiError> {
     let history = MessageHistory::load(&services.store, message.id).await?;
     let delivery = fold(message.queue, message.queued_at(), &history.receipts);
     let explanation = explain_message(services, message, caller.visibility()).await?;
