@@ -19,7 +19,7 @@ const UNPROCESSED_LIMIT: u64 = 10_000;
 pub struct Books {
     /// Those that are kept, by outcome.
     pub outcomes: Vec<(Outcome, i64)>,
-    /// At most [`UNPROCESSED_LIMIT`].
+    /// At most 10,000.
     pub unprocessed: u64,
     /// By how much the journal's number of processed callbacks exceeds the sum of `outcomes`. Unknown
     /// during a rebuild.

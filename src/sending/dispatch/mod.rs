@@ -4,7 +4,7 @@
 //! unknown outcome is never sent again automatically.
 //!
 //! Claims and attempts of many messages share a transaction, some of them up to
-//! [`pace::lookahead`](crate::sending::pace::lookahead) before their slots. A call begins later than
+//! [`lookahead`](crate::sending::in_flight_limit::lookahead) before their slots. A call begins later than
 //! its attempt: `started_calls` notes the beginning of each. After a death of the process an attempt
 //! is in one of three stages:
 //!
