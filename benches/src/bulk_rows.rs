@@ -15,6 +15,8 @@ use crate::population::{
     wamid,
 };
 
+/// In milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1000;
 /// The business number of every message.
 const SENDER: &str = "918600000001";
 
@@ -278,10 +280,11 @@ fn provider_ids(population: &Population) -> Load<'_> {
     }
 }
 
-/// The three count tables.
-fn counts(population: &Population) -> [Load<'_>; 3] {
+/// The four count tables.
+fn counts(population: &Population) -> [Load<'_>; 4] {
     let mut states: BTreeMap<_, i64> = BTreeMap::new();
     let mut latencies: BTreeMap<_, i64> = BTreeMap::new();
+    let mut days: BTreeMap<_, i64> = BTreeMap::new();
     let mut charges: BTreeMap<_, i64> = BTreeMap::new();
     for number in 0..population.size {
         let created_at = population.created_at(number).timestamp_millis();
@@ -303,6 +306,9 @@ fn counts(population: &Population) -> [Load<'_>; 3] {
         }
         if let Some(stage) = reached {
             *latencies.entry((cohort, stage, took)).or_default() += 1;
+            let (bucket, account, kind) = cohort;
+            let day = (bucket.div_euclid(DAY) * DAY, account, kind);
+            *days.entry((day, stage, took)).or_default() += 1;
         }
     }
     let state_row = |(((bucket, account, kind), state), messages)| {
@@ -332,6 +338,30 @@ fn counts(population: &Population) -> [Load<'_>; 3] {
             Cell::Number(messages),
         ]
     };
+    [
+        Load {
+            table: "message_counts",
+            columns: &[
+                "bucket", "account", "kind", "origin", "state", "code", "class", "messages",
+            ],
+            rows: Box::new(states.into_iter().map(state_row)),
+        },
+        Load {
+            table: "latency_counts",
+            columns: &["bucket", "account", "kind", "stage", "latency", "messages"],
+            rows: Box::new(latencies.into_iter().map(latency)),
+        },
+        Load {
+            table: "latency_days",
+            columns: &["day", "account", "kind", "stage", "latency", "messages"],
+            rows: Box::new(days.into_iter().map(latency)),
+        },
+        charge_counts(charges),
+    ]
+}
+
+/// Deliveries by quarter hour, account and kind.
+fn charge_counts(charges: BTreeMap<(i64, &'static str, &'static str), i64>) -> Load<'static> {
     let charge = |((bucket, account, kind), deliveries)| {
         vec![
             Cell::Number(bucket),
@@ -348,38 +378,24 @@ fn counts(population: &Population) -> [Load<'_>; 3] {
             Cell::Number(deliveries),
         ]
     };
-    [
-        Load {
-            table: "message_counts",
-            columns: &[
-                "bucket", "account", "kind", "origin", "state", "code", "class", "messages",
-            ],
-            rows: Box::new(states.into_iter().map(state_row)),
-        },
-        Load {
-            table: "latency_counts",
-            columns: &["bucket", "account", "kind", "stage", "latency", "messages"],
-            rows: Box::new(latencies.into_iter().map(latency)),
-        },
-        Load {
-            table: "charge_counts",
-            columns: &[
-                "bucket",
-                "account",
-                "kind",
-                "campaign",
-                "sender",
-                "country",
-                "category",
-                "pricing_type",
-                "free",
-                "price",
-                "currency",
-                "deliveries",
-            ],
-            rows: Box::new(charges.into_iter().map(charge)),
-        },
-    ]
+    Load {
+        table: "charge_counts",
+        columns: &[
+            "bucket",
+            "account",
+            "kind",
+            "campaign",
+            "sender",
+            "country",
+            "category",
+            "pricing_type",
+            "free",
+            "price",
+            "currency",
+            "deliveries",
+        ],
+        rows: Box::new(charges.into_iter().map(charge)),
+    }
 }
 
 /// Everything loaded counts as applied, and all charges as counted.
