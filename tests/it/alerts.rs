@@ -113,6 +113,16 @@ fn kinds(received: &[Received]) -> Vec<String> {
     received.iter().map(kind).collect()
 }
 
+/// Messages of the last hour without any report: the account is silent.
+async fn add_unreported(app: &App, account: &str) {
+    let counts = OutcomeCounts {
+        unreported: 8,
+        ..OutcomeCounts::default()
+    };
+    let (at, to_delivered) = (within_the_last_hour(), TimeDelta::zero());
+    add_messages(app, account, at, counts, to_delivered).await;
+}
+
 #[actix_web::test]
 async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
     let app = start_with_history().await;
@@ -179,18 +189,7 @@ async fn a_failed_delivery_is_repeated_with_the_same_id_until_it_succeeds() {
     *inbox.status.lock().unwrap() = 503;
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Slack);
     let services = with_alerts(&app, vec![rule]);
-    let silent = OutcomeCounts {
-        unreported: 8,
-        ..OutcomeCounts::default()
-    };
-    add_messages(
-        &app,
-        ZIXFLOW,
-        within_the_last_hour(),
-        silent,
-        TimeDelta::zero(),
-    )
-    .await;
+    add_unreported(&app, ZIXFLOW).await;
     run(&services).await;
     run(&services).await;
     let [first] = inbox.take().try_into().unwrap();
@@ -231,18 +230,7 @@ async fn the_end_of_an_incident_is_not_delivered_before_its_beginning() {
     *inbox.status.lock().unwrap() = 503;
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
     let services = with_alerts(&app, vec![rule]);
-    let silent = OutcomeCounts {
-        unreported: 8,
-        ..OutcomeCounts::default()
-    };
-    add_messages(
-        &app,
-        ZIXFLOW,
-        within_the_last_hour(),
-        silent,
-        TimeDelta::zero(),
-    )
-    .await;
+    add_unreported(&app, ZIXFLOW).await;
     run(&services).await;
     assert_eq!(kinds(&inbox.take()), ["alert.opened"]);
 
@@ -267,32 +255,14 @@ async fn a_receiver_that_hangs_delays_neither_the_judgement_nor_the_stop() {
     *inbox.status.lock().unwrap() = HANGS;
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
     let services = with_alerts(&app, vec![rule]);
-    let silent = OutcomeCounts {
-        unreported: 8,
-        ..OutcomeCounts::default()
-    };
-    add_messages(
-        &app,
-        ZIXFLOW,
-        within_the_last_hour(),
-        silent,
-        TimeDelta::zero(),
-    )
-    .await;
+    add_unreported(&app, ZIXFLOW).await;
     alerting::judge(&services).await.unwrap();
     let delivering = services.clone();
     let delivery =
         actix_web::rt::spawn(async move { alert_delivery::deliver_due(&delivering).await });
     let has_come = async || !inbox.received.lock().unwrap().is_empty();
     waiting::until("the notification has come", has_come).await;
-    add_messages(
-        &app,
-        KALEYRA,
-        within_the_last_hour(),
-        silent,
-        TimeDelta::zero(),
-    )
-    .await;
+    add_unreported(&app, KALEYRA).await;
     alerting::judge(&services).await.unwrap();
     assert_eq!(services.store.list_open_incidents().await.unwrap().len(), 2);
     services.stopping.cancel();
@@ -310,19 +280,8 @@ async fn only_a_callback_or_the_end_of_all_expectations_ends_a_silence() {
     let url = inbox.start();
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
     let services = with_alerts(&app, vec![rule]);
-    let silent = OutcomeCounts {
-        unreported: 8,
-        ..OutcomeCounts::default()
-    };
     for account in [ZIXFLOW, KALEYRA] {
-        add_messages(
-            &app,
-            account,
-            within_the_last_hour(),
-            silent,
-            TimeDelta::zero(),
-        )
-        .await;
+        add_unreported(&app, account).await;
     }
     run(&services).await;
     assert_eq!(inbox.take().len(), 2);
