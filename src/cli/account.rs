@@ -9,7 +9,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::token::ACTOR;
 use crate::domain::ids::AccountId;
 use crate::operating::account_actions;
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::store::Store;
 
 #[derive(Subcommand, Debug)]

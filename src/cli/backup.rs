@@ -14,11 +14,11 @@ use crate::config::Config;
 use crate::data_dir::{self, DatabaseAge};
 use crate::domain::clock::Clock;
 use crate::keys::Keys;
-use crate::operating::actions::Decision;
 use crate::operating::backup::{
     AcceptedLoss, BackupSource, PossiblySent, RestoreTarget, RestoredAccess, create_backup,
     restore_backup, restore_with_loss,
 };
+use crate::operating::decision::Decision;
 use crate::store::backup::QueuedMessages;
 use crate::web::dashboard::number_format::counted;
 

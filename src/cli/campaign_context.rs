@@ -6,7 +6,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::token::ACTOR;
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::domain::clock::Clock;
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::reporting::campaign_summary::CampaignSummary;
 use crate::sending::accept::Acceptor;
 use crate::store::Store;

@@ -9,7 +9,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::progress::ProgressLine;
 use crate::cli::token::ACTOR;
 use crate::domain::ids::AccountId;
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::dismiss_orphans::{
     DismissalMode, OrphanSelection, ReceptionPeriod, dismiss_orphans,
 };

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::command_error::CommandError;
 use crate::cli::token::ACTOR;
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::erasure::export_person;
 use crate::services::Services;
 use crate::web::dashboard::number_format::counted;

@@ -12,7 +12,7 @@ use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::services::Services;
 use crate::store::outcome_list::OutcomeFilter;

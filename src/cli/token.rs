@@ -12,7 +12,7 @@ use crate::domain::api_token::ApiToken;
 use crate::domain::audit_action::Actor;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::people::manage_tokens;
 use crate::store::Store;
 

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::db::Error;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, Role, User};
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::people::manage_users;
 use crate::store::Store;
 

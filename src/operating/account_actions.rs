@@ -3,7 +3,7 @@
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::circuit_breaker::CircuitBreaker;
 use crate::domain::ids::AccountId;
-use crate::operating::actions::{Decision, OperateError};
+use crate::operating::decision::{Decision, OperateError};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 

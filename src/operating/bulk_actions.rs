@@ -3,7 +3,7 @@
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::actions::OperateError;
+use crate::operating::decision::OperateError;
 use crate::store::Store;
 use crate::store::messages::MessageFilter;
 

@@ -6,10 +6,10 @@ use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
 use crate::domain::media::Media;
 use crate::domain::message::Message;
-use crate::operating::actions::{Decision, OperateError};
 use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
 };
+use crate::operating::decision::{Decision, OperateError};
 use crate::sending::upload_storage;
 use crate::store::Store;
 use crate::store::ledger::Ledger;

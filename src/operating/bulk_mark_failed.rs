@@ -4,10 +4,11 @@ use crate::db;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::actions::{Decision, OperateError, add_failure, can_be_marked_failed};
 use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
 };
+use crate::operating::decision::{Decision, OperateError};
+use crate::operating::message_actions::mark_failed::{add_failure, can_be_marked_failed};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 

@@ -10,12 +10,12 @@ use crate::domain::campaign::{CampaignId, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
-use crate::operating::actions::{Decision, OperateError};
 use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
 };
 use crate::operating::campaign_pace::CampaignPace;
-use crate::operating::resend::{file_is_gone, message_input};
+use crate::operating::decision::{Decision, OperateError};
+use crate::operating::message_actions::resend::{file_is_gone, message_input};
 use crate::sending::accept::{Acceptor, InvalidField, Resend};
 use crate::store::Store;
 use crate::store::campaigns::NewCampaignMessage;

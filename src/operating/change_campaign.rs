@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
-use crate::operating::actions::{Decision, OperateError};
 use crate::operating::campaign_pace::CampaignPace;
+use crate::operating::decision::{Decision, OperateError};
 use crate::sending::accept::Acceptor;
 use crate::store::Store;
 use crate::store::campaigns::Expiry;

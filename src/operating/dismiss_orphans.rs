@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
-use crate::operating::actions::{Decision, OperateError};
+use crate::operating::decision::{Decision, OperateError};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 use crate::store::orphan_list::OrphanFilter;

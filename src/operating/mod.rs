@@ -2,7 +2,6 @@
 //! explain.
 
 pub mod account_actions;
-pub mod actions;
 pub mod alert_delivery;
 pub mod alerting;
 pub mod backup;
@@ -12,7 +11,7 @@ pub mod bulk_mark_failed;
 pub mod bulk_resend;
 mod campaign_pace;
 pub mod change_campaign;
-pub mod dismiss;
+pub mod decision;
 pub mod dismiss_orphans;
 pub mod doctor;
 pub mod erasure;
@@ -23,8 +22,5 @@ pub mod rebuild;
 pub mod replay;
 mod replay_batch;
 mod replay_report;
-pub mod resend;
-pub mod resend_forecast;
 pub mod retention;
-pub mod unmatch;
 pub mod verify;

@@ -11,7 +11,7 @@ use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::CallbackId;
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::replay_batch::ReplayBatch;
 pub use crate::operating::replay_report::{OutcomeChange, ReplayReport};
 use crate::operating::replay_report::{PartsOutcome, ReplayChanges};

@@ -13,7 +13,7 @@ use crate::db;
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::keyed_limit::LimitWait;
 use crate::domain::scope::{MissingScope, Scope};
-use crate::operating::actions::OperateError;
+use crate::operating::decision::OperateError;
 use crate::operating::replay::ReplayError;
 use crate::sending::accept::AcceptError;
 use crate::sending::campaign::{CreateCampaignError, ImportError};

@@ -51,10 +51,10 @@ use crate::web::api::{
 };
 use crate::web::dashboard::{
     account_forms, accounts_page, alerts_section, audit_page, bulk_action_page, callback_page,
-    callbacks_page, campaign_page, campaign_resend_page, campaigns_page, form_handlers,
-    message_page, messages_page, orphan_dismissal_page, overview_page, problems_page, replay_page,
-    reports_page, resend_action, send_page, settings_forms, settings_page, url_check_page,
-    user_forms,
+    callbacks_page, campaign_page, campaign_resend_page, campaigns_page, match_action,
+    message_action_forms, message_page, messages_page, orphan_dismissal_page, overview_page,
+    problems_page, replay_page, reports_page, resend_action, send_page, settings_forms,
+    settings_page, url_check_page, user_forms,
 };
 use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
@@ -154,14 +154,14 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::preview;
             Post "/messages/mark-failed",                  Scoped(Operate),     bulk_action_page::apply;
             Get  "/messages/{id}",                         Scoped(Read),        message_page::show;
-            Post "/messages/{id}/cancel",                  Scoped(Operate),     form_handlers::cancel;
+            Post "/messages/{id}/cancel",                  Scoped(Operate),     message_action_forms::cancel;
             Post "/messages/{id}/resend",                  Scoped(Operate),     resend_action::submit;
-            Post "/messages/{id}/mark-failed",             Scoped(Operate),     form_handlers::mark_failed;
-            Post "/messages/{id}/unmatch",                 Scoped(Operate),     form_handlers::unmatch;
-            Post "/messages/{id}/put-aside",               Scoped(Operate),     form_handlers::dismiss_message;
+            Post "/messages/{id}/mark-failed",             Scoped(Operate),     message_action_forms::mark_failed;
+            Post "/messages/{id}/unmatch",                 Scoped(Operate),     message_action_forms::unmatch;
+            Post "/messages/{id}/put-aside",               Scoped(Operate),     message_action_forms::dismiss_message;
             Get  "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::preview;
             Post "/orphans/put-aside",                     Scoped(Operate),     orphan_dismissal_page::apply;
-            Post "/orphans/{id}/match",                    Scoped(Operate),     form_handlers::match_orphan;
+            Post "/orphans/{id}/match",                    Scoped(Operate),     match_action::submit;
             Get  "/send",                                  Scoped(Send),        send_page::show;
             Post "/send",                                  Scoped(Send),        send_page::submit;
             Get  "/campaigns",                             Scoped(Read),        campaigns_page::show;
@@ -175,7 +175,7 @@ pub fn routes() -> Vec<RouteEntry> {
             Get  "/campaigns/{id}/resend",                 Scoped(Operate),     campaign_resend_page::preview;
             Post "/campaigns/{id}/resend",                 Scoped(Operate),     campaign_resend_page::apply;
             Get  "/problems",                              Scoped(Read),        problems_page::show;
-            Post "/problems/callbacks/{id}/put-aside",     Scoped(Operate),     form_handlers::dismiss_callback;
+            Post "/problems/callbacks/{id}/put-aside",     Scoped(Operate),     message_action_forms::dismiss_callback;
             Get  "/callbacks",                             Scoped(Read),        callbacks_page::show;
             Get  "/callbacks/replay",                      Scoped(Operate),     replay_page::preview;
             Post "/callbacks/replay",                      Scoped(Operate),     replay_page::apply;

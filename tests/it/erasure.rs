@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bluetick::domain::audit_action::{Action, Actor, Verb};
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::scope::Scope;
-use bluetick::operating::actions::Decision;
+use bluetick::operating::decision::Decision;
 use bluetick::operating::erasure::{ErasureProgress, erase, export_person};
 use bluetick::operating::verify::verify;
 use chrono::TimeDelta;

@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::audit_action::{Action, Verb};
 use crate::journal::{self, Journal, spool};
-use crate::operating::actions::Decision;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::copy_uploads;
 use crate::operating::backup::files;
@@ -21,6 +20,7 @@ use crate::operating::backup::layout::{
 use crate::operating::backup::possibly_sent::PossiblySent;
 use crate::operating::backup::restore::RestoreTarget;
 use crate::operating::backup::restored_access::RestoredAccess;
+use crate::operating::decision::Decision;
 use crate::store::Store;
 
 /// What was restored, and what is missing.

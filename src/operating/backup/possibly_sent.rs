@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::domain::campaign::CampaignState;
-use crate::operating::actions::{Decision, OperateError};
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::change_campaign::{CampaignChange, change_campaign};
+use crate::operating::decision::{Decision, OperateError};
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 

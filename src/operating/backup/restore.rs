@@ -7,7 +7,6 @@ use std::path::{Component, Path};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::audit_action::{Action, Verb};
-use crate::operating::actions::Decision;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
@@ -16,6 +15,7 @@ use crate::operating::backup::layout::{
 use crate::operating::backup::manifest::Manifest;
 use crate::operating::backup::possibly_sent::PossiblySent;
 use crate::operating::backup::restored_access::RestoredAccess;
+use crate::operating::decision::Decision;
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::domain::api_token::ApiToken;
 use crate::domain::user::User;
-use crate::operating::actions::Decision;
 use crate::operating::backup::backup_error::BackupError;
+use crate::operating::decision::Decision;
 use crate::store::Store;
 
 #[derive(Clone, PartialEq, Eq, Debug)]

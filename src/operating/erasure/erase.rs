@@ -11,8 +11,8 @@ use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::journal::spool;
-use crate::operating::actions::Decision;
 use crate::operating::backup::list_backup_folders;
+use crate::operating::decision::Decision;
 use crate::operating::erasure::callback_selection::{
     CallbackSelection, READ_BYTES, READ_ROWS, names_customer,
 };

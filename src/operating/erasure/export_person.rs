@@ -21,7 +21,7 @@ use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
 use crate::domain::media::{Media, MediaKind, MediaSource};
 use crate::domain::message::Message;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::erasure::callback_selection::{CallbackSelection, READ_BYTES, READ_ROWS};
 use crate::operating::erasure::erasure_error::ErasureError;
 use crate::operating::erasure::identities::{Identities, find_identities};

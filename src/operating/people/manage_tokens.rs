@@ -10,7 +10,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, TokenId};
 use crate::domain::scope::Scopes;
 use crate::domain::secret::Secret;
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::store::Store;
 use crate::store::api_tokens::{NewToken, TokenCreation};
 

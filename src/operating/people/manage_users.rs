@@ -7,7 +7,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::UserId;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, Role, User};
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::people::password::{PasswordError, hash_password};
 use crate::store::Store;
 use crate::store::sessions::KeptSessions;

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::scope::Caller;
-use crate::operating::actions::Decision;
-use crate::operating::dismiss;
+use crate::operating::decision::Decision;
+use crate::operating::message_actions::dismiss;
 use crate::operating::message_actions::{self, MessageAction};
 use crate::services::Services;
 use crate::store::messages::Found;

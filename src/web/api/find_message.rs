@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::db;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::actions::OperateError;
+use crate::operating::decision::OperateError;
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::error::ApiError;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::scope::Caller;
-use crate::operating::actions::Decision;
+use crate::operating::decision::Decision;
 use crate::operating::erasure::{ErasureError, ErasureReport, erase};
 use crate::services::Services;
 use crate::web::api::documented_responses::NotPossible;

@@ -8,7 +8,7 @@ use crate::domain::scope::Caller;
 use crate::operating::account_actions;
 use crate::services::Services;
 use crate::web::api::action_endpoints::decision;
-use crate::web::dashboard::form_handlers::action_error;
+use crate::web::dashboard::message_action_forms::action_error;
 use crate::web::dashboard::page_response::redirect_to;
 use crate::web::error::ApiError;
 

@@ -7,11 +7,11 @@ use actix_web::{FromRequest, HttpRequest};
 
 use crate::domain::campaign::CampaignMedia;
 use crate::domain::scope::Caller;
-use crate::operating::actions::OperateError;
 use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection};
 use crate::operating::bulk_cancel::cancel_all;
 use crate::operating::bulk_mark_failed::mark_all_failed;
 use crate::operating::bulk_resend::resend_all;
+use crate::operating::decision::OperateError;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::action_endpoints::decision;

@@ -14,7 +14,7 @@ use crate::domain::message_warning::MessageWarning;
 use crate::domain::receipt::find_reply_word;
 use crate::domain::scope::{Caller, Visibility};
 use crate::operating::explain::explain_message;
-use crate::operating::resend_forecast::forecast;
+use crate::operating::message_actions::resend_forecast::forecast;
 use crate::reporting::callback_views::{self, ListedCallback};
 use crate::reporting::message_history::MessageHistory;
 use crate::sending::accept::InvalidField;

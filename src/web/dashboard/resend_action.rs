@@ -6,15 +6,15 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::domain::ids::MessageId;
 use crate::domain::scope::Caller;
-use crate::operating::actions::OperateError;
-use crate::operating::resend::{self, ResendMedia};
+use crate::operating::decision::OperateError;
+use crate::operating::message_actions::resend::{self, ResendMedia};
 use crate::sending::accept::{AcceptError, InvalidField};
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::find_message::parse_id;
 use crate::web::api::send_body::FILE_LIMIT;
-use crate::web::dashboard::form_handlers::action_error;
+use crate::web::dashboard::message_action_forms::action_error;
 use crate::web::dashboard::message_page;
 use crate::web::dashboard::page_response::{redirect_to, respond_with_status};
 use crate::web::dashboard::upload_form::UploadForm;

@@ -3,7 +3,7 @@
 use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
 use crate::domain::scope::{Caller, Scope};
-use crate::operating::resend_forecast::{MediaChoice, ResendForecast};
+use crate::operating::message_actions::resend_forecast::{MediaChoice, ResendForecast};
 use crate::sending::accept::InvalidField;
 use crate::web::dashboard::filter_form::SelectOption;
 use crate::web::dashboard::timed_text::TimedText;

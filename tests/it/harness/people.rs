@@ -4,7 +4,7 @@ use bluetick::domain::account_limit::AccountLimit;
 use bluetick::domain::audit_action::Actor;
 use bluetick::domain::scope::Scopes;
 use bluetick::domain::user::{Role, User};
-use bluetick::operating::actions::Decision;
+use bluetick::operating::decision::Decision;
 use bluetick::operating::people::manage_users;
 use bluetick::store::api_tokens::{NewToken, TokenCreation};
 use chrono::{DateTime, TimeDelta, Utc};

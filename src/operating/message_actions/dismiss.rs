@@ -3,7 +3,8 @@
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
-use crate::operating::actions::{Decision, OperateError, load_message};
+use crate::operating::decision::{Decision, OperateError};
+use crate::operating::message_actions::load_message::load_message;
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 

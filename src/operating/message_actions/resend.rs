@@ -6,7 +6,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::media::MediaSource;
 use crate::domain::message::Message;
 use crate::domain::template::Template;
-use crate::operating::actions::{Decision, OperateError};
+use crate::operating::decision::{Decision, OperateError};
 use crate::sending::accept::{
     Acceptor, ButtonInput, KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend,
     TemplateInput,

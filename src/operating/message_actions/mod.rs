@@ -1,8 +1,16 @@
 //! The actions that an operator can run on one message, for the API and the dashboard.
 
+pub mod cancel;
+pub mod dismiss;
+mod load_message;
+pub mod mark_failed;
+pub mod match_orphan;
+pub mod resend;
+pub mod resend_forecast;
+pub mod unmatch;
+
 use crate::domain::ids::MessageId;
-use crate::operating::actions::{self, Decision, OperateError};
-use crate::operating::{dismiss, resend, unmatch};
+use crate::operating::decision::{Decision, OperateError};
 use crate::services::Services;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,7 +45,7 @@ pub async fn run(
     let mut reports_now_at = None;
     let message = match action {
         MessageAction::Cancel => {
-            actions::cancel(store, id, decision).await?;
+            cancel::cancel(store, id, decision).await?;
             id
         }
         MessageAction::Resend => {
@@ -46,7 +54,7 @@ pub async fn run(
             resent
         }
         MessageAction::MarkFailed { reason } => {
-            actions::mark_failed(store, id, reason.as_deref(), decision).await?;
+            mark_failed::mark_failed(store, id, reason.as_deref(), decision).await?;
             id
         }
         MessageAction::Unmatch => {
@@ -58,7 +66,7 @@ pub async fn run(
             id
         }
         MessageAction::Match(message) => {
-            actions::match_orphan(store, id, message, decision).await?;
+            match_orphan::match_orphan(store, id, message, decision).await?;
             message
         }
     };

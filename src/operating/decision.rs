@@ -1,0 +1,47 @@
+//! Who decided on an action and when, and why an action is not carried out.
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use crate::db;
+use crate::domain::audit_action::{Action, Actor, Verb};
+use crate::domain::ids::MessageId;
+use crate::domain::message::Message;
+use crate::sending::accept::AcceptError;
+
+#[derive(Debug, Error)]
+pub enum OperateError {
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The message was merged into this one.
+    #[error("the message was merged into {0}")]
+    Moved(MessageId),
+    #[error("{0}")]
+    NotNow(String),
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
+    #[error(transparent)]
+    Store(#[from] db::Error),
+}
+
+#[derive(Clone, Debug)]
+pub struct Decision<'a> {
+    pub actor: Actor<'a>,
+    pub now: DateTime<Utc>,
+}
+
+impl Decision<'_> {
+    pub(in crate::operating) fn about(
+        &self,
+        message: &Message,
+        verb: Verb,
+        detail: Option<String>,
+    ) -> Action {
+        Action {
+            message: Some(message.id),
+            account: Some(message.account.clone()),
+            detail,
+            ..Action::new(self.actor, verb, self.now)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Cancels a message before it is sent.
+
+use crate::domain::audit_action::Verb;
+use crate::domain::delivery_state::QueueState;
+use crate::domain::ids::MessageId;
+use crate::operating::decision::{Decision, OperateError};
+use crate::operating::message_actions::load_message::{load_message, refuse};
+use crate::sending::upload_storage;
+use crate::store::Store;
+use crate::store::ledger::Ledger;
+
+/// Cancels a message that is still queued.
+pub async fn cancel(
+    store: &Store,
+    id: MessageId,
+    decision: &Decision<'_>,
+) -> Result<(), OperateError> {
+    let cancelled = store
+        .change(decision.now, async |ledger: &mut Ledger| {
+            let message = load_message(ledger, id).await?;
+            if message.queue != QueueState::Queued {
+                return Err(refuse(
+                    &message,
+                    "only a message that still waits can be cancelled",
+                ));
+            }
+            ledger.leave_queue(id, QueueState::Cancelled)?;
+            let action = decision.about(&message, Verb::Cancel, None);
+            ledger.record_action(&action).await?;
+            Ok(message)
+        })
+        .await?;
+    upload_storage::discard(cancelled.media.as_ref());
+    Ok(())
+}

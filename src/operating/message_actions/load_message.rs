@@ -1,0 +1,26 @@
+//! Loads the message that an action is about.
+
+use crate::domain::ids::MessageId;
+use crate::domain::message::Message;
+use crate::operating::decision::OperateError;
+use crate::store::ledger::Ledger;
+
+/// Fails if the message does not exist, or was merged into another.
+pub(in crate::operating) async fn load_message(
+    ledger: &mut Ledger,
+    id: MessageId,
+) -> Result<Message, OperateError> {
+    ledger.load(&[id]).await?;
+    if let Some(message) = ledger.find(id)? {
+        return Ok(message);
+    }
+    Err(ledger
+        .survivor(id)
+        .await?
+        .map_or(OperateError::NotFound("message"), OperateError::Moved))
+}
+
+/// An error that names the message's state.
+pub(super) fn refuse(message: &Message, words: &str) -> OperateError {
+    OperateError::NotNow(format!("{words}; this one is {}", message.state))
+}

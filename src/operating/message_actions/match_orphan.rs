@@ -1,0 +1,46 @@
+//! Matches an orphan with the message that its reports are about.
+
+use crate::domain::audit_action::Verb;
+use crate::domain::ids::MessageId;
+use crate::domain::message::MatchedBy;
+use crate::operating::decision::{Decision, OperateError};
+use crate::receiving::operator_decisions::format_match_detail;
+use crate::store::Store;
+use crate::store::ledger::Ledger;
+
+/// Moves the receipts and ids of an orphan to a sent message.
+pub async fn match_orphan(
+    store: &Store,
+    orphan: MessageId,
+    message: MessageId,
+    decision: &Decision<'_>,
+) -> Result<(), OperateError> {
+    store
+        .change(decision.now, async |ledger: &mut Ledger| {
+            ledger.load(&[orphan, message]).await?;
+            let Some(unmatched) = ledger.find(orphan)? else {
+                let moved = ledger.survivor(orphan).await?;
+                return Err(moved.map_or(OperateError::NotFound("orphan"), OperateError::Moved));
+            };
+            let Some(sent) = ledger.find(message)? else {
+                return Err(OperateError::NotFound("message"));
+            };
+            let refusal = if orphan == message {
+                Some("a message cannot be matched with itself")
+            } else if unmatched.origin.is_ours() {
+                Some("only a message known from callbacks can be matched; this one was sent")
+            } else if unmatched.account != sent.account {
+                Some("the two belong to different accounts")
+            } else {
+                None
+            };
+            if let Some(words) = refusal {
+                return Err(OperateError::NotNow(words.to_owned()));
+            }
+            ledger.merge_into(orphan, message).await?;
+            ledger.set_matched_by(message, MatchedBy::Operator)?;
+            let action = decision.about(&sent, Verb::Match, Some(format_match_detail(orphan)));
+            Ok(ledger.record_action(&action).await?)
+        })
+        .await
+}
