@@ -8,16 +8,13 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use url::{Host, Url};
 
-use crate::db;
 use crate::domain::ids::AccountId;
-use crate::domain::message::Origin;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
-use crate::store::Store;
-use crate::store::messages::MessageFilter;
+use crate::web::dashboard::account_set_up::AccountSetUp;
 use crate::web::dashboard::event_rows::{self, EventRow, LatestEvents};
 use crate::web::dashboard::number_format::ago;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -40,27 +37,10 @@ pub(crate) async fn show(
     );
     for card in &mut shown.cards {
         if let Some(set_up) = &mut card.set_up {
-            set_up.message = find_latest_message(&services.store, &card.account).await?;
+            set_up.load(&services, &card.account).await?;
         }
     }
     respond(&services, shown).await
-}
-
-/// Page and state.
-async fn find_latest_message(
-    store: &Store,
-    account: &AccountId,
-) -> Result<Option<(String, &'static str)>, db::Error> {
-    let filter = MessageFilter {
-        account: Some(account.clone()),
-        origin: Some(Origin::Api),
-        ..MessageFilter::default()
-    };
-    let page = store.list_messages(&filter, None, 1).await?;
-    Ok(page
-        .messages
-        .first()
-        .map(|message| (format!("/messages/{}", message.id), message.state.label())))
 }
 
 /// What to add to the configuration, by provider.
@@ -113,7 +93,7 @@ fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'stati
     match account.health {
         Health::Ok => (word, "Connected: callbacks arrive.", "good"),
         Health::Unconfigured => (
-            word,
+            "no callbacks yet",
             "No callback has ever arrived. Follow the steps below.",
             "warn",
         ),
@@ -183,7 +163,7 @@ pub struct AccountsPage {
 struct AccountCard {
     account: AccountId,
     /// Until the first callback.
-    set_up: Option<SetUp>,
+    set_up: Option<AccountSetUp>,
     id: String,
     provider: &'static str,
     health: &'static str,
@@ -211,15 +191,6 @@ struct AccountCard {
     callbacks: String,
     events: Vec<EventRow>,
     resume: bool,
-}
-
-/// How far the set-up of an account is from which no callback ever came.
-#[derive(Clone, Debug)]
-struct SetUp {
-    /// The provider cannot reach the callback URL.
-    is_local: bool,
-    /// Page and state of the latest message.
-    message: Option<(String, &'static str)>,
 }
 
 /// Part of a set-up step. `CallbackUrl` replaces `{url}`.
@@ -269,10 +240,7 @@ impl AccountCard {
         let is_led = operator && account.mode.is_some() && account.last_callback_at.is_none();
         Self {
             account: account.id.clone(),
-            set_up: is_led.then_some(SetUp {
-                is_local: reach == PublicUrlReach::Loopback,
-                message: None,
-            }),
+            set_up: is_led.then(|| AccountSetUp::new(reach == PublicUrlReach::Loopback)),
             id: account.id.to_string(),
             provider: account.provider.title(),
             health,
