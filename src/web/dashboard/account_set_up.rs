@@ -1,4 +1,4 @@
-//! How far the set-up of an account is from which no callback ever came.
+//! Set-up progress of an account that has never received a callback.
 
 use crate::db;
 use crate::domain::ids::AccountId;
@@ -13,11 +13,16 @@ pub(super) struct AccountSetUp {
     /// The provider cannot reach the callback URL.
     pub(super) is_local: bool,
     pub(super) url_check: Option<UrlCheckResult>,
-    /// Page and state of the latest message.
-    pub(super) message: Option<(String, &'static str)>,
+    pub(super) message: Option<LatestMessage>,
 }
 
-/// Of the last check of the public URL.
+#[derive(Clone, Debug)]
+pub(super) struct LatestMessage {
+    pub(super) url: String,
+    pub(super) state: &'static str,
+}
+
+/// Result of the last check of the public URL.
 #[derive(Clone, Debug)]
 pub(super) struct UrlCheckResult {
     pub(super) ago: String,
@@ -54,21 +59,20 @@ impl AccountSetUp {
     }
 }
 
-/// Page and state.
 async fn find_latest_message(
     store: &Store,
     account: &AccountId,
-) -> Result<Option<(String, &'static str)>, db::Error> {
+) -> Result<Option<LatestMessage>, db::Error> {
     let filter = MessageFilter {
         account: Some(account.clone()),
         origin: Some(Origin::Api),
         ..MessageFilter::default()
     };
     let page = store.list_messages(&filter, None, 1).await?;
-    Ok(page
-        .messages
-        .first()
-        .map(|message| (format!("/messages/{}", message.id), message.state.label())))
+    Ok(page.messages.first().map(|message| LatestMessage {
+        url: format!("/messages/{}", message.id),
+        state: message.state.label(),
+    }))
 }
 
 #[cfg(test)]
