@@ -104,7 +104,7 @@ impl RatesFile {
                     );
                 }
                 loaded.problem = Some(problem);
-                // Not read again until the file changes.
+                // Not reloaded until the file changes.
                 loaded.version = version;
             }
         }
