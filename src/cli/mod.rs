@@ -100,7 +100,7 @@ pub enum Command {
     /// Works on the database directly, beside `serve`, which sends the messages.
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
-    /// Check that journal, receipts, states, ids and counts agree
+    /// Check that journal, receipts, states, ids and counts are consistent
     ///
     /// Prints one line per discrepancy and exits with 1 if there is one. Can run beside `serve`.
     Verify,

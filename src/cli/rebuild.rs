@@ -1,4 +1,4 @@
-//! `bluetick rebuild`: derives states, ids and counts again.
+//! `bluetick rebuild`: recomputes states, ids and counts.
 
 use std::io::Write;
 

@@ -54,6 +54,7 @@ pub mod sign_in_links;
 pub mod store_settings;
 pub mod summed_counts;
 pub mod uploads;
+pub mod url_check_records;
 mod user_records;
 pub mod users;
 pub mod verify_snapshot;

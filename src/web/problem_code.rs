@@ -14,7 +14,7 @@ pub enum ProblemCode {
     MalformedRequest,
     Unauthenticated,
     MissingScope,
-    /// The token is limited to accounts, and the call is about all of them.
+    /// The token is limited to some accounts, but the call concerns all of them.
     AccountLimited,
     CrossSite,
     NotFound,
@@ -22,9 +22,9 @@ pub enum ProblemCode {
     /// The `Host` is not a name of this server.
     UnknownHost,
     IdempotencyKeyReused,
-    /// Not in the current state.
+    /// The current state does not allow it.
     NotPossible,
-    /// Its retention has ended.
+    /// Deleted after its retention period.
     NoLongerKept,
     TooLarge,
     /// The body arrived too slowly.

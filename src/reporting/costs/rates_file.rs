@@ -1,10 +1,11 @@
 //! The CSV file of rates. A changed file is reloaded; while it cannot be read or has mistakes, the
-//! rates before stay.
+//! previous rates stay in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use chrono::NaiveDate;
 use csv::{ReaderBuilder, StringRecord, Trim};
 use thiserror::Error;
 
@@ -40,13 +41,13 @@ pub struct RatesFile {
 #[derive(Clone, Debug, Default)]
 struct Loaded {
     rates: Arc<Rates>,
-    stamp: Option<Stamp>,
+    version: Option<FileVersion>,
     /// Why the file as it is now is not used.
     problem: Option<String>,
 }
 
-/// Changes with the file.
-type Stamp = (Option<SystemTime>, u64);
+/// Modification time and size.
+type FileVersion = (Option<SystemTime>, u64);
 
 impl RatesFile {
     /// Without a path there are no rates.
@@ -55,11 +56,11 @@ impl RatesFile {
             return Ok(Self::default());
         };
         match read(&path) {
-            Ok((rates, stamp)) => Ok(Self {
+            Ok((rates, version)) => Ok(Self {
                 path: Some(path),
                 loaded: Mutex::new(Loaded {
                     rates: Arc::new(rates),
-                    stamp: Some(stamp),
+                    version: Some(version),
                     problem: None,
                 }),
             }),
@@ -69,8 +70,8 @@ impl RatesFile {
 
     pub async fn current(&self) -> Arc<Rates> {
         if let Some(path) = &self.path {
-            let stamp = stamp(path).await;
-            if stamp.is_none() || stamp != self.known_stamp() {
+            let version = version(path).await;
+            if version.is_none() || version != self.known_version() {
                 self.reload(path.clone()).await;
             }
         }
@@ -83,31 +84,34 @@ impl RatesFile {
     }
 
     async fn reload(&self, path: PathBuf) {
-        let stamp = stamp(&path).await;
+        let version = version(&path).await;
         let reading = tokio::task::spawn_blocking(move || read(&path)).await;
-        let read = reading.unwrap_or_else(|_| Err("could not be read".to_owned()));
+        let result = reading.unwrap_or_else(|_| Err("could not be read".to_owned()));
         let mut loaded = self.lock();
-        match read {
-            Ok((rates, stamp)) => {
+        match result {
+            Ok((rates, version)) => {
                 *loaded = Loaded {
                     rates: Arc::new(rates),
-                    stamp: Some(stamp),
+                    version: Some(version),
                     problem: None,
                 };
             }
             Err(problem) => {
                 if loaded.problem.as_deref() != Some(&problem) {
-                    tracing::warn!(problem, "the rates file is not used; the rates before stay");
+                    tracing::warn!(
+                        problem,
+                        "the rates file is invalid; the previous rates stay in use"
+                    );
                 }
                 loaded.problem = Some(problem);
-                // Not loaded before it changes.
-                loaded.stamp = stamp;
+                // Not reloaded until the file changes.
+                loaded.version = version;
             }
         }
     }
 
-    fn known_stamp(&self) -> Option<Stamp> {
-        self.lock().stamp
+    fn known_version(&self) -> Option<FileVersion> {
+        self.lock().version
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Loaded> {
@@ -115,12 +119,12 @@ impl RatesFile {
     }
 }
 
-async fn stamp(path: &Path) -> Option<Stamp> {
+async fn version(path: &Path) -> Option<FileVersion> {
     let metadata = tokio::fs::metadata(path).await.ok()?;
     Some((metadata.modified().ok(), metadata.len()))
 }
 
-fn read(path: &Path) -> Result<(Rates, Stamp), String> {
+fn read(path: &Path) -> Result<(Rates, FileVersion), String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.len() > SIZE_LIMIT {
@@ -141,11 +145,12 @@ fn parse(text: &str) -> Result<Rates, Vec<String>> {
         .headers()
         .map_err(|error| vec![error.to_string()])?
         .clone();
-    let places = find_columns(&header)?;
+    let column_indexes = find_columns(&header)?;
     let (mut rates, mut problems) = (Rates::default(), Vec::new());
     for record in reader.records() {
         let read = match &record {
-            Ok(record) => parse_rate(record, places, &mut rates),
+            Ok(record) => parse_rate(record, column_indexes)
+                .and_then(|(scope, valid_from, rate)| insert(&mut rates, scope, valid_from, rate)),
             Err(error) => Err(error.to_string()),
         };
         let line = match &record {
@@ -168,19 +173,19 @@ fn parse(text: &str) -> Result<Rates, Vec<String>> {
 }
 
 fn find_columns(header: &StringRecord) -> Result<[usize; COLUMNS.len()], Vec<String>> {
-    let mut places = [0; COLUMNS.len()];
+    let mut column_indexes = [0; COLUMNS.len()];
     let mut missing = Vec::new();
-    for (place, column) in places.iter_mut().zip(COLUMNS) {
+    for (column_index, column) in column_indexes.iter_mut().zip(COLUMNS) {
         match header
             .iter()
             .position(|name| name.eq_ignore_ascii_case(column))
         {
-            Some(index) => *place = index,
+            Some(index) => *column_index = index,
             None => missing.push(column),
         }
     }
     if missing.is_empty() {
-        Ok(places)
+        Ok(column_indexes)
     } else {
         Err(vec![format!(
             "lacks the column {}; the first line names {}",
@@ -192,11 +197,10 @@ fn find_columns(header: &StringRecord) -> Result<[usize; COLUMNS.len()], Vec<Str
 
 fn parse_rate(
     record: &StringRecord,
-    places: [usize; COLUMNS.len()],
-    rates: &mut Rates,
-) -> Result<(), String> {
+    column_indexes: [usize; COLUMNS.len()],
+) -> Result<(RateScope, NaiveDate, Rate), String> {
     let [from, account, country, category, amount, currency] =
-        places.map(|place| record.get(place).unwrap_or_default());
+        column_indexes.map(|index| record.get(index).unwrap_or_default());
     let valid_from = from
         .parse()
         .map_err(|_| format!("valid_from `{from}` is not a day such as 2026-01-31"))?;
@@ -234,7 +238,16 @@ fn parse_rate(
         country,
         category,
     };
-    match rates.insert(scope, valid_from, Rate { amount, currency }) {
+    Ok((scope, valid_from, Rate { amount, currency }))
+}
+
+fn insert(
+    rates: &mut Rates,
+    scope: RateScope,
+    valid_from: NaiveDate,
+    rate: Rate,
+) -> Result<(), String> {
+    match rates.insert(scope, valid_from, rate) {
         None => Ok(()),
         Some(_) => {
             Err("an earlier line has the same valid_from, account, country and category".to_owned())

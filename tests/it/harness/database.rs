@@ -128,7 +128,7 @@ impl TestDatabase {
     }
 
     /// The journal, not migrated.
-    pub(crate) async fn empty_journal(&self) -> Pools {
+    pub(crate) async fn unmigrated_journal(&self) -> Pools {
         loop {
             match journal::connect(&self.url_without_tls(), CONNECTIONS).await {
                 Ok(pools) => return pools,
@@ -141,7 +141,7 @@ impl TestDatabase {
 
     /// The journal with its tables.
     pub(crate) async fn journal(&self) -> Pools {
-        let pools = self.empty_journal().await;
+        let pools = self.unmigrated_journal().await;
         journal::migrate(&pools).await.unwrap();
         pools
     }

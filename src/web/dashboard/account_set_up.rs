@@ -1,0 +1,96 @@
+//! Set-up progress of an account that has never received a callback.
+
+use crate::db;
+use crate::domain::ids::AccountId;
+use crate::domain::message::Origin;
+use crate::services::Services;
+use crate::store::Store;
+use crate::store::messages::MessageFilter;
+use crate::web::dashboard::number_format::ago;
+
+#[derive(Clone, Debug)]
+pub(super) struct AccountSetUp {
+    /// The provider cannot reach the callback URL.
+    pub(super) is_local: bool,
+    pub(super) url_check: Option<UrlCheckResult>,
+    pub(super) message: Option<LatestMessage>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct LatestMessage {
+    pub(super) url: String,
+    pub(super) state: &'static str,
+}
+
+/// Result of the last check of the public URL.
+#[derive(Clone, Debug)]
+pub(super) struct UrlCheckResult {
+    pub(super) ago: String,
+    pub(super) problems: usize,
+}
+
+impl AccountSetUp {
+    pub(super) fn new(is_local: bool) -> Self {
+        Self {
+            is_local,
+            url_check: None,
+            message: None,
+        }
+    }
+
+    pub(super) async fn load(
+        &mut self,
+        services: &Services,
+        account: &AccountId,
+    ) -> Result<(), db::Error> {
+        let public_url = &services.config.public_url;
+        let check = services.store.find_url_check(public_url).await?;
+        self.url_check = check.map(|check| UrlCheckResult {
+            ago: ago(services.clock.now() - check.at),
+            problems: check.problems,
+        });
+        self.message = find_latest_message(&services.store, account).await?;
+        Ok(())
+    }
+
+    pub(super) fn is_reachable(&self) -> bool {
+        let passed = |check: &UrlCheckResult| check.problems == 0;
+        !self.is_local && self.url_check.as_ref().is_some_and(passed)
+    }
+}
+
+async fn find_latest_message(
+    store: &Store,
+    account: &AccountId,
+) -> Result<Option<LatestMessage>, db::Error> {
+    let filter = MessageFilter {
+        account: Some(account.clone()),
+        origin: Some(Origin::Api),
+        ..MessageFilter::default()
+    };
+    let page = store.list_messages(&filter, None, 1).await?;
+    Ok(page.messages.first().map(|message| LatestMessage {
+        url: format!("/messages/{}", message.id),
+        state: message.state.label(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_reachable_after_a_check_of_a_public_address_without_problems() {
+        let checked = |is_local, problems| AccountSetUp {
+            url_check: Some(UrlCheckResult {
+                ago: "3 h ago".to_owned(),
+                problems,
+            }),
+            ..AccountSetUp::new(is_local)
+        };
+        assert!(checked(false, 0).is_reachable());
+        assert!(!checked(false, 1).is_reachable());
+        assert!(!checked(true, 0).is_reachable());
+        assert!(!AccountSetUp::new(false).is_reachable());
+    }
+}
