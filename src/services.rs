@@ -29,6 +29,19 @@ use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
 use crate::store::lease::Lease;
 
+/// What receiving callbacks needs: the journal, and not the main database.
+#[derive(Clone)]
+pub struct ReceivingServices {
+    pub config: Arc<Config>,
+    pub clock: Arc<dyn Clock>,
+    pub keys: Arc<Keys>,
+    pub journal: Journal,
+    pub ingest: Arc<Ingest>,
+    pub known_accounts: Arc<KnownAccounts>,
+    /// See [`Services::stopping`].
+    pub stopping: CancellationToken,
+}
+
 #[derive(Clone)]
 pub struct Services {
     pub config: Arc<Config>,
@@ -79,6 +92,18 @@ pub struct Services {
 }
 
 impl Services {
+    pub fn receiving(&self) -> ReceivingServices {
+        ReceivingServices {
+            config: Arc::clone(&self.config),
+            clock: Arc::clone(&self.clock),
+            keys: Arc::clone(&self.keys),
+            journal: self.journal.clone(),
+            ingest: Arc::clone(&self.ingest),
+            known_accounts: Arc::clone(&self.known_accounts),
+            stopping: self.stopping.clone(),
+        }
+    }
+
     pub fn callback_url(&self, account: &AccountId, generation: u32) -> String {
         let token = self.keys.callback_token(account, generation);
         format!("{}/callbacks/{account}/{token}", self.config.public_url)

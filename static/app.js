@@ -333,15 +333,24 @@
   function follow() {
     if (!("EventSource" in window) || main()?.dataset.live === undefined) return;
     offerPause();
+    listen(false);
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) schedule(); });
+  }
+
+  // Browsers reconnect by themselves after a lost connection, but not after an error such as 503 during an upgrade.
+  const RECONNECT_PAUSE = 30000;
+
+  function listen(opened) {
     const events = new EventSource(new URL("../api/v1/live", scriptUrl));
-    let opened = false;
     events.addEventListener("open", () => {
       // Events between two connections are lost.
       if (opened) schedule();
       opened = true;
     });
+    events.addEventListener("error", () => {
+      if (opened && events.readyState === EventSource.CLOSED) setTimeout(listen, RECONNECT_PAUSE, true);
+    });
     for (const name of ["message", "state", "resync"]) events.addEventListener(name, schedule);
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) schedule(); });
     window.addEventListener("pagehide", () => events.close());
   }
 

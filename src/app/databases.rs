@@ -1,5 +1,8 @@
 //! Opens the main database, the journal and the keys, and checks that they belong together.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use crate::app::start_error::StartError;
 use crate::config::Config;
 use crate::data_dir::{self, DatabaseAge};
@@ -10,18 +13,48 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::journal::{self, Journal};
 use crate::keys::Keys;
 use crate::operating::backup::{UnmigratedSource, back_up_before_migrations};
+use crate::operating::upgrade::{self, LockWait, UpgradeProgress, UpgradeStep};
 use crate::store::Store;
+use crate::store::account_records::UrlRecord;
 
 /// What commands need that neither serve nor send.
 pub struct Databases {
     pub store: Store,
     /// Connections only; the journal's writer is not started.
     pub journal: Pools,
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
 }
 
 /// Applies missing migrations. Rejects a secret key that the database was not created with.
 pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
+    let connected = connect(config).await?;
+    let progress = UpgradeProgress::default();
+    connected.upgrade(LockWait::Brief, &progress).await?;
+    Ok(Databases {
+        store: connected.store,
+        journal: connected.journal,
+        keys: connected.keys,
+    })
+}
+
+/// Both databases, checked. The journal is migrated; the main database may lack migrations.
+pub(super) struct ConnectedDatabases {
+    pub(super) store: Store,
+    pub(super) journal: Pools,
+    pub(super) keys: Arc<Keys>,
+    main_schema: SchemaState,
+    pub(super) needs_upgrade: bool,
+    /// Where a backup of databases that lack migrations goes, until it is made.
+    backup: Option<BackupPlace>,
+}
+
+struct BackupPlace {
+    data_dir: PathBuf,
+    folder: PathBuf,
+}
+
+/// Rejects databases of a newer program, and a secret key that the database was not created with.
+pub(super) async fn connect(config: &Config) -> Result<ConnectedDatabases, StartError> {
     let (url, connections) = (&config.database_url, config.database_connections);
     let age = find_age(config).await?;
     data_dir::prepare(&config.data_dir)?;
@@ -41,51 +74,98 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
     let store = Store::open(url, connections)
         .await
         .map_err(StartError::main_database)?;
-    prepare_migrations(config, &store, &journal, age).await?;
-    journal::migrate(&journal)
+    let schema = check_main(&store, &keys).await;
+    let (main_schema, needs_upgrade) = schema.map_err(StartError::main_database)?;
+    let journal_schema = journal::check_schema(&journal)
         .await
         .map_err(StartError::journal)?;
-    store.migrate().await.map_err(StartError::main_database)?;
-    store
-        .claim_fingerprint(&keys.fingerprint(), &keys.previous_fingerprints())
-        .await
-        .map_err(StartError::main_database)?;
-    Ok(Databases {
+    let is_behind = |schema| matches!(schema, SchemaState::Behind(_));
+    // On a server the operator makes it.
+    let has_files = age == DatabaseAge::Existing && !config.uses_postgres();
+    let needs_backup = has_files && (is_behind(main_schema) || is_behind(journal_schema));
+    let mut connected = ConnectedDatabases {
         store,
         journal,
-        keys,
-    })
+        keys: Arc::new(keys),
+        main_schema,
+        needs_upgrade,
+        backup: needs_backup.then(|| BackupPlace {
+            data_dir: config.data_dir.clone(),
+            folder: config.migration_backups(),
+        }),
+    };
+    if is_behind(journal_schema) {
+        // Of both databases as the older program left them, so before either is migrated.
+        connected.back_up().await?;
+        connected.backup = None;
+    }
+    journal::migrate(&connected.journal)
+        .await
+        .map_err(StartError::journal)?;
+    Ok(connected)
 }
 
-/// Rejects databases of a newer program. Makes a backup of older ones; on a server the operator does.
-async fn prepare_migrations(
-    config: &Config,
-    store: &Store,
-    journal: &Pools,
-    age: DatabaseAge,
-) -> Result<(), StartError> {
-    let main = store
-        .check_schema()
-        .await
-        .map_err(StartError::main_database)?;
-    let journal_schema = journal::check_schema(journal)
-        .await
-        .map_err(StartError::journal)?;
-    let is_behind = [main, journal_schema]
-        .iter()
-        .any(|schema| matches!(schema, SchemaState::Behind(_)));
-    if age == DatabaseAge::New || config.uses_postgres() || !is_behind {
-        return Ok(());
+/// The schema, and whether anything of it is pending that takes long with many messages.
+async fn check_main(store: &Store, keys: &Keys) -> Result<(SchemaState, bool), db::Error> {
+    let schema = store.check_schema().await?;
+    if schema != SchemaState::New {
+        let previous = keys.previous_fingerprints();
+        store
+            .check_fingerprint(&keys.fingerprint(), &previous)
+            .await?;
     }
-    let source = UnmigratedSource {
-        store,
-        journal,
-        data_dir: &config.data_dir,
+    let needs_upgrade = match schema {
+        SchemaState::New => false,
+        SchemaState::Behind(_) => true,
+        SchemaState::Current => store.is_recount_pending().await?,
     };
-    let folder = config.migration_backups();
-    let backup = back_up_before_migrations(&source, &folder, SystemClock.now()).await?;
-    tracing::info!(folder = %backup.display(), "made a backup before the migrations");
-    Ok(())
+    Ok((schema, needs_upgrade))
+}
+
+impl ConnectedDatabases {
+    /// Of all accounts that were ever configured.
+    pub(super) async fn list_url_records(&self) -> Result<Vec<UrlRecord>, StartError> {
+        if self.main_schema == SchemaState::New {
+            return Ok(Vec::new());
+        }
+        let records = self.store.list_url_records().await;
+        records.map_err(StartError::main_database)
+    }
+
+    /// Makes a backup if anything is pending, migrates the main database, and claims it for the
+    /// secret key.
+    pub(super) async fn upgrade(
+        &self,
+        wait: LockWait,
+        progress: &UpgradeProgress,
+    ) -> Result<(), StartError> {
+        progress.set(UpgradeStep::BackingUp);
+        self.back_up().await?;
+        progress.set(UpgradeStep::Preparing);
+        upgrade::migrate(&self.store, wait, progress)
+            .await
+            .map_err(StartError::main_database)?;
+        progress.set(UpgradeStep::Finishing);
+        let previous = self.keys.previous_fingerprints();
+        self.store
+            .claim_fingerprint(&self.keys.fingerprint(), &previous)
+            .await
+            .map_err(StartError::main_database)
+    }
+
+    async fn back_up(&self) -> Result<(), StartError> {
+        let Some(place) = &self.backup else {
+            return Ok(());
+        };
+        let source = UnmigratedSource {
+            store: &self.store,
+            journal: &self.journal,
+            data_dir: &place.data_dir,
+        };
+        let backup = back_up_before_migrations(&source, &place.folder, SystemClock.now()).await?;
+        tracing::info!(folder = %backup.display(), "made a backup before the migrations");
+        Ok(())
+    }
 }
 
 /// Creates nothing. Rejects one database without the other.

@@ -100,7 +100,7 @@ pub enum Command {
     /// Works on the database directly, beside `serve`, which sends the messages.
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
-    /// Check that journal, receipts, states, ids and counts are consistent
+    /// Check that journal, receipts, states, ids and counts agree
     ///
     /// Prints one line per discrepancy and exits with 1 if there is one. Can run beside `serve`.
     Verify,
@@ -205,7 +205,7 @@ async fn run_campaign(
     file: Option<&Path>,
 ) -> Result<(), CommandError> {
     let OpenDatabases { config, databases } = open(file).await?;
-    let (store, keys) = (databases.store, Arc::new(databases.keys));
+    let (store, keys) = (databases.store, databases.keys);
     let acceptor = app::open_acceptor(&config, &store, keys)?;
     let context = campaign_context::CampaignContext {
         store: &store,

@@ -1,4 +1,4 @@
-//! `bluetick rebuild`: recomputes states, ids and counts.
+//! `bluetick rebuild`: derives states, ids and counts again.
 
 use std::io::Write;
 

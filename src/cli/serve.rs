@@ -4,14 +4,16 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app;
+use crate::app::{self, Opening, Running, Serving};
 use crate::cli::command_error::CommandError;
 use crate::cli::user::create_sign_in_link;
 use crate::config::{Config, process_environment};
 use crate::db::private_file::create_private_file;
 use crate::domain::clock::SystemClock;
+use crate::operating::upgrade::LockWait;
 use crate::services::Services;
-use crate::web::{listener, server};
+use crate::web::listener::{self, Listeners};
+use crate::web::server;
 
 pub fn run(path: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(path, &process_environment())?;
@@ -32,9 +34,10 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     }
     // Held until the process has stopped.
     let _serving = app::claim_serving(&config, listeners.main.owner).await?;
-    let services = app::open(config, Arc::new(SystemClock)).await?;
-    let sign_in_link = create_first_sign_in_link(&services).await?;
-    let running = app::start(listeners, services)?;
+    let opening = app::open_receiving(config, Arc::new(SystemClock)).await?;
+    let Some((running, sign_in_link)) = start(listeners, opening).await? else {
+        return Ok(());
+    };
     let mut lines = format!("listening on http://{address}\n");
     if let Some(address) = callback_address {
         lines.push_str("listening for callbacks on http://");
@@ -48,6 +51,27 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     }
     announce(lines);
     Ok(running.until_stopped().await?)
+}
+
+/// Callbacks do not wait for the migration of the main database. `None` if a signal ends it.
+async fn start(
+    listeners: Listeners,
+    opening: Opening,
+) -> Result<Option<(Running, Option<String>)>, CommandError> {
+    if !opening.needs_upgrade() {
+        let services = opening.finish(LockWait::Brief).await?;
+        let sign_in_link = create_first_sign_in_link(&services).await?;
+        return Ok(Some((app::start(listeners, services)?, sign_in_link)));
+    }
+    let (receiving, progress) = (opening.receiving.clone(), opening.progress.clone());
+    let serving = Serving::receive(listeners, receiving, progress)?;
+    let finish = async {
+        let services = opening.finish(LockWait::UntilFree).await?;
+        let sign_in_link = create_first_sign_in_link(&services).await?;
+        Ok::<_, CommandError>((services, sign_in_link))
+    };
+    let opened = serving.while_opening(finish).await?;
+    Ok(opened.map(|(serving, (services, sign_in_link))| (serving.run(services), sign_in_link)))
 }
 
 /// Until the first sign-in, every start creates a one-time link: printed on a terminal, else

@@ -1,4 +1,4 @@
-//! `bluetick verify`: checks that the stored data is consistent.
+//! `bluetick verify`: checks that stored data agree.
 
 use std::io::Write;
 
@@ -18,31 +18,31 @@ pub async fn run(
     now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let progress_line = ProgressLine::new()?;
-    let mut discrepancies = 0_u64;
-    let mut write_error = None;
+    let line = ProgressLine::new()?;
+    let mut number = 0_u64;
+    let mut broken = None;
     let checked = verify(
         store,
         journal,
         &mut |discrepancy| {
-            discrepancies += 1;
+            number += 1;
             if let Err(error) = writeln!(out, "{discrepancy}") {
-                write_error.get_or_insert(error);
+                broken.get_or_insert(error);
             }
         },
         &mut |progress| {
-            let total = progress
+            let of = progress
                 .total
                 .map(|total| format!(" of {total}"))
                 .unwrap_or_default();
-            progress_line.update(progress.done, &format!("{}{total} checked", progress.stage));
+            line.update(progress.done, &format!("{}{of} checked", progress.stage));
         },
     )
     .await?;
-    progress_line.finish();
+    line.finish();
     let done = Verification {
         at: now,
-        discrepancies,
+        discrepancies: number,
     };
     if let Err(error) = store.record_verification(done).await {
         writeln!(
@@ -50,7 +50,7 @@ pub async fn run(
             "the result could not be recorded for the overview: {error}"
         )?;
     }
-    if let Some(error) = write_error {
+    if let Some(error) = broken {
         return Err(error.into());
     }
     writeln!(
@@ -58,11 +58,11 @@ pub async fn run(
         "checked {} callbacks, {} messages, {} counts; {} callbacks are unprocessed",
         checked.callbacks, checked.messages, checked.counts, checked.backlog
     )?;
-    match discrepancies {
+    match number {
         0 => Ok(writeln!(out, "no discrepancies")?),
-        1 => Err("1 discrepancy; `bluetick rebuild` recomputes states, ids and counts".into()),
+        1 => Err("1 discrepancy; `bluetick rebuild` derives states, ids and counts again".into()),
         number => Err(format!(
-            "{number} discrepancies; `bluetick rebuild` recomputes states, ids and counts"
+            "{number} discrepancies; `bluetick rebuild` derives states, ids and counts again"
         )
         .into()),
     }

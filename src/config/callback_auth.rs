@@ -34,9 +34,9 @@ pub(super) fn read_callback_auth(table: &mut TableReader<'_, '_>) -> CallbackAut
 
 fn read_hmac(hmac: &mut TableReader<'_, '_>) -> Option<HmacSignature> {
     let header = hmac.required("header", header_name);
-    let has_secrets = hmac.has("secrets");
+    let given = hmac.has("secrets");
     let secrets = hmac.required("secrets", |hmac, name| Some(hmac.secrets(name)))?;
-    if has_secrets && secrets.is_empty() {
+    if given && secrets.is_empty() {
         hmac.problem("secrets", "must name at least one secret");
     }
     Some(HmacSignature {

@@ -21,7 +21,7 @@ pub(super) fn read_callback_fields(table: &mut TableReader<'_, '_>) -> CallbackF
         price: table.parse("price", parse_name),
     };
     let mut taken = BTreeMap::new();
-    for (key, name) in fields.by_key() {
+    for (key, name) in fields.named() {
         let Some(name) = name else { continue };
         if let Some(other) = taken.insert(name, key) {
             table.problem(key, format!("`{name}` is already the name of `{other}`"));

@@ -29,7 +29,6 @@ use figment::providers::{Format, Toml};
 use figment::value::Dict;
 
 pub use account::account_with_defaults;
-pub use address::{Reachability, reachability};
 pub use alert_table::SIGNING_KEY_PREFIX;
 pub use backup_schedule::BackupSchedule;
 pub use configuration::{Config, SECRET_KEY_BYTES};

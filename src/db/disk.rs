@@ -1,9 +1,7 @@
-//! Free disk space, and how much of it callbacks must leave free.
+//! Free disk space, and the share of the disk that callbacks must leave free.
 
 use std::io;
 use std::path::{Path, PathBuf};
-
-const MIB: u64 = 1024 * 1024;
 
 /// In bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,62 +21,30 @@ impl Disk {
         })
     }
 
-    /// Bytes that can be used before the reserve.
-    pub fn free_above(self, reserve: Reserve) -> u64 {
-        self.free.saturating_sub(reserve.bytes(self))
+    /// Bytes that can be used before less than `percent` is free.
+    pub fn free_above(self, percent: u64) -> u64 {
+        self.free.saturating_sub(self.total / 100 * percent)
     }
 }
 
-/// What callbacks leave free of a disk, so that the database can still be opened and purged: the
-/// smaller of a share and a size. On a large disk a share would be far more than that takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reserve {
-    pub percent: u64,
-    pub at_most: u64,
-}
-
-impl Reserve {
-    pub const NONE: Self = Self {
-        percent: 0,
-        at_most: 0,
-    };
-
-    pub fn bytes(self, disk: Disk) -> u64 {
-        (disk.total / 100 * self.percent).min(self.at_most)
-    }
-}
-
-impl Default for Reserve {
-    fn default() -> Self {
-        Self {
-            percent: 5,
-            at_most: 2 * 1024 * MIB,
-        }
-    }
-}
-
-/// The reserve of the disk that holds a folder.
+/// A share of a disk that stays free, so that the database can still be opened and purged.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct DiskReserve {
     pub(crate) folder: PathBuf,
-    pub(crate) reserve: Reserve,
+    pub(crate) percent: u64,
 }
 
 impl DiskReserve {
-    /// `StorageFull` if `bytes` would use the reserve.
+    /// `StorageFull` if `bytes` would use the reserve; a reserve of 0 % is not checked.
     pub(crate) fn check(&self, bytes: u64) -> io::Result<()> {
-        if self.reserve == Reserve::NONE {
-            return Ok(());
-        }
-        let disk = Disk::measure(&self.folder)?;
-        if disk.free_above(self.reserve) > bytes {
+        if self.percent == 0 || Disk::measure(&self.folder)?.free_above(self.percent) > bytes {
             return Ok(());
         }
         Err(io::Error::new(
             io::ErrorKind::StorageFull,
             format!(
-                "the write would leave less than {} MiB of the disk free",
-                self.reserve.bytes(disk) / MIB
+                "the write would leave less than {} % of the disk free",
+                self.percent
             ),
         ))
     }
@@ -94,37 +60,24 @@ mod tests {
             free: 70,
             total: 1_000,
         };
-        let free_above = |percent, at_most| disk.free_above(Reserve { percent, at_most });
-        assert_eq!(free_above(5, 1_000), 20);
-        assert_eq!(free_above(7, 1_000), 0);
-        assert_eq!(free_above(90, 1_000), 0);
-        assert_eq!(free_above(90, 30), 40);
-    }
-
-    #[test]
-    fn a_large_disk_keeps_no_more_than_it_takes() {
-        let reserve = |total| Reserve::default().bytes(Disk { free: 0, total }) / MIB;
-        assert_eq!(reserve(20_000 * MIB), 1_000);
-        assert_eq!(reserve(4 * 1024 * 1024 * MIB), 2_048);
+        assert_eq!(disk.free_above(5), 20);
+        assert_eq!(disk.free_above(7), 0);
+        assert_eq!(disk.free_above(90), 0);
     }
 
     #[test]
     fn a_reserve_larger_than_the_disk_makes_it_full() {
         let folder = std::env::temp_dir();
-        let of = |reserve| DiskReserve {
+        let reserve = |percent| DiskReserve {
             folder: folder.clone(),
-            reserve,
+            percent,
         };
-        assert!(of(Reserve::NONE).check(u64::MAX).is_ok());
-        let everything = Reserve {
-            percent: 101,
-            at_most: u64::MAX,
-        };
-        let error = of(everything).check(0).unwrap_err();
+        assert!(reserve(0).check(u64::MAX).is_ok());
+        let error = reserve(101).check(0).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert!(
-            error.to_string().ends_with(" MiB of the disk free"),
-            "{error}"
+        assert_eq!(
+            error.to_string(),
+            "the write would leave less than 101 % of the disk free"
         );
     }
 }

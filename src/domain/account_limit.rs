@@ -32,8 +32,8 @@ impl AccountLimit {
     }
 
     /// The account to filter by: the wanted one, else the only allowed one, so that the index of
-    /// accounts is used. Does not check that the limit allows the wanted one.
-    pub fn filter_account(&self, wanted: Option<AccountId>) -> Option<AccountId> {
+    /// accounts is used.
+    pub fn narrow(&self, wanted: Option<AccountId>) -> Option<AccountId> {
         let only = || {
             let accounts = self.accounts().filter(|accounts| accounts.len() == 1)?;
             accounts.first().cloned()
@@ -45,8 +45,8 @@ impl AccountLimit {
 /// Account ids, separated by commas.
 impl fmt::Display for AccountLimit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, account) in self.accounts().into_iter().flatten().enumerate() {
-            if index > 0 {
+        for (place, account) in self.accounts().into_iter().flatten().enumerate() {
+            if place > 0 {
                 out.write_str(",")?;
             }
             account.fmt(out)?;
@@ -75,10 +75,10 @@ mod tests {
         let id = |text: &str| text.parse::<AccountId>().unwrap();
         assert_eq!(limit.to_string(), "shop-a,shop-b");
         assert!(limit.allows(&id("shop-a")) && !limit.allows(&id("shop-c")));
-        assert_eq!(limit.filter_account(None), None);
-        assert_eq!(limit.filter_account(Some(id("shop-c"))), Some(id("shop-c")));
+        assert_eq!(limit.narrow(None), None);
+        assert_eq!(limit.narrow(Some(id("shop-c"))), Some(id("shop-c")));
         let only: AccountLimit = "shop-a".parse().unwrap();
-        assert_eq!(only.filter_account(None), Some(id("shop-a")));
+        assert_eq!(only.narrow(None), Some(id("shop-a")));
         let none = AccountLimit::default();
         assert!(!none.is_limited() && none.allows(&id("shop-c")));
         assert!(!AccountLimit::to([]).allows(&id("shop-c")));

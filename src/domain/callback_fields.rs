@@ -1,6 +1,6 @@
 //! The `callback_fields` of an account: field names that the operator chose in a callback profile.
 
-/// The field name of each value; `None` means the provider's usual field names.
+/// The field name of each value; an absent one has the provider's usual names.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallbackFields {
     pub id: Option<String>,
@@ -17,7 +17,7 @@ pub struct CallbackFields {
 
 impl CallbackFields {
     /// Each configuration key with the chosen field name.
-    pub fn by_key(&self) -> [(&'static str, Option<&str>); 9] {
+    pub fn named(&self) -> [(&'static str, Option<&str>); 9] {
         [
             ("id", self.id.as_deref()),
             ("status", self.status.as_deref()),
@@ -32,6 +32,6 @@ impl CallbackFields {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.by_key().iter().all(|(_, name)| name.is_none())
+        self.named().iter().all(|(_, name)| name.is_none())
     }
 }

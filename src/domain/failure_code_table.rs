@@ -112,7 +112,7 @@ pub(super) static TABLE: &[CodeEntry] = &[
     entry(&["4", "80007", "130429"], Rate, "This account sent too many messages in a short time.", "Send more slowly: lower rate in the account's configuration, then resend."),
     entry(&["100", "131008", "131009"], Provider, "A parameter is missing or invalid.", "See the detail: correct the field that it names, then resend."),
     entry(&["368"], Policy, "WhatsApp has temporarily blocked the business number for violating its policies.", "See the reason in WhatsApp Manager and appeal there; do not resend before the block is lifted."),
-    entry(&["470", "131047"], Window, "More than 24 hours have passed since the customer last wrote, so only templates may be sent.", "Send an approved template, on the page Send or with the API; resend once the customer has answered."),
+    entry(&["470", "131047"], Window, "More than 24 hours have passed since the customer last wrote, so only templates may be sent.", "Send an approved template from the provider's console first; resend once the customer has answered."),
     entry(&["1013", "1026"], Recipient, "The number is not on WhatsApp.", "Check the number with the customer."),
     entry(&["130472"], Policy, "WhatsApp withheld it: the customer is in one of its experiments.", "Do not resend; reach the customer another way."),
     entry(&["130497"], Policy, "The business may not write to customers in this country.", "Check which countries the WhatsApp account may message."),

@@ -1,7 +1,6 @@
 //! Texts that stand where a value is missing: `null`, or a template's variable that nothing replaced.
 
-/// Words for "no value", names of the id variable, and type names or sample values, in lower case
-/// without punctuation.
+/// Words for "no value" and names of the variable itself, in lower case, without punctuation.
 const WORDS: &[&str] = &[
     "blank",
     "default",

@@ -63,7 +63,7 @@ impl Journal {
         let folder = pools.file().and_then(Path::parent);
         let reserve = folder.map(|folder| DiskReserve {
             folder: folder.to_owned(),
-            reserve: settings.limits.reserve,
+            percent: settings.limits.free_percent,
         });
         let spool = Spool::open(settings, identity).await?;
         let inserter = JournalInserter::new(pools.clone(), reserve.clone());

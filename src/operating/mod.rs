@@ -23,4 +23,5 @@ pub mod replay;
 mod replay_batch;
 mod replay_report;
 pub mod retention;
+pub mod upgrade;
 pub mod verify;

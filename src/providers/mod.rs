@@ -32,7 +32,6 @@ mod reading_budget;
 mod replies;
 pub mod reply_class;
 mod reply_word;
-pub(crate) mod retry_after;
 pub mod sobot;
 mod template_components;
 mod text_decoding;

@@ -127,7 +127,7 @@ impl Profile<'_> {
 
     fn uses_a_chosen_name(&self, places: &[&Value]) -> bool {
         self.fields
-            .by_key()
+            .named()
             .into_iter()
             .filter_map(|(_, name)| name)
             .any(|name| places.iter().any(|object| object.get(name).is_some()))

@@ -1,5 +1,7 @@
 //! The JSON call, and the meaning of an HTTP reply where the provider's body does not decide.
 
+use std::time::Duration;
+
 use http::Method;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +12,6 @@ use crate::domain::provider::ProviderId;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::protocol::{CallBody, Header, HttpCall, HttpReply, SendStep};
 use crate::providers::reply_class::{self, ReplyClass, RetryAfter};
-use crate::providers::retry_after;
 
 /// `POST` with a JSON body; the content type is the last header.
 pub(super) fn post_json(url: String, headers: Vec<Header>, request: &impl Serialize) -> SendStep {
@@ -87,13 +88,16 @@ pub(super) fn refused_by_body(
 }
 
 fn classified(provider: ProviderId, reply: &HttpReply, status: u16, failure: Failure) -> SendStep {
-    let after = retry_after::delay(reply);
-    let given = match reply.header("retry-after") {
+    let header = reply.header("retry-after");
+    let after = header
+        .and_then(|text| text.trim().parse().ok())
+        .map(Duration::from_secs);
+    let retry_after = match header {
         Some(_) => RetryAfter::Given,
         None => RetryAfter::Missing,
     };
     SendStep::Failed(
-        match reply_class::classify(provider, status, &failure, given) {
+        match reply_class::classify(provider, status, &failure, retry_after) {
             ReplyClass::AccountRefused => SendError::AccountRefused(failure),
             ReplyClass::SlowDown => SendError::SlowDown { failure, after },
             ReplyClass::SlowDownRecipient => SendError::SlowDownRecipient { failure, after },

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::db::disk::{Disk, Reserve};
+use crate::db::disk::Disk;
+use crate::journal::spool::SpoolLimits;
 
 /// The hourly ceiling is the greater of 1 GiB (a million callbacks of 1 KiB) and a tenth of the
 /// free disk space.
@@ -27,7 +28,7 @@ fn hourly_ceiling(free_bytes: Option<u64>) -> u64 {
 
 fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = Disk::measure(folder).ok()?;
-    Some(disk.free_above(Reserve::default()))
+    Some(disk.free_above(SpoolLimits::default().free_percent))
 }
 
 #[cfg(test)]

@@ -6,9 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::ids::AccountId;
-use crate::store::callback_hours::CallbackHour;
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CallbackVolume {
     pub callbacks: u64,
@@ -21,27 +18,6 @@ pub struct CallbackVolume {
 }
 
 impl CallbackVolume {
-    pub(super) fn of_hour(stored: &CallbackHour) -> Self {
-        Self {
-            callbacks: stored.callbacks,
-            bytes: stored.bytes,
-            receipts: stored.receipts,
-            orphans: stored.orphans,
-        }
-    }
-
-    /// The row to store.
-    pub(super) fn in_hour(self, hour: i64, account: Option<AccountId>) -> CallbackHour {
-        CallbackHour {
-            hour: start_of_hour(hour),
-            account,
-            callbacks: self.callbacks,
-            bytes: self.bytes,
-            receipts: self.receipts,
-            orphans: self.orphans,
-        }
-    }
-
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
             callbacks: self.callbacks.saturating_add(other.callbacks),

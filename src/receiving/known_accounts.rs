@@ -1,12 +1,12 @@
 //! Accounts whose callback URLs are valid: those configured now, and those configured earlier.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{Account, CallbackAuth};
 use crate::domain::secret::Secret;
-use crate::store::account_records::AccountRecord;
+use crate::store::account_records::UrlRecord;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KnownAccount {
@@ -65,10 +65,10 @@ pub struct KnownAccounts(HashMap<AccountId, KnownAccount>);
 
 impl KnownAccounts {
     /// The configured accounts, and those that only the database still knows.
-    pub fn new(configured: &[Account], remembered: &BTreeMap<AccountId, AccountRecord>) -> Self {
-        let removed = remembered.values().map(|record| {
+    pub fn new(configured: &[Account], stored: &[UrlRecord]) -> Self {
+        let removed = stored.iter().map(|record| {
             let known = KnownAccount::removed(record.provider, record.generation);
-            (record.id.clone(), known)
+            (record.account.clone(), known)
         });
         let configured = configured
             .iter()
@@ -98,21 +98,12 @@ mod tests {
     use crate::config::account_with_defaults;
     use crate::domain::provider_account::Credentials;
 
-    fn remembered(id: &str, generation: u32) -> (AccountId, AccountRecord) {
-        let id: AccountId = id.parse().unwrap();
-        let record = AccountRecord {
-            id: id.clone(),
+    fn stored(id: &str, generation: u32) -> UrlRecord {
+        UrlRecord {
+            account: id.parse().unwrap(),
             provider: ProviderId::Kaleyra,
             generation,
-            pause: None,
-            last_callback_at: None,
-            old_address_at: None,
-            url_space_at: None,
-            url_slash_at: None,
-            constant_id: None,
-            long_id_at: None,
-        };
-        (id, record)
+        }
     }
 
     #[test]
@@ -124,10 +115,7 @@ mod tests {
         let mut stays = account_with_defaults("stays".parse().unwrap(), credentials);
         stays.callback_generation = 2;
         stays.callback_auth.verify_token = Some(Secret::new("token"));
-        let known = KnownAccounts::new(
-            &[stays],
-            &BTreeMap::from([remembered("stays", 1), remembered("left", 5)]),
-        );
+        let known = KnownAccounts::new(&[stays], &[stored("stays", 1), stored("left", 5)]);
         let find = |id: &str| known.find(&id.parse().unwrap()).cloned();
         let stays = find("stays").unwrap();
         assert_eq!((stays.provider, stays.generation), (ProviderId::Sobot, 2));

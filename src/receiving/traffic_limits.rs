@@ -1,5 +1,5 @@
-//! Limits the bytes and receipts of callbacks per account and hour, so that callers of a leaked URL
-//! cannot fill the disk.
+//! Limits the bytes and receipts of callbacks per account and hour, so that callers of a leaked URL cannot fill
+//! the disk.
 //!
 //! Counts in memory; processes share their counts through the database every few seconds.
 
@@ -18,12 +18,13 @@ use crate::receiving::hourly_ceiling::{measure_ceiling, receipt_ceiling};
 use crate::receiving::hourly_usage::{AccountLimiter, CallbackVolume, hour_of, start_of_hour};
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::store::Store;
+use crate::store::callback_hours::CallbackHour;
 
 /// Half of the ceiling is a spike: it raises an alarm before callbacks are refused.
 const SPIKE_CEILING_FRACTION: u64 = 2;
 /// More orphans of one account within an hour raise an alarm.
 pub const ORPHAN_FLOOD: u64 = 10_000;
-/// Stored hours are deleted after this time; the current and the previous one are used.
+/// Stored hours are deleted after this time; only the current one is used.
 const HOURS_KEPT: TimeDelta = TimeDelta::days(1);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -176,9 +177,14 @@ impl TrafficLimits {
     ) -> Result<(), db::Error> {
         let unsaved = self.unsaved();
         if !unsaved.is_empty() {
-            let hours = unsaved
-                .iter()
-                .map(|(account, hour, volume)| volume.in_hour(*hour, account.clone()));
+            let hours = unsaved.iter().map(|(account, hour, volume)| CallbackHour {
+                hour: start_of_hour(*hour),
+                account: account.clone(),
+                callbacks: volume.callbacks,
+                bytes: volume.bytes,
+                receipts: volume.receipts,
+                orphans: volume.orphans,
+            });
             store
                 .add_callback_hours(hours.collect(), now - HOURS_KEPT)
                 .await?;
@@ -192,7 +198,13 @@ impl TrafficLimits {
         for stored in store.list_callback_hours(start_of_hour(hour - 1)).await? {
             let mut usage = self.limiter_of(stored.account.as_ref()).lock();
             if hour_of(stored.hour) == hour {
-                usage.set_recorded(hour, CallbackVolume::of_hour(&stored));
+                let volume = CallbackVolume {
+                    callbacks: stored.callbacks,
+                    bytes: stored.bytes,
+                    receipts: stored.receipts,
+                    orphans: stored.orphans,
+                };
+                usage.set_recorded(hour, volume);
             } else if hour_of(stored.hour) == hour - 1 {
                 usage.start_hour(hour);
                 usage.set_earlier_orphans(stored.orphans);

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 
-use crate::db::disk::{Disk, Reserve};
+use crate::db::disk::Disk;
 use crate::domain::budget::BudgetUse;
 use crate::domain::enum_words::enum_words;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
+use crate::journal::spool::SpoolLimits;
 use crate::receiving::traffic_limits::{OrphanFlood, TrafficSpike};
 use crate::reporting::costs::month_costs::BudgetLine;
 use crate::services::Services;
@@ -109,17 +110,17 @@ fn disks(services: &Services) -> impl Iterator<Item = Alarm> {
         .filter_map(|(folder, name)| low_disk(name, Disk::measure(&folder).ok()?))
 }
 
-/// Active while the free space above the reserve is at most a twentieth of the disk, or [`LOW_SPACE`].
+/// Active while the free space above the reserve is at most the reserve itself, or [`LOW_SPACE`].
 fn low_disk(name: &str, disk: Disk) -> Option<Alarm> {
-    let reserve = Reserve::default();
+    let reserve = SpoolLimits::default().free_percent;
     let available = disk.free_above(reserve);
-    (available <= LOW_SPACE.min(disk.total / 20)).then(|| Alarm {
+    let share = disk.total / 100 * reserve;
+    (available <= share.min(LOW_SPACE)).then(|| Alarm {
         kind: AlarmKind::DiskLow,
         account: None,
         text: format!(
-            "{} MiB of the disk of {name} are free. Callbacks are answered 503 below {} MiB, which is {} MiB from now, and callbacks that a provider sends only once are lost. Free some space; no restart is needed.",
+            "{} MiB of the disk of {name} are free. Below {reserve} %, in {} MiB, callbacks are answered 503, and callbacks that a provider sends only once are lost. Free some space; no restart is needed.",
             disk.free / MIB,
-            reserve.bytes(disk) / MIB,
             available / MIB
         ),
     })
@@ -310,8 +311,8 @@ mod tests {
         assert!(text.starts_with("90 MiB of the disk of data_dir"), "{text}");
         assert!(text.contains("in 40 MiB"), "{text}");
         assert!(low(10, 1_000).unwrap().contains("in 0 MiB"));
-        // Ten gibibytes above the reserve of a large disk.
-        assert_eq!(low(12_300, 2_000_000), None);
-        assert!(low(12_280, 2_000_000).is_some());
+        // Twenty gibibytes above the reserve of a large disk.
+        assert_eq!(low(120_000, 2_000_000), None);
+        assert!(low(105_000, 2_000_000).is_some());
     }
 }

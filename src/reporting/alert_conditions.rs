@@ -49,7 +49,7 @@ pub async fn list_active(
             continue;
         }
         if !rule.kind.is_per_account() {
-            let quarantined = services.store.count_quarantined().await?;
+            let quarantined = services.store.count_problems(now).await?.quarantine;
             active.extend(reaches(rule, quarantined).then(|| ActiveCondition {
                 rule: index,
                 account: None,

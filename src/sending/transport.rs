@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures_util::StreamExt;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, redirect};
@@ -12,7 +13,6 @@ use tokio_util::io::ReaderStream;
 use crate::domain::failure::Failure;
 use crate::domain::send_error::SendError;
 use crate::http_client;
-use crate::providers::retry_after;
 use crate::providers::{CallBody, FilePart, HttpCall, HttpReply};
 
 /// For DNS, TCP and TLS; no part of the request is sent before they complete.
@@ -78,7 +78,7 @@ impl Transport {
             .into_iter()
             .filter_map(|name| Some((name, header(name)?)))
             .map(|(name, value)| match name {
-                RETRY_AFTER => (name.to_owned(), retry_after::in_seconds(value, date)),
+                RETRY_AFTER => (name.to_owned(), delay_seconds(value, date)),
                 _ => (name.to_owned(), value.to_owned()),
             })
             .collect();
@@ -130,6 +130,17 @@ fn invalid_file(reason: String) -> SendError {
     }
 }
 
+/// A `Retry-After` in seconds. A time becomes the seconds since the `Date` of the same reply, so that
+/// a server with another clock is understood.
+fn delay_seconds(retry_after: &str, date: Option<&str>) -> String {
+    let time = |text: &str| DateTime::parse_from_rfc2822(text.trim()).ok();
+    let until = time(retry_after).zip(date.and_then(time));
+    until.map_or_else(
+        || retry_after.to_owned(),
+        |(until, now)| (until - now).num_seconds().max(0).to_string(),
+    )
+}
+
 /// After a connection error nothing was sent, nor of a request that waited for a connection which
 /// was closed meanwhile; after any other error the outcome is unknown.
 fn classify_error(error: &reqwest::Error) -> SendError {
@@ -162,4 +173,27 @@ fn describe_cause(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_after_is_seconds_whatever_its_form() {
+        let date = Some("Fri, 20 Nov 2026 12:00:00 GMT");
+        for (given, date, seconds) in [
+            ("17", date, "17"),
+            ("Fri, 20 Nov 2026 12:01:30 GMT", date, "90"),
+            ("Fri, 20 Nov 2026 11:00:00 GMT", date, "0"),
+            ("soon", date, "soon"),
+            (
+                "Fri, 20 Nov 2026 12:01:30 GMT",
+                None,
+                "Fri, 20 Nov 2026 12:01:30 GMT",
+            ),
+        ] {
+            assert_eq!(delay_seconds(given, date), seconds, "{given}");
+        }
+    }
 }

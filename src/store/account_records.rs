@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::db::{Error, instant};
@@ -38,6 +38,15 @@ pub struct AccountRecord {
     pub constant_id: Option<(String, DateTime<Utc>)>,
     /// When an id last was longer than providers document.
     pub long_id_at: Option<DateTime<Utc>>,
+}
+
+/// What the callback URL of an account depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UrlRecord {
+    pub account: AccountId,
+    pub provider: ProviderId,
+    /// As last configured.
+    pub generation: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,6 +107,27 @@ impl Store {
             .await?;
         let record = row.map(AccountRecord::try_from).transpose()?;
         Ok(record.and_then(|record| record.pause))
+    }
+
+    /// Includes accounts that are no longer configured. Reads only columns that every version has,
+    /// so the schema may be that of an earlier one.
+    pub async fn list_url_records(&self) -> Result<Vec<UrlRecord>, Error> {
+        let rows: Vec<(AccountId, ProviderId, i32)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::Provider, Column::Generation])
+            .into_tuple()
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter()
+            .map(|(account, provider, generation)| {
+                let bad = |_| Error::inconsistent("accounts", "generation", account.as_str());
+                Ok(UrlRecord {
+                    generation: u32::try_from(generation).map_err(bad)?,
+                    account: account.clone(),
+                    provider,
+                })
+            })
+            .collect()
     }
 
     /// Includes accounts that are no longer configured.

@@ -18,20 +18,19 @@ impl Store {
     ) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
-                let known = find(transaction, name::KEY_FINGERPRINT).await?;
-                let refused = known
-                    .as_ref()
-                    .is_some_and(|known| known != fingerprint && !previous.contains(known));
-                if refused {
-                    return Err(Error::Foreign(
-                        "secret_key is not the one this database was made with; callback and report addresses given to \
-                         providers would stop working. Restore the old key, or list it in secret_key_previous"
-                            .to_owned(),
-                    ));
-                }
+                refuse_foreign_key(transaction, fingerprint, previous).await?;
                 set(transaction, name::KEY_FINGERPRINT, fingerprint).await
             })
             .await
+    }
+
+    /// The check of [`Store::claim_fingerprint`], before the migrations.
+    pub async fn check_fingerprint(
+        &self,
+        fingerprint: &str,
+        previous: &[String],
+    ) -> Result<(), Error> {
+        refuse_foreign_key(self.pools().reader(), fingerprint, previous).await
     }
 
     /// Binds the database to its journal at the first start. Later rejects another journal, one
@@ -87,13 +86,29 @@ impl Store {
             .await
     }
 
-    /// The check of [`Store::claim_journal`], for read-only commands.
+    /// The check of [`Store::claim_journal`], for read-only commands and before the migrations.
     pub async fn check_journal(&self, read: i64, journal: &JournalState) -> Result<(), Error> {
         match foreign_journal(self.pools().reader(), read, journal).await? {
             Some(mismatch) => Err(Error::Foreign(mismatch)),
             None => Ok(()),
         }
     }
+}
+
+async fn refuse_foreign_key(
+    connection: &impl ConnectionTrait,
+    fingerprint: &str,
+    previous: &[String],
+) -> Result<(), Error> {
+    let known = find(connection, name::KEY_FINGERPRINT).await?;
+    if known.is_none_or(|known| known == fingerprint || previous.contains(&known)) {
+        return Ok(());
+    }
+    Err(Error::Foreign(
+        "secret_key is not the one this database was made with; callback and report addresses given to \
+         providers would stop working. Restore the old key, or list it in secret_key_previous"
+            .to_owned(),
+    ))
 }
 
 /// Why the journal does not belong to this database, if it does not.

@@ -21,7 +21,7 @@ use crate::store::entities::message_row::{Column, Entity};
 use crate::store::messages::keyset_page::Page;
 use crate::store::messages::list_query::{newest_first, older_than};
 use crate::store::messages::message_filter::Cursor;
-use crate::store::messages::search_conditions::{has_provider_id, sent_to};
+use crate::store::messages::search_conditions::{holds, sent_to};
 
 /// Maximum time between the submission of a suggested message and the orphan's first report.
 const SUGGESTION_WINDOW: TimeDelta = TimeDelta::hours(24);
@@ -53,7 +53,7 @@ pub struct OrphanFilter {
 impl OrphanFilter {
     /// Leaves out the accounts that a caller does not see.
     pub fn limit_to(&mut self, limit: &AccountLimit) {
-        self.account = limit.filter_account(self.account.take());
+        self.account = limit.narrow(self.account.take());
         self.limit = limit.clone();
     }
 }
@@ -178,7 +178,7 @@ fn orphans(filter: &OrphanFilter, after: Option<Cursor>) -> Select<Entity> {
             query.filter(sent_to(recipient))
         })
         .apply_if(filter.provider_id.as_ref(), |query, id| {
-            query.filter(has_provider_id(id))
+            query.filter(holds(id))
         })
         .apply_if(filter.received_after, |query, at| {
             query.filter(Column::CreatedAt.gte(instant::to_millis(at)))

@@ -38,7 +38,7 @@ pub struct OutcomeFilter {
 impl OutcomeFilter {
     /// Leaves out the accounts that a caller does not see.
     pub fn limit_to(&mut self, limit: &AccountLimit) {
-        self.account = limit.filter_account(self.account.take());
+        self.account = limit.narrow(self.account.take());
         self.limit = limit.clone();
     }
 }

@@ -140,7 +140,13 @@ impl Store {
             id_conflicts: self.count_id_conflicts().await?,
             overdue: overdue(now).count(reader).await?,
             uncertain: uncertain().count(reader).await?,
-            quarantine: self.count_quarantined().await?,
+            quarantine: quarantined_part_row::Entity::find()
+                .filter(callback_is_dismissed().not())
+                .select_only()
+                .column(quarantined_part_row::Column::Callback)
+                .distinct()
+                .count(reader)
+                .await?,
             unverified: callback_outcome_row::Entity::find()
                 .filter(callback_outcome_row::Column::Outcome.eq(Outcome::Unverified))
                 .count(reader)
@@ -154,16 +160,6 @@ impl Store {
                 .count(reader)
                 .await?,
         })
-    }
-
-    /// Callbacks with parts that could not be parsed and that no operator has dismissed.
-    pub async fn count_quarantined(&self) -> Result<u64, Error> {
-        let parts = quarantined_part_row::Entity::find()
-            .filter(callback_is_dismissed().not())
-            .select_only()
-            .column(quarantined_part_row::Column::Callback)
-            .distinct();
-        Ok(parts.count(self.pools().reader()).await?)
     }
 }
 

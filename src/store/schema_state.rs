@@ -1,24 +1,52 @@
 //! Migrations of the main database, and which program made them.
 
 use migration::MainMigrator;
+use sea_orm::DatabaseTransaction;
 use sea_orm_migration::MigratorTrait;
 
 use crate::db::schema_check::{SchemaState, check_schema};
 use crate::db::{Error, refuse_old};
 use crate::store::Store;
-use crate::store::ledger::recount;
+use crate::store::ledger::recount::{self, RecountProgress};
 use crate::store::store_settings;
+
+/// What a migration does now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MigrationStep {
+    /// Changes the schema; numbered from 1.
+    Applying { number: usize, of: usize },
+    /// Counts all messages again.
+    Counting(RecountProgress),
+}
 
 impl Store {
     /// Applies pending migrations, one process at a time, and records the version of this program.
     pub async fn migrate(&self) -> Result<(), Error> {
+        self.migrate_with(&mut |_| {}).await
+    }
+
+    /// [`Store::migrate`] with a call at each step.
+    pub async fn migrate_with(
+        &self,
+        progress: &mut impl FnMut(MigrationStep),
+    ) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
-                MainMigrator::up(transaction, None).await?;
-                recount::count_charges_once(transaction).await?;
+                apply_pending(transaction, progress).await?;
+                recount::count_charges_once(transaction, &mut |counted| {
+                    progress(MigrationStep::Counting(counted));
+                })
+                .await?;
                 store_settings::record_writer(transaction, env!("CARGO_PKG_VERSION")).await
             })
             .await
+    }
+
+    /// Whether messages must be counted again although no migration is pending: an earlier build has
+    /// applied it.
+    pub(crate) async fn is_recount_pending(&self) -> Result<bool, Error> {
+        let counted = store_settings::are_charges_counted(self.pools().reader()).await?;
+        Ok(!counted)
     }
 
     /// Rejects a database that a newer program has migrated.
@@ -30,4 +58,21 @@ impl Store {
     pub async fn check_migrated(&self) -> Result<(), Error> {
         refuse_old(self.check_schema().await?)
     }
+}
+
+async fn apply_pending(
+    transaction: &DatabaseTransaction,
+    progress: &mut impl FnMut(MigrationStep),
+) -> Result<(), Error> {
+    let pending = MainMigrator::get_pending_migrations(transaction).await?;
+    let of = pending.len();
+    if of == MainMigrator::migrations().len() {
+        // A new database, which has nothing to convert.
+        return Ok(MainMigrator::up(transaction, None).await?);
+    }
+    for number in 1..=of {
+        progress(MigrationStep::Applying { number, of });
+        MainMigrator::up(transaction, Some(1)).await?;
+    }
+    Ok(())
 }

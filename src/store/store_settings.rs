@@ -30,8 +30,6 @@ pub(super) mod name {
     pub(super) const VERIFIED: &str = "verified";
     /// Messages that count before this instant (ms) were purged, so that their counts exceed a recount.
     pub(super) const COUNTS_PURGED_BEFORE: &str = "counts_purged_before";
-    /// The last check of the public URL, as JSON.
-    pub(in crate::store) const URL_CHECKED: &str = "url_checked";
     /// Charges and campaigns are counted; the migration that adds these counts removes it when it is undone.
     pub(super) const CHARGES_COUNTED: &str = "charges_counted";
 }

@@ -19,8 +19,8 @@ pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
 /// Memory for the beginning of a body, in bytes: most callbacks are shorter.
 const FIRST_RESERVATION: usize = 4 * 1024;
-/// How long a body waits for more of the journal's memory. Breaks deadlocks between bodies of several
-/// accounts.
+/// How long a body that has begun waits for more of the journal's memory. Bodies of several accounts
+/// that wait for each other end in this way.
 const GROWTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,17 +49,17 @@ pub(super) async fn read_body<'i>(
         return Err(BodyError::TooLarge);
     }
     // A chunked body may be as long as the limit.
-    let max_length = announced
+    let most = announced
         .and_then(|length| usize::try_from(length).ok())
         .unwrap_or(if has_body(request) { BODY_LIMIT } else { 0 });
-    let head = header_and_query_bytes(request);
-    let mut reserved = max_length.min(FIRST_RESERVATION);
+    let head = head_bytes(request);
+    let mut reserved = most.min(FIRST_RESERVATION);
     let mut account_permit = ingest
         .body_memory()
         .reserve(account, reserved + head)
         .await
         .ok_or(BodyError::Stopping)?;
-    let mut journal_permit = ingest
+    let mut room = ingest
         .journal()
         .reserve(reserved + head)
         .await
@@ -78,13 +78,13 @@ pub(super) async fn read_body<'i>(
             return Err(BodyError::TooLarge);
         }
         if size > reserved {
-            reserved = size.max(2 * reserved).min(max_length);
+            reserved = size.max(2 * reserved).min(most);
             account_permit
                 .grow_to(reserved + head)
                 .await
                 .map_err(|BodyDropped| BodyError::TooSlow)?;
             tokio::select! {
-                grown = timeout(GROWTH_TIMEOUT, journal_permit.grow_to(reserved + head)) => grown
+                grown = timeout(GROWTH_TIMEOUT, room.grow_to(reserved + head)) => grown
                     .map_err(|_| BodyError::NoMemory)?
                     .map_err(|_| BodyError::Stopping)?,
                 () = account_permit.dropped() => return Err(BodyError::TooSlow),
@@ -93,9 +93,9 @@ pub(super) async fn read_body<'i>(
         body.extend_from_slice(&chunk);
     }
     // A chunked body is usually shorter than its reservation.
-    journal_permit.shrink_to(body.len() + head);
+    room.shrink_to(body.len() + head);
     account_permit.complete(body.len() + head);
-    Ok((body, journal_permit, account_permit))
+    Ok((body, room, account_permit))
 }
 
 fn reading_error(error: &PayloadError) -> BodyError {
@@ -106,7 +106,7 @@ fn reading_error(error: &PayloadError) -> BodyError {
 }
 
 /// Bytes that are stored besides the body.
-fn header_and_query_bytes(request: &HttpRequest) -> usize {
+fn head_bytes(request: &HttpRequest) -> usize {
     let headers = request.headers().iter();
     let headers: usize = headers
         .map(|(name, value)| name.as_str().len() + value.len())

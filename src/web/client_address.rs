@@ -24,8 +24,8 @@ pub(crate) fn client_address(request: &HttpRequest) -> Option<IpAddr> {
     })
 }
 
-/// The key by which a client's attempts are counted: the address, or the network of an IPv6 address.
-pub(super) fn rate_limit_key(address: Option<IpAddr>) -> String {
+/// What attempts of a client are counted by.
+pub(super) fn network(address: Option<IpAddr>) -> String {
     match address {
         Some(IpAddr::V4(address)) => address.to_string(),
         Some(IpAddr::V6(address)) => {
@@ -62,17 +62,17 @@ fn named_addresses(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let read = |name, parse: fn(&str) -> Option<IpAddr>| -> Vec<Option<IpAddr>> {
         let mut addresses = Vec::new();
         for value in headers.get_all(name) {
-            // A part that is not UTF-8 does not hide the others.
+            // Bytes that are no text hide no other part.
             let text = String::from_utf8_lossy(value.as_bytes());
             addresses.extend(text.split(',').map(|part| parse(part.trim())));
         }
         addresses
     };
-    let x_forwarded_for = read(X_FORWARDED_FOR, parse_node);
-    if x_forwarded_for.is_empty() {
+    let usual = read(X_FORWARDED_FOR, parse_node);
+    if usual.is_empty() {
         read(FORWARDED, forwarded_for)
     } else {
-        x_forwarded_for
+        usual
     }
 }
 
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn addresses_of_one_ipv6_network_are_one_client() {
-        let key = |text: &str| rate_limit_key(Some(text.parse().unwrap()));
-        assert_eq!(key("2001:db8:1:2:3::4"), "2001:db8:1:2::");
-        assert_eq!(key("2001:db8:1:2::9"), "2001:db8:1:2::");
-        assert_eq!(key("192.0.2.7"), "192.0.2.7");
+        let network = |text: &str| network(Some(text.parse().unwrap()));
+        assert_eq!(network("2001:db8:1:2:3::4"), "2001:db8:1:2::");
+        assert_eq!(network("2001:db8:1:2::9"), "2001:db8:1:2::");
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
     }
 }

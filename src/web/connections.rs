@@ -17,13 +17,13 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::services::Services;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
 use crate::web::kept_body::keep_until_written;
 use crate::web::listener::Owner;
 use crate::web::route_registration::{HEALTH_PATH, is_callback_path, is_media_path};
 use crate::web::tracked_connection::{Activity, Purpose};
+use crate::web::web_state::WebState;
 
 /// Answered even while others get 503: a load balancer would send no callbacks either.
 const PROBE_PATHS: [&str; 2] = [HEALTH_PATH, "/readyz"];
@@ -120,7 +120,7 @@ impl Drop for OpenConnection {
 /// Middleware: reports to the connection table what happens on a connection. Each response closes its
 /// connection while the process stops, or where the connection table wants it.
 pub(crate) async fn follow(
-    services: web::Data<Services>,
+    state: web::Data<WebState>,
     connections: web::Data<Connections>,
     request: ServiceRequest,
     next: Next<BoxBody>,
@@ -148,7 +148,7 @@ pub(crate) async fn follow(
         return result;
     };
     let mut response = result.inspect_err(|_| handle.connection.begin(Activity::Waiting))?;
-    if services.stopping.is_cancelled() || handle.must_close() {
+    if state.receiving_services().stopping.is_cancelled() || handle.must_close() {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }

@@ -15,6 +15,7 @@ use crate::domain::keyed_limit::LimitWait;
 use crate::domain::scope::{MissingScope, Scope};
 use crate::operating::decision::OperateError;
 use crate::operating::replay::ReplayError;
+use crate::operating::upgrade::UpgradeStep;
 use crate::sending::accept::AcceptError;
 use crate::sending::campaign::{CreateCampaignError, ImportError};
 use crate::telemetry::line_per_minute::LinePerMinute;
@@ -26,6 +27,8 @@ use crate::web::request_id;
 /// `Retry-After` of a 503 to a provider: by then a lock is released, the spool has room, or the
 /// next process runs. Also for a stream beyond the limit.
 pub(crate) const RETRY_SECONDS: u16 = 5;
+/// `Retry-After` while the main database is migrated, and after which time pages reload themselves.
+pub(crate) const UPGRADE_RETRY_SECONDS: u16 = 10;
 static UNAVAILABLE_LINES: LinePerMinute = LinePerMinute::new();
 /// Logged, never sent.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -91,6 +94,11 @@ pub enum ApiError {
     /// Too many requests are being answered. Nothing is logged.
     #[error("too many requests are being answered; try again")]
     Busy,
+    /// The main database is being migrated. Nothing is logged.
+    #[error(
+        "Bluetick is being upgraded ({0}). Callbacks are received meanwhile, this request was not carried out; try again later"
+    )]
+    Upgrading(UpgradeStep),
     /// The database does not respond.
     #[error("the service cannot do this now; try again")]
     Unavailable(#[source] Cause),
@@ -123,6 +131,7 @@ impl ApiError {
             Self::TooManyStreams(_) => ProblemCode::TooManyStreams,
             Self::TooManySearches { .. } => ProblemCode::TooManySearches,
             Self::UnsupportedMediaType(_) => ProblemCode::UnsupportedMediaType,
+            Self::Upgrading(_) => ProblemCode::Upgrading,
             Self::Busy | Self::Unavailable(_) => ProblemCode::Unavailable,
             Self::Internal(_) => ProblemCode::Internal,
         }
@@ -180,6 +189,9 @@ impl ResponseError for ApiError {
             }
             Self::Busy | Self::Unavailable(_) => {
                 response.insert_header((RETRY_AFTER, "1"));
+            }
+            Self::Upgrading(_) => {
+                response.insert_header((RETRY_AFTER, u32::from(UPGRADE_RETRY_SECONDS)));
             }
             Self::TooManyStreams(_) => {
                 response.insert_header((RETRY_AFTER, u32::from(RETRY_SECONDS)));

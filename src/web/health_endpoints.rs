@@ -4,35 +4,44 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use crate::reporting::alarms;
-use crate::services::Services;
 use crate::web::error::RETRY_SECONDS;
+use crate::web::web_state::WebState;
 
 pub(crate) async fn alive() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok")
 }
 
 /// Ready while callbacks can be stored, in the journal or in the spool: also while a database is
-/// unavailable.
-pub(crate) async fn ready(services: web::Data<Services>) -> HttpResponse {
-    let spool = *services.journal.spool().borrow();
-    let (mut reply, text) = if services.stopping.is_cancelled() {
-        (unavailable(), "stopping")
-    } else if spool.refusing {
+/// unavailable. Not ready while the main database is migrated, although callbacks are received.
+pub(crate) async fn ready(state: web::Data<WebState>) -> HttpResponse {
+    let receiving = state.receiving_services();
+    let spool = *receiving.journal.spool().borrow();
+    if receiving.stopping.is_cancelled() {
+        return plain(unavailable(), "stopping");
+    }
+    if spool.refusing {
         let text = "callbacks are refused: neither journal nor spool takes them";
-        (unavailable(), text)
-    } else if spool.in_use {
-        let text = "ready for callbacks; a database does not take them, the spool does";
-        (HttpResponse::Ok(), text)
-    } else if services.store.is_refusing() {
-        let text = "ready for callbacks; the main database cannot be written, so sends are refused";
-        (HttpResponse::Ok(), text)
-    } else if alarms::is_late(&services) {
-        let text = "ready for callbacks; they are processed late";
-        (HttpResponse::Ok(), text)
-    } else {
-        (HttpResponse::Ok(), "ready")
+        return plain(unavailable(), text);
+    }
+    let Some(services) = state.services() else {
+        let step = state.step();
+        let text = format!("callbacks are received, everything else waits: {step}");
+        return plain(unavailable(), text);
     };
-    reply.content_type("text/plain").body(text)
+    let text = if spool.in_use {
+        "ready for callbacks; a database does not take them, the spool does"
+    } else if services.store.is_refusing() {
+        "ready for callbacks; the main database cannot be written, so sends are refused"
+    } else if alarms::is_late(services) {
+        "ready for callbacks; they are processed late"
+    } else {
+        "ready"
+    };
+    plain(HttpResponse::Ok(), text)
+}
+
+fn plain(mut reply: HttpResponseBuilder, text: impl Into<String>) -> HttpResponse {
+    reply.content_type("text/plain").body(text.into())
 }
 
 fn unavailable() -> HttpResponseBuilder {

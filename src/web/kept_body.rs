@@ -1,4 +1,4 @@
-//! A response body that owns a value until it is written.
+//! A response body that keeps something until it is written.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
-/// `kept` is dropped once the body is written or the connection is lost.
+/// `kept` is dropped when the body was written, or cannot be.
 pub(super) fn keep_until_written(body: BoxBody, kept: impl Unpin + 'static) -> BoxBody {
     BoxBody::new(KeptBody { body, _kept: kept })
 }

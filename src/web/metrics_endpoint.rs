@@ -9,12 +9,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::config::{Reachability, reachability};
 use crate::domain::scope::Scope;
 use crate::reporting::metrics::render;
 use crate::reporting::metrics_text::to_prometheus_text;
 use crate::services::Services;
 use crate::web::auth::identify;
+use crate::web::dashboard::accounts_page::PublicUrlReach;
 use crate::web::error::ApiError;
 
 /// Prometheus asks for it.
@@ -50,7 +50,9 @@ pub(crate) async fn show(
     let on_this_machine = request
         .peer_addr()
         .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    if !(on_this_machine && reachability(&services.config.public_url) == Reachability::Loopback) {
+    if !(on_this_machine
+        && PublicUrlReach::of_url(&services.config.public_url) == PublicUrlReach::Loopback)
+    {
         admit(&services, &last, &request).await?;
     }
     let text = render(&services)

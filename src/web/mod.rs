@@ -36,6 +36,7 @@ mod static_files;
 mod timed_body;
 mod tracked_connection;
 mod url_check_endpoint;
+pub mod web_state;
 
 use actix_web::web::ServiceConfig;
 
@@ -75,16 +76,18 @@ pub fn configure_part(config: &mut ServiceConfig, served: ServedRoutes) {
 #[expect(clippy::too_many_lines, reason = "one line per route")]
 pub fn routes() -> Vec<RouteEntry> {
     route_table! {
-        Plain {
+        Always {
             Any  "/callbacks/{account}/{token}",           UrlToken,            callback_receiver::receive_callback;
             Any  "/callbacks/-/{token}",                   UrlToken,            url_check_endpoint::answer;
             Any  "/reports/{token}",                       UrlToken,            callback_receiver::receive_report;
-            Get  "/media/{token}",                         UrlToken,            media_file::show;
             Get  "/healthz",                               Anyone,              health_endpoints::alive;
             Get  "/readyz",                                Anyone,              health_endpoints::ready;
-            Get  "/metrics",                               ScopedOrLocal(Read), metrics_endpoint::show;
             Get  "/static/{name}",                         Anyone,              static_files::show;
             Get  "/api/openapi.json",                      Anyone,              openapi::show;
+        }
+        Plain {
+            Get  "/media/{token}",                         UrlToken,            media_file::show;
+            Get  "/metrics",                               ScopedOrLocal(Read), metrics_endpoint::show;
         }
         Api {
             Post "/api/v1/messages",                       PerAccount(Send),    send_endpoint::send;

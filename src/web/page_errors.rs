@@ -15,6 +15,8 @@ use form_urlencoded::byte_serialize;
 
 use crate::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
 use crate::web::dashboard::page_response::may_send;
+use crate::web::error::UPGRADE_RETRY_SECONDS;
+use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::Problem;
 use crate::web::session_cookie;
 use crate::web::sign_in;
@@ -85,20 +87,23 @@ fn reason(problem: &Problem) -> String {
 }
 
 fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
+    let is_upgrading = problem.code == ProblemCode::Upgrading.as_str();
     let kind = match problem.status {
         404 => ErrorPageKind::NotFound,
         410 => ErrorPageKind::NoLongerKept,
         403 => ErrorPageKind::Forbidden,
+        503 if is_upgrading => ErrorPageKind::Upgrading,
         500.. => ErrorPageKind::Internal,
         _ => ErrorPageKind::Refused,
     };
     let reason = match kind {
         ErrorPageKind::NotFound | ErrorPageKind::Internal => None,
-        ErrorPageKind::NoLongerKept | ErrorPageKind::Forbidden | ErrorPageKind::Refused => {
-            Some(reason(problem))
-        }
+        ErrorPageKind::NoLongerKept
+        | ErrorPageKind::Forbidden
+        | ErrorPageKind::Refused
+        | ErrorPageKind::Upgrading => Some(reason(problem)),
     };
-    let has_session = session_cookie::secret(&request.get_session()).is_some();
+    let has_session = !is_upgrading && session_cookie::secret(&request.get_session()).is_some();
     let viewer = if has_session {
         let may_send = may_send(request);
         Viewer::SignedIn { may_send }
@@ -106,7 +111,10 @@ fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
         Viewer::SignedOut
     };
     let request_id = problem.request_id.map(|id| id.to_string());
-    ErrorPage::new(kind, reason, request_id, viewer)
-        .render()
+    let mut page = ErrorPage::new(kind, reason, request_id, viewer);
+    if is_upgrading && request.method().is_safe() {
+        page.reload_after(UPGRADE_RETRY_SECONDS);
+    }
+    page.render()
         .map_err(actix_web::error::ErrorInternalServerError)
 }

@@ -14,7 +14,7 @@ pub enum ProblemCode {
     MalformedRequest,
     Unauthenticated,
     MissingScope,
-    /// The token is limited to some accounts, but the call concerns all of them.
+    /// The token is limited to accounts, and the call is about all of them.
     AccountLimited,
     CrossSite,
     NotFound,
@@ -22,9 +22,9 @@ pub enum ProblemCode {
     /// The `Host` is not a name of this server.
     UnknownHost,
     IdempotencyKeyReused,
-    /// The current state does not allow it.
+    /// Not in the current state.
     NotPossible,
-    /// Deleted after its retention period.
+    /// Its retention has ended.
     NoLongerKept,
     TooLarge,
     /// The body arrived too slowly.
@@ -37,6 +37,8 @@ pub enum ProblemCode {
     /// Fields or parameters that are unknown, missing or invalid.
     InvalidRequest,
     Internal,
+    /// The main database is being migrated after an update of the program.
+    Upgrading,
     /// The database does not respond, or too many requests are being answered.
     Unavailable,
 }
@@ -59,7 +61,7 @@ impl ProblemCode {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Upgrading | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

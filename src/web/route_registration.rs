@@ -23,6 +23,7 @@ use crate::web::pasted_url;
 use crate::web::problem_json::FieldError;
 pub(crate) use crate::web::route_access::API_BASE;
 pub use crate::web::route_access::RouteAccess;
+use crate::web::web_state;
 
 /// Below these, providers and WhatsApp's servers call.
 const CALLBACK_PATHS: [&str; 3] = ["/callbacks/", "/reports/", MEDIA_PATH];
@@ -38,6 +39,8 @@ const PAGE_POLICY: &str =
 /// What responses of a route have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteGroup {
+    /// Plain, and served also while the main database is migrated.
+    Always,
     /// For machines outside the API: providers, load balancers, browsers that load a file.
     Plain,
     /// JSON below `/api/v1`; described by `/api/openapi.json`.
@@ -136,7 +139,7 @@ impl RouteEntry {
             (RouteMethod::Any, _) => route,
             (RouteMethod::Post, _) => route.guard(guard::Post()),
             (RouteMethod::Get, RouteGroup::Api) => route.guard(guard::Get()),
-            (RouteMethod::Get, RouteGroup::Plain | RouteGroup::Page) => {
+            (RouteMethod::Get, RouteGroup::Always | RouteGroup::Plain | RouteGroup::Page) => {
                 route.guard(guard::Any(guard::Get()).or(guard::Head()))
             }
         };
@@ -146,11 +149,17 @@ impl RouteEntry {
             }
             Some(_) | None => route,
         };
-        match self.access {
+        let route = match self.access {
             access @ (RouteAccess::Scoped(_) | RouteAccess::PerAccount(_)) => {
                 route.wrap(from_fn(move |request, next| check(access, request, next)))
             }
             RouteAccess::Anyone | RouteAccess::UrlToken | RouteAccess::ScopedOrLocal(_) => route,
+        };
+        match self.group {
+            RouteGroup::Always => route,
+            RouteGroup::Plain | RouteGroup::Api | RouteGroup::Page => {
+                route.wrap(from_fn(web_state::require_complete))
+            }
         }
     }
 }
@@ -161,8 +170,10 @@ pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served:
     let served_routes = table.iter().filter(|entry| served.contains(entry.path));
     let table: Vec<RouteEntry> = served_routes.copied().collect();
     let table = table.as_slice();
-    for plain in resources(table, RouteGroup::Plain) {
-        config.service(plain);
+    for group in [RouteGroup::Always, RouteGroup::Plain] {
+        for plain in resources(table, group) {
+            config.service(plain);
+        }
     }
     if served == ServedRoutes::Callbacks {
         config.default_service(to(not_found));
@@ -196,7 +207,7 @@ fn resources(table: &[RouteEntry], group: RouteGroup) -> Vec<Resource> {
     for entry in table.iter().filter(|entry| entry.group == group) {
         let path = match group {
             RouteGroup::Api => entry.path.strip_prefix(API_BASE).unwrap_or(entry.path),
-            RouteGroup::Plain | RouteGroup::Page => entry.path,
+            RouteGroup::Always | RouteGroup::Plain | RouteGroup::Page => entry.path,
         };
         let (known, mut methods) = resources
             .remove(path)

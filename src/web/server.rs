@@ -14,9 +14,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::services::Services;
 use crate::web::api::openapi::OpenApiDocument;
-use crate::web::auth::Access;
 use crate::web::base_path::{self, BasePath};
 use crate::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
 use crate::web::client_address::TrustedProxies;
@@ -30,6 +28,7 @@ use crate::web::request_body::{self, BodyTime};
 use crate::web::request_id;
 use crate::web::route_registration::ServedRoutes;
 use crate::web::session_cookie::{is_secure, session_middleware};
+use crate::web::web_state::{self, WebState, WorkerState};
 use crate::web::{configure_part, routes};
 
 /// For requests in flight at a stop, in seconds.
@@ -112,7 +111,7 @@ impl Default for ServerSettings {
 /// The server runs while it is polled. It handles no signals; [`Connections::drain`] stops it.
 pub fn start(
     listener: TcpListener,
-    services: Services,
+    state: impl Into<WebState>,
     open: &Connections,
     settings: ServerSettings,
 ) -> std::io::Result<Server> {
@@ -121,6 +120,8 @@ pub fn start(
     let accepted = accepted_limit() / settings.listeners;
     let table = ConnectionTable::new(connection_limits(accepted, settings));
     actix_web::rt::spawn(sweep(table.clone()));
+    let state = state.into();
+    let services = state.receiving_services();
     let callbacks = web::Data::new(CallbackState {
         ingest: services.ingest.clone(),
         keys: services.keys.clone(),
@@ -128,13 +129,6 @@ pub fn start(
         clock: services.clock.clone(),
         body_timeout: deadlines.body,
     });
-    let exporter = web::Data::from(services.exporter.clone());
-    let access = web::Data::new(Access::new(
-        services.store.clone(),
-        services.clock.clone(),
-        &services.config.public_url,
-        services.access_refusals.clone(),
-    ));
     let document = web::Data::new(OpenApiDocument::new(&services.config.public_url, &routes()));
     let last_reader = web::Data::new(LastReader::default());
     let live_streams = web::Data::new(LiveStreams::default());
@@ -146,15 +140,16 @@ pub fn start(
     let trusted_proxies = web::Data::new(trusted_proxies);
     let keys = services.keys.clone();
     let public_url = services.config.public_url.clone();
-    let shared = web::Data::new(services);
+    let shared = web::Data::new(state.clone());
     let shared_connections = web::Data::new(open.clone());
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let factory = move || {
+        let worker = WorkerState::new(state.clone());
+        let provide =
+            from_fn(move |request, next| web_state::provide(worker.clone(), request, next));
         let app = App::new()
             .app_data(callbacks.clone())
-            .app_data(access.clone())
-            .app_data(exporter.clone())
             .app_data(document.clone())
             .app_data(last_reader.clone())
             .app_data(live_streams.clone())
@@ -164,6 +159,7 @@ pub fn start(
             .app_data(trusted_proxies.clone())
             .app_data(shared.clone())
             .app_data(shared_connections.clone())
+            .wrap(provide)
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(request_body::limit))
             .wrap(from_fn(host_check::check))

@@ -20,7 +20,7 @@ use crate::operating::people::password_sign_in::{SignInError, sign_in_with_passw
 use crate::reporting::access_refusals::AccessRefusal;
 use crate::store::sessions::{NewSession, SignInOrigin};
 use crate::web::auth::{self, Access};
-use crate::web::client_address::{client_address, rate_limit_key};
+use crate::web::client_address::{client_address, network};
 use crate::web::dashboard::login_page::{LoginPage, SignInForm};
 use crate::web::error::ApiError;
 use crate::web::live_streams::LiveStreams;
@@ -87,10 +87,7 @@ async fn by_password(
 ) -> Result<Result<NewSession, SignInForm>, ApiError> {
     let email = find(form, "email").unwrap_or_default();
     let password = Secret::new(find(form, "password").unwrap_or_default());
-    let (origin, network) = (
-        origin(access, request),
-        rate_limit_key(client_address(request)),
-    );
+    let (origin, network) = (origin(access, request), network(client_address(request)));
     let (store, throttle) = (&access.store, &access.sign_ins);
     let signed_in =
         sign_in_with_password(store, throttle, &email, password, &network, &origin).await;

@@ -1,5 +1,5 @@
-//! A request body that ends with an error when its client is too slow: there is a time limit for the
-//! whole, and a minimum of bytes per interval.
+//! The body of a request, which ends with an error when its client is too slow: it may take a time
+//! in all, and each stretch of it must bring a minimum of bytes.
 
 use std::cell::Cell;
 use std::io;
@@ -17,27 +17,27 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::tracked_connection::Activity;
 
-/// In each interval at least [`MIN_INTERVAL_BYTES`] must arrive.
-const INTERVAL: Duration = Duration::from_secs(10);
-const MIN_INTERVAL_BYTES: u64 = 10 * 1024;
-/// The time limit of a body is extended by a second for so many bytes received.
+/// Each stretch of this length must bring [`STRETCH_BYTES`].
+const STRETCH: Duration = Duration::from_secs(10);
+const STRETCH_BYTES: u64 = 10 * 1024;
+/// Large uploads may take longer than a body's time, by a second for so many bytes.
 const BYTES_PER_EXTRA_SECOND: u64 = 64 * 1024;
 
 pub(super) struct TimedBody {
     payload: Payload,
     connection: Option<ConnectionHandle>,
-    /// For the whole body, extended by a second per [`BYTES_PER_EXTRA_SECOND`] received.
-    base_limit: Duration,
+    /// For the whole body, but for large ones.
+    time: Duration,
     started: Instant,
     received: u64,
-    interval_started: Instant,
-    interval_received: u64,
+    stretch_started: Instant,
+    stretch_received: u64,
     /// Exists once the body had to be waited for.
     timer: Option<Pin<Box<Sleep>>>,
     outcome: BodyOutcome,
 }
 
-/// Whether the client of a body was too slow; shared with the handler.
+/// Whether the client of a body was too slow; shared with who answers it.
 #[derive(Clone, Default)]
 pub(super) struct BodyOutcome(Rc<Cell<bool>>);
 
@@ -51,17 +51,17 @@ impl TimedBody {
     pub(super) fn new(
         payload: Payload,
         connection: Option<ConnectionHandle>,
-        base_limit: Duration,
+        time: Duration,
     ) -> Self {
         let now = Instant::now();
         Self {
             payload,
             connection,
-            base_limit,
+            time,
             started: now,
             received: 0,
-            interval_started: now,
-            interval_received: 0,
+            stretch_started: now,
+            stretch_received: 0,
             timer: None,
             outcome: BodyOutcome::default(),
         }
@@ -74,17 +74,17 @@ impl TimedBody {
     /// When the body has taken too long, unless more of it arrives.
     fn deadline(&self) -> Instant {
         let extra = Duration::from_secs(self.received / BYTES_PER_EXTRA_SECOND);
-        self.started + self.base_limit + extra
+        self.started + self.time + extra
     }
 
-    /// Completes when the client was too slow. Begins the next interval when one has ended in time.
-    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// Completes when the client was too slow.
+    fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.timer.is_none() {
             // Until now the handler did not read.
-            self.interval_started = Instant::now();
+            self.stretch_started = Instant::now();
         }
         loop {
-            let until = self.deadline().min(self.interval_started + INTERVAL);
+            let until = self.deadline().min(self.stretch_started + STRETCH);
             let timer = self
                 .timer
                 .get_or_insert_with(|| Box::pin(sleep_until(until)));
@@ -92,15 +92,15 @@ impl TimedBody {
                 timer.as_mut().reset(until);
             }
             ready!(timer.as_mut().poll(context));
-            if self.deadline() <= until || self.interval_received < MIN_INTERVAL_BYTES {
+            if self.deadline() <= until || self.stretch_received < STRETCH_BYTES {
                 return Poll::Ready(());
             }
-            self.interval_started = until;
-            self.interval_received = 0;
+            self.stretch_started = until;
+            self.stretch_received = 0;
         }
     }
 
-    fn fail_as_too_slow(&self) -> PayloadError {
+    fn too_slow(&self) -> PayloadError {
         self.outcome.0.set(true);
         PayloadError::Io(io::ErrorKind::TimedOut.into())
     }
@@ -115,22 +115,18 @@ impl Stream for TimedBody {
             Poll::Ready(Some(Ok(chunk))) => {
                 let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
                 body.received += bytes;
-                body.interval_received += bytes;
+                body.stretch_received += bytes;
                 Poll::Ready(Some(Ok(chunk)))
             }
             Poll::Ready(Some(Err(error))) => {
                 let ended = body.connection.as_ref();
                 let ended = ended.is_some_and(|handle| handle.connection.has_ended());
-                Poll::Ready(Some(Err(if ended {
-                    body.fail_as_too_slow()
-                } else {
-                    error
-                })))
+                Poll::Ready(Some(Err(if ended { body.too_slow() } else { error })))
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
-                ready!(body.poll_deadline(context));
-                Poll::Ready(Some(Err(body.fail_as_too_slow())))
+                ready!(body.poll_too_slow(context));
+                Poll::Ready(Some(Err(body.too_slow())))
             }
         }
     }

@@ -317,7 +317,7 @@ async fn wrapped_content_is_unwrapped() {
             ),
             Post::new("a payload in the query", "").with_query(field("payload", &held)),
             Post::new(
-                "payload= with 80 other changes",
+                "payload= with a batch of 40 names",
                 field(
                     "payload",
                     &format!(

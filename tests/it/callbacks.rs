@@ -370,9 +370,7 @@ async fn concurrent_callbacks_are_all_there_after_reopening(
         .collect();
     let database = receiver.stop().await;
 
-    let journal = Journal::open(database.unmigrated_journal().await)
-        .await
-        .unwrap();
+    let journal = Journal::open(database.empty_journal().await).await.unwrap();
     let entries = journal.read_after(0, 1000, u64::MAX).await.unwrap();
     assert!(entries.is_sorted_by(|one, next| one.seq < next.seq));
     let kept: BTreeSet<_> = entries

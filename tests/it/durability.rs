@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use bluetick::db::Error;
 use bluetick::db::connect_options::MAIN_BUSY_TIMEOUT;
-use bluetick::db::disk::Reserve;
 use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::clock::{Clock, SystemClock};
 use bluetick::domain::ids::CallbackId;
@@ -243,7 +242,7 @@ async fn only_when_the_spool_is_full_too_is_a_callback_refused() {
         folder: database.folder().to_owned(),
         limits: SpoolLimits {
             bytes: 10_000,
-            reserve: Reserve::NONE,
+            free_percent: 0,
         },
     };
     let pools = database.journal().await;

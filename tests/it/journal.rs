@@ -112,9 +112,7 @@ async fn batches_of_every_size_are_kept_whole_and_survive_reopening() {
     let identity = journal.identity();
     journal.stop().await;
 
-    let reopened = Journal::open(database.unmigrated_journal().await)
-        .await
-        .unwrap();
+    let reopened = Journal::open(database.empty_journal().await).await.unwrap();
     let entries = read_all(&reopened).await;
     let kept: BTreeSet<_> = entries.iter().map(|entry| entry.record.id).collect();
     assert_eq!(kept, acknowledged);
@@ -125,7 +123,7 @@ async fn batches_of_every_size_are_kept_whole_and_survive_reopening() {
 }
 
 #[actix_web::test]
-async fn positions_increase_across_alternating_writers() {
+async fn later_commits_have_later_places_for_all_writers() {
     let database = TestDatabase::new().await;
     let pools = database.journal().await;
     let writers = join_all((0..2).map(|_| Journal::open(pools.clone()))).await;
@@ -312,7 +310,7 @@ async fn a_lock_held_elsewhere_is_an_error_that_may_pass() {
         return;
     }
     let pools = database.journal().await;
-    let other = database.unmigrated_journal().await;
+    let other = database.empty_journal().await;
     let journal = Journal::open(pools).await.unwrap();
     let held = other.begin().await.unwrap();
     let refused = append(&journal, record("shop", b"x")).await.unwrap_err();
@@ -343,7 +341,7 @@ async fn files_are_readable_by_their_owner_alone() {
 #[actix_web::test]
 async fn the_journal_migrates_up_down_and_up_again() {
     let database = TestDatabase::new().await;
-    let pools = database.unmigrated_journal().await;
+    let pools = database.empty_journal().await;
     assert!(Journal::open(pools.clone()).await.is_err());
     JournalMigrator::up(pools.writer(), None).await.unwrap();
     JournalMigrator::down(pools.writer(), None).await.unwrap();
@@ -357,7 +355,7 @@ async fn the_journal_migrates_up_down_and_up_again() {
 #[actix_web::test]
 async fn the_main_database_migrates_up_down_and_up_again() {
     let database = TestDatabase::new().await;
-    let pools = database.unmigrated_journal().await;
+    let pools = database.empty_journal().await;
     MainMigrator::up(pools.writer(), None).await.unwrap();
     MainMigrator::down(pools.writer(), Some(1)).await.unwrap();
     MainMigrator::up(pools.writer(), None).await.unwrap();
@@ -376,13 +374,13 @@ async fn journal_and_main_database_live_side_by_side() {
 }
 
 #[actix_web::test]
-async fn the_file_uses_incremental_auto_vacuum() {
+async fn freed_pages_of_the_file_can_be_given_back() {
     let database = TestDatabase::new().await;
     if database.is_postgres() {
         return;
     }
     drop(database.journal().await);
-    let pools = database.unmigrated_journal().await;
+    let pools = database.empty_journal().await;
     let mode = pools
         .writer()
         .query_one_raw(Statement::from_string(

@@ -103,6 +103,7 @@ mod statistics;
 mod templates;
 mod unusable_ids;
 mod upgrades;
+mod upgrades_while_receiving;
 mod uploads;
 mod window_refusals;
 mod windows;

@@ -36,15 +36,15 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// Results of posts without retries.
 #[derive(Default)]
-struct Sent {
-    taken: BTreeSet<String>,
-    refused: Vec<String>,
-    cut_off: Vec<String>,
+pub(crate) struct Sent {
+    pub(crate) taken: BTreeSet<String>,
+    pub(crate) refused: Vec<String>,
+    pub(crate) cut_off: Vec<String>,
     longest: Duration,
 }
 
 /// Posts 50 callbacks a second whatever the answers, each once and never again, over connections that are kept.
-async fn send_once(url: String, stop: Arc<AtomicBool>, taken: Arc<AtomicU64>) -> Sent {
+pub(crate) async fn send_once(url: String, stop: Arc<AtomicBool>, taken: Arc<AtomicU64>) -> Sent {
     let client = bluetick::http_client::builder()
         .retry(reqwest::retry::never())
         .timeout(Duration::from_secs(30))

@@ -700,7 +700,7 @@ async fn callbacks_from_an_old_spool_are_processed_in_order() {
 #[actix_web::test]
 async fn an_unpartitioned_journal_is_partitioned_and_merged_again() {
     let database = TestDatabase::new().await;
-    let pools = database.unmigrated_journal().await;
+    let pools = database.empty_journal().await;
     JournalMigrator::up(pools.writer(), Some(1)).await.unwrap();
     let journal = Journal::open(pools.clone()).await.unwrap();
     let mut all = BTreeSet::new();

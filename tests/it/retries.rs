@@ -14,7 +14,7 @@ use crate::harness::app::{
 use crate::harness::waiting;
 
 /// An address that refuses connections for as long as the socket lives: it is bound and does not listen.
-fn refusing_address() -> (TcpSocket, String) {
+fn nowhere() -> (TcpSocket, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
@@ -31,7 +31,7 @@ fn outcomes(message: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Advances the clock by a day in hours and runs due jobs after each.
+/// Lets a day go by in steps, doing at each whatever is due.
 async fn let_a_day_pass(app: &App) {
     for _ in 0..24 {
         app.advance(TimeDelta::hours(1));
@@ -39,11 +39,11 @@ async fn let_a_day_pass(app: &App) {
     }
 }
 
-// --- Retried ---------------------------------------------------------------
+// --- Tried again ---------------------------------------------------------------
 
 #[actix_web::test]
 async fn a_refused_connection_is_tried_again_with_growing_pauses_until_send_before() {
-    let (_socket, url) = refusing_address();
+    let (_socket, url) = nowhere();
     let app = start_app_with(|_, accounts| accounts[0].base_url = Some(url)).await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
@@ -81,7 +81,7 @@ async fn a_refused_connection_is_tried_again_with_growing_pauses_until_send_befo
 
 #[actix_web::test]
 async fn a_message_that_waits_longer_than_send_before_expires() {
-    let (_socket, url) = refusing_address();
+    let (_socket, url) = nowhere();
     let app = start_app_with(|_, accounts| {
         accounts[0].base_url = Some(url);
         accounts[0].send_before = Duration::from_secs(3);
@@ -148,7 +148,7 @@ async fn a_429_is_tried_again_after_the_time_it_names() {
 }
 
 #[actix_web::test]
-async fn a_503_with_retry_after_is_retried() {
+async fn a_503_is_tried_again_only_when_it_names_a_time() {
     let app = start_app().await;
     app.force(
         SOBOT,
@@ -220,13 +220,13 @@ async fn a_report_during_the_submission_ends_the_wait_too() {
     );
     let id = app.send_image(ZIXFLOW).await;
     let claimed = app.services.dispatcher.claim_due().await.unwrap();
-    let token = app
+    let url = app
         .services
         .keys
         .report_token(&ZIXFLOW.parse().unwrap(), id.parse().unwrap());
     let reply = app
         .client
-        .post(app.url(&format!("/reports/{token}")))
+        .post(app.url(&format!("/reports/{url}")))
         .json(&json!({ "status": "failed", "errorCode": "131053" }))
         .send()
         .await
@@ -242,7 +242,7 @@ async fn a_report_during_the_submission_ends_the_wait_too() {
     app.finish().await;
 }
 
-// --- Never retried ----------------------------------------------------------
+// --- Never tried again ----------------------------------------------------------
 
 #[actix_web::test]
 async fn an_unclear_answer_is_uncertain_and_no_second_call_is_ever_made() {
@@ -312,7 +312,7 @@ async fn no_answer_in_time_is_uncertain_until_a_report_arrives() {
             .unwrap()
             .contains("no reply before the timeout")
     );
-    // The callback's tag identifies the message.
+    // It had arrived after all: the tag says so.
     let tag = app.received(KALEYRA)[0].json()["extra_info"]["ref2"].clone();
     app.deliver_callback(
         KALEYRA,
@@ -357,8 +357,8 @@ async fn a_process_that_dies_between_first_byte_and_outcome_leaves_an_uncertain_
     let dispatcher = app.services.dispatcher.clone();
     let work = claimed.pop().unwrap();
     let submit = tokio::spawn(async move { dispatcher.submit(work).await });
-    let request_received = async || !app.received(SOBOT).is_empty();
-    waiting::until("the request has come", request_received).await;
+    let has_come = async || !app.received(SOBOT).is_empty();
+    waiting::until("the request has come", has_come).await;
     // Persisted before the first byte.
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "sending");
@@ -434,19 +434,14 @@ async fn account_trouble_fails_one_message_and_keeps_the_rest_waiting() {
         assert_eq!(list["data"][0]["hold"], hold);
 
         let accounts = app.found("/api/v1/accounts").await;
-        let account_status = accounts["data"]
+        let standing = accounts["data"]
             .as_array()
             .unwrap()
             .iter()
-            .find(|account_status| account_status["id"] == account)
+            .find(|standing| standing["id"] == account)
             .unwrap();
-        assert_eq!(account_status["health"], "paused");
-        assert!(
-            account_status["pause_reason"]
-                .as_str()
-                .unwrap()
-                .contains(reason)
-        );
+        assert_eq!(standing["health"], "paused");
+        assert!(standing["pause_reason"].as_str().unwrap().contains(reason));
         let resume = format!("/api/v1/accounts/{account}/resume");
         assert_eq!(app.post(&resume).await.0, 204);
         app.run_jobs_until_idle().await;
@@ -460,7 +455,7 @@ async fn account_trouble_fails_one_message_and_keeps_the_rest_waiting() {
     app.finish().await;
 }
 
-/// Kaleyra says later, by callback, that it did not send a message.
+/// Kaleyra says later, by callback, that it did not hand a message on.
 async fn report_not_sent(app: &App, id: &str, code: &str, reason: &str) {
     let known_as = app.message(id).await["provider_id"].clone();
     let body = json!({
@@ -501,8 +496,7 @@ async fn account_trouble_that_comes_by_callback_keeps_the_rest_waiting_too() {
         "{shown}"
     );
 
-    // After resuming, reports about earlier submissions do not pause it again, whether processed late
-    // or replayed.
+    // Resumed, it stays so: earlier submissions prove nothing new, whether processed late or replayed.
     app.advance(TimeDelta::minutes(1));
     let resume = format!("/api/v1/accounts/{KALEYRA}/resume");
     assert_eq!(app.post(&resume).await.0, 204);

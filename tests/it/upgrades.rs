@@ -1,13 +1,16 @@
 //! Upgrades: a backup before migrations, and databases of newer programs; backups on schedule; copies with accepted loss.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use bluetick::config::BackupSchedule;
 use bluetick::operating::backup::run_schedule;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use migration::{MainMigrator, MigratorTrait};
 use sea_orm::Database;
 use serde_json::{Value, json};
@@ -197,6 +200,90 @@ async fn a_copy_of_a_data_folder_with_an_older_journal_is_restored_with_accepted
     let message = client.get(url).bearer_auth(&token).send().await.unwrap();
     let message: Value = message.json().await.unwrap();
     assert_eq!(message["state"], "uncertain", "{message}");
+    assert!(server.terminate().0.success());
+}
+
+/// What release 0.1.0 left, made by `scripts/upgrade-fixture`.
+async fn load_release(fleet: &Fleet) {
+    let read = |name: &str| {
+        let packed = fs::File::open(Path::new("tests/fixtures/upgrade").join(name)).unwrap();
+        let mut content = Vec::new();
+        let mut unpacked = flate2::read::GzDecoder::new(packed);
+        unpacked.read_to_end(&mut content).unwrap();
+        content
+    };
+    if fleet.database.is_postgres() {
+        let dump = String::from_utf8(read("postgres.sql.gz")).unwrap();
+        return fleet.database.execute(&dump).await;
+    }
+    for name in ["bluetick.db", "journal.db"] {
+        let path = fleet.data_dir(0).join(name);
+        fs::write(&path, read(&format!("{name}.gz"))).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn the_databases_of_the_last_release_are_upgraded_with_everything_in_them() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    load_release(&fleet).await;
+    let held = async |sql: &str| fleet.database.query(sql).await;
+    let number = async |sql: &str| -> i64 { held(sql).await[0].parse().unwrap() };
+    let of_states =
+        "SELECT state || ' ' || COUNT(*) AS line FROM messages GROUP BY state ORDER BY state";
+    let states = held(of_states).await;
+    let messages = number("SELECT CAST(COUNT(*) AS text) AS line FROM messages").await;
+    let callbacks = number("SELECT CAST(COUNT(*) AS text) AS line FROM callback_outcomes").await;
+    let made = number("SELECT CAST(MIN(created_at) AS text) AS line FROM messages").await;
+    let made = DateTime::from_timestamp_millis(made).unwrap().date_naive();
+    assert!(messages >= 48 && callbacks >= 100 && states.len() > 2);
+    // Whatever the date is when the test runs.
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .open(fleet.data_dir(0).join("bluetick.toml"))
+        .unwrap();
+    file.write_all(b"[retention]\ncallbacks = 36500\nmessages = 36500\n")
+        .unwrap();
+    let server = fleet.start(0);
+    let log = server.stderr();
+    assert!(log.contains("migrated the main database"), "{log}");
+    let (succeeded, printed) = fleet.run(&["verify"]);
+    assert!(succeeded, "{printed}");
+    let checked = format!("checked {callbacks} callbacks, {messages} messages");
+    assert!(printed.contains(&checked), "{printed}");
+    let token = fleet.token();
+    let client = bluetick::http_client::builder().build().unwrap();
+    let get = async |path: &str| {
+        let url = format!("{}{path}", server.address);
+        let reply = client.get(url).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(reply.status(), 200, "{path}");
+        reply.text().await.unwrap()
+    };
+    let listed: Value = serde_json::from_str(&get("/api/v1/messages?limit=200").await).unwrap();
+    let mut listed_states: BTreeMap<&str, usize> = BTreeMap::new();
+    for message in listed["data"].as_array().unwrap() {
+        let state = message["state"].as_str().unwrap();
+        *listed_states.entry(state).or_default() += 1;
+    }
+    let listed_states: Vec<String> = listed_states
+        .iter()
+        .map(|(state, number)| format!("{state} {number}"))
+        .collect();
+    assert_eq!(listed_states, states);
+    let next = made + TimeDelta::days(1);
+    let counted = format!("/api/v1/reports/summary.json?from={made}&to={next}&by=account");
+    let counted: Value = serde_json::from_str(&get(&counted).await).unwrap();
+    assert_eq!(counted["total"]["attempted"], messages, "{counted}");
+    let failed = get("/messages?state=failed").await;
+    let failures = listed["data"].as_array().unwrap().iter();
+    for message in failures.filter(|message| message["state"] == "failed") {
+        assert!(failed.contains(message["id"].as_str().unwrap()), "{failed}");
+    }
+    for page in ["/", "/problems", "/callbacks", "/accounts", "/reports"] {
+        get(page).await;
+    }
+    let id = listed["data"][0]["id"].as_str().unwrap();
+    get(&format!("/messages/{id}")).await;
     assert!(server.terminate().0.success());
 }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::explanation::explain_input::ExplainInput;
-use crate::domain::explanation::sentence_parts::{format_duration, format_instant};
+use crate::domain::explanation::sentence_parts::{at, span};
 use crate::domain::receipt::ReceiptEvent;
 
 pub(super) fn rule(input: &ExplainInput<'_>) -> Option<String> {
@@ -53,9 +53,7 @@ pub(super) fn rule(input: &ExplainInput<'_>) -> Option<String> {
 fn deadline(input: &ExplainInput<'_>) -> Option<String> {
     let due = input.message.due_at?;
     let length = input.account.deadline;
-    let length = length.map_or_else(String::new, |length| {
-        format!(" of {}", format_duration(length))
-    });
+    let length = length.map_or_else(String::new, |length| format!(" of {}", span(length)));
     let (state, ends) = if due <= input.now {
         ("overdue", "ended")
     } else {
@@ -63,6 +61,6 @@ fn deadline(input: &ExplainInput<'_>) -> Option<String> {
     };
     Some(format!(
         "It is {state}: the account's deadline{length} for the next report {ends} at {}.",
-        format_instant(due)
+        at(due)
     ))
 }

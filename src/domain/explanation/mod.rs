@@ -18,7 +18,7 @@ pub use crate::domain::explanation::explain_input::{
 
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::explanation::sentence_parts::{
-    ARRIVAL_UNKNOWN, NOTHING_TO_RESEND, REPORTS_OVERRIDE_MARK, RESEND,
+    ARRIVAL_UNKNOWN, MARK_REPLACED, NOTHING_TO_RESEND, RESEND,
 };
 use crate::domain::failure::{Failure, FailureClass, OPERATOR_MARK_TITLE};
 use crate::domain::failure_codes::{self, CodeMeaning};
@@ -90,7 +90,7 @@ pub fn explain_shown_failure(message: &Message, failure: &Failure) -> CodeMeanin
     let known = failure_codes::describe(message.provider, failure);
     let (meaning, action) = match (failure.is_operator_mark(), message.conflict) {
         (true, false) => (ARRIVAL_UNKNOWN, RESEND),
-        (true, true) => (REPORTS_OVERRIDE_MARK, NOTHING_TO_RESEND),
+        (true, true) => (MARK_REPLACED, NOTHING_TO_RESEND),
         (false, false) => (known.meaning, known.action),
         (false, true) => (known.meaning, NOTHING_TO_RESEND),
     };

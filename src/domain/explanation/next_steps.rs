@@ -4,8 +4,7 @@ use crate::domain::audit_action::Verb;
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::explanation::explain_input::ExplainInput;
 use crate::domain::explanation::sentence_parts::{
-    ARRIVAL_UNKNOWN, NOTHING_TO_RESEND, REPORTS_OVERRIDE_MARK, RESEND, format_duration,
-    format_instant,
+    ARRIVAL_UNKNOWN, MARK_REPLACED, NOTHING_TO_RESEND, RESEND, at, span,
 };
 use crate::domain::failure_codes;
 use crate::domain::message::Origin;
@@ -50,7 +49,7 @@ pub(super) fn summary(input: &ExplainInput<'_>) -> String {
     };
     match input.delivery.conflict {
         true if input.is_marked_as_failed() => {
-            format!("{text} An operator had marked it as failed. {REPORTS_OVERRIDE_MARK}")
+            format!("{text} An operator had marked it as failed. {MARK_REPLACED}")
         }
         true => format!("{text} It was also reported as failed."),
         false => text,
@@ -65,7 +64,7 @@ fn failed_summary(input: &ExplainInput<'_>) -> String {
         let operator = input
             .last_action(Verb::MarkFailed)
             .map_or_else(|| "operator".to_owned(), |action| input.operator(action));
-        let when = format_instant(shown.at);
+        let when = at(shown.at);
         return format!("Marked as failed by an {operator} at {when}. {ARRIVAL_UNKNOWN}");
     }
     let known = failure_codes::describe(input.message.provider, &shown.failure);
@@ -110,7 +109,7 @@ pub(super) fn what_next(input: &ExplainInput<'_>) -> Vec<String> {
 fn orphan(input: &ExplainInput<'_>) -> Vec<String> {
     let adoption = input.account.adopt_after.map_or_else(
         || "It stays an unmatched report until an operator decides: adoption is off for its account.".to_owned(),
-        |wait| format!("Unless a message turns out to have its id, it is adopted as \"sent elsewhere\" {} after the first report.", format_duration(wait)),
+        |wait| format!("Unless a message turns out to have its id, it is adopted as \"sent elsewhere\" {} after the first report.", span(wait)),
     );
     let matching =
         "If the message is known, match it on its page or with POST /orphans/{id}/match.";
@@ -174,12 +173,7 @@ fn awaiting_reports(input: &ExplainInput<'_>) -> Vec<String> {
     if !input.message.is_overdue(input.now) {
         let due = input.message.due_at;
         return due
-            .map(|due| {
-                format!(
-                    "Without a report by {} it becomes overdue.",
-                    format_instant(due)
-                )
-            })
+            .map(|due| format!("Without a report by {} it becomes overdue.", at(due)))
             .into_iter()
             .collect();
     }

@@ -4,7 +4,7 @@ use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::audit_action::Verb;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::explanation::explain_input::{AttemptSummary, ExplainInput};
-use crate::domain::explanation::sentence_parts::{count_noun, format_instant};
+use crate::domain::explanation::sentence_parts::{at, counted};
 use crate::domain::failure::{UNCLEAR_TITLE, UNREACHABLE_TITLE};
 use crate::domain::message::{MatchedBy, Origin};
 use crate::domain::provider_account::AccountMode;
@@ -15,7 +15,7 @@ const ATTEMPTS_SHOWN: usize = 6;
 /// How the message became known, and why it is queued.
 pub(super) fn origin(input: &ExplainInput<'_>) -> Vec<String> {
     let message = input.message;
-    let since = format_instant(message.created_at);
+    let since = at(message.created_at);
     let provider = input.provider();
     let mut lines = vec![match message.origin {
         Origin::Api => format!("Accepted at {since}."),
@@ -39,12 +39,12 @@ pub(super) fn origin(input: &ExplainInput<'_>) -> Vec<String> {
     );
     if message.queue == QueueState::Queued && message.origin == Origin::Api {
         lines.push(queued(input));
-        lines.extend(input.queue.send_before.map(|limit| {
-            format!(
-                "It expires unless it is submitted by {}.",
-                format_instant(limit)
-            )
-        }));
+        lines.extend(
+            input
+                .queue
+                .send_before
+                .map(|limit| format!("It expires unless it is submitted by {}.", at(limit))),
+        );
     }
     if message.queue == QueueState::Uncertain
         && let Some(reason) = &message.hold
@@ -61,14 +61,14 @@ fn queued(input: &ExplainInput<'_>) -> String {
         let reason = input.suffix(reason);
         return format!(
             "Queued because account {id} is paused since {}{reason}.",
-            format_instant(*since)
+            at(*since)
         );
     }
     if let Some((reason, since)) = &account.trip {
         let reason = input.suffix(reason);
         return format!(
             "Queued because account {id} sends only single messages as a test since {}{reason}.",
-            format_instant(*since)
+            at(*since)
         );
     }
     match (account.mode, next_attempt, account.rate) {
@@ -78,7 +78,7 @@ fn queued(input: &ExplainInput<'_>) -> String {
         }
         (_, Some(next), _) => format!(
             "Queued for another attempt at {} after the last one{}.",
-            format_instant(next),
+            at(next),
             input.suffix(input.message.hold.as_deref().unwrap_or_default())
         ),
         (_, None, Some(rate)) => {
@@ -99,7 +99,7 @@ pub(super) fn attempts(input: &ExplainInput<'_>) -> Vec<String> {
         lines.push(format!(
             "Attempt {} at {}: {outcome}.",
             index + 1,
-            format_instant(attempt.at)
+            at(attempt.at)
         ));
     }
     lines
@@ -143,7 +143,7 @@ pub(super) fn correlation(input: &ExplainInput<'_>) -> Vec<String> {
         Some(MatchedBy::Operator) => lines.push(input.last_action(Verb::Match).map_or_else(
             || "An operator matched reports to it.".to_owned(),
             |action| {
-                let when = format_instant(action.happened_at);
+                let when = at(action.happened_at);
                 format!("An {} matched reports to it at {when}.", input.operator(action))
             },
         )),
@@ -152,7 +152,7 @@ pub(super) fn correlation(input: &ExplainInput<'_>) -> Vec<String> {
     if input.correlation.merged > 0 {
         lines.push(format!(
             "Merged with {} known only from callbacks: all receipts count here, and the other ids redirect here.",
-            count_noun(input.correlation.merged, "message")
+            counted(input.correlation.merged, "message")
         ));
     }
     lines.extend(input.correlation.conflicting.iter().map(|other| {
@@ -165,7 +165,7 @@ pub(super) fn correlation(input: &ExplainInput<'_>) -> Vec<String> {
 
 pub(super) fn actions(input: &ExplainInput<'_>) -> Vec<String> {
     let sentence = |action| {
-        let (who, when) = (input.operator(action), format_instant(action.happened_at));
+        let (who, when) = (input.operator(action), at(action.happened_at));
         match action.verb {
             Verb::Cancel => Some(format!("An {who} cancelled it at {when}.")),
             Verb::MarkFailed => Some(format!(

@@ -6,7 +6,7 @@ use crate::domain::audit_action::Verb;
 use crate::domain::delivery::{DeliveryFailure, ReachedStage};
 use crate::domain::delivery_state::Stage;
 use crate::domain::explanation::explain_input::ExplainInput;
-use crate::domain::explanation::sentence_parts::format_instant;
+use crate::domain::explanation::sentence_parts::at;
 use crate::domain::failure::{Failure, UNREACHABLE};
 use crate::domain::failure_codes::{EXPIRED, UNSENDABLE};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
@@ -136,7 +136,7 @@ fn failure_sentence(
         .send_before
         .filter(|_| failure.code.as_deref() == Some(EXPIRED));
     let limit = limit.map_or_else(String::new, |limit| {
-        format!("; it had to be submitted by {}", format_instant(limit))
+        format!("; it had to be submitted by {}", at(limit))
     });
     // The text of the shown failure has its own section.
     let text = if is_shown {
@@ -151,12 +151,9 @@ fn failure_sentence(
 /// ` at T`, or the receive time if none was reported.
 fn when(time: DateTime<Utc>, inferred: bool) -> String {
     if inferred {
-        format!(
-            ", received at {} without a plausible time",
-            format_instant(time)
-        )
+        format!(", received at {} without a plausible time", at(time))
     } else {
-        format!(" at {}", format_instant(time))
+        format!(" at {}", at(time))
     }
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::delivery_state::Stage;
 use crate::domain::explanation::explain_input::ExplainInput;
 use crate::domain::explanation::receipt_reasons::reported_stages;
-use crate::domain::explanation::sentence_parts::format_instant;
+use crate::domain::explanation::sentence_parts::at;
 use crate::domain::receipt::{
     Receipt, ReceiptEvent, SourceKind, TimeProblem, out_of_order, predates,
 };
@@ -60,7 +60,7 @@ fn implausible_times(input: &ExplainInput<'_>) -> Option<String> {
         .iter()
         .filter(|receipt| receipt.plausible_time().is_none())
         .filter_map(|receipt| receipt.occurred_at)
-        .map(format_instant);
+        .map(at);
     let ahead = input
         .receipts
         .iter()
@@ -82,7 +82,7 @@ fn inconsistent_times(input: &ExplainInput<'_>) -> Option<String> {
     let mut inconsistent = Vec::new();
     let mut below: Option<(Stage, DateTime<Utc>)> = None;
     for (stage, reached) in reported_stages(input).filter(|(_, it)| !it.implied && !it.inferred) {
-        let reported = format!("`{}` at {}", stage.as_str(), format_instant(reached.at));
+        let reported = format!("`{}` at {}", stage.as_str(), at(reached.at));
         if before_acceptance(reached.at) {
             inconsistent.push(format!("{reported}, before the message was accepted"));
         } else if let Some((lower, _)) =
@@ -94,7 +94,7 @@ fn inconsistent_times(input: &ExplainInput<'_>) -> Option<String> {
     }
     let failure = input.delivery.failure.as_ref();
     if let Some(failed) = failure.filter(|it| !it.inferred && before_acceptance(it.at)) {
-        let when = format_instant(failed.at);
+        let when = at(failed.at);
         inconsistent.push(format!(
             "`failed` at {when}, before the message was accepted"
         ));

@@ -5,12 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 pub(super) const ARRIVAL_UNKNOWN: &str = "Whether it arrived is not known.";
-pub(super) const REPORTS_OVERRIDE_MARK: &str = "Reports take precedence over the mark.";
+pub(super) const MARK_REPLACED: &str = "Reports take precedence over the mark.";
 pub(super) const RESEND: &str = "Resend creates a new message with the same content.";
 pub(super) const NOTHING_TO_RESEND: &str = "Nothing needs to be sent again.";
 
 /// `2026-11-20 12:00:00 UTC`
-pub(super) fn format_instant(instant: DateTime<Utc>) -> String {
+pub(super) fn at(instant: DateTime<Utc>) -> String {
     instant
         .to_rfc3339_opts(SecondsFormat::Secs, true)
         .replace('T', " ")
@@ -18,7 +18,7 @@ pub(super) fn format_instant(instant: DateTime<Utc>) -> String {
 }
 
 /// `24 hours`, `90 minutes`, `30 seconds`
-pub(super) fn format_duration(length: Duration) -> String {
+pub(super) fn span(length: Duration) -> String {
     let seconds = length.as_secs();
     let (number, unit) = match seconds {
         0 => (0, "second"),
@@ -27,11 +27,11 @@ pub(super) fn format_duration(length: Duration) -> String {
         _ if seconds.is_multiple_of(60) => (seconds / 60, "minute"),
         _ => (seconds, "second"),
     };
-    count_noun(number, unit)
+    counted(number, unit)
 }
 
 /// `1 message`, `3 messages`
-pub(super) fn count_noun(number: u64, noun: &str) -> String {
+pub(super) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

@@ -216,7 +216,7 @@ fn check_limits(file: &SpoolFile, more: u64, limits: SpoolLimits) -> io::Result<
     }
     let reserve = DiskReserve {
         folder: file.path().parent().unwrap_or(Path::new(".")).to_owned(),
-        reserve: limits.reserve,
+        percent: limits.free_percent,
     };
     reserve.check(more)
 }

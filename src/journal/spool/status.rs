@@ -2,21 +2,20 @@
 
 use std::path::PathBuf;
 
-use crate::db::disk::Reserve;
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SpoolLimits {
     /// Size of this process's file.
     pub bytes: u64,
-    pub reserve: Reserve,
+    /// Percentage of the disk that stays free, so that the database can still be opened.
+    pub free_percent: u64,
 }
 
 impl Default for SpoolLimits {
-    /// 4 GiB, some millions of callbacks.
+    /// 4 GiB, some millions of callbacks, and 5 % of the disk.
     fn default() -> Self {
         Self {
             bytes: 4 * 1024 * 1024 * 1024,
-            reserve: Reserve::default(),
+            free_percent: 5,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A backup of databases whose schema is older than this program, before it migrates them.
+//! A backup of databases whose schema is older than this program, before it migrates them. Callbacks
+//! may be received meanwhile.
 //!
 //! Their structure is checked, and not whether they agree: that needs this program's schema.
 
@@ -9,13 +10,14 @@ use chrono::{DateTime, SubsecRound, Utc};
 use crate::db::pools::Pools;
 use crate::journal;
 use crate::operating::backup::backup_error::BackupError;
-use crate::operating::backup::create::{copy_spool, copy_uploads};
-use crate::operating::backup::existing_backups::{list_backups, remove_backup};
+use crate::operating::backup::create::{copy_spool, copy_uploads, in_background};
+use crate::operating::backup::existing_backups::{list_backups, remove_backup, remove_unfinished};
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
-    JOURNAL_FILE, MAIN_FILE, MANIFEST_FILE, UPLOADS_FOLDER, folder_name, is_ours,
+    CONNECTIONS, JOURNAL_FILE, MAIN_FILE, MANIFEST_FILE, UPLOADS_FOLDER, database_url, folder_name,
+    is_ours,
 };
-use crate::operating::backup::manifest::{BackupCounts, Manifest, SchemaVersions};
+use crate::operating::backup::manifest::{BackupCounts, BackupFile, Manifest, SchemaVersions};
 use crate::store::Store;
 
 /// Older ones are removed.
@@ -35,6 +37,7 @@ pub async fn back_up_before_migrations(
     now: DateTime<Utc>,
 ) -> Result<PathBuf, BackupError> {
     let target = folder.join(folder_name(now));
+    remove_unfinished(folder)?;
     files::create_empty_folder(&target)?;
     let written = write(source, &target, now.trunc_subsecs(3)).await;
     if written.is_err() {
@@ -52,6 +55,7 @@ pub async fn back_up_before_migrations(
     Ok(target)
 }
 
+/// In the order of [`create_backup`](crate::operating::backup::create_backup), for the same reason.
 async fn write(
     source: &UnmigratedSource<'_>,
     folder: &Path,
@@ -59,8 +63,13 @@ async fn write(
 ) -> Result<(), BackupError> {
     let (store, journal) = (source.store, source.journal);
     store.copy_into(&folder.join(MAIN_FILE)).await?;
-    let mut listed = copy_uploads(&source.data_dir.join(UPLOADS_FOLDER), folder)?;
-    listed.extend(copy_spool(source.data_dir, folder)?);
+    let data_dir = source.data_dir.to_owned();
+    let copy_files = move |folder: &Path| {
+        let mut copied = copy_uploads(&data_dir.join(UPLOADS_FOLDER), folder)?;
+        copied.extend(copy_spool(&data_dir, folder)?);
+        Ok(copied)
+    };
+    let mut listed = in_background(folder, copy_files).await?;
     journal.copy_into(&folder.join(JOURNAL_FILE)).await?;
     for (file, faults) in [
         (MAIN_FILE, store.find_faults().await?),
@@ -70,9 +79,12 @@ async fn write(
             return Err(BackupError::Broken { file, fault });
         }
     }
-    for name in [MAIN_FILE, JOURNAL_FILE] {
-        listed.push(files::hash(&folder.join(name))?);
-    }
+    let (journal_position, callbacks) = read_journal_copy(folder).await?;
+    let hash_databases = |folder: &Path| -> Result<Vec<BackupFile>, BackupError> {
+        let names = [MAIN_FILE, JOURNAL_FILE].iter();
+        names.map(|name| files::hash(&folder.join(name))).collect()
+    };
+    listed.extend(in_background(folder, hash_databases).await?);
     let manifest = Manifest {
         version: store
             .written_by()
@@ -84,9 +96,9 @@ async fn write(
         },
         taken_at: now,
         callbacks_complete_until: now,
-        journal_position: journal::read_end(journal).await?,
+        journal_position,
         counts: BackupCounts {
-            callbacks: journal.count_rows("journal").await?,
+            callbacks,
             messages: store.pools().count_rows("messages").await?,
         },
         key_fingerprint: store.key_fingerprint().await?.unwrap_or_default(),
@@ -94,4 +106,13 @@ async fn write(
     };
     files::write(&folder.join(MANIFEST_FILE), &manifest.to_json())?;
     files::sync_folder(folder)
+}
+
+/// The end of the copied journal, and how many callbacks it holds: the journal itself may have more.
+async fn read_journal_copy(folder: &Path) -> Result<(i64, u64), BackupError> {
+    let copy = journal::connect(&database_url(folder), CONNECTIONS).await?;
+    let end = journal::read_end(&copy).await?;
+    let callbacks = copy.count_rows("journal").await?;
+    copy.close().await?;
+    Ok((end, callbacks))
 }

@@ -71,7 +71,7 @@ async fn fill(
 }
 
 /// Reads and writes whole files beside the tasks of a running `serve`.
-async fn in_background<T: Send + 'static>(
+pub(super) async fn in_background<T: Send + 'static>(
     folder: &Path,
     work: impl FnOnce(&Path) -> Result<T, BackupError> + Send + 'static,
 ) -> Result<T, BackupError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::files;
-use crate::operating::backup::layout::MANIFEST_FILE;
+use crate::operating::backup::layout::{MANIFEST_FILE, is_ours};
 use crate::operating::backup::manifest::Manifest;
 
 /// A backup with its folder.
@@ -47,4 +47,14 @@ pub(super) fn remove_backup(folder: &Path) -> Result<(), BackupError> {
         fs::remove_file(&manifest).map_err(BackupError::at(&manifest))?;
     }
     fs::remove_dir_all(folder).map_err(BackupError::at(folder))
+}
+
+/// Removes those that a process left which was stopped or killed.
+pub(super) fn remove_unfinished(folder: &Path) -> Result<(), BackupError> {
+    for path in files::list_folders(folder)? {
+        if is_ours(&path) && !path.join(MANIFEST_FILE).exists() {
+            remove_backup(&path)?;
+        }
+    }
+    Ok(())
 }

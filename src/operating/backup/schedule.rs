@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::BackupSchedule;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::{BackupSource, create_backup};
-use crate::operating::backup::existing_backups::{list_backups, remove_backup};
+use crate::operating::backup::existing_backups::{list_backups, remove_backup, remove_unfinished};
 use crate::operating::backup::files;
-use crate::operating::backup::layout::{MANIFEST_FILE, folder_name, is_ours};
+use crate::operating::backup::layout::{folder_name, is_ours};
 use crate::operating::backup::manifest::Manifest;
 use crate::services::Services;
 
@@ -57,14 +57,4 @@ pub fn newest_backup(folder: &Path) -> Result<Option<DateTime<Utc>>, BackupError
 /// When the backup after this one is due.
 pub fn next_after(newest: DateTime<Utc>, schedule: &BackupSchedule) -> DateTime<Utc> {
     newest + TimeDelta::from_std(schedule.every).unwrap_or(TimeDelta::MAX)
-}
-
-/// Left by a process that was killed.
-fn remove_unfinished(folder: &Path) -> Result<(), BackupError> {
-    for path in files::list_folders(folder)? {
-        if is_ours(&path) && !path.join(MANIFEST_FILE).exists() {
-            remove_backup(&path)?;
-        }
-    }
-    Ok(())
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use rustix::process::{Resource, getrlimit};
 
-use crate::db::disk::{Disk, Reserve};
+use crate::db::disk::Disk;
+use crate::journal::spool::SpoolLimits;
 use crate::operating::doctor::finding::Finding;
 
 const MIB: u64 = 1024 * 1024;
@@ -18,22 +19,19 @@ const FILES: u64 = 4_864;
 
 /// Callbacks are answered 503 when less than the reserve is free.
 pub(super) fn check_disk(folder: &Path, disk: Disk) -> Option<Finding> {
-    let reserve = Reserve::default();
-    let kept = reserve.bytes(disk);
+    let reserve = SpoolLimits::default().free_percent;
     let folder = folder.display();
     let fix = format!("free space on the disk of {folder}, or move data_dir to a larger one");
     let free = disk.free / MIB;
     if disk.free_above(reserve) == 0 {
         let summary = format!(
-            "the disk of {folder} is full: {free} MiB are free, less than the {} MiB below which callbacks are refused",
-            kept / MIB
+            "the disk of {folder} is full: {free} MiB are free, less than the {reserve} % below which callbacks are refused"
         );
         return Some(Finding::problem("disk_full", summary, fix));
     }
-    (disk.free_above(reserve) <= kept).then(|| {
+    (disk.free_above(2 * reserve) == 0).then(|| {
         let summary = format!(
-            "the disk of {folder} is nearly full: {free} MiB are free; below {} MiB callbacks are refused",
-            kept / MIB
+            "the disk of {folder} is nearly full: {free} MiB are free; below {reserve} % callbacks are refused"
         );
         Finding::warning("disk_low", summary, fix)
     })
@@ -80,8 +78,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_a_problem_before_nothing_is_free() {
-        // Less than 5 % of the disk.
-        let reserve = 2_048;
+        let reserve = SpoolLimits::default().free_percent * 1000;
         assert_eq!(disk(0), Some("disk_full"));
         assert_eq!(disk(reserve), Some("disk_full"));
         assert_eq!(disk(reserve + 1), Some("disk_low"));

@@ -1,4 +1,4 @@
-//! The pricer: a snapshot of the rates, and which deliveries of an account are free.
+//! The pricer: one state of the rates, and which deliveries of an account are free.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Costs {
     pub rates_file: Arc<RatesFile>,
     /// Configured accounts.
     pub accounts: Arc<BTreeMap<AccountId, Account>>,
-    /// Time zone in which months and the days of rates begin.
+    /// In which months and the days of rates begin.
     pub zone: Tz,
 }
 
@@ -39,7 +39,7 @@ impl Costs {
     }
 }
 
-/// Computes costs with a snapshot of the rates. It remembers which messages are free.
+/// Computes costs with one state of the rates. It remembers which messages are free.
 #[derive(Debug)]
 pub struct Pricer {
     pub(super) store: Store,

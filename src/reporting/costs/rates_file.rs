@@ -1,11 +1,10 @@
 //! The CSV file of rates. A changed file is reloaded; while it cannot be read or has mistakes, the
-//! previous rates stay in use.
+//! rates before stay.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use chrono::NaiveDate;
 use csv::{ReaderBuilder, StringRecord, Trim};
 use thiserror::Error;
 
@@ -41,13 +40,13 @@ pub struct RatesFile {
 #[derive(Clone, Debug, Default)]
 struct Loaded {
     rates: Arc<Rates>,
-    version: Option<FileVersion>,
+    stamp: Option<Stamp>,
     /// Why the file as it is now is not used.
     problem: Option<String>,
 }
 
-/// Modification time and size.
-type FileVersion = (Option<SystemTime>, u64);
+/// Changes with the file.
+type Stamp = (Option<SystemTime>, u64);
 
 impl RatesFile {
     /// Without a path there are no rates.
@@ -56,11 +55,11 @@ impl RatesFile {
             return Ok(Self::default());
         };
         match read(&path) {
-            Ok((rates, version)) => Ok(Self {
+            Ok((rates, stamp)) => Ok(Self {
                 path: Some(path),
                 loaded: Mutex::new(Loaded {
                     rates: Arc::new(rates),
-                    version: Some(version),
+                    stamp: Some(stamp),
                     problem: None,
                 }),
             }),
@@ -70,8 +69,8 @@ impl RatesFile {
 
     pub async fn current(&self) -> Arc<Rates> {
         if let Some(path) = &self.path {
-            let version = version(path).await;
-            if version.is_none() || version != self.known_version() {
+            let stamp = stamp(path).await;
+            if stamp.is_none() || stamp != self.known_stamp() {
                 self.reload(path.clone()).await;
             }
         }
@@ -84,34 +83,31 @@ impl RatesFile {
     }
 
     async fn reload(&self, path: PathBuf) {
-        let version = version(&path).await;
+        let stamp = stamp(&path).await;
         let reading = tokio::task::spawn_blocking(move || read(&path)).await;
-        let result = reading.unwrap_or_else(|_| Err("could not be read".to_owned()));
+        let read = reading.unwrap_or_else(|_| Err("could not be read".to_owned()));
         let mut loaded = self.lock();
-        match result {
-            Ok((rates, version)) => {
+        match read {
+            Ok((rates, stamp)) => {
                 *loaded = Loaded {
                     rates: Arc::new(rates),
-                    version: Some(version),
+                    stamp: Some(stamp),
                     problem: None,
                 };
             }
             Err(problem) => {
                 if loaded.problem.as_deref() != Some(&problem) {
-                    tracing::warn!(
-                        problem,
-                        "the rates file is invalid; the previous rates stay in use"
-                    );
+                    tracing::warn!(problem, "the rates file is not used; the rates before stay");
                 }
                 loaded.problem = Some(problem);
-                // Not reloaded until the file changes.
-                loaded.version = version;
+                // Not loaded before it changes.
+                loaded.stamp = stamp;
             }
         }
     }
 
-    fn known_version(&self) -> Option<FileVersion> {
-        self.lock().version
+    fn known_stamp(&self) -> Option<Stamp> {
+        self.lock().stamp
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Loaded> {
@@ -119,12 +115,12 @@ impl RatesFile {
     }
 }
 
-async fn version(path: &Path) -> Option<FileVersion> {
+async fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = tokio::fs::metadata(path).await.ok()?;
     Some((metadata.modified().ok(), metadata.len()))
 }
 
-fn read(path: &Path) -> Result<(Rates, FileVersion), String> {
+fn read(path: &Path) -> Result<(Rates, Stamp), String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.len() > SIZE_LIMIT {
@@ -145,12 +141,11 @@ fn parse(text: &str) -> Result<Rates, Vec<String>> {
         .headers()
         .map_err(|error| vec![error.to_string()])?
         .clone();
-    let column_indexes = find_columns(&header)?;
+    let places = find_columns(&header)?;
     let (mut rates, mut problems) = (Rates::default(), Vec::new());
     for record in reader.records() {
         let read = match &record {
-            Ok(record) => parse_rate(record, column_indexes)
-                .and_then(|(scope, valid_from, rate)| insert(&mut rates, scope, valid_from, rate)),
+            Ok(record) => parse_rate(record, places, &mut rates),
             Err(error) => Err(error.to_string()),
         };
         let line = match &record {
@@ -173,19 +168,19 @@ fn parse(text: &str) -> Result<Rates, Vec<String>> {
 }
 
 fn find_columns(header: &StringRecord) -> Result<[usize; COLUMNS.len()], Vec<String>> {
-    let mut column_indexes = [0; COLUMNS.len()];
+    let mut places = [0; COLUMNS.len()];
     let mut missing = Vec::new();
-    for (column_index, column) in column_indexes.iter_mut().zip(COLUMNS) {
+    for (place, column) in places.iter_mut().zip(COLUMNS) {
         match header
             .iter()
             .position(|name| name.eq_ignore_ascii_case(column))
         {
-            Some(index) => *column_index = index,
+            Some(index) => *place = index,
             None => missing.push(column),
         }
     }
     if missing.is_empty() {
-        Ok(column_indexes)
+        Ok(places)
     } else {
         Err(vec![format!(
             "lacks the column {}; the first line names {}",
@@ -197,10 +192,11 @@ fn find_columns(header: &StringRecord) -> Result<[usize; COLUMNS.len()], Vec<Str
 
 fn parse_rate(
     record: &StringRecord,
-    column_indexes: [usize; COLUMNS.len()],
-) -> Result<(RateScope, NaiveDate, Rate), String> {
+    places: [usize; COLUMNS.len()],
+    rates: &mut Rates,
+) -> Result<(), String> {
     let [from, account, country, category, amount, currency] =
-        column_indexes.map(|index| record.get(index).unwrap_or_default());
+        places.map(|place| record.get(place).unwrap_or_default());
     let valid_from = from
         .parse()
         .map_err(|_| format!("valid_from `{from}` is not a day such as 2026-01-31"))?;
@@ -238,16 +234,7 @@ fn parse_rate(
         country,
         category,
     };
-    Ok((scope, valid_from, Rate { amount, currency }))
-}
-
-fn insert(
-    rates: &mut Rates,
-    scope: RateScope,
-    valid_from: NaiveDate,
-    rate: Rate,
-) -> Result<(), String> {
-    match rates.insert(scope, valid_from, rate) {
+    match rates.insert(scope, valid_from, Rate { amount, currency }) {
         None => Ok(()),
         Some(_) => {
             Err("an earlier line has the same valid_from, account, country and category".to_owned())

@@ -1,11 +1,11 @@
 //! Campaigns: creates them, reads their recipients, and turns recipients into messages in groups.
 
-mod bounded_lines;
 mod campaign_sender;
 mod create_campaign;
 mod erase_rows;
 mod import_recipients;
 mod recipient_content;
+mod recipient_lines;
 mod recipient_rows;
 
 pub use campaign_sender::{CampaignSender, SenderStep};

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use strum::{EnumString, IntoStaticStr};
 
 use crate::sending::accept::InvalidField;
-use crate::sending::campaign::bounded_lines::{RawRow, RecipientLines};
 use crate::sending::campaign::recipient_content::RecipientContent;
+use crate::sending::campaign::recipient_lines::{RawRow, RecipientLines};
 
 /// Columns that fields of the message come from; any other is a variable.
 const KNOWN: [&str; 8] = [

@@ -12,7 +12,7 @@ use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::sending::dispatch::account_effects::{AccountEffect, AccountEffects, PaceChange};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
 use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
-use crate::sending::dispatch::retry_decision::wait_before_retry;
+use crate::sending::dispatch::retry_wait::wait_before_retry;
 use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::Exchange;

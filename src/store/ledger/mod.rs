@@ -24,7 +24,7 @@ mod orphan_adoption;
 mod orphan_dismissal;
 mod orphan_messages;
 mod past_holders;
-pub(super) mod recount;
+pub mod recount;
 mod rederivation;
 mod registration;
 mod retraction;

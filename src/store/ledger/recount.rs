@@ -1,7 +1,8 @@
 //! Counts all messages again.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use uuid::Uuid;
 
@@ -13,23 +14,40 @@ use crate::store::store_settings;
 /// Messages loaded at a time.
 const CHUNK: u64 = 400;
 
+/// Messages that were counted, of those to count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecountProgress {
+    pub counted: u64,
+    pub of: u64,
+}
+
 /// Counts all messages again, except in quarter hours with purged messages, whose counts stay.
-pub(in crate::store) async fn recount(connection: &impl ConnectionTrait) -> Result<(), Error> {
+/// Calls `progress` at the beginning and after every few hundred messages.
+pub(in crate::store) async fn recount(
+    connection: &impl ConnectionTrait,
+    progress: &mut impl FnMut(RecountProgress),
+) -> Result<(), Error> {
     let since = store_settings::counts_purged_before(connection)
         .await?
         .unwrap_or_default();
     // The first quarter hour without purged messages.
     let since = since.div_euclid(BUCKET) * BUCKET + if since % BUCKET == 0 { 0 } else { BUCKET };
+    let all = message_row::Entity::find().select_only();
+    let of = all
+        .column(message_row::Column::Id)
+        .count(connection)
+        .await?;
+    let mut counted = 0;
+    progress(RecountProgress { counted, of });
     message_counts::delete_counts(connection, since).await?;
+    let countable = Condition::any()
+        .add(message_row::Column::CreatedAt.gte(since))
+        .add(message_row::Column::CountedAt.gte(since));
     let mut after = Uuid::nil();
     loop {
         let rows = message_row::Entity::find()
             .filter(message_row::Column::Id.gt(after))
-            .filter(
-                message_row::Column::CreatedAt
-                    .gte(since)
-                    .or(message_row::Column::CountedAt.gte(since)),
-            )
+            .filter(countable.clone())
             .order_by_asc(message_row::Column::Id)
             .limit(CHUNK)
             .all(connection)
@@ -43,6 +61,8 @@ pub(in crate::store) async fn recount(connection: &impl ConnectionTrait) -> Resu
             sum.note(None, Some(row));
         }
         sum.write(connection).await?;
+        counted += rows.len() as u64;
+        progress(RecountProgress { counted, of });
     }
 }
 
@@ -50,10 +70,11 @@ pub(in crate::store) async fn recount(connection: &impl ConnectionTrait) -> Resu
 /// database, right after the migration.
 pub(in crate::store) async fn count_charges_once(
     connection: &impl ConnectionTrait,
+    progress: &mut impl FnMut(RecountProgress),
 ) -> Result<(), Error> {
     if store_settings::are_charges_counted(connection).await? {
         return Ok(());
     }
-    recount(connection).await?;
+    recount(connection, progress).await?;
     store_settings::note_charges_counted(connection).await
 }

@@ -189,7 +189,7 @@ impl Store {
     pub async fn finish_rebuild(&self, now: DateTime<Utc>) -> Result<(), Error> {
         self.change_in_background(now, async |ledger| {
             ledger.delete_leftovers().await?;
-            recount::recount(ledger.transaction()).await?;
+            recount::recount(ledger.transaction(), &mut |_| {}).await?;
             store_settings::end_rebuild(ledger.transaction()).await
         })
         .await

@@ -14,7 +14,7 @@ use crate::store::entities::message_row::{Column, Entity};
 use crate::store::messages::index_hint::{ChangeChoice, Common, IndexHint};
 use crate::store::messages::list_query::{in_conflict, not_from_api};
 use crate::store::messages::message_filter::{MessageFilter, Search};
-use crate::store::messages::search_conditions::{references, search_conditions};
+use crate::store::messages::search_conditions::{ranges, references};
 
 /// This many rows are found by an index and sorted within half a second. With more matches, a scan
 /// in list order finds a page sooner, unless all matches are old.
@@ -157,9 +157,7 @@ pub(crate) fn beyond_search(
         Search::PhonePrefix(_)
         | Search::PhoneSuffix(_)
         | Search::RecentPhoneSuffix(..)
-        | Search::ReferencePrefix(_) => {
-            search_conditions(search, |column| Expr::col((Entity, column)))
-        }
+        | Search::ReferencePrefix(_) => ranges(search, |column| Expr::col((Entity, column))),
     });
     ranges.map(move |range| beyond(range, rare))
 }

@@ -15,9 +15,7 @@ use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::messages::index_hint::{ChangeChoice, IndexHint, unindexed};
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
-use crate::store::messages::search_conditions::{
-    has_provider_id, references, search_conditions, sent_to_person,
-};
+use crate::store::messages::search_conditions::{holds, ranges, references, sent_to_person};
 
 /// At most `limit` matching messages, newest first, older than `after`.
 pub(crate) fn listed(
@@ -189,7 +187,7 @@ fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
         (filter.limit.accounts()).map(|them| unindexed(Column::Account).is_in(them)),
         filter.provider.map(|it| Column::Provider.eq(it)),
         (filter.sender.as_ref()).map(|it| sender.eq(it.as_str())),
-        (filter.provider_id.as_ref()).map(|it| has_provider_id(it)),
+        (filter.provider_id.as_ref()).map(|it| holds(it)),
         (!filter.ids.is_empty()).then(|| Column::Id.is_in(filter.ids.iter().map(|id| id.uuid()))),
         filter.kind.map(|it| kind.eq(it)),
         filter.origin.map(|it| origin.eq(it)),
@@ -289,10 +287,7 @@ fn text_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
     });
     let searched = (!filter.search.is_empty()).then(|| {
         let text = |column| index_hint.column(IndexHint::Search, column);
-        let fits = filter
-            .search
-            .iter()
-            .flat_map(|it| search_conditions(it, text));
+        let fits = filter.search.iter().flat_map(|it| ranges(it, text));
         fits.fold(Condition::any(), Condition::add)
     });
     [referred, searched]

@@ -10,7 +10,7 @@ pub(super) mod message_filter;
 mod message_from_row;
 pub(super) mod message_lookup;
 pub(super) mod new_message;
-mod other_ids;
+mod person_search;
 pub(super) mod search_conditions;
 pub(super) mod template_values;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! SQL conditions on ids, phone numbers and references.
+//! Conditions on ids, phone numbers and references.
 
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, ExprTrait};
@@ -21,29 +21,27 @@ pub(super) fn references() -> [Column; 4] {
 
 /// Conditions of one meaning of a search text, of which any may match. `text` is the expression of a
 /// column, wrapped where no index is to be used.
-pub(super) fn search_conditions(
-    search: &Search,
-    text: impl Fn(Column) -> SimpleExpr,
-) -> Vec<Condition> {
-    let single = |condition| vec![Condition::all().add(condition)];
+pub(super) fn ranges(search: &Search, text: impl Fn(Column) -> SimpleExpr) -> Vec<Condition> {
+    let fits = |condition| vec![Condition::all().add(condition)];
     match search {
-        Search::Id(id) => single(Column::Id.eq(id.uuid())),
-        Search::ProviderId(id) => single(has_provider_id(id)),
-        Search::Phone(digits) => single(sent_to(digits)),
+        Search::Id(id) => fits(Column::Id.eq(id.uuid())),
+        Search::ProviderId(id) => fits(holds(id)),
+        Search::Phone(digits) => fits(sent_to(digits)),
         Search::HeldId(held) => vec![sent_while_held(held)],
-        Search::PhonePrefix(digits) => vec![starts_with(&text(Column::Recipient), digits)],
+        Search::PhonePrefix(digits) => vec![begins(&text(Column::Recipient), digits)],
         Search::PhoneSuffix(digits) => {
-            vec![starts_with(
-                &text(Column::RecipientReversed),
-                &reverse(digits),
-            )]
+            let reversed: String = digits.chars().rev().collect();
+            vec![begins(&text(Column::RecipientReversed), &reversed)]
         }
         Search::RecentPhoneSuffix(digits, since) => {
-            let ends = starts_with(&text(Column::RecipientReversed), &reverse(digits));
-            vec![ends.add(unindexed_creation().gte(instant::to_millis(*since)))]
+            let reversed: String = digits.chars().rev().collect();
+            // Without its index: the end of the number is rarer.
+            let created_at = Expr::col(Column::CreatedAt).if_null(Expr::col(Column::CreatedAt));
+            let ends = begins(&text(Column::RecipientReversed), &reversed);
+            vec![ends.add(created_at.gte(instant::to_millis(*since)))]
         }
         Search::ReferencePrefix(beginning) => references()
-            .map(|column| starts_with(&text(column), beginning))
+            .map(|column| begins(&text(column), beginning))
             .to_vec(),
     }
 }
@@ -59,21 +57,14 @@ pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
 
 /// Sent to this id while it was the customer's.
 fn sent_while_held(held: &HeldId) -> Condition {
+    // Without its index: the recipient is rarer.
+    let created_at = || Expr::col(Column::CreatedAt).if_null(Expr::col(Column::CreatedAt));
     let limits = [
-        (held.from).map(|from| unindexed_creation().gte(instant::to_millis(from))),
-        (held.until).map(|until| unindexed_creation().lt(instant::to_millis(until))),
+        (held.from).map(|from| created_at().gte(instant::to_millis(from))),
+        (held.until).map(|until| created_at().lt(instant::to_millis(until))),
     ];
     let sent = Condition::all().add(sent_to(&held.identity));
     limits.into_iter().flatten().fold(sent, Condition::add)
-}
-
-/// The no-op keeps the planner off the index of `created_at`: the number is more selective.
-fn unindexed_creation() -> SimpleExpr {
-    Expr::col(Column::CreatedAt).if_null(Expr::col(Column::CreatedAt))
-}
-
-fn reverse(digits: &str) -> String {
-    digits.chars().rev().collect()
 }
 
 /// Sent to this recipient, or to another id of theirs while it was theirs.
@@ -83,14 +74,14 @@ pub(super) fn sent_to_person(recipient: &str, also: &[HeldId]) -> Condition {
 }
 
 /// A range, because SQLite's `LIKE` ignores case and so uses no index with binary collation.
-fn starts_with(column: &SimpleExpr, prefix: &str) -> Condition {
+fn begins(column: &SimpleExpr, prefix: &str) -> Condition {
     Condition::all()
         .add(column.clone().gte(prefix))
         .add(column.clone().lt(format!("{prefix}\u{10FFFF}")))
 }
 
 /// Has this provider id, among others.
-pub(crate) fn has_provider_id(id: &str) -> SimpleExpr {
+pub(crate) fn holds(id: &str) -> SimpleExpr {
     Column::Id.in_subquery(
         Query::select()
             .column(provider_id_row::Column::Message)

@@ -6,8 +6,7 @@ use crate::domain::audit_action::Verb;
 use crate::domain::ids::{ActionId, MessageId};
 use crate::reporting::query_values::{parse_account, parse_instant, parse_word};
 use crate::store::audit_log::{ActionCursor, ActionFilter};
-use crate::web::api::cursor::Fingerprint;
-use crate::web::api::parameters::Parameters;
+use crate::web::api::parameters::{Fingerprint, Parameters};
 use crate::web::api::query_parameter::{ACCOUNT, PageParameters, QueryParameter, query_parameters};
 use crate::web::problem_json::FieldError;
 

@@ -54,7 +54,7 @@ pub(crate) async fn list(
     let known = [CallbackListParameters::LIST, PageParameters::LIST];
     let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
     let mut query = read(&mut parameters);
-    query.filter.account = caller.accounts.filter_account(query.filter.account);
+    query.filter.account = caller.accounts.narrow(query.filter.account);
     query.limit_to = caller.accounts.clone();
     let fingerprint = parameters.fingerprint();
     let query = parameters.finish(query)?;

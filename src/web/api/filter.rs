@@ -9,9 +9,8 @@ use crate::reporting::filter_fields::{FILTER_FIELDS, print_fields};
 use crate::reporting::message_query::MessageQuery;
 use crate::reporting::query_values::{parse_flag, parse_word, parse_zone};
 use crate::store::messages::{Cursor, MessageFilter, MessageOrder};
-use crate::web::api::cursor::Fingerprint;
-use crate::web::api::cursor::{read_place, write_place};
-use crate::web::api::parameters::Parameters;
+use crate::web::api::message_cursor::{read_place, write_place};
+use crate::web::api::parameters::{Fingerprint, Parameters};
 use crate::web::api::query_parameter::{PageParameters, QueryParameter, query_parameters};
 use crate::web::problem_json::FieldError;
 

@@ -138,6 +138,7 @@ fn list_problems(described: &ApiOperation) -> Vec<ProblemCode> {
         ProblemCode::Unauthenticated,
         ProblemCode::MissingScope,
         ProblemCode::Internal,
+        ProblemCode::Upgrading,
         ProblemCode::Unavailable,
     ]);
     if described.method == HttpMethod::Post {

@@ -4,15 +4,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
 use crate::reporting::filter_fields::FilterField;
 use crate::reporting::message_query::MessageQuery;
-use crate::web::api::cursor::Fingerprint;
 use crate::web::api::query_parameter::QueryParameter;
 use crate::web::problem_json::FieldError;
 
 /// Rows per page.
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
+/// In bytes.
+const FINGERPRINT_LENGTH: usize = 8;
 const GIVEN_TWICE: &str = "is given twice";
 
 /// Names and values of a query string.
@@ -30,6 +35,24 @@ pub(crate) struct Parameters {
     /// The canonical value of every parsed filter, for the fingerprint.
     canonical: BTreeMap<String, String>,
     errors: Vec<FieldError>,
+}
+
+/// A hash of the filters, independent of their order and spelling; the end of every cursor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fingerprint([u8; FINGERPRINT_LENGTH]);
+
+impl Fingerprint {
+    /// Opaque to the caller; valid only with the same filters.
+    pub(crate) fn write_cursor(self, place: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode([place, &self.0].concat())
+    }
+
+    fn read_cursor(self, word: &str) -> Option<Vec<u8>> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(word).ok()?;
+        let place = bytes.len().checked_sub(FINGERPRINT_LENGTH)?;
+        let bound = bytes.split_off(place);
+        (bound == self.0).then_some(bytes)
+    }
 }
 
 impl Parameters {
@@ -110,7 +133,16 @@ impl Parameters {
 
     /// A hash of the filters parsed so far; a cursor is valid for these only.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.canonical)
+        let mut hash = Sha256::new();
+        for (name, value) in &self.canonical {
+            for text in [name, value] {
+                hash.update((text.len() as u64).to_be_bytes());
+                hash.update(text);
+            }
+        }
+        let mut fingerprint = [0; FINGERPRINT_LENGTH];
+        fingerprint.copy_from_slice(&hash.finalize()[..FINGERPRINT_LENGTH]);
+        Fingerprint(fingerprint)
     }
 
     pub(crate) fn refuse(&mut self, name: &str, message: impl Into<String>) {

@@ -16,7 +16,7 @@ use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
 use crate::store::messages::Cursor;
 use crate::store::quarantine::QuarantinedPart;
-use crate::web::api::cursor::{read_place, write_place};
+use crate::web::api::message_cursor::{read_place, write_place};
 use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::query_parameter::PageParameters;
 use crate::web::api::wire;

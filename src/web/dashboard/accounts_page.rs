@@ -6,15 +6,18 @@ use std::str;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
+use url::{Host, Url};
 
-use crate::config::{Reachability, reachability};
+use crate::db;
 use crate::domain::ids::AccountId;
+use crate::domain::message::Origin;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
-use crate::web::dashboard::account_set_up::AccountSetUp;
+use crate::store::Store;
+use crate::store::messages::MessageFilter;
 use crate::web::dashboard::event_rows::{self, EventRow, LatestEvents};
 use crate::web::dashboard::number_format::ago;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -31,16 +34,33 @@ pub(crate) async fn show(
     let mut shown = AccountsPage::new(
         &accounts,
         &event_rows::list_latest(&services.store, &accounts).await?,
-        reachability(&services.config.public_url),
+        PublicUrlReach::of_url(&services.config.public_url),
         caller.visibility(),
         services.clock.now(),
     );
     for card in &mut shown.cards {
         if let Some(set_up) = &mut card.set_up {
-            set_up.load(&services, &card.account).await?;
+            set_up.message = find_latest_message(&services.store, &card.account).await?;
         }
     }
     respond(&services, shown).await
+}
+
+/// Page and state.
+async fn find_latest_message(
+    store: &Store,
+    account: &AccountId,
+) -> Result<Option<(String, &'static str)>, db::Error> {
+    let filter = MessageFilter {
+        account: Some(account.clone()),
+        origin: Some(Origin::Api),
+        ..MessageFilter::default()
+    };
+    let page = store.list_messages(&filter, None, 1).await?;
+    Ok(page
+        .messages
+        .first()
+        .map(|message| (format!("/messages/{}", message.id), message.state.label())))
 }
 
 /// What to add to the configuration, by provider.
@@ -93,7 +113,7 @@ fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'stati
     match account.health {
         Health::Ok => (word, "Connected: callbacks arrive.", "good"),
         Health::Unconfigured => (
-            "no callbacks yet",
+            word,
             "No callback has ever arrived. Follow the steps below.",
             "warn",
         ),
@@ -126,12 +146,35 @@ fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'stati
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PublicUrlReach {
+    /// The host may be reachable from the internet.
+    Public,
+    Loopback,
+}
+
+impl PublicUrlReach {
+    pub fn of_url(public_url: &str) -> Self {
+        let loopback = Url::parse(public_url).is_ok_and(|url| match url.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => false,
+        });
+        if loopback {
+            Self::Loopback
+        } else {
+            Self::Public
+        }
+    }
+}
+
 #[derive(Template, Clone, Debug)]
 #[template(path = "accounts.html")]
 pub struct AccountsPage {
     pub(super) frame: Frame,
     cards: Vec<AccountCard>,
-    reach: Reachability,
+    reach: PublicUrlReach,
     /// Whether the viewer may check the public URL.
     can_check: bool,
 }
@@ -140,7 +183,7 @@ pub struct AccountsPage {
 struct AccountCard {
     account: AccountId,
     /// Until the first callback.
-    set_up: Option<AccountSetUp>,
+    set_up: Option<SetUp>,
     id: String,
     provider: &'static str,
     health: &'static str,
@@ -162,12 +205,21 @@ struct AccountCard {
     senders: Vec<String>,
     dry_run: bool,
     last_callback: Option<(TimeElement, String)>,
-    old_url_used_at: Option<TimeElement>,
+    old_address: Option<TimeElement>,
     warnings: Vec<(String, TimeElement)>,
     messages: String,
     callbacks: String,
     events: Vec<EventRow>,
     resume: bool,
+}
+
+/// How far the set-up of an account is from which no callback ever came.
+#[derive(Clone, Debug)]
+struct SetUp {
+    /// The provider cannot reach the callback URL.
+    is_local: bool,
+    /// Page and state of the latest message.
+    message: Option<(String, &'static str)>,
 }
 
 /// Part of a set-up step. `CallbackUrl` replaces `{url}`.
@@ -181,7 +233,7 @@ impl AccountsPage {
     pub fn new(
         accounts: &[AccountStatus],
         events: &LatestEvents,
-        reach: Reachability,
+        reach: PublicUrlReach,
         viewer: Visibility,
         now: DateTime<Utc>,
     ) -> Self {
@@ -201,24 +253,26 @@ impl AccountCard {
     fn new(
         account: &AccountStatus,
         events: &LatestEvents,
-        reach: Reachability,
+        reach: PublicUrlReach,
         viewer: Visibility,
         now: DateTime<Utc>,
     ) -> Self {
         let events = events.get(&account.id).map_or(&[][..], Vec::as_slice);
-        let is_operator = viewer == Visibility::Full;
-        let callback_url = if is_operator {
+        let operator = viewer == Visibility::Full;
+        let address = if operator {
             account.callback_url.as_str()
         } else {
             "the callback URL"
         };
         let (health, health_text, tone) = health_texts(account);
-        let steps = providers::get(account.provider).setup();
-        let needs_set_up =
-            is_operator && account.mode.is_some() && account.last_callback_at.is_none();
+        let setup = providers::get(account.provider).setup();
+        let is_led = operator && account.mode.is_some() && account.last_callback_at.is_none();
         Self {
             account: account.id.clone(),
-            set_up: needs_set_up.then(|| AccountSetUp::new(reach != Reachability::Public)),
+            set_up: is_led.then_some(SetUp {
+                is_local: reach == PublicUrlReach::Loopback,
+                message: None,
+            }),
             id: account.id.to_string(),
             provider: account.provider.title(),
             health,
@@ -246,17 +300,14 @@ impl AccountCard {
                     TimeElement::new(slowdown.since),
                 )
             }),
-            pause: (is_operator
+            pause: (operator
                 && account.mode.is_some()
                 && !matches!(account.health, Health::Paused { .. }))
             .then(|| format!("/accounts/{}/pause", account.id)),
-            callback_url: is_operator.then(|| account.callback_url.clone()),
-            test_message: (is_operator && account.mode.is_some())
+            callback_url: operator.then(|| account.callback_url.clone()),
+            test_message: (operator && account.mode.is_some())
                 .then(|| format!("/send?account={}", account.id)),
-            steps: steps
-                .iter()
-                .map(|step| step_parts(step, callback_url))
-                .collect(),
+            steps: setup.iter().map(|step| step_parts(step, address)).collect(),
             steps_open: account.health == Health::Unconfigured,
             senders: account
                 .senders
@@ -267,7 +318,7 @@ impl AccountCard {
             last_callback: account
                 .last_callback_at
                 .map(|at| (TimeElement::new(at), ago(now - at))),
-            old_url_used_at: account.old_address_at.map(TimeElement::new),
+            old_address: account.old_address_at.map(TimeElement::new),
             warnings: account
                 .warnings
                 .iter()
@@ -284,7 +335,7 @@ impl AccountCard {
                 .iter()
                 .map(|event| EventRow::new(event, viewer))
                 .collect(),
-            resume: is_operator
+            resume: operator
                 && matches!(account.health, Health::Paused { .. } | Health::Tripped(_)),
         }
     }
@@ -299,11 +350,11 @@ fn rate_text(account: &AccountStatus) -> Option<String> {
     })
 }
 
-fn step_parts(step: &str, callback_url: &str) -> Vec<StepPart> {
+fn step_parts(step: &str, address: &str) -> Vec<StepPart> {
     let mut parts = Vec::new();
     for (index, text) in step.split("{url}").enumerate() {
         if index > 0 {
-            parts.push(StepPart::CallbackUrl(callback_url.to_owned()));
+            parts.push(StepPart::CallbackUrl(address.to_owned()));
         }
         if !text.is_empty() {
             parts.push(StepPart::Text(visible_line(text)));

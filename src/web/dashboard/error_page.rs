@@ -14,6 +14,8 @@ pub enum ErrorPageKind {
     Forbidden,
     /// 409, and 405: the action does not fit the present state.
     Refused,
+    /// 503 while the main database is migrated.
+    Upgrading,
     /// 500, 503
     Internal,
 }
@@ -25,6 +27,7 @@ impl ErrorPageKind {
             Self::NoLongerKept => 410,
             Self::Forbidden => 403,
             Self::Refused => 409,
+            Self::Upgrading => 503,
             Self::Internal => 500,
         }
     }
@@ -35,6 +38,7 @@ impl ErrorPageKind {
             Self::NoLongerKept => "No longer kept",
             Self::Forbidden => "Not allowed",
             Self::Refused => "Not possible now",
+            Self::Upgrading => "Bluetick is being upgraded",
             Self::Internal => "Internal error",
         }
     }
@@ -47,6 +51,7 @@ impl ErrorPageKind {
                 "Your sign-in is not allowed to open this page. Ask an administrator."
             }
             Self::Refused => "The action does not fit the present state.",
+            Self::Upgrading => "Callbacks are received meanwhile.",
             Self::Internal => {
                 "Callbacks are still accepted. Try again. If the error persists, search the log for the request id below."
             }
@@ -61,6 +66,8 @@ pub struct ErrorPage {
     kind: ErrorPageKind,
     reason: Option<String>,
     request_id: Option<String>,
+    /// After so many seconds the page reloads itself.
+    reload_seconds: Option<u16>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +97,12 @@ impl ErrorPage {
             kind,
             reason,
             request_id,
+            reload_seconds: None,
         }
+    }
+
+    /// For a page whose address can be requested again.
+    pub fn reload_after(&mut self, seconds: u16) {
+        self.reload_seconds = Some(seconds);
     }
 }

@@ -6,7 +6,6 @@
 
 mod account_figures_table;
 pub(crate) mod account_forms;
-mod account_set_up;
 pub mod accounts_page;
 pub(crate) mod alerts_section;
 pub mod audit_page;

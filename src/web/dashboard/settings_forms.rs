@@ -14,7 +14,7 @@ use crate::services::Services;
 use crate::store::sessions::KeptSessions;
 use crate::web::api::action_endpoints::decision;
 use crate::web::auth;
-use crate::web::client_address::{client_address, rate_limit_key};
+use crate::web::client_address::{client_address, network};
 use crate::web::dashboard::page_response::redirect_to;
 use crate::web::dashboard::page_zone::choice_cookie;
 use crate::web::dashboard::settings_page::{SettingsNotice, find_signed_in, respond_with_notice};
@@ -42,10 +42,7 @@ pub(crate) async fn set_password(
     let refuse = |text: String| SettingsNotice::Refused(text);
     if signed_in.user.has_password {
         let access = auth::access_of(&request)?;
-        let (network, now) = (
-            rate_limit_key(client_address(&request)),
-            services.clock.now(),
-        );
+        let (network, now) = (network(client_address(&request)), services.clock.now());
         let checked = check_password(
             &services.store,
             &access.sign_ins,

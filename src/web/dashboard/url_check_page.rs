@@ -6,7 +6,6 @@ use askama::Template;
 use crate::http_client::url_check_client::UrlCheckClient;
 use crate::operating::doctor::{Finding, Level, PublicUrl, check_public_url};
 use crate::services::Services;
-use crate::store::url_check_records::UrlCheckRecord;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::visible_text::visible_line;
@@ -33,17 +32,7 @@ pub(crate) async fn run(services: web::Data<Services>) -> Result<HttpResponse, A
     let token = services.keys.url_check_token();
     let target = PublicUrl::new(&config.public_url, token, &config.accounts);
     let client = UrlCheckClient::new().map_err(|error| ApiError::Internal(error.into()))?;
-    let now = services.clock.now();
-    let findings = check_public_url(&client, &target, now).await;
-    let problems = findings
-        .iter()
-        .filter(|finding| finding.level == Level::Problem);
-    let record = UrlCheckRecord {
-        public_url: config.public_url.clone(),
-        at: now,
-        problems: problems.count(),
-    };
-    services.store.record_url_check(&record).await?;
+    let findings = check_public_url(&client, &target, services.clock.now()).await;
     respond(&services, UrlCheckPage::new(&config.public_url, &findings)).await
 }
 

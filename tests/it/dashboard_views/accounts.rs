@@ -1,6 +1,5 @@
 //! The page of accounts.
 
-use bluetick::config::Reachability;
 use bluetick::domain::circuit_breaker::Trip;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::AccountMode;
@@ -8,7 +7,7 @@ use bluetick::domain::scope::Visibility;
 use bluetick::domain::send_rate::Slowdown;
 use bluetick::reporting::account_health::{AccountStatus, Health};
 use bluetick::reporting::hourly_health::AccountHour;
-use bluetick::web::dashboard::accounts_page::AccountsPage;
+use bluetick::web::dashboard::accounts_page::{AccountsPage, PublicUrlReach};
 use bluetick::web::dashboard::event_rows::LatestEvents;
 use chrono::TimeDelta;
 
@@ -76,7 +75,7 @@ fn an_account_shows_its_url_steps_and_health() {
         &AccountsPage::new(
             &accounts,
             &LatestEvents::new(),
-            Reachability::Loopback,
+            PublicUrlReach::Loopback,
             Visibility::Full,
             now(),
         ),
@@ -123,7 +122,7 @@ fn an_account_shows_its_url_steps_and_health() {
         &AccountsPage::new(
             &accounts,
             &LatestEvents::new(),
-            Reachability::Public,
+            PublicUrlReach::Public,
             Visibility::Masked,
             now(),
         ),
@@ -136,13 +135,32 @@ fn an_account_shows_its_url_steps_and_health() {
 }
 
 #[test]
+fn a_loopback_url_is_not_public() {
+    for local in [
+        "http://127.0.0.1:8080",
+        "http://localhost:8080/base",
+        "http://[::1]:80",
+    ] {
+        assert_eq!(
+            PublicUrlReach::of_url(local),
+            PublicUrlReach::Loopback,
+            "{local}"
+        );
+    }
+    assert_eq!(
+        PublicUrlReach::of_url("https://hooks.example.com"),
+        PublicUrlReach::Public
+    );
+}
+
+#[test]
 fn without_accounts_the_page_shows_an_example() {
     let page = render(
         "accounts-empty",
         &AccountsPage::new(
             &[],
             &LatestEvents::new(),
-            Reachability::Loopback,
+            PublicUrlReach::Loopback,
             Visibility::Full,
             now(),
         ),

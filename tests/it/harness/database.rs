@@ -10,6 +10,7 @@ use bluetick::db::pools::Pools;
 use bluetick::domain::secret::Secret;
 use bluetick::journal;
 use bluetick::store::Store;
+use migration::{MainMigrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
@@ -127,7 +128,7 @@ impl TestDatabase {
     }
 
     /// The journal, not migrated.
-    pub(crate) async fn unmigrated_journal(&self) -> Pools {
+    pub(crate) async fn empty_journal(&self) -> Pools {
         loop {
             match journal::connect(&self.url_without_tls(), CONNECTIONS).await {
                 Ok(pools) => return pools,
@@ -140,7 +141,7 @@ impl TestDatabase {
 
     /// The journal with its tables.
     pub(crate) async fn journal(&self) -> Pools {
-        let pools = self.unmigrated_journal().await;
+        let pools = self.empty_journal().await;
         journal::migrate(&pools).await.unwrap();
         pools
     }
@@ -185,6 +186,25 @@ impl TestDatabase {
             lock: exclusive(&other).await.unwrap(),
             _other: other,
         }
+    }
+
+    /// Takes the lock of the main database's writer as another process would. Reading works, also on PostgreSQL.
+    pub(crate) async fn hold_main_writer(&self) -> HeldLock {
+        let location = DatabaseLocation::parse(&self.url_without_tls());
+        let other = Pools::open(&location, MAIN_LOCK, MAIN_WRITER)
+            .await
+            .unwrap();
+        HeldLock {
+            lock: other.begin().await.unwrap(),
+            _other: other,
+        }
+    }
+
+    /// Undoes the last migrations of the main database, as if an older program had left it.
+    pub(crate) async fn undo_migrations(&self, number: u32) {
+        let connection = self.connect("").await;
+        MainMigrator::down(&connection, Some(number)).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// The main database with its tables.

@@ -64,6 +64,14 @@ impl Fleet {
         Program::start(self.with_socket(&serve), &log)
     }
 
+    /// Like [`Self::start`], without waiting.
+    pub(crate) fn start_unready(&self, replica: usize) -> Program {
+        let number = self.starts.fetch_add(1, Ordering::Relaxed);
+        let log = self.data_dir(replica).join(format!("{number}.log"));
+        let serve = command(&self.arguments(replica, &["serve"]), &[]);
+        Program::start_unready(self.with_socket(&serve), &log, &self.address)
+    }
+
     /// Runs a command with the first replica's configuration. Returns whether it succeeded, and its output.
     pub(crate) fn run(&self, arguments: &[&str]) -> (bool, String) {
         let output = command(&self.arguments(0, arguments), &[])

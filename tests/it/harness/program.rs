@@ -57,6 +57,26 @@ impl Program {
         Self::start_logging_to(command, log.into(), stderr)
     }
 
+    /// Starts a program that does not print its address yet; see [`Self::wait_until_listening`].
+    pub(crate) fn start_unready(mut command: Command, stderr: &Path, address: &str) -> Self {
+        let log = std::fs::File::create(stderr).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        Self {
+            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
+            child,
+            stderr: stderr.to_owned(),
+            address: address.to_owned(),
+        }
+    }
+
+    /// Waits until the program prints its address.
+    pub(crate) fn wait_until_listening(&mut self) {
+        match self.lines.next() {
+            Some(Ok(line)) => assert!(line.starts_with("listening on "), "{line}"),
+            _ => panic!("the program exited: {}", self.stderr()),
+        }
+    }
+
     /// The same with any stderr. Whatever of it can be read is in `file`.
     pub(crate) fn start_logging_to(mut command: Command, stderr: Stdio, file: &Path) -> Self {
         let mut child = command

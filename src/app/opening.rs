@@ -1,0 +1,235 @@
+//! Opens a process in two steps: what receives callbacks, then everything else, for which the main
+//! database must be migrated.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::app::components::{
+    accounts_by_id, guarded_client, open_acceptor, open_costs, open_exporter, open_uploads,
+};
+use crate::app::databases::{ConnectedDatabases, connect};
+use crate::app::start_error::StartError;
+use crate::config::Config;
+use crate::domain::clock::Clock;
+use crate::domain::ids::MessageId;
+use crate::domain::steady_clock::SteadyClock;
+use crate::journal::Journal;
+use crate::journal::spool::SpoolSettings;
+use crate::operating::retention::Retention;
+use crate::operating::upgrade::{LockWait, UpgradeProgress};
+use crate::receiving::ingest::Ingest;
+use crate::receiving::known_accounts::KnownAccounts;
+use crate::receiving::reconcile::Reconciler;
+use crate::receiving::traffic_limits::TrafficLimits;
+use crate::sending::campaign::CampaignSender;
+use crate::sending::dispatch::{AttemptCounter, Dispatcher, StartedCalls};
+use crate::sending::transport::Transport;
+use crate::services::{ReceivingServices, Services};
+use crate::store::Store;
+use crate::store::lease::Lease;
+
+/// Stored name of the maintenance lease.
+const MAINTENANCE_LEASE_NAME: &str = "upkeep";
+/// After a process dies during maintenance, another one takes over within this time.
+const MAINTENANCE_LEASE: TimeDelta = TimeDelta::seconds(20);
+
+/// A process that can receive callbacks and nothing else yet.
+pub struct Opening {
+    pub receiving: ReceivingServices,
+    /// Of [`Opening::finish`].
+    pub progress: UpgradeProgress,
+    databases: ConnectedDatabases,
+    limits: Arc<TrafficLimits>,
+}
+
+/// Opens the journal, and checks that the main database belongs to it and is not of a newer program.
+pub async fn open_receiving(config: Config, clock: Arc<dyn Clock>) -> Result<Opening, StartError> {
+    let databases = connect(&config).await?;
+    let stored = databases.list_url_records().await?;
+    let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored));
+    let spool = SpoolSettings::in_folder(&config.data_dir);
+    let journal = Journal::open_with_spool(databases.journal.clone(), spool)
+        .await
+        .map_err(StartError::journal)?;
+    prepare_days(&journal, &*clock).await?;
+    if databases.needs_upgrade {
+        check_pairing(&databases.store, &journal).await?;
+    }
+    let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
+    let ingest = Ingest::new(journal.clone(), &known_accounts, Arc::clone(&limits));
+    let receiving = ReceivingServices {
+        config: Arc::new(config),
+        clock,
+        keys: Arc::clone(&databases.keys),
+        journal,
+        ingest: Arc::new(ingest),
+        known_accounts,
+        stopping: CancellationToken::new(),
+    };
+    Ok(Opening {
+        receiving,
+        progress: UpgradeProgress::default(),
+        databases,
+        limits,
+    })
+}
+
+/// Opens everything. Does not listen and starts no job.
+pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, StartError> {
+    let opening = open_receiving(config, clock).await?;
+    opening.finish(LockWait::Brief).await
+}
+
+impl Opening {
+    /// Whether the main database must be migrated, which takes minutes with many messages.
+    pub fn needs_upgrade(&self) -> bool {
+        self.databases.needs_upgrade
+    }
+
+    /// Migrates the main database and opens everything else.
+    pub async fn finish(self, wait: LockWait) -> Result<Services, StartError> {
+        self.databases.upgrade(wait, &self.progress).await?;
+        let (store, limits) = (self.databases.store, self.limits);
+        let ReceivingServices {
+            config,
+            clock,
+            keys,
+            journal,
+            ingest,
+            known_accounts,
+            stopping,
+        } = self.receiving;
+        let holder = MessageId::new(clock.now()).uuid();
+        let steady_clock = start_steady_clock(&store, &clock).await?;
+        pair_databases(&store, &journal, holder).await?;
+        store
+            .record_accounts(&config.accounts, clock.now())
+            .await
+            .map_err(StartError::main_database)?;
+        let accounts = accounts_by_id(&config);
+        let uploads = open_uploads(&config, &store)?;
+        let acceptor = open_acceptor(&config, &store, Arc::clone(&keys))?;
+        let costs = open_costs(&config, &store)?;
+        Ok(Services {
+            known_accounts: Arc::clone(&known_accounts),
+            ingest,
+            campaign_sender: CampaignSender::new(store.clone(), acceptor.clone()),
+            campaign_changed: Arc::default(),
+            exporter: Arc::new(open_exporter(&config, &costs)),
+            costs: Arc::new(costs),
+            budgets: Arc::default(),
+            acceptor,
+            uploads: uploads.clone(),
+            dispatcher: Dispatcher {
+                store: store.clone(),
+                transport: Transport::new()?,
+                accounts: Arc::clone(&accounts),
+                keys: Arc::clone(&keys),
+                public_url: config.public_url.clone(),
+                clock: Arc::clone(&clock),
+                steady_clock: Arc::clone(&steady_clock),
+                holder,
+                uploads,
+                in_flight: Arc::default(),
+                outcomes: Arc::default(),
+                started_calls: if store.is_shared() {
+                    StartedCalls::unused()
+                } else {
+                    StartedCalls::in_folder(&config.data_dir, holder)
+                },
+                known_flows: Arc::default(),
+                attempt_counter: AttemptCounter::new(accounts.keys()),
+            },
+            alert_client: guarded_client(&config)?,
+            maintenance_lease: Lease::new(
+                store.clone(),
+                MAINTENANCE_LEASE_NAME,
+                holder,
+                MAINTENANCE_LEASE,
+            ),
+            reconciler: Reconciler::new(
+                store.clone(),
+                journal.clone(),
+                Arc::clone(&accounts),
+                Arc::clone(&known_accounts),
+                limits,
+                Arc::clone(&clock),
+                Arc::clone(&steady_clock),
+                holder,
+                &config.data_dir,
+            ),
+            retention: Retention::new(
+                store.clone(),
+                journal.clone(),
+                Arc::clone(&clock),
+                Arc::clone(&steady_clock),
+                holder,
+                config.retention,
+                stopping.clone(),
+            ),
+            config,
+            accounts,
+            clock,
+            steady_clock,
+            keys,
+            store,
+            journal,
+            accepted: Arc::default(),
+            access_refusals: Arc::default(),
+            stopping,
+        })
+    }
+}
+
+/// Rejects a journal that does not belong to the main database.
+async fn pair_databases(store: &Store, journal: &Journal, holder: Uuid) -> Result<(), StartError> {
+    let position = store.position().await.map_err(StartError::main_database)?;
+    let journal_state = journal.state().await.map_err(StartError::journal)?;
+    store
+        .claim_journal(position, &journal_state, holder)
+        .await
+        .map_err(StartError::main_database)?;
+    journal
+        .store_mark(holder)
+        .await
+        .map_err(StartError::journal)
+}
+
+/// The check of [`pair_databases`] on a main database that is not migrated yet.
+async fn check_pairing(store: &Store, journal: &Journal) -> Result<(), StartError> {
+    let position = store.position().await.map_err(StartError::main_database)?;
+    let journal_state = journal.state().await.map_err(StartError::journal)?;
+    store
+        .check_journal(position, &journal_state)
+        .await
+        .map_err(StartError::main_database)
+}
+
+async fn start_steady_clock(
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<SteadyClock>, StartError> {
+    let steady_clock = SteadyClock::new(Arc::clone(clock));
+    let following = store.set_lease_clock(&steady_clock).await;
+    following.map_err(StartError::main_database)?;
+    Ok(Arc::new(steady_clock))
+}
+
+/// By the disk that stores the callbacks.
+fn limit_traffic(journal: &Journal, config: &Config, accounts: &KnownAccounts) -> TrafficLimits {
+    let folder = journal.file().and_then(Path::parent);
+    TrafficLimits::new(accounts, folder.unwrap_or(&config.data_dir))
+}
+
+/// A lock held elsewhere does not prevent the start: until the next attempt callbacks go to the
+/// default partition.
+async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartError> {
+    match journal.prepare_days(clock.now()).await {
+        Err(error) if !error.is_busy() => Err(StartError::journal(error)),
+        _ => Ok(()),
+    }
+}

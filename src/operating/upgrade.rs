@@ -1,0 +1,143 @@
+//! Migrates the main database while callbacks may be received, and says how far it is.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::db::Error;
+use crate::store::Store;
+use crate::store::ledger::recount::RecountProgress;
+use crate::store::schema_state::MigrationStep;
+
+/// Messages between two log lines of a recount.
+const LOGGED_MESSAGES: u64 = 250_000;
+/// Between two attempts to get the lock; each waits a few seconds itself.
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
+/// Between two log lines that another process holds the lock.
+const LOCK_LOG_INTERVAL: Duration = Duration::from_mins(1);
+
+/// What to do while another process holds the lock of the main database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LockWait {
+    /// Fails after a few seconds, like every write.
+    Brief,
+    /// Waits for as long as it is held: callbacks are received meanwhile. On a server another process
+    /// may be migrating.
+    UntilFree,
+}
+
+/// What an upgrade does now, as everyone may read it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UpgradeStep {
+    #[default]
+    Preparing,
+    BackingUp,
+    WaitingForLock,
+    Migrating(MigrationStep),
+    /// Opens everything else.
+    Finishing,
+}
+
+impl fmt::Display for UpgradeStep {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preparing => write!(out, "preparing the migration"),
+            Self::BackingUp => write!(out, "making a backup before the migration"),
+            Self::WaitingForLock => write!(
+                out,
+                "waiting for another process that holds the main database"
+            ),
+            Self::Migrating(MigrationStep::Applying { number, of }) => {
+                write!(out, "migrating the main database: {number} of {of}")
+            }
+            Self::Migrating(MigrationStep::Counting(RecountProgress { counted, of })) => {
+                // Without numbers that only operators may know.
+                let percent = (counted * 100).checked_div(*of).unwrap_or_default();
+                write!(out, "counting messages again: {percent} %")
+            }
+            Self::Finishing => write!(out, "opening the main database"),
+        }
+    }
+}
+
+/// The step of an upgrade. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct UpgradeProgress(Arc<Mutex<UpgradeStep>>);
+
+impl UpgradeProgress {
+    pub fn set(&self, step: UpgradeStep) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = step;
+    }
+
+    pub fn step(&self) -> UpgradeStep {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Applies what is pending, in one transaction: after an error, a signal or the death of the process
+/// the database is as before.
+pub async fn migrate(
+    store: &Store,
+    wait: LockWait,
+    progress: &UpgradeProgress,
+) -> Result<(), Error> {
+    let started = Instant::now();
+    let mut log = MigrationLog::default();
+    let mut logged_lock = None;
+    loop {
+        let migrated = store
+            .migrate_with(&mut |step| {
+                progress.set(UpgradeStep::Migrating(step));
+                log.note(step);
+            })
+            .await;
+        match migrated {
+            Err(error) if error.is_busy() && wait == LockWait::UntilFree => {
+                progress.set(UpgradeStep::WaitingForLock);
+                if logged_lock.is_none_or(|at: Instant| at.elapsed() >= LOCK_LOG_INTERVAL) {
+                    logged_lock = Some(Instant::now());
+                    tracing::warn!(%error, "the migration waits: another process holds the main database");
+                }
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            Err(error) => return Err(error),
+            Ok(()) => {
+                if log.wrote {
+                    let duration_ms = started.elapsed().as_millis();
+                    tracing::info!(duration_ms, "migrated the main database");
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Writes few lines, however many messages there are. None for a new database.
+#[derive(Default)]
+struct MigrationLog {
+    wrote: bool,
+    counted: u64,
+}
+
+impl MigrationLog {
+    fn note(&mut self, step: MigrationStep) {
+        match step {
+            MigrationStep::Applying { number: 1, of } => {
+                self.wrote = true;
+                tracing::info!(migrations = of, "migrating the main database");
+            }
+            MigrationStep::Counting(RecountProgress { counted: 0, of }) if of > 0 => {
+                self.wrote = true;
+                self.counted = 0;
+                tracing::info!(messages = of, "counting all messages again");
+            }
+            MigrationStep::Counting(RecountProgress { counted, of })
+                if counted >= self.counted + LOGGED_MESSAGES =>
+            {
+                self.counted = counted;
+                tracing::info!(counted, of, "still counting messages again");
+            }
+            MigrationStep::Applying { .. } | MigrationStep::Counting(_) => {}
+        }
+    }
+}
