@@ -37,7 +37,7 @@ use crate::reporting::costs::{Costs, RatesFile};
 use crate::reporting::export::Exporter;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
-use crate::sending::dispatch::{AttemptCounter, Dispatcher, StartedCalls};
+use crate::sending::dispatch::{AttemptCounter, Dispatcher, FolderUse, StartedCalls};
 use crate::sending::media_check::MediaChecker;
 use crate::sending::transport::{Transport, TransportError};
 use crate::sending::upload_storage::UploadStorage;
@@ -168,11 +168,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, Sta
             uploads,
             in_flight: Arc::default(),
             outcomes: Arc::default(),
-            started_calls: if store.is_shared() {
-                StartedCalls::unused()
-            } else {
-                StartedCalls::in_folder(&config.data_dir, holder)
-            },
+            started_calls: StartedCalls::new(&config.data_dir, holder, folder_use(&store)),
             known_flows: Arc::default(),
             attempt_counter: AttemptCounter::new(accounts.keys()),
         },
@@ -225,6 +221,15 @@ pub fn media_checker(config: &Config, folder: PathBuf) -> Result<MediaChecker, T
 fn guarded_client(config: &Config) -> Result<GuardedClient, TransportError> {
     let rules = AddressRules::new(config.media_networks.clone());
     GuardedClient::new(rules).map_err(TransportError)
+}
+
+/// Only one process serves an SQLite database.
+fn folder_use(store: &Store) -> FolderUse {
+    if store.is_shared() {
+        FolderUse::Shared
+    } else {
+        FolderUse::Exclusive
+    }
 }
 
 async fn start_steady_clock(
