@@ -384,7 +384,7 @@ async fn a_campaign_that_is_paused_killed_resumed_and_cancelled_calls_the_provid
 /// Failures of one class are resent with other media, each once.
 async fn check_resend(fleet: &Fleet, console: &Console, simulator: &SimulatorHandle) {
     let failed = format!(
-        "SELECT recipient AS line FROM messages WHERE state = 'failed' AND failure_class = '{CLASS}'"
+        "SELECT recipient AS line FROM messages WHERE origin = 'api' AND state = 'failed' AND failure_class = '{CLASS}'"
     );
     let failed = fleet.database.query(&failed).await;
     let failed: BTreeSet<String> = failed.into_iter().collect();
