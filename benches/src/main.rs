@@ -23,6 +23,7 @@ mod sending;
 mod server;
 mod soak;
 mod table;
+mod usual_client;
 mod visible;
 
 use std::path::PathBuf;

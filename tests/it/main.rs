@@ -77,6 +77,7 @@ mod provider_clocks;
 mod providers;
 mod quarantine;
 mod query_plans;
+mod rates;
 mod rebuilding;
 mod recipients;
 mod reconciliation;
