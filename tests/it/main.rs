@@ -11,6 +11,7 @@ mod agreement;
 mod alerts;
 mod api;
 mod api_description;
+mod backup_load;
 mod backups;
 mod batches;
 #[cfg(target_os = "linux")]
