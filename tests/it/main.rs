@@ -11,6 +11,7 @@ mod agreement;
 mod alerts;
 mod api;
 mod api_description;
+mod attacks;
 mod backup_load;
 mod backups;
 mod batches;
