@@ -43,6 +43,7 @@ mod disk_full;
 mod doctor;
 mod durability;
 mod erasure;
+mod erasure_kills;
 mod explain;
 mod exports;
 mod flow_control;
