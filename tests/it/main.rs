@@ -11,6 +11,8 @@ mod agreement;
 mod alerts;
 mod api;
 mod api_description;
+mod attacks;
+mod backup_load;
 mod backups;
 mod batches;
 #[cfg(target_os = "linux")]
@@ -41,6 +43,7 @@ mod disk_full;
 mod doctor;
 mod durability;
 mod erasure;
+mod erasure_kills;
 mod explain;
 mod exports;
 mod flow_control;
