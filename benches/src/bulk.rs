@@ -90,7 +90,7 @@ fn fill_server(url: &str, population: &Population, loads: Vec<Load<'_>>) -> Resu
     let mut script = BufWriter::new(client.stdin.take().ok_or("no standard input")?);
     writeln!(
         script,
-        "BEGIN;\nDELETE FROM settings WHERE name = 'reconcile_position';"
+        "BEGIN;\nDELETE FROM settings WHERE name IN ('reconcile_position', 'charges_counted');"
     )?;
     for load in loads {
         let columns = load.columns.join(", ");
