@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::store::entities::message_row;
+use crate::store::ledger::count_sums;
 use crate::store::ledger::message_counts::{self, BUCKET};
 use crate::store::store_settings;
 
@@ -35,7 +36,7 @@ pub(in crate::store) async fn recount(connection: &impl ConnectionTrait) -> Resu
             .all(connection)
             .await?;
         let Some(last) = rows.last() else {
-            return message_counts::sum_days_again(connection, since).await;
+            return count_sums::sum_again(connection, since).await;
         };
         after = last.id;
         let mut sum = message_counts::Differences::default();
