@@ -224,6 +224,25 @@ async fn a_wrong_choice_is_named_and_the_last_week_is_shown() {
 }
 
 #[actix_web::test]
+async fn a_summary_of_too_many_campaigns_is_refused_before_it_takes_memory() {
+    let app = start_app().await;
+    let yesterday = (app.now().timestamp_millis() / 86_400_000 - 1) * 86_400_000;
+    app.database
+        .execute(&format!(
+            "INSERT INTO message_sums (width, start, account, kind, origin, state, code, class, campaign, messages) \
+             WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 200001) \
+             SELECT 86400000, {yesterday}, 'sobot-main', 'image', 'api', 'read', '', '', 'c' || number, 1 FROM numbers"
+        ))
+        .await;
+    let (status, problem) = app.get("/api/v1/reports/summary.json?by=none").await;
+    assert_eq!(status, 422, "{problem}");
+    let error = &problem["errors"][0];
+    assert_eq!(error["field"], "from", "{problem}");
+    assert!(error.to_string().contains("200,000 sums"), "{problem}");
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn the_command_line_writes_the_same_summary() {
     let app = start_app().await;
     fill(&app).await;
