@@ -208,6 +208,7 @@ async fn a_rate_is_held_and_never_exceeded_while_others_post() {
     let seconds: Option<u32> = std::env::var("RATE_SECONDS")
         .ok()
         .map(|text| text.parse().unwrap());
+    let mut missed = Vec::new();
     let rates: &[f64] = if seconds.is_some() { &RATES } else { &[80.0] };
     for &rate in rates {
         let arrivals = measure(rate, seconds.unwrap_or(2)).await;
@@ -232,6 +233,9 @@ async fn a_rate_is_held_and_never_exceeded_while_others_post() {
             share * 100.0,
             busiest.max().unwrap_or_default()
         );
-        assert!(share >= 0.98, "{sent} in {seconds} s at {rate} a second");
+        if share < 0.98 {
+            missed.push(rate);
+        }
     }
+    assert!(missed.is_empty(), "not reached: {missed:?}");
 }
