@@ -213,14 +213,14 @@ async fn back_up(fleet: &Arc<Fleet>, folder: PathBuf, done: &Acknowledged) -> Ta
 /// Restores a backup and lets it run until it has sent a new message. Returns how many messages were queued or being sent when it
 /// was made.
 async fn restore(
-    taken: &Taken,
+    backup: &Taken,
     number: usize,
     token: &str,
     original: &Fleet,
     target: &Path,
 ) -> usize {
     let elsewhere = Elsewhere::new(target.to_owned(), original);
-    let printed = elsewhere.run(&["restore", taken.folder.to_str().unwrap()]);
+    let printed = elsewhere.run(&["restore", backup.folder.to_str().unwrap()]);
     let waited = printed
         .lines()
         .find(|line| line.contains("may have been sent since"));
@@ -249,7 +249,7 @@ async fn restore(
         held.get(usize::try_from(**number).unwrap())
             .is_some_and(|held| *held)
     };
-    let missing: Vec<_> = taken
+    let missing: Vec<_> = backup
         .acknowledged
         .iter()
         .filter(|number| !is_held(number))
@@ -258,7 +258,7 @@ async fn restore(
         missing.is_empty(),
         "{} of {} are missing: {missing:?}",
         missing.len(),
-        taken.acknowledged.len()
+        backup.acknowledged.len()
     );
     fs::remove_dir_all(&elsewhere.folder).unwrap();
     waited
