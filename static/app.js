@@ -28,9 +28,10 @@
   function clockOf(zone) {
     if (!clock || clockZone !== zone) {
       clockZone = zone;
-      clock = new Intl.DateTimeFormat(undefined, {
+      // `2026-11-25 04:22:43`, as the server writes them: Swedish times have this form.
+      clock = new Intl.DateTimeFormat("sv-SE", {
         timeZone: zone,
-        year: "numeric", month: "short", day: "numeric",
+        year: "numeric", month: "2-digit", day: "2-digit",
         hour: "2-digit", minute: "2-digit", second: "2-digit",
       });
     }

@@ -135,6 +135,25 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// Starts an installation of an earlier run, or creates and fills it.
+    pub fn start_kept_subject(&self, name: &str, size: u64) -> Result<Subject, BenchError> {
+        let folder = self.folder.join(name);
+        let Some(now) = bulk::newest_message(&folder)? else {
+            return self.start_subject(name, None, &Population::new(size));
+        };
+        let population = Population::until(size, now);
+        let installation = Installation::create(self.binary, &folder, None)?;
+        let server = Server::bluetick(&installation)?;
+        let url = Secret::new(installation.database_url.as_str());
+        Ok(Subject {
+            server,
+            store: self.runtime.block_on(Store::open(&url, 12))?,
+            installation,
+            callbacks: Arc::new(Callbacks::new(&population, ReadOrder::Scattered)?),
+            next: AtomicU64::new(0),
+        })
+    }
+
     /// An installation with one account, whose provider is at this address.
     pub fn install_sender(
         &self,

@@ -2,9 +2,11 @@
 //! take hours.
 
 use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
 use crate::bulk_rows::main_database;
@@ -35,6 +37,18 @@ pub fn fill(installation: &Installation, population: &Population) -> Result<(), 
         began.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// When the newest message of an installation on SQLite was created; `None` without any.
+pub fn newest_message(folder: &Path) -> Result<Option<DateTime<Utc>>, BenchError> {
+    let file = folder.join("bluetick.db");
+    if !file.exists() {
+        return Ok(None);
+    }
+    let database = Connection::open(file)?;
+    let newest: Option<i64> =
+        database.query_row("SELECT MAX(created_at) FROM messages", [], |row| row.get(0))?;
+    Ok(newest.and_then(DateTime::from_timestamp_millis))
 }
 
 fn fill_file(
@@ -90,7 +104,7 @@ fn fill_server(url: &str, population: &Population, loads: Vec<Load<'_>>) -> Resu
     let mut script = BufWriter::new(client.stdin.take().ok_or("no standard input")?);
     writeln!(
         script,
-        "BEGIN;\nDELETE FROM settings WHERE name = 'reconcile_position';"
+        "BEGIN;\nDELETE FROM settings WHERE name IN ('reconcile_position', 'charges_counted');"
     )?;
     for load in loads {
         let columns = load.columns.join(", ");

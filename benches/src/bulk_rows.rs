@@ -15,8 +15,8 @@ use crate::population::{
     wamid,
 };
 
-/// In milliseconds.
-const DAY: i64 = 24 * 60 * 60 * 1000;
+/// Of the sums of counts, in milliseconds.
+const WIDTHS: [i64; 2] = [60 * 60 * 1000, 24 * 60 * 60 * 1000];
 /// The business number of every message.
 const SENDER: &str = "918600000001";
 
@@ -280,15 +280,17 @@ fn provider_ids(population: &Population) -> Load<'_> {
     }
 }
 
-/// The four count tables.
-fn counts(population: &Population) -> [Load<'_>; 4] {
+/// Quarter hour or start of a sum, account, kind.
+type Cohort = (i64, &'static str, &'static str);
+
+/// The count tables and their sums.
+fn counts(population: &Population) -> [Load<'_>; 6] {
     let mut states: BTreeMap<_, i64> = BTreeMap::new();
     let mut latencies: BTreeMap<_, i64> = BTreeMap::new();
-    let mut days: BTreeMap<_, i64> = BTreeMap::new();
     let mut charges: BTreeMap<_, i64> = BTreeMap::new();
     for number in 0..population.size {
         let created_at = population.created_at(number).timestamp_millis();
-        let cohort = (
+        let cohort: Cohort = (
             created_at.div_euclid(BUCKET) * BUCKET,
             account(number).id,
             kind(number),
@@ -302,49 +304,52 @@ fn counts(population: &Population) -> [Load<'_>; 4] {
         };
         *states.entry((cohort, state)).or_default() += 1;
         if population.initial_state(number).is_delivered() {
-            *charges.entry(cohort).or_default() += 1;
+            *charges.entry((cohort, ())).or_default() += 1;
         }
         if let Some(stage) = reached {
-            *latencies.entry((cohort, stage, took)).or_default() += 1;
-            let (bucket, account, kind) = cohort;
-            let day = (bucket.div_euclid(DAY) * DAY, account, kind);
-            *days.entry((day, stage, took)).or_default() += 1;
+            *latencies.entry((cohort, (stage, took))).or_default() += 1;
         }
     }
-    let state_row = |(((bucket, account, kind), state), messages)| {
-        let (code, class) = if state == "failed" {
-            ("131026", "recipient")
-        } else {
-            ("", "")
-        };
-        vec![
-            Cell::Number(bucket),
-            Cell::Word(account),
-            Cell::Word(kind),
-            Cell::Word("api"),
-            Cell::Word(state),
-            Cell::Word(code),
-            Cell::Word(class),
-            Cell::Number(messages),
-        ]
+    let state_sums = sum_up(&states, &WIDTHS);
+    let charge_sums = sum_up(&charges, &WIDTHS);
+    let mut histograms: BTreeMap<_, String> = BTreeMap::new();
+    for ((width, (cohort, (stage, took))), messages) in
+        sum_up(&latencies, &[BUCKET, WIDTHS[0], WIDTHS[1]])
+    {
+        let histogram = histograms.entry((width, (cohort, stage))).or_default();
+        histogram.push_str(&format!("{took}:{messages} "));
+    }
+    let histogram = |((width, (cohort, stage)), histogram)| {
+        let mut row = vec![Cell::Number(width)];
+        row.extend(cohort_cells(cohort));
+        row.extend([Cell::Word(stage), Cell::Text(histogram)]);
+        row
     };
-    let latency = |(((bucket, account, kind), stage, took), messages)| {
-        vec![
-            Cell::Number(bucket),
-            Cell::Word(account),
-            Cell::Word(kind),
+    let latency = |((cohort, (stage, took)), messages)| {
+        let mut row = cohort_cells(cohort).to_vec();
+        row.extend([
             Cell::Word(stage),
             Cell::Number(took),
             Cell::Number(messages),
-        ]
+        ]);
+        row
     };
     [
         Load {
             table: "message_counts",
             columns: &[
-                "bucket", "account", "kind", "origin", "state", "code", "class", "messages",
+                "bucket", "account", "kind", "origin", "state", "code", "class", "campaign",
+                "messages",
             ],
-            rows: Box::new(states.into_iter().map(state_row)),
+            rows: Box::new(states.into_iter().map(state)),
+        },
+        Load {
+            table: "message_sums",
+            columns: &[
+                "width", "start", "account", "kind", "origin", "state", "code", "class",
+                "campaign", "messages",
+            ],
+            rows: Box::new(state_sums.into_iter().map(|row| with_width(row, state))),
         },
         Load {
             table: "latency_counts",
@@ -352,50 +357,98 @@ fn counts(population: &Population) -> [Load<'_>; 4] {
             rows: Box::new(latencies.into_iter().map(latency)),
         },
         Load {
-            table: "latency_days",
-            columns: &["day", "account", "kind", "stage", "latency", "messages"],
-            rows: Box::new(days.into_iter().map(latency)),
+            table: "latency_sums",
+            columns: &["width", "start", "account", "kind", "stage", "histogram"],
+            rows: Box::new(histograms.into_iter().map(histogram)),
         },
-        charge_counts(charges),
+        Load {
+            table: "charge_counts",
+            columns: &[
+                "bucket",
+                "account",
+                "kind",
+                "campaign",
+                "sender",
+                "country",
+                "category",
+                "pricing_type",
+                "free",
+                "price",
+                "currency",
+                "deliveries",
+            ],
+            rows: Box::new(charges.into_iter().map(charge)),
+        },
+        Load {
+            table: "charge_sums",
+            columns: &[
+                "width",
+                "start",
+                "account",
+                "kind",
+                "campaign",
+                "sender",
+                "country",
+                "category",
+                "pricing_type",
+                "free",
+                "price",
+                "currency",
+                "deliveries",
+            ],
+            rows: Box::new(charge_sums.into_iter().map(|row| with_width(row, charge))),
+        },
     ]
 }
 
-/// Deliveries by quarter hour, account and kind.
-fn charge_counts(charges: BTreeMap<(i64, &'static str, &'static str), i64>) -> Load<'static> {
-    let charge = |((bucket, account, kind), deliveries)| {
-        vec![
-            Cell::Number(bucket),
-            Cell::Word(account),
-            Cell::Word(kind),
-            Cell::Word(""),
-            Cell::Word(SENDER),
-            Cell::Word("IN"),
-            Cell::Word(""),
-            Cell::Word(""),
-            Cell::Flag(false),
-            Cell::Word(""),
-            Cell::Word(""),
-            Cell::Number(deliveries),
-        ]
-    };
-    Load {
-        table: "charge_counts",
-        columns: &[
-            "bucket",
-            "account",
-            "kind",
-            "campaign",
-            "sender",
-            "country",
-            "category",
-            "pricing_type",
-            "free",
-            "price",
-            "currency",
-            "deliveries",
-        ],
-        rows: Box::new(charges.into_iter().map(charge)),
+/// Sums of the counts by width.
+fn sum_up<K: Ord + Clone>(
+    counts: &BTreeMap<(Cohort, K), i64>,
+    widths: &[i64],
+) -> BTreeMap<(i64, (Cohort, K)), i64> {
+    let mut sums = BTreeMap::new();
+    for width in widths.iter().copied() {
+        for (((bucket, account, kind), key), number) in counts {
+            let cohort = (bucket.div_euclid(width) * width, *account, *kind);
+            *sums.entry((width, (cohort, key.clone()))).or_default() += number;
+        }
     }
+    sums
+}
+
+fn with_width<K>(
+    ((width, key), number): ((i64, K), i64),
+    row: impl Fn((K, i64)) -> Vec<Cell>,
+) -> Vec<Cell> {
+    let mut cells = vec![Cell::Number(width)];
+    cells.extend(row((key, number)));
+    cells
+}
+
+fn cohort_cells((start, account, kind): Cohort) -> [Cell; 3] {
+    [Cell::Number(start), Cell::Word(account), Cell::Word(kind)]
+}
+
+fn state(((cohort, state), messages): ((Cohort, &'static str), i64)) -> Vec<Cell> {
+    let (code, class) = if state == "failed" {
+        ("131026", "recipient")
+    } else {
+        ("", "")
+    };
+    let mut row = cohort_cells(cohort).to_vec();
+    row.extend(["api", state, code, class, ""].map(Cell::Word));
+    row.push(Cell::Number(messages));
+    row
+}
+
+/// Deliveries by account and kind.
+fn charge(((cohort, ()), deliveries): ((Cohort, ()), i64)) -> Vec<Cell> {
+    let mut row = cohort_cells(cohort).to_vec();
+    row.extend(["", SENDER, "IN", "", ""].map(Cell::Word));
+    row.push(Cell::Flag(false));
+    row.extend(["", ""].map(Cell::Word));
+    row.push(Cell::Number(deliveries));
+    row
 }
 
 /// Everything loaded counts as applied, and all charges as counted.

@@ -114,6 +114,13 @@ fn over_c(what: &str, connections: u32) -> String {
     format!("{what} ÷ C, {connections} connections")
 }
 
+/// The pages of an installation that later runs use again. Nothing changes its messages.
+pub fn kept_pages(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
+    let subject = bench.start_kept_subject("large", bench.scale.large)?;
+    reads::pages(bench, &subject, table)?;
+    subject.server.stop()
+}
+
 /// Ten times as many receipts.
 pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.large);

@@ -23,6 +23,7 @@ mod sending;
 mod server;
 mod soak;
 mod table;
+mod usual_client;
 mod visible;
 
 use std::path::PathBuf;
@@ -52,6 +53,10 @@ struct Arguments {
     /// Send callbacks as fast as they are applied for this many minutes, and measure memory
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["quick", "only"])]
     soak: Option<u64>,
+    /// Measure pages only, with the ten million messages in this folder, which are created if it is
+    /// empty and are kept
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["soak", "only"])]
+    population: Option<PathBuf>,
     /// The build of bluetick to measure [default: the one in the folder of this program]
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -104,7 +109,13 @@ fn main() -> Result<(), BenchError> {
         Some(binary) => binary,
         None => std::env::current_exe()?.with_file_name("bluetick"),
     };
-    let bench = bench::Bench::new(&scale, folder.path(), &binary)?;
+    let kept = arguments.population.as_deref();
+    let bench = bench::Bench::new(&scale, kept.unwrap_or(folder.path()), &binary)?;
+    if kept.is_some() {
+        ingest::kept_pages(&bench, &mut table)?;
+        println!("{table}");
+        return Ok(());
+    }
     for (name, run) in parts {
         if wanted(name) {
             eprintln!("{name}");

@@ -97,6 +97,13 @@ impl Population {
         }
     }
 
+    /// Messages of an earlier run, of which the newest was created then.
+    pub fn until(size: u64, newest: DateTime<Utc>) -> Self {
+        let mut population = Self::new(size);
+        population.now += newest - population.created_at(size.saturating_sub(1));
+        population
+    }
+
     /// Every message is open.
     pub fn all_open(size: u64) -> Self {
         Self {

@@ -1,29 +1,46 @@
-//! Accepting and submitting messages, compared with a loop of a bare client over the same provider.
+//! Accepting and submitting messages, compared with a loop of a usual client over the same provider.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::bench::{Bench, check_all_accepted};
 use crate::error::BenchError;
 use crate::load::{Connection, Measured, Pace, Requests, run};
 use crate::server::{Installation, Server};
 use crate::table::{Table, Target};
+use crate::usual_client;
 
 const ACCOUNT: &str = "sobot-main";
+const PROVIDER_PATH: &str = "/message/";
 /// Reading how many messages are queued.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const LONGEST_DRAIN: Duration = Duration::from_mins(5);
+/// Messages of a campaign.
+const CAMPAIGN: u64 = 20_000;
 /// Recipients of this bench: as many different numbers of one country.
 const RECIPIENTS: u64 = 100_000_000;
 
 pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let provider = Server::baseline(&["provider"])?;
     let plan = bench.plan(1, Pace::Saturating, 0);
-    let bare = run(provider.address, &plan, Arc::new(ProviderCalls))?;
+    let raw = run(provider.address, &plan, Arc::new(ProviderCalls))?;
+    check_all_accepted(&raw)?;
+    let bare = usual_client::run(provider.address, PROVIDER_PATH, &plan, provider_call)?;
     check_all_accepted(&bare)?;
+    for (what, measured) in [
+        ("a bare client on 1 connection, per second", &bare),
+        ("the same by the load generator, per second", &raw),
+    ] {
+        let (p50, p99) = (measured.percentile(0.5), measured.percentile(0.99));
+        let shown = format!("p50 {p50:.3} p99 {p99:.3} ms");
+        table.add(what, measured.rate(), shown, Target::None);
+    }
     let sender = Sender::start(bench, provider.address)?;
     for connections in [1, 16] {
         sender.pause()?;
@@ -64,12 +81,7 @@ pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         table.add(&what, per_second, "until the queue is empty", rate);
     }
     sender.measure_fairness(bench, table)?;
-    let peak = sender.server.peak_memory()?;
-    let shown = format!(
-        "peak RSS after {} messages",
-        sender.next.load(Ordering::Relaxed)
-    );
-    table.add("memory of sending, MB", peak, shown, Target::None);
+    sender.measure_campaign(bench, table)?;
     sender.server.stop()?;
     provider.stop()
 }
@@ -174,7 +186,10 @@ impl Sender {
     /// How long a single message takes behind the messages of a campaign.
     fn measure_fairness(&self, bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         self.pause()?;
-        let bulk = self.send_as(bench, 16, Some("bulk"))?;
+        while self.count_queued()? < CAMPAIGN {
+            self.send_as(bench, 16, Some("bulk"))?;
+        }
+        let bulk = self.count_queued()?;
         self.resume()?;
         let single = Messages {
             token: self.token.clone(),
@@ -193,24 +208,80 @@ impl Sender {
         if status != 201 {
             return Err(format!("the single message was answered {status}").into());
         }
-        let shown = format!("behind {}, {} queued still", bulk.all, self.count_queued()?);
+        let shown = format!("behind {bulk}, {} queued still", self.count_queued()?);
         let what = "a single message behind a campaign, s until submitted";
         table.add(what, took.as_secs_f64(), shown, Target::AtMost(2.0, 0.5));
         self.drain()
     }
+
+    /// Rate and memory while a file of recipients is sent.
+    fn measure_campaign(&self, bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
+        let file = bench.folder.join("customers.csv");
+        let mut rows = "to,name\n".to_owned();
+        let first = self.next.fetch_add(CAMPAIGN, Ordering::Relaxed);
+        for number in first..first + CAMPAIGN {
+            writeln!(rows, "+{},Asha", recipient(number))?;
+        }
+        std::fs::write(&file, rows)?;
+        let file = file.to_str().ok_or("the folder is no UTF-8")?;
+        let before = self.count_submitted()?;
+        let send = ["campaign", "send", file, "--account", ACCOUNT, "--name"];
+        let media = ["file", "--media", "https://media.example.com/a.jpg"];
+        let arguments = [send.as_slice(), &media, &["--no-wait"]].concat();
+        self.installation.run(&arguments)?;
+        let began = Instant::now();
+        let (mut early, mut peak) = (None, 0.0_f64);
+        loop {
+            let done = self.count_submitted()? - before;
+            let memory = self.server.resident_memory()?;
+            if done >= CAMPAIGN / 4 {
+                early = early.or(Some(memory));
+            }
+            peak = peak.max(memory);
+            if done >= CAMPAIGN {
+                break;
+            }
+            if began.elapsed() > LONGEST_DRAIN {
+                return Err("the campaign is not sent in time".into());
+            }
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        let rate = count(CAMPAIGN) / began.elapsed().as_secs_f64();
+        let shown = format!("{CAMPAIGN} recipients of a file");
+        table.add("a campaign, messages per second", rate, shown, Target::None);
+        let early = early.unwrap_or(peak);
+        let shown = format!("RSS, {early:.1} after a quarter");
+        table.add("memory of a campaign, MB", peak, shown, Target::None);
+        let shown = "from a quarter of the campaign to its highest";
+        let growth = peak - early;
+        let target = Target::AtMost(20.0, 5.0);
+        table.add("growth of memory in a campaign, MB", growth, shown, target);
+        Ok(())
+    }
+
+    fn count_submitted(&self) -> Result<u64, BenchError> {
+        let submitted = "SELECT count(*) FROM messages WHERE queue = 'done'";
+        let number: i64 = self.database.query_row(submitted, [], |row| row.get(0))?;
+        Ok(u64::try_from(number)?)
+    }
 }
 
-/// What the bare client sends to the provider.
+/// What a bare client sends to the provider.
+fn provider_call(number: u64) -> Value {
+    json!({
+        "type": "image", "url": "https://media.example.com/a.jpg", "customer_number": recipient(number),
+        "customer_name": "Asha", "mime_type": "image/jpeg",
+    })
+}
+
+/// The same by the load generator.
 struct ProviderCalls;
 
 impl Requests for ProviderCalls {
     fn write(&self, number: u64, out: &mut Vec<u8>) {
-        let body = format!(
-            r#"{{"type":"image","url":"https://media.example.com/a.jpg","customer_number":"{}","customer_name":"Asha","mime_type":"image/jpeg"}}"#,
-            recipient(number)
-        );
+        let body = provider_call(number).to_string();
         let headers = "x-api-key: bench\r\nx-api-secret: bench\r\n";
-        write_post("/message/", headers, &body, out);
+        write_post(PROVIDER_PATH, headers, &body, out);
     }
 }
 

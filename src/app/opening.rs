@@ -26,7 +26,7 @@ use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::receiving::traffic_limits::TrafficLimits;
 use crate::sending::campaign::CampaignSender;
-use crate::sending::dispatch::{AttemptCounter, Dispatcher, StartedCalls};
+use crate::sending::dispatch::{AttemptCounter, Dispatcher, FolderUse, StartedCalls};
 use crate::sending::transport::Transport;
 use crate::services::{ReceivingServices, Services};
 use crate::store::Store;
@@ -136,11 +136,7 @@ impl Opening {
                 uploads,
                 in_flight: Arc::default(),
                 outcomes: Arc::default(),
-                started_calls: if store.is_shared() {
-                    StartedCalls::unused()
-                } else {
-                    StartedCalls::in_folder(&config.data_dir, holder)
-                },
+                started_calls: StartedCalls::new(&config.data_dir, holder, folder_use(&store)),
                 known_flows: Arc::default(),
                 attempt_counter: AttemptCounter::new(accounts.keys()),
             },
@@ -231,5 +227,14 @@ async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartE
     match journal.prepare_days(clock.now()).await {
         Err(error) if !error.is_busy() => Err(StartError::journal(error)),
         _ => Ok(()),
+    }
+}
+
+/// Only one process serves an SQLite database.
+fn folder_use(store: &Store) -> FolderUse {
+    if store.is_shared() {
+        FolderUse::Shared
+    } else {
+        FolderUse::Exclusive
     }
 }

@@ -59,8 +59,7 @@ pub async fn run(
             change(context, &arguments.id, CampaignChange::Pause, out).await
         }
         CampaignCommand::Resume(arguments) => {
-            let campaign = find(context, &arguments.id).await?;
-            let resume = CampaignChange::resume(context.acceptor, &campaign);
+            let resume = CampaignChange::Resume(context.acceptor);
             change(context, &arguments.id, resume, out).await
         }
         CampaignCommand::Cancel(arguments) => {
@@ -90,7 +89,7 @@ async fn list(context: &CampaignContext<'_>, out: &mut impl Write) -> Result<(),
 async fn change(
     context: &CampaignContext<'_>,
     id: &CampaignId,
-    change: CampaignChange,
+    change: CampaignChange<'_>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let campaign = change_campaign(context.store, id, change, &decision(context)).await?;

@@ -38,6 +38,8 @@ impl LatencySpan {
 
 /// Buckets per doubling.
 const STEPS: u64 = 8;
+/// The number of the longest duration's bucket.
+const LAST: i64 = 64 * 8 - 1;
 
 /// A histogram bucket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,8 +57,9 @@ impl LatencyBucket {
         Self(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
+    /// A number that no duration has becomes the nearest.
     pub fn from_number(number: i64) -> Self {
-        Self(number)
+        Self(number.clamp(0, LAST))
     }
 
     /// The number stored in the database.
@@ -72,24 +75,47 @@ impl LatencyBucket {
     }
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Histogram(std::collections::BTreeMap<LatencyBucket, i64>);
+/// By the number of the bucket, up to the last one of which something was added.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram(Vec<i64>);
 
 impl Histogram {
     pub fn add(&mut self, bucket: LatencyBucket, messages: i64) {
-        *self.0.entry(bucket).or_default() += messages;
+        let place = usize::try_from(bucket.0).unwrap_or_default();
+        if place >= self.0.len() {
+            self.0.resize(place + 1, 0);
+        }
+        if let Some(counted) = self.0.get_mut(place) {
+            *counted += messages;
+        }
+    }
+
+    pub fn add_all(&mut self, other: &Self) {
+        for (bucket, messages) in other.steps() {
+            self.add(bucket, messages);
+        }
+    }
+
+    /// The buckets with messages, in order.
+    pub fn steps(&self) -> impl Iterator<Item = (LatencyBucket, i64)> {
+        let numbered = (0..).map(LatencyBucket).zip(self.0.iter().copied());
+        numbered.filter(|(_, messages)| *messages != 0)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps().next().is_none()
     }
 
     pub fn count(&self) -> i64 {
-        self.0.values().sum()
+        self.0.iter().sum()
     }
 
     /// A percentile in milliseconds; absent for an empty histogram.
     pub fn percentile(&self, percent: u32) -> Option<f64> {
         let wanted = as_float(self.count()) * f64::from(percent) / 100.0;
         let mut below = 0;
-        for (bucket, messages) in self.0.iter().filter(|(_, messages)| **messages > 0) {
-            let within = (wanted - as_float(below)) / as_float(*messages);
+        for (bucket, messages) in self.steps().filter(|(_, messages)| *messages > 0) {
+            let within = (wanted - as_float(below)) / as_float(messages);
             if within <= 1.0 {
                 let next = LatencyBucket(bucket.0 + 1);
                 return Some(bucket.start() + (next.start() - bucket.start()) * within);
@@ -99,6 +125,14 @@ impl Histogram {
         None
     }
 }
+
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        self.steps().eq(other.steps())
+    }
+}
+
+impl Eq for Histogram {}
 
 #[expect(
     clippy::cast_precision_loss,

@@ -16,6 +16,7 @@ pub mod callback_fields;
 pub mod callback_outcome;
 pub mod callback_record;
 pub mod campaign;
+pub mod campaign_slots;
 pub mod charge;
 pub mod circuit_breaker;
 pub mod clock;

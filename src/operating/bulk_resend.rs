@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
@@ -25,7 +25,7 @@ use crate::store::ledger::Ledger;
 /// given. Without a state in the filter only failed ones: an uncertain message may have arrived. Of
 /// messages that are named by id, each that cannot be resent is skipped with its reason.
 ///
-/// The new messages of a campaign keep its rate.
+/// The new messages of a campaign keep its rate, together with its other messages.
 pub async fn resend_all(
     store: &Store,
     acceptor: &Acceptor,
@@ -51,7 +51,6 @@ pub async fn resend_all(
         media,
         decision,
         refused_media: BTreeMap::new(),
-        paces: BTreeMap::new(),
     };
     run_in_groups(store, &selection, mode, &mut change).await
 }
@@ -64,8 +63,10 @@ struct BulkResend<'a> {
     decision: &'a Decision<'a>,
     /// Why an account refuses the other media.
     refused_media: BTreeMap<AccountId, Option<String>>,
-    paces: BTreeMap<CampaignId, CampaignPace>,
 }
+
+/// Of the campaigns of one transaction.
+type Paces = BTreeMap<CampaignId, CampaignPace>;
 
 impl BulkChange for BulkResend<'_> {
     async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError> {
@@ -90,6 +91,7 @@ impl BulkChange for BulkResend<'_> {
         let resent = store
             .change(decision.now, async |ledger: &mut Ledger| {
                 ledger.load(group).await?;
+                let mut paces = Paces::new();
                 let mut resent = 0;
                 for id in group {
                     let Some(message) = ledger.find(*id)? else {
@@ -98,7 +100,7 @@ impl BulkChange for BulkResend<'_> {
                     if self.check(&message, decision.now).is_err() {
                         continue;
                     }
-                    let due_at = decision.now + self.next_wait(ledger, &message).await?;
+                    let due_at = self.next_due_at(ledger, &message, &mut paces).await?;
                     let Ok(mut new) = self.check(&message, due_at) else {
                         continue;
                     };
@@ -119,6 +121,9 @@ impl BulkChange for BulkResend<'_> {
                     };
                     ledger.record_action(&action).await?;
                     resent += 1;
+                }
+                for pace in paces.into_values() {
+                    pace.store(ledger).await?;
                 }
                 Ok::<u64, OperateError>(resent)
             })
@@ -173,25 +178,26 @@ impl BulkResend<'_> {
         Ok(NewCampaignMessage::of(id, draft, account, due_at))
     }
 
-    /// For how long the next message of this message's campaign waits. The campaign runs again if it
-    /// had ended.
-    async fn next_wait(
-        &mut self,
+    /// When the next message of this message's campaign is due. The campaign runs again if it had
+    /// ended.
+    async fn next_due_at(
+        &self,
         ledger: &mut Ledger,
         message: &Message,
-    ) -> Result<TimeDelta, db::Error> {
+        paces: &mut Paces,
+    ) -> Result<DateTime<Utc>, db::Error> {
+        let now = self.decision.now;
         let Some(id) = &message.campaign else {
-            return Ok(TimeDelta::zero());
+            return Ok(now);
         };
-        if !self.paces.contains_key(id) {
+        if !paces.contains_key(id) {
             let Some(campaign) = ledger.reopen_campaign(id).await? else {
-                return Ok(TimeDelta::zero());
+                return Ok(now);
             };
-            let pace = CampaignPace::of(&campaign, self.acceptor);
-            self.paces.insert(id.clone(), pace);
+            let pace = CampaignPace::new(campaign, self.acceptor, ledger).await?;
+            paces.insert(id.clone(), pace);
         }
-        let pace = self.paces.get_mut(id);
-        Ok(pace.map_or(TimeDelta::zero(), CampaignPace::next_wait))
+        Ok(paces.get_mut(id).map_or(now, CampaignPace::next_due_at))
     }
 }
 

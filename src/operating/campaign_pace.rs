@@ -1,38 +1,59 @@
 //! When each of several messages of a campaign is due that are queued together.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 
+use crate::db;
 use crate::domain::campaign::Campaign;
+use crate::domain::campaign_slots::CampaignSlots;
 use crate::sending::accept::Acceptor;
+use crate::store::ledger::Ledger;
 
-/// One message after the other at the campaign's rate.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct CampaignPace {
-    /// Messages per second, the lower of the campaign's and the account's.
-    rate: Option<f64>,
-    queued: u32,
+/// One message after the other at the lower of the campaign's and the account's rate, in slots that
+/// the campaign shares. For one transaction.
+#[derive(Clone, Debug)]
+pub(super) struct CampaignPace {
+    campaign: Campaign,
+    /// `None` without a rate.
+    slots: Option<CampaignSlots>,
+    now: DateTime<Utc>,
 }
 
 impl CampaignPace {
-    pub fn of(campaign: &Campaign, acceptor: &Acceptor) -> Self {
+    /// `campaign` as this transaction has read it.
+    pub(super) async fn new(
+        campaign: Campaign,
+        acceptor: &Acceptor,
+        ledger: &Ledger,
+    ) -> Result<Self, db::Error> {
+        let now = ledger.now();
         let rates = [campaign.rate, acceptor.rate(&campaign.account)];
-        Self {
-            rate: rates.into_iter().flatten().reduce(f64::min),
-            queued: 0,
+        let slots = match rates.into_iter().flatten().reduce(f64::min) {
+            Some(rate) => {
+                let unsent = ledger.count_unsent(&campaign.id).await?;
+                Some(CampaignSlots::new(&campaign, rate, unsent, now))
+            }
+            None => None,
+        };
+        Ok(Self {
+            campaign,
+            slots,
+            now,
+        })
+    }
+
+    pub(super) fn next_due_at(&mut self) -> DateTime<Utc> {
+        match &mut self.slots {
+            Some(slots) => slots.take_next(),
+            None => self.now,
         }
     }
 
-    /// How long the next message waits.
-    pub(super) fn next_wait(&mut self) -> TimeDelta {
-        let before = self.queued;
-        self.queued += 1;
-        let Some(rate) = self.rate else {
-            return TimeDelta::zero();
+    /// Keeps the slots that were taken.
+    pub(super) async fn store(mut self, ledger: &mut Ledger) -> Result<(), db::Error> {
+        let Some(slots) = self.slots else {
+            return Ok(());
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a million at 0.001 a second fit"
-        )]
-        TimeDelta::milliseconds((f64::from(before) / rate * 1000.0) as i64)
+        slots.store_in(&mut self.campaign);
+        ledger.update_campaign(&self.campaign).await
     }
 }

@@ -14,34 +14,22 @@ use crate::store::ledger::Ledger;
 /// Messages that one transaction holds or releases; `sending::campaign` does the rest.
 const GROUP: u64 = 500;
 
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum CampaignChange {
+#[derive(Clone, Copy, Debug)]
+pub enum CampaignChange<'a> {
     Start,
     Pause,
-    /// Messages are released one after the other.
-    Resume {
-        /// How long messages of the account may stay queued.
-        send_before: TimeDelta,
-        pace: CampaignPace,
-    },
+    /// Messages are released one after the other. They may stay queued as long as new ones of the
+    /// account.
+    Resume(&'a Acceptor),
     Cancel,
 }
 
-impl CampaignChange {
-    /// Released messages may stay queued as long as new ones of the account.
-    pub fn resume(acceptor: &Acceptor, campaign: &Campaign) -> Self {
-        let send_before = acceptor.send_before(&campaign.account);
-        Self::Resume {
-            send_before: send_before.unwrap_or(TimeDelta::hours(1)),
-            pace: CampaignPace::of(campaign, acceptor),
-        }
-    }
-
+impl CampaignChange<'_> {
     fn verb(self) -> Verb {
         match self {
             Self::Start => Verb::StartCampaign,
             Self::Pause => Verb::PauseCampaign,
-            Self::Resume { .. } => Verb::ResumeCampaign,
+            Self::Resume(_) => Verb::ResumeCampaign,
             Self::Cancel => Verb::CancelCampaign,
         }
     }
@@ -51,7 +39,7 @@ impl CampaignChange {
 pub async fn change_campaign(
     store: &Store,
     id: &CampaignId,
-    change: CampaignChange,
+    change: CampaignChange<'_>,
     decision: &Decision<'_>,
 ) -> Result<Campaign, OperateError> {
     let changed = store
@@ -74,8 +62,8 @@ pub async fn change_campaign(
             Ok::<_, OperateError>(campaign)
         })
         .await?;
-    if let CampaignChange::Resume { send_before, pace } = change {
-        release(store, &changed, send_before, pace, decision).await?;
+    if let CampaignChange::Resume(acceptor) = change {
+        release(store, &changed, acceptor, decision).await?;
     }
     Ok(changed)
 }
@@ -83,7 +71,7 @@ pub async fn change_campaign(
 /// False if nothing changes.
 fn apply(
     campaign: &mut Campaign,
-    change: CampaignChange,
+    change: CampaignChange<'_>,
     decision: &Decision<'_>,
 ) -> Result<bool, OperateError> {
     use CampaignState::{Cancelled, Done, Draft, Paused, Running, Scheduled};
@@ -101,7 +89,9 @@ fn apply(
             }
         }
         (CampaignChange::Pause, Scheduled | Running) => campaign.state = Paused,
-        (CampaignChange::Resume { .. }, Paused) => {
+        (CampaignChange::Resume(_), Paused) => {
+            // What is released takes new slots.
+            campaign.next_slot_at = None;
             if campaign.started_at.is_none() && campaign.send_at.is_some_and(|at| at > now) {
                 campaign.state = Scheduled;
             } else {
@@ -112,14 +102,14 @@ fn apply(
             campaign.state = Cancelled;
             campaign.finished_at = Some(now);
         }
-        (CampaignChange::Start | CampaignChange::Resume { .. }, Scheduled | Running)
+        (CampaignChange::Start | CampaignChange::Resume(_), Scheduled | Running)
         | (CampaignChange::Pause, Paused)
         | (CampaignChange::Cancel, Cancelled) => return Ok(false),
         (_, state) => {
             let word = match change {
                 CampaignChange::Start => "started",
                 CampaignChange::Pause => "paused",
-                CampaignChange::Resume { .. } => "resumed",
+                CampaignChange::Resume(_) => "resumed",
                 CampaignChange::Cancel => "cancelled",
             };
             let words = format!("the campaign is {state}; it cannot be {word}");
@@ -133,34 +123,33 @@ fn apply(
 async fn release(
     store: &Store,
     campaign: &Campaign,
-    send_before: TimeDelta,
-    mut pace: CampaignPace,
+    acceptor: &Acceptor,
     decision: &Decision<'_>,
 ) -> Result<(), OperateError> {
+    let send_before = acceptor.send_before(&campaign.account);
+    let send_before = send_before.unwrap_or(TimeDelta::hours(1));
     let expiry = campaign
         .send_before
         .map_or(Expiry::After(send_before), Expiry::At);
     loop {
-        let so_far = pace;
-        let (released, reached) = store
+        let released = store
             .change(decision.now, async |ledger: &mut Ledger| {
-                let mut pace = so_far;
-                let current = ledger.find_campaign(&campaign.id).await?;
                 let has_stopped = [CampaignState::Paused, CampaignState::Cancelled];
-                if current.is_none_or(|current| has_stopped.contains(&current.state)) {
-                    return Ok((0, pace));
-                }
-                let next_due_at = || decision.now + pace.next_wait();
+                let current = ledger.find_campaign(&campaign.id).await?;
+                let Some(current) = current.filter(|it| !has_stopped.contains(&it.state)) else {
+                    return Ok(0);
+                };
+                let mut pace = CampaignPace::new(current, acceptor, ledger).await?;
                 let released = ledger
-                    .release_held(&campaign.id, expiry, GROUP, next_due_at)
+                    .release_held(&campaign.id, expiry, GROUP, || pace.next_due_at())
                     .await?;
-                Ok((released, pace))
+                pace.store(ledger).await?;
+                Ok(released)
             })
             .await
             .map_err(OperateError::Store)?;
         if released == 0 {
             return Ok(());
         }
-        pace = reached;
     }
 }

@@ -308,8 +308,8 @@ mod tests {
         assert_eq!(low(110, 1_000), None);
         let text = low(90, 1_000).unwrap();
         assert!(text.starts_with("90 MiB of the disk of data_dir"), "{text}");
-        assert!(text.contains("in 40 MiB"), "{text}");
-        assert!(low(10, 1_000).unwrap().contains("in 0 MiB"));
+        assert!(text.contains("40 MiB from now"), "{text}");
+        assert!(low(10, 1_000).unwrap().contains("0 MiB from now"));
         // Ten gibibytes above the reserve of a large disk.
         assert_eq!(low(12_300, 2_000_000), None);
         assert!(low(12_280, 2_000_000).is_some());

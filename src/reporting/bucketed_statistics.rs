@@ -10,11 +10,12 @@ use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::enum_words::enum_words;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
-use crate::domain::latency::Histogram;
+use crate::domain::latency::{Histogram, LatencySpan};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
 use crate::store::bucket_counts::{Period, QUARTER};
+use crate::store::summed_counts::SumDetail;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
@@ -40,6 +41,34 @@ impl BucketWidth {
         let local = at + TimeDelta::seconds(i64::from(offset));
         let past = local.timestamp_millis().rem_euclid(step.num_milliseconds());
         at - TimeDelta::milliseconds(past)
+    }
+
+    /// The starts of the buckets of a period: its own start, and those after it.
+    fn starts(self, period: &Period, zone: Tz) -> Vec<DateTime<Utc>> {
+        let mut starts = vec![period.from];
+        let mut last = period.from;
+        loop {
+            let next = self.next(last, zone);
+            if next >= period.to {
+                return starts;
+            }
+            starts.push(next);
+            last = next;
+        }
+    }
+
+    fn next(self, start: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+        match self {
+            Self::Quarter => start + QUARTER,
+            Self::Day => day_end(start.with_timezone(&zone).date_naive(), zone),
+            Self::Hour => {
+                let mut next = start + QUARTER;
+                while self.start(next, zone) == start {
+                    next += QUARTER;
+                }
+                next
+            }
+        }
     }
 
     /// Approximate number of buckets between two instants.
@@ -104,36 +133,39 @@ pub async fn compute(
     width: BucketWidth,
     zone: Tz,
 ) -> Result<BTreeMap<StatisticsGroup, GroupStatistics>, Error> {
+    let starts = width.starts(period, zone);
     let mut statistics: BTreeMap<StatisticsGroup, GroupStatistics> = BTreeMap::new();
-    let group = |cohort: crate::store::bucket_counts::Cohort| StatisticsGroup {
-        at: width.start(cohort.start, zone),
-        account: cohort.account,
-        kind: cohort.kind.map_or("", MediaKind::as_str),
+    let group = |interval: usize, account, kind: Option<MediaKind>| StatisticsGroup {
+        at: starts.get(interval).copied().unwrap_or(period.from),
+        account,
+        kind: kind.map_or("", MediaKind::as_str),
     };
-    for row in store.list_state_counts(period).await? {
-        let statistics = statistics.entry(group(row.cohort)).or_default();
-        let column = match row.origin {
+    let detail = SumDetail::KindAndClass;
+    for sum in store.sum_states(period, &starts, detail).await? {
+        let key = group(sum.interval, sum.account, sum.kind);
+        let statistics = statistics.entry(key).or_default();
+        let column = match sum.origin {
             Origin::Api => &mut statistics.states,
             Origin::Observed => &mut statistics.observed,
             Origin::DryRun => &mut statistics.dry_run,
             Origin::Orphan => continue,
         };
-        *column.entry(row.state).or_default() += row.messages;
-        if row.origin == Origin::Api && row.state == DeliveryState::Failed {
-            let class = row.class.unwrap_or(FailureClass::Unknown);
-            let code = row.code.unwrap_or_default();
-            *statistics.classes.entry(class).or_default() += row.messages;
-            *statistics.codes.entry(code).or_default() += row.messages;
+        *column.entry(sum.state).or_default() += sum.messages;
+        if sum.origin == Origin::Api && sum.state == DeliveryState::Failed {
+            let class = sum.class.unwrap_or(FailureClass::Unknown);
+            *statistics.classes.entry(class).or_default() += sum.messages;
+            *statistics.codes.entry(sum.code).or_default() += sum.messages;
         }
     }
-    for latency in store.list_latency_counts(period).await? {
-        statistics
-            .entry(group(latency.cohort))
-            .or_default()
-            .latencies
-            .entry(latency.stage)
-            .or_default()
-            .add(latency.latency, latency.messages);
+    let spans = [LatencySpan::Sent, LatencySpan::Delivered, LatencySpan::Read];
+    for sum in store.sum_latencies(period, &starts, &spans).await? {
+        let Some(stage) = sum.span.stage_since_acceptance() else {
+            continue;
+        };
+        let key = group(sum.interval, sum.account, sum.kind);
+        let statistics = statistics.entry(key).or_default();
+        let times = statistics.latencies.entry(stage).or_default();
+        times.add_all(&sum.times);
     }
     Ok(statistics)
 }

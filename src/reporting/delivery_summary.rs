@@ -23,7 +23,7 @@ use crate::reporting::costs::{CostSum, Pricer};
 use crate::store::Store;
 use crate::store::bucket_counts::Period;
 use crate::store::latency_sums::LatencySum;
-use crate::store::summed_counts::StateSum;
+use crate::store::summed_counts::{StateSum, SumDetail};
 
 /// Intervals of one summary: three years of days.
 pub const INTERVAL_LIMIT: usize = 1100;
@@ -130,47 +130,48 @@ impl SummaryFigures {
 #[derive(Clone, PartialEq, Debug)]
 pub struct PeriodSums {
     zone: Tz,
-    states: Vec<(NaiveDate, StateSum)>,
-    latencies: Vec<(NaiveDate, LatencySum)>,
+    /// The first day of each interval.
+    days: Vec<NaiveDate>,
+    states: Vec<StateSum>,
+    latencies: Vec<LatencySum>,
     costs: Vec<CostSum>,
 }
 
 impl PeriodSums {
-    /// `campaign` limits the sums to one campaign, which has no latencies.
+    /// Without `interval`, the whole period is one. `campaign` limits the sums to one campaign, which
+    /// has no latencies.
     pub async fn load(
         store: &Store,
         pricer: &mut Pricer,
         period: &Period,
-        interval: Interval,
+        interval: Option<Interval>,
         zone: Tz,
         campaign: Option<&CampaignId>,
     ) -> Result<Self, Error> {
-        let starts = interval.starts(period, zone);
+        let starts = match interval {
+            Some(interval) => interval.starts(period, zone),
+            None => vec![period.from],
+        };
+        let day = |at: &DateTime<Utc>| at.with_timezone(&zone).date_naive();
         let mut sums = Self {
             zone,
+            days: starts.iter().map(day).collect(),
             states: Vec::new(),
             latencies: Vec::new(),
             costs: pricer.sum(period, &starts, campaign).await?,
         };
-        let ends = starts.iter().skip(1).chain([&period.to]);
-        for (from, to) in starts.iter().zip(ends) {
-            let part = Period {
-                from: *from,
-                to: *to,
-                account: period.account.clone(),
-                limit: period.limit.clone(),
-            };
-            let day = sums.day(*from);
-            let states = store.sum_states(&part).await?.into_iter();
-            let asked = |sum: &StateSum| campaign.is_none() || sum.campaign.as_ref() == campaign;
-            sums.states
-                .extend(states.filter(asked).map(|sum| (day, sum)));
-            if campaign.is_none() {
-                let latencies = store.sum_latencies(&part, &TIMED).await?.into_iter();
-                sums.latencies.extend(latencies.map(|sum| (day, sum)));
-            }
+        let detail = SumDetail::KindAndCampaign;
+        let states = store.sum_states(period, &starts, detail).await?;
+        let asked = |sum: &StateSum| campaign.is_none() || sum.campaign.as_ref() == campaign;
+        sums.states.extend(states.into_iter().filter(asked));
+        if campaign.is_none() {
+            sums.latencies = store.sum_latencies(period, &starts, &TIMED).await?;
         }
         Ok(sums)
+    }
+
+    fn first_day(&self, interval: usize) -> NaiveDate {
+        self.days.get(interval).copied().unwrap_or_default()
     }
 
     fn day(&self, at: DateTime<Utc>) -> NaiveDate {
@@ -210,9 +211,10 @@ impl PeriodSums {
                 .then(|| campaign.map_or_else(String::new, CampaignId::to_string)),
         };
         let mut rows: BTreeMap<SummaryGroup, SummaryFigures> = BTreeMap::new();
-        for (on, sum) in &self.states {
+        for sum in &self.states {
+            let on = self.first_day(sum.interval);
             let row = rows
-                .entry(group(*on, &sum.account, sum.kind, sum.campaign.as_ref()))
+                .entry(group(on, &sum.account, sum.kind, sum.campaign.as_ref()))
                 .or_default();
             match sum.origin {
                 Origin::Api => row.states.add(sum.state, &sum.code, sum.messages),
@@ -233,16 +235,17 @@ impl PeriodSums {
         }
         // Latencies are not counted by campaign.
         let latencies = self.latencies.iter().filter(|_| !has(Dimension::Campaign));
-        for (on, sum) in latencies {
+        for sum in latencies {
+            let on = self.first_day(sum.interval);
             let Some(stage) = sum.span.stage_since_acceptance() else {
                 continue;
             };
-            rows.entry(group(*on, &sum.account, sum.kind, None))
+            rows.entry(group(on, &sum.account, sum.kind, None))
                 .or_default()
                 .latencies
                 .entry(stage)
                 .or_default()
-                .add(sum.latency, sum.messages);
+                .add_all(&sum.times);
         }
         rows
     }

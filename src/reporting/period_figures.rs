@@ -9,13 +9,16 @@ use chrono_tz::Tz;
 
 use crate::db;
 use crate::domain::account_event::AccountEvent;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
+use crate::domain::message::Origin;
 use crate::domain::state_totals::StateTotals;
 use crate::reporting::bucketed_statistics::day_end;
 use crate::store::Store;
+use crate::store::bucket_counts::Period;
 use crate::store::period_totals::AccountTotals;
-use crate::store::volume_counts::VolumeCount;
+use crate::store::summed_counts::{StateSum, SumDetail};
 
 /// Events of each account that are marked.
 const EVENTS_PER_ACCOUNT: usize = 8;
@@ -146,28 +149,32 @@ pub async fn compute(
     for current in totals.values() {
         figures.total.now.states.add_all(&current.states);
     }
-    for run in runs(&figures.starts, to) {
-        let counts = store
-            .count_by_step(run.from, run.from + run.step * run.bars, run.step)
-            .await?;
-        for count in counts {
-            let Some(bar) = usize::try_from(count.step).ok().map(|it| run.first + it) else {
-                continue;
-            };
-            let end = figures.starts.get(bar + 1).copied().unwrap_or(to);
-            let account = figures
-                .accounts
-                .entry(count.account.clone())
-                .or_insert_with(|| AccountFigures {
-                    now: totals.remove(&count.account).unwrap_or_default(),
-                    before: before.remove(&count.account).unwrap_or_default(),
-                    volume: vec![0; length],
-                    ..AccountFigures::default()
-                });
-            for part in [account, &mut figures.total] {
-                part.note(bar, &count, now - end);
-            }
-            *figures.bars[bar].entry(count.state).or_default() += count.messages;
+    let counted = Period {
+        from,
+        to,
+        account: None,
+        limit: AccountLimit::default(),
+    };
+    let counts = store
+        .sum_states(&counted, &figures.starts, SumDetail::Totals)
+        .await?;
+    for count in counts.into_iter().filter(|it| it.origin == Origin::Api) {
+        let bar = count.interval;
+        let end = figures.starts.get(bar + 1).copied().unwrap_or(to);
+        let account = figures
+            .accounts
+            .entry(count.account.clone())
+            .or_insert_with(|| AccountFigures {
+                now: totals.remove(&count.account).unwrap_or_default(),
+                before: before.remove(&count.account).unwrap_or_default(),
+                volume: vec![0; length],
+                ..AccountFigures::default()
+            });
+        for part in [account, &mut figures.total] {
+            part.note(&count, now - end);
+        }
+        if let Some(bar) = figures.bars.get_mut(bar) {
+            *bar.entry(count.state).or_default() += count.messages;
         }
     }
     Ok(figures)
@@ -175,7 +182,7 @@ pub async fn compute(
 
 impl AccountFigures {
     /// `age` is that of the youngest message of the bar.
-    fn note(&mut self, bar: usize, count: &VolumeCount, age: TimeDelta) {
+    fn note(&mut self, count: &StateSum, age: TimeDelta) {
         let mut counted = StateTotals::default();
         counted.add(count.state, &count.code, count.messages);
         for (part, enough) in [
@@ -186,37 +193,10 @@ impl AccountFigures {
                 part.states.add_all(&counted);
             }
         }
-        self.volume[bar] += counted.attempted();
-    }
-}
-
-/// Successive bars of the same length.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Run {
-    /// Index of the first bar.
-    first: usize,
-    from: DateTime<Utc>,
-    step: TimeDelta,
-    bars: i32,
-}
-
-/// Each run is one query. There are several only where the clock was changed.
-fn runs(starts: &[DateTime<Utc>], to: DateTime<Utc>) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    let ends = starts.iter().skip(1).chain([&to]);
-    for (first, (from, end)) in starts.iter().zip(ends).enumerate() {
-        let step = *end - *from;
-        match runs.last_mut() {
-            Some(run) if run.step == step => run.bars += 1,
-            _ => runs.push(Run {
-                first,
-                from: *from,
-                step,
-                bars: 1,
-            }),
+        if let Some(volume) = self.volume.get_mut(count.interval) {
+            *volume += counted.attempted();
         }
     }
-    runs
 }
 
 #[cfg(test)]
@@ -244,12 +224,13 @@ mod tests {
             .collect();
         let clock = ["00:00", "06:00", "12:00", "18:00"];
         assert!(times.chunks(4).all(|day| day == clock), "{times:?}");
-        let runs = runs(&quarters, to);
-        let lengths: Vec<(i64, i32)> = runs
+        let ends = quarters.iter().skip(1).chain([&to]);
+        let lengths: Vec<i64> = quarters
             .iter()
-            .map(|run| (run.step.num_hours(), run.bars))
+            .zip(ends)
+            .map(|(start, end)| (*end - *start).num_hours())
             .collect();
-        assert_eq!(lengths, [(6, 4), (7, 1), (6, 7)]);
+        assert_eq!(lengths, [6, 6, 6, 6, 7, 6, 6, 6, 6, 6, 6, 6]);
     }
 
     #[test]
@@ -257,7 +238,5 @@ mod tests {
         let from = at("2026-11-20T18:15:00Z");
         let starts = BarWidth::SixHours.starts(from, at("2026-11-21T01:00:00Z"), Tz::UTC);
         assert_eq!(starts, [from, at("2026-11-21T00:00:00Z")]);
-        let runs = runs(&starts, at("2026-11-21T01:00:00Z"));
-        assert_eq!(runs.len(), 2);
     }
 }

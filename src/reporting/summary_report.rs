@@ -48,8 +48,9 @@ pub async fn compute(
     let before = previous_period(&so_far, zone);
     let mut pricer = costs.pricer().await;
     let store = &costs.store;
-    let sums = PeriodSums::load(store, &mut pricer, &so_far, interval, zone, campaign).await?;
-    let previous = PeriodSums::load(store, &mut pricer, &before, interval, zone, campaign).await?;
+    let sums =
+        PeriodSums::load(store, &mut pricer, &so_far, Some(interval), zone, campaign).await?;
+    let previous = PeriodSums::load(store, &mut pricer, &before, None, zone, campaign).await?;
     Ok(SummaryReport {
         as_of: now,
         interval,

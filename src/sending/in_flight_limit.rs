@@ -11,9 +11,10 @@ use crate::domain::provider_account::Account;
 
 /// Concurrent submissions before the first acceptance, so that a broken account costs few messages.
 const SLOW_START: usize = 4;
-/// How far ahead messages are claimed for their slots. Where it cannot be proved that their calls had
-/// not begun, those claimed by a process that dies become uncertain.
-const LONGEST_LOOKAHEAD: TimeDelta = TimeDelta::milliseconds(100);
+/// How far ahead messages are claimed for their slots: longer than a transaction takes while the disk
+/// is busy, because a slot that passes meanwhile is lost. Where it cannot be proved that their calls
+/// had not begun, those claimed by a process that dies become uncertain.
+const LONGEST_LOOKAHEAD: TimeDelta = TimeDelta::milliseconds(500);
 
 /// How far ahead slots are reserved: so that waiting for them leaves half of the submissions at a
 /// time to the provider.

@@ -6,8 +6,8 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Order, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, Select,
 };
 use uuid::Uuid;
 
@@ -18,12 +18,13 @@ use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::bucket_counts::Period;
+use crate::store::bucket_counts::{Period, interval_of};
 use crate::store::entities::charge_count_row::{Column, Entity, Model};
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row;
 use crate::store::ledger::charge_counts;
 use crate::store::ledger::message_counts::BUCKET;
+use crate::store::period_parts;
 
 /// Messages read at a time.
 const PAGE: u64 = 1000;
@@ -58,46 +59,42 @@ pub struct ChargedMessage {
 }
 
 impl Store {
-    /// Sums the deliveries of the messages that count in a period, to the quarter hour.
+    /// Sums the deliveries of each interval, to the quarter hour. Intervals begin at `starts`, which
+    /// are sorted.
     pub async fn sum_charges(
         &self,
         period: &Period,
+        starts: &[DateTime<Utc>],
         campaign: Option<&CampaignId>,
-    ) -> Result<Vec<ChargeCount>, Error> {
-        let columns = [
-            Column::Account,
-            Column::Kind,
-            Column::Campaign,
-            Column::Sender,
-            Column::Country,
-            Column::Category,
-            Column::PricingType,
-            Column::Free,
-            Column::Price,
-            Column::Currency,
-        ];
-        let sum = Expr::col(Column::Deliveries).sum().cast_as("bigint");
-        let query = Entity::find()
-            .select_only()
-            // The sums have no quarter hour.
-            .column_as(Expr::value(0_i64).cast_as("bigint"), "bucket")
-            .columns(columns)
-            .column_as(sum, "deliveries")
-            .filter(period.includes(Column::Bucket, Column::Account))
-            .apply_if(campaign, |query, campaign| {
-                // The condition of the partial index.
-                query
-                    .filter(Column::Campaign.eq(campaign.as_str()))
-                    .filter(Expr::cust("campaign <> ''"))
-            });
-        let rows: Vec<Model> = columns
-            .into_iter()
-            .fold(query, Select::group_by)
-            .into_model()
-            .all(self.pools().reader())
-            .await?;
-        let counted = rows.into_iter().filter(|row| row.deliveries != 0);
-        Ok(counted.map(charge_count).collect())
+    ) -> Result<Vec<(usize, ChargeCount)>, Error> {
+        let reader = self.pools().reader();
+        let backend = reader.get_database_backend();
+        let mut parts = period_parts::query(backend, period, starts);
+        let names = "account, kind, campaign, sender, country, category, pricing_type, free, price, currency";
+        let columns = format!("{names}, deliveries");
+        let rows = match campaign {
+            None => period_parts::sums_and_quarters("charge_sums", "charge_counts", &columns),
+            Some(campaign) => {
+                let place = parts.bind(campaign.into());
+                // The condition of the partial index, which has quarter hours only.
+                format!(
+                    "SELECT part, {columns} FROM parts CROSS JOIN charge_counts \
+                     WHERE campaign = {place} AND campaign <> '' AND bucket >= since AND bucket < ending"
+                )
+            }
+        };
+        let sql = format!(
+            "SELECT part, CAST(0 AS bigint) AS bucket, {names}, CAST(SUM(deliveries) AS bigint) AS deliveries \
+             FROM ({rows}) AS counted WHERE {} GROUP BY part, {names} HAVING SUM(deliveries) <> 0 ORDER BY part, {names}",
+            parts.accounts,
+        );
+        let rows = parts.run(reader, &sql).await?;
+        rows.iter()
+            .map(|row| {
+                let count = charge_count(Model::from_query_result(row, "")?);
+                Ok((interval_of(row)?, count))
+            })
+            .collect()
     }
 
     /// The senders of an account with deliveries that need a rate.

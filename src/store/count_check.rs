@@ -1,6 +1,5 @@
 //! Compares the counts of messages with a recount, for `verify`.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use sea_orm::sea_query::{Expr, SimpleExpr};
@@ -9,10 +8,13 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::store::entities::{
-    charge_count_row, latency_count_row, latency_day_row, message_count_row, message_row,
+    charge_count_row, latency_count_row, latency_sum_row, message_count_row, message_row,
+    message_sum_row,
 };
 use crate::store::ledger::charge_counts;
-use crate::store::ledger::message_counts::{DAY, Differences, bucket_of, day_of};
+use crate::store::ledger::cohort_key::CohortKey;
+use crate::store::ledger::count_sums::{DAY, HOUR, Sums, start_of};
+use crate::store::ledger::message_counts::{Differences, bucket_of};
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
 use crate::store::{callback_books, store_settings};
 
@@ -31,10 +33,10 @@ impl VerifySnapshot {
         let Some(first) = self.next_bucket(bucket).await? else {
             return Ok(None);
         };
-        let next = day_of(first) + DAY;
+        let next = start_of(first, DAY) + DAY;
         let mut differences = Differences::default();
         self.recount(first, next, &mut differences).await?;
-        self.subtract_stored(first, next, &mut differences).await?;
+        self.add_stored(-1, first..next, &mut differences).await?;
         let purged_before = store_settings::counts_purged_before(&self.transaction).await?;
         // A purge removes messages and leaves their counts.
         let is_wrong = |bucket: i64, difference: i64| {
@@ -67,7 +69,7 @@ impl VerifySnapshot {
                 ));
             }
         }
-        found.extend(self.check_latency_day(day_of(first)).await?);
+        found.extend(self.check_sums(start_of(first, DAY)).await?);
         Ok(Some((
             next,
             u64::try_from(checked).unwrap_or_default(),
@@ -75,36 +77,71 @@ impl VerifySnapshot {
         )))
     }
 
-    /// Compares the sums of a day with its quarter hours.
-    async fn check_latency_day(&self, day: i64) -> Result<Vec<String>, Error> {
-        let summed = latency_day_row::Entity::find()
-            .filter(latency_day_row::Column::Day.eq(day))
-            .all(&self.transaction)
-            .await?;
-        let quarters = latency_count_row::Entity::find()
-            .filter(latency_count_row::Column::Bucket.gte(day))
-            .filter(latency_count_row::Column::Bucket.lt(day + DAY))
-            .all(&self.transaction)
-            .await?;
-        let mut differences: BTreeMap<_, i64> = BTreeMap::new();
-        for row in quarters {
-            let key = (row.account, row.kind, row.stage, row.latency);
-            *differences.entry(key).or_default() += row.messages;
+    /// Compares the sums of a day and of its hours with its quarter hours.
+    async fn check_sums(&self, day: i64) -> Result<Vec<String>, Error> {
+        let mut counts = Differences::default();
+        self.add_stored(1, day..day + DAY, &mut counts).await?;
+        let summed = Sums::of(&counts);
+        let mut stored = Sums::stored(&self.transaction, day).await?;
+        let named = |width: i64, (start, account, kind): &CohortKey| {
+            let unit = match width {
+                DAY => "day",
+                HOUR => "hour",
+                _ => "histogram of the quarter hour",
+            };
+            format!("{unit} {start} (ms), account {account}, kind `{kind}`")
+        };
+        let mut found = Vec::new();
+        let mut states = summed.states;
+        for (key, messages) in stored.states {
+            *states.entry(key).or_default() -= messages;
         }
-        for row in summed {
-            let key = (row.account, row.kind, row.stage, row.latency);
-            *differences.entry(key).or_default() -= row.messages;
+        for ((width, cohort, (origin, state, code, _, campaign)), difference) in &states {
+            if *difference != 0 {
+                let subject = named(*width, cohort);
+                found.push(format!(
+                    "{subject}, {origin}, {state}, code `{code}`, campaign `{campaign}`: its quarter hours differ by {difference:+}"
+                ));
+            }
         }
-        differences.retain(|_, difference| *difference != 0);
-        let found = differences.into_iter();
-        Ok(found
-            .map(|((account, kind, stage, latency), difference)| {
-                format!(
-                    "day {day} (ms), account {account}, kind `{kind}`, time to {}, step {latency}: its quarter hours differ by {difference:+}",
-                    stage.as_str()
-                )
-            })
-            .collect())
+        let mut charges = summed.charges;
+        for (key, deliveries) in stored.charges {
+            *charges.entry(key).or_default() -= deliveries;
+        }
+        for ((width, (cohort, campaign, charge)), difference) in &charges {
+            if *difference != 0 {
+                let subject = named(*width, cohort);
+                found.push(format!(
+                    "{subject}, campaign `{campaign}`, country `{}`, category `{}`, price `{}`: deliveries of its quarter hours differ by {difference:+}",
+                    charge.country, charge.category, charge.price
+                ));
+            }
+        }
+        for (key, times) in summed.latencies {
+            let stored = stored.latencies.remove(&key).unwrap_or_default();
+            if times != stored {
+                let (width, cohort, span) = &key;
+                let difference = times.count() - stored.count();
+                found.push(format!(
+                    "{}, time to {}: its quarter hours differ by {difference:+} messages or in their times",
+                    named(*width, cohort),
+                    span.as_str()
+                ));
+            }
+        }
+        let unfounded = stored
+            .latencies
+            .iter()
+            .filter(|(_, times)| !times.is_empty());
+        for ((width, cohort, span), times) in unfounded {
+            found.push(format!(
+                "{}, time to {}: its quarter hours differ by {:+}",
+                named(*width, cohort),
+                span.as_str(),
+                -times.count()
+            ));
+        }
+        Ok(found)
     }
 
     /// The first quarter hour at or after `bucket` with messages or counts.
@@ -133,16 +170,26 @@ impl VerifySnapshot {
             .into_tuple()
             .one(&self.transaction)
             .await?;
-        let summed: Option<i64> = latency_day_row::Entity::find()
+        let summed: Option<i64> = message_sum_row::Entity::find()
             .select_only()
-            .column(latency_day_row::Column::Day)
-            .filter(latency_day_row::Column::Day.gte(bucket))
-            .order_by_asc(latency_day_row::Column::Day)
+            .column(message_sum_row::Column::Start)
+            .filter(message_sum_row::Column::Width.eq(DAY))
+            .filter(message_sum_row::Column::Start.gte(bucket))
+            .order_by_asc(message_sum_row::Column::Start)
+            .into_tuple()
+            .one(&self.transaction)
+            .await?;
+        let timed: Option<i64> = latency_sum_row::Entity::find()
+            .select_only()
+            .column(latency_sum_row::Column::Start)
+            .filter(latency_sum_row::Column::Width.eq(DAY))
+            .filter(latency_sum_row::Column::Start.gte(bucket))
+            .order_by_asc(latency_sum_row::Column::Start)
             .into_tuple()
             .one(&self.transaction)
             .await?;
         let messages = [created, attempted].into_iter().flatten().map(bucket_of);
-        let stored = [counted, summed].into_iter().flatten();
+        let stored = [counted, summed, timed].into_iter().flatten();
         Ok(stored.chain(messages).min())
     }
 
@@ -193,10 +240,14 @@ impl VerifySnapshot {
         }
     }
 
-    async fn subtract_stored(
+    /// Adds the stored counts of a period; subtracts them with the step -1.
+    async fn add_stored(
         &self,
-        first: i64,
-        next: i64,
+        step: i64,
+        Range {
+            start: first,
+            end: next,
+        }: Range<i64>,
         differences: &mut Differences,
     ) -> Result<(), Error> {
         let counts = message_count_row::Entity::find()
@@ -207,7 +258,7 @@ impl VerifySnapshot {
         for row in counts {
             let cohort = (row.bucket, row.account, row.kind);
             let key = (row.origin, row.state, row.code, row.class, row.campaign);
-            *differences.states.entry((cohort, key)).or_default() -= row.messages;
+            *differences.states.entry((cohort, key)).or_default() += step * row.messages;
         }
         let latencies = latency_count_row::Entity::find()
             .filter(latency_count_row::Column::Bucket.gte(first))
@@ -216,7 +267,7 @@ impl VerifySnapshot {
             .await?;
         for row in latencies {
             let key = ((row.bucket, row.account, row.kind), row.stage, row.latency);
-            *differences.latencies.entry(key).or_default() -= row.messages;
+            *differences.latencies.entry(key).or_default() += step * row.messages;
         }
         let charges = charge_count_row::Entity::find()
             .filter(charge_count_row::Column::Bucket.gte(first))
@@ -226,7 +277,7 @@ impl VerifySnapshot {
         for row in charges {
             let deliveries = row.deliveries;
             let key = charge_counts::key(row);
-            *differences.charges.0.entry(key).or_default() -= deliveries;
+            *differences.charges.0.entry(key).or_default() += step * deliveries;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Stores validated messages with their idempotency keys.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use crate::db::connect_options::MAIN_BUSY_TIMEOUT;
 use crate::db::{Error, instant, statements};
 use crate::domain::audit_action::Action;
-use crate::domain::campaign::CampaignState;
+use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
+use crate::domain::campaign_slots::CampaignSlots;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MessageDraft, Origin};
@@ -146,6 +147,52 @@ impl Store {
     }
 }
 
+/// The campaigns of new messages.
+#[derive(Debug, Default)]
+struct Campaigns(BTreeMap<CampaignId, (Campaign, Option<CampaignSlots>)>);
+
+impl Campaigns {
+    /// That of a message, which creates it or lets it run again.
+    async fn find(
+        &mut self,
+        ledger: &mut Ledger,
+        draft: &MessageDraft,
+    ) -> Result<Option<CampaignState>, Error> {
+        let Some(id) = &draft.campaign else {
+            return Ok(None);
+        };
+        if !self.0.contains_key(id) {
+            let campaign = ledger.campaign_of_message(id, draft).await?;
+            let slots = match campaign.rate {
+                Some(rate) => {
+                    let unsent = ledger.count_unsent(id).await?;
+                    let now = ledger.now();
+                    Some(CampaignSlots::new(&campaign, rate, unsent, now))
+                }
+                None => None,
+            };
+            self.0.insert(id.clone(), (campaign, slots));
+        }
+        Ok(self.0.get(id).map(|(campaign, _)| campaign.state))
+    }
+
+    /// When the campaign's rate allows its next message.
+    fn next_due_at(&mut self, id: Option<&CampaignId>, now: DateTime<Utc>) -> DateTime<Utc> {
+        let slots = id.and_then(|id| self.0.get_mut(id)?.1.as_mut());
+        slots.map_or(now, CampaignSlots::take_next)
+    }
+
+    async fn store(self, ledger: &mut Ledger) -> Result<(), Error> {
+        for (mut campaign, slots) in self.0.into_values() {
+            if let Some(slots) = slots {
+                slots.store_in(&mut campaign);
+                ledger.update_campaign(&campaign).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Keys as stored, or of messages that are about to be.
 type KnownKeys = HashMap<(AccountId, String), idempotency_key_row::Model>;
 
@@ -161,6 +208,7 @@ async fn store_all(
     ledger.load(&repeated).await?;
     let mut keys = Vec::new();
     let mut warnings = Vec::new();
+    let mut campaigns = Campaigns::default();
     let mut results = Vec::with_capacity(acceptances.len());
     for (acceptance, now) in acceptances {
         let key = acceptance.key.map(|key| key_row(acceptance, key, *now));
@@ -177,10 +225,7 @@ async fn store_all(
             results.push(Ok(again));
             continue;
         }
-        let campaign = match &acceptance.draft.campaign {
-            Some(id) => Some(ledger.create_campaign(id, acceptance.draft).await?),
-            None => None,
-        };
+        let campaign = campaigns.find(ledger, acceptance.draft).await?;
         if campaign == Some(CampaignState::Cancelled) && acceptance.draft.resend_of.is_none() {
             results.push(Ok(Accepted::CampaignCancelled));
             continue;
@@ -196,13 +241,15 @@ async fn store_all(
             known.insert((row.account.clone(), row.name.clone()), row.clone());
             keys.push(row);
         }
-        ledger.insert(message_row(acceptance, *now, campaign));
+        let due_at = campaigns.next_due_at(acceptance.draft.campaign.as_ref(), *now);
+        ledger.insert(message_row(acceptance, *now, due_at, campaign));
         warnings.extend(first_warnings::row(acceptance.id, acceptance.warnings));
         if let Some(action) = acceptance.action {
             ledger.record_action(action).await?;
         }
         results.push(Ok(Accepted::New(acceptance.id)));
     }
+    campaigns.store(ledger).await?;
     let keys: Vec<&idempotency_key_row::Model> = keys.iter().collect();
     statements::insert::<idempotency_key_row::Entity>(ledger.transaction(), &keys, "").await?;
     let warnings: Vec<&message_warning_row::Model> = warnings.iter().collect();
@@ -271,6 +318,7 @@ fn find_resend(
 fn message_row(
     acceptance: &Acceptance<'_>,
     now: DateTime<Utc>,
+    due_at: DateTime<Utc>,
     campaign: Option<CampaignState>,
 ) -> message_row::Model {
     let draft = acceptance.draft;
@@ -278,10 +326,11 @@ fn message_row(
         id: acceptance.id,
         created_at: now,
         queue: QueueState::Queued,
-        send_before: Some(now + acceptance.send_before),
+        send_before: Some(due_at + acceptance.send_before),
         silence_limit: acceptance.silence_limit,
     };
     let mut row = new.queued(draft);
+    row.next_attempt_at = row.next_attempt_at.map(|_| instant::to_millis(due_at));
     if campaign == Some(CampaignState::Paused) && draft.origin != Origin::DryRun {
         row.hold = Some(PAUSED_HOLD.to_owned());
         row.next_attempt_at = None;

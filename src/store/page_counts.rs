@@ -3,24 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
 };
 
 use crate::db::{Error, instant};
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::store::Store;
+use crate::store::bucket_counts::Period;
 use crate::store::dismissals::{callback_is_dismissed, message_is_dismissed};
 use crate::store::entities::{
-    account_row, callback_outcome_row, message_count_row, message_row, quarantined_part_row,
-    send_flow_row,
+    account_row, callback_outcome_row, message_row, quarantined_part_row, send_flow_row,
 };
 use crate::store::messages::list_query::in_conflict;
+use crate::store::summed_counts::SumDetail;
 
 pub type CountsByState = BTreeMap<DeliveryState, i64>;
 
@@ -69,31 +69,19 @@ impl Store {
         since: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Counts, Error> {
-        let rows: Vec<(AccountId, Origin, DeliveryState, String, i64)> =
-            message_count_row::Entity::find()
-                .select_only()
-                .column(message_count_row::Column::Account)
-                .column(message_count_row::Column::Origin)
-                .column(message_count_row::Column::State)
-                .column(message_count_row::Column::Code)
-                .column_as(
-                    Expr::col(message_count_row::Column::Messages)
-                        .sum()
-                        .cast_as("bigint"),
-                    "messages",
-                )
-                .filter(message_count_row::Column::Bucket.gte(instant::to_millis(since)))
-                .filter(message_count_row::Column::Bucket.lt(instant::to_millis(until)))
-                .group_by(message_count_row::Column::Account)
-                .group_by(message_count_row::Column::Origin)
-                .group_by(message_count_row::Column::State)
-                .group_by(message_count_row::Column::Code)
-                .order_by_asc(message_count_row::Column::Account)
-                .into_tuple()
-                .all(self.pools().reader())
-                .await?;
+        let period = Period {
+            from: since,
+            to: until,
+            account: None,
+            limit: AccountLimit::default(),
+        };
         let mut counts = Counts::default();
-        for (account, origin, state, code, number) in rows {
+        for sum in self
+            .sum_states(&period, &[since], SumDetail::Totals)
+            .await?
+        {
+            let (account, origin, state, number) =
+                (sum.account, sum.origin, sum.state, sum.messages);
             let column = match origin {
                 Origin::Api => &mut counts.sent,
                 Origin::Observed => &mut counts.observed,
@@ -106,7 +94,7 @@ impl Store {
                 .entry(state)
                 .or_default() += number;
             if state == DeliveryState::Failed && origin == Origin::Api {
-                *counts.failures.entry((account, code)).or_default() += number;
+                *counts.failures.entry((account, sum.code)).or_default() += number;
             }
         }
         Ok(counts)

@@ -17,6 +17,7 @@ use crate::domain::state_totals::StateTotals;
 use crate::store::Store;
 use crate::store::bucket_counts::Period;
 use crate::store::entities::{message_count_row, message_row};
+use crate::store::summed_counts::SumDetail;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AccountTotals {
@@ -34,42 +35,27 @@ impl Store {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> Result<BTreeMap<AccountId, AccountTotals>, Error> {
-        use message_count_row::Column as Count;
         let period = Period {
             from,
             to,
             account: None,
             limit: AccountLimit::default(),
         };
-        let (from, to) = (instant::to_millis(from), instant::to_millis(to));
-        let rows: Vec<(AccountId, DeliveryState, String, i64)> = message_count_row::Entity::find()
-            .select_only()
-            .column(Count::Account)
-            .column(Count::State)
-            .column(Count::Code)
-            .column_as(sum(Count::Messages), "messages")
-            .filter(Count::Bucket.gte(from))
-            .filter(Count::Bucket.lt(to))
-            .filter(Count::Origin.eq(Origin::Api))
-            .group_by(Count::Account)
-            .group_by(Count::State)
-            .group_by(Count::Code)
-            .into_tuple()
-            .all(self.pools().reader())
-            .await?;
         let mut totals: BTreeMap<AccountId, AccountTotals> = BTreeMap::new();
-        for (account, state, code, messages) in rows {
-            let of_account = totals.entry(account).or_default();
-            of_account.states.add(state, &code, messages);
+        for sum in self.sum_states(&period, &[from], SumDetail::Totals).await? {
+            if sum.origin == Origin::Api {
+                let of_account = totals.entry(sum.account).or_default();
+                of_account.states.add(sum.state, &sum.code, sum.messages);
+            }
         }
         let spans = [LatencySpan::Delivered, LatencySpan::SubmittedToDelivered];
-        for sum in self.sum_latencies(&period, &spans).await? {
+        for sum in self.sum_latencies(&period, &[from], &spans).await? {
             let totals = totals.entry(sum.account).or_default();
             let times = match sum.span {
                 LatencySpan::SubmittedToDelivered => &mut totals.delivery_time,
                 _ => &mut totals.time_to_delivered,
             };
-            times.add(sum.latency, sum.messages);
+            times.add_all(&sum.times);
         }
         Ok(totals)
     }

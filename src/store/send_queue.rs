@@ -176,13 +176,14 @@ impl Store {
         holder: Uuid,
         limit: u64,
     ) -> Result<Vec<MessageId>, Error> {
-        let claimed = Entity::find()
-            .filter(Column::Queue.eq(QueueState::Sending))
-            .filter(Column::LeaseUntil.is_not_null())
-            .filter(Column::LeaseHolder.ne(holder))
-            .order_by_asc(Column::LeaseUntil)
-            .limit(limit);
-        list_ids(self.pools().reader(), claimed).await
+        let of_others = claimed().filter(Column::LeaseHolder.ne(holder));
+        list_ids(self.pools().reader(), of_others.limit(limit)).await
+    }
+
+    /// Messages claimed by this holder, however long its claim lasts.
+    pub async fn list_claimed_by(&self, holder: Uuid, limit: u64) -> Result<Vec<MessageId>, Error> {
+        let of_holder = claimed().filter(Column::LeaseHolder.eq(holder));
+        list_ids(self.pools().reader(), of_holder.limit(limit)).await
     }
 }
 
@@ -214,6 +215,13 @@ fn expired(now: DateTime<Utc>) -> Select<Entity> {
         .filter(Column::NextAttemptAt.is_not_null())
         .filter(Column::SendBefore.lt(instant::to_millis(now)))
         .order_by_asc(Column::SendBefore)
+}
+
+fn claimed() -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Queue.eq(QueueState::Sending))
+        .filter(Column::LeaseUntil.is_not_null())
+        .order_by_asc(Column::LeaseUntil)
 }
 
 fn abandoned(now: DateTime<Utc>) -> Select<Entity> {

@@ -1,20 +1,24 @@
-//! Stored counts of messages by state, summed by the database over a period.
+//! Stored counts of messages by state, summed over the intervals of a period.
 
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select};
+use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
 
 use crate::db::Error;
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::bucket_counts::Period;
+use crate::store::bucket_counts::{Period, interval_of};
 use crate::store::entities::column_types::OrEmpty;
-use crate::store::entities::message_count_row;
+use crate::store::period_parts;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StateSum {
+    /// Index of the interval.
+    pub interval: usize,
     pub account: AccountId,
     /// Unknown for some observed messages.
     pub kind: Option<MediaKind>,
@@ -23,55 +27,70 @@ pub struct StateSum {
     pub state: DeliveryState,
     /// Of a failure; empty without one.
     pub code: String,
+    pub class: Option<FailureClass>,
     pub messages: i64,
 }
 
-type StateTuple = (
-    AccountId,
-    OrEmpty<MediaKind>,
-    OrEmpty<CampaignId>,
-    Origin,
-    DeliveryState,
-    String,
-    i64,
-);
+/// What the sums tell apart besides intervals, accounts, origins, states and codes. The rest is absent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SumDetail {
+    Totals,
+    KindAndClass,
+    KindAndCampaign,
+}
+
+impl SumDetail {
+    /// SQL of kind, class and campaign.
+    fn columns(self) -> [&'static str; 3] {
+        match self {
+            Self::Totals => ["''", "''", "''"],
+            Self::KindAndClass => ["kind", "class", "''"],
+            Self::KindAndCampaign => ["kind", "''", "campaign"],
+        }
+    }
+}
 
 impl Store {
-    /// The messages of a period by state and failure code, to the quarter hour.
-    pub async fn sum_states(&self, period: &Period) -> Result<Vec<StateSum>, Error> {
-        use message_count_row::Column;
-        let columns = [
-            Column::Account,
-            Column::Kind,
-            Column::Campaign,
-            Column::Origin,
-            Column::State,
-            Column::Code,
-        ];
-        let query = message_count_row::Entity::find()
-            .select_only()
-            .columns(columns)
-            .column_as(Column::Messages.sum().cast_as("bigint"), "messages")
-            .filter(period.includes(Column::Bucket, Column::Account));
-        let rows: Vec<StateTuple> = columns
-            .into_iter()
-            .fold(query, Select::group_by)
-            .into_tuple()
-            .all(self.pools().reader())
-            .await?;
-        let counted = rows.into_iter().filter(|row| row.6 != 0);
-        Ok(counted
-            .map(
-                |(account, kind, campaign, origin, state, code, messages)| StateSum {
-                    account,
+    /// The messages of each interval, to the quarter hour. Intervals begin at `starts`, which are
+    /// sorted.
+    pub async fn sum_states(
+        &self,
+        period: &Period,
+        starts: &[DateTime<Utc>],
+        detail: SumDetail,
+    ) -> Result<Vec<StateSum>, Error> {
+        let reader = self.pools().reader();
+        let backend = reader.get_database_backend();
+        let parts = period_parts::query(backend, period, starts);
+        let [kind, class, campaign] = detail.columns();
+        let columns = format!(
+            "account, {kind} AS kind, origin, state, code, {class} AS class, {campaign} AS campaign, messages"
+        );
+        let rows = period_parts::sums_and_quarters("message_sums", "message_counts", &columns);
+        let names = "part, account, kind, origin, state, code, class, campaign";
+        let sql = format!(
+            "SELECT {names}, CAST(SUM(messages) AS bigint) AS messages FROM ({rows}) AS counted \
+             WHERE {} GROUP BY {names} HAVING SUM(messages) <> 0 ORDER BY {names}",
+            parts.accounts,
+        );
+        let rows = parts.run(reader, &sql).await?;
+        rows.iter()
+            .map(|row| {
+                let kind: OrEmpty<MediaKind> = row.try_get("", "kind")?;
+                let class: OrEmpty<FailureClass> = row.try_get("", "class")?;
+                let campaign: OrEmpty<CampaignId> = row.try_get("", "campaign")?;
+                Ok(StateSum {
+                    interval: interval_of(row)?,
+                    account: row.try_get("", "account")?,
                     kind: kind.0,
                     campaign: campaign.0,
-                    origin,
-                    state,
-                    code,
-                    messages,
-                },
-            )
-            .collect())
+                    origin: row.try_get("", "origin")?,
+                    state: row.try_get("", "state")?,
+                    code: row.try_get("", "code")?,
+                    class: class.0,
+                    messages: row.try_get("", "messages")?,
+                })
+            })
+            .collect()
     }
 }

@@ -147,7 +147,7 @@ async fn count_list(app: &App, href: &str, zone: &str) -> u64 {
 /// The address of the export on the page of a list, as a query of the API.
 async fn api_query(app: &App, href: &str, zone: &str) -> String {
     let list = page(app, href, zone).await;
-    let links = select(&list, "a[href^='/api/v1/reports/messages.csv']");
+    let links = select(&list, "a[href^='/api/v1/reports/messages.ndjson']");
     let href = links[0].attr("href").unwrap();
     href.split_once('?')
         .map_or("", |(_, query)| query)

@@ -297,6 +297,12 @@ async fn calls_without_parameters_refuse_any_by_name() {
             "{}: {problem}",
             operation.name()
         );
+        let described = &operation.described["responses"]["422"]["description"];
+        assert!(
+            described.to_string().contains("`invalid_request`"),
+            "{}: {described}",
+            operation.name()
+        );
     }
     app.finish().await;
 }

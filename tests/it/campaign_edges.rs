@@ -183,6 +183,93 @@ async fn what_a_campaign_resends_keeps_its_rate_after_a_pause() {
     app.finish().await;
 }
 
+/// A campaign at one message a second, of which the first five of `recipients` were refused.
+async fn running_at_one_a_second(app: &App, name: &str, recipients: usize) -> String {
+    let mut body = draft(name);
+    body["rate"] = json!(1.0);
+    let id = create(app, &body).await;
+    upload(app, &id, "text/csv", csv(0..recipients)).await;
+    refuse_next(app, 5);
+    act(app, &id, "start").await;
+    for second in 1..=5 {
+        app.run_jobs_until_idle().await;
+        assert_eq!(called(app).len(), second);
+        app.advance(TimeDelta::seconds(1));
+    }
+    id
+}
+
+/// One message a second until the campaign has ended, `all` together.
+async fn runs_at_one_a_second(app: &App, id: &str, all: usize) {
+    let before = called(app).len();
+    for second in 1..=all - before {
+        app.run_jobs_until_idle().await;
+        assert_eq!(called(app).len(), before + second, "in second {second}");
+        app.advance(TimeDelta::seconds(1));
+    }
+    app.run_jobs_until_idle().await;
+    assert_eq!(show(app, id).await["state"], "done");
+    assert_eq!(called(app).len(), all);
+}
+
+#[actix_web::test]
+async fn a_resend_and_the_running_campaign_share_the_rate_of_the_campaign() {
+    let app = start_app().await;
+    let id = running_at_one_a_second(&app, "shared", 40).await;
+    let path = format!("/api/v1/campaigns/{id}/resend");
+    let (_, resent) = app.post_json(&path, &json!({ "state": "failed" })).await;
+    assert_eq!(resent["count"], 5, "{resent}");
+    runs_at_one_a_second(&app, &id, 45).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn messages_that_are_resent_one_by_one_share_the_rate_of_their_campaign() {
+    let app = start_app().await;
+    let id = running_at_one_a_second(&app, "singly", 15).await;
+    let failed = app
+        .found(&format!("/api/v1/messages?campaign={id}&state=failed"))
+        .await;
+    for message in failed["data"].as_array().unwrap() {
+        let message = message["id"].as_str().unwrap();
+        let (status, resent) = app
+            .post(&format!("/api/v1/messages/{message}/resend"))
+            .await;
+        assert_eq!(status, 200, "{resent}");
+    }
+    runs_at_one_a_second(&app, &id, 20).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn what_a_resume_releases_and_the_next_recipients_share_the_rate_of_the_campaign() {
+    let app = start_app().await;
+    let id = running_at_one_a_second(&app, "released", 25).await;
+    let path = format!("/api/v1/campaigns/{id}/resend");
+    let (_, resent) = app.post_json(&path, &json!({ "state": "failed" })).await;
+    assert_eq!(resent["count"], 5, "{resent}");
+    act(&app, &id, "pause").await;
+    app.advance(TimeDelta::seconds(3));
+    app.run_jobs_until_idle().await;
+    assert_eq!(called(&app).len(), 5);
+    act(&app, &id, "resume").await;
+    runs_at_one_a_second(&app, &id, 30).await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn slots_of_cancelled_messages_are_free_again() {
+    let app = start_app().await;
+    let id = running_at_one_a_second(&app, "freed", 8).await;
+    let path = format!("/api/v1/campaigns/{id}/resend");
+    app.post_json(&path, &json!({ "state": "failed" })).await;
+    let queued = json!({ "filter": { "campaign": id, "state": "queued" } });
+    let (_, cancelled) = app.post_json("/api/v1/messages/cancel", &queued).await;
+    assert_eq!(cancelled["count"], 5, "{cancelled}");
+    runs_at_one_a_second(&app, &id, 8).await;
+    app.finish().await;
+}
+
 #[actix_web::test]
 async fn an_account_that_refuses_closed_windows_refuses_them_in_campaigns_and_resends() {
     let app = start_app_with(|_, accounts| accounts[0].window = WindowPolicy::Refuse).await;

@@ -27,7 +27,7 @@ use crate::harness::app::{
 use crate::harness::fleet::Fleet;
 use crate::harness::people::decision;
 
-const NUMBER: &str = "447700900123";
+pub(crate) const NUMBER: &str = "447700900123";
 const USER_ID: &str = "GB.13491208655302741918";
 const OTHER: &str = "+447700900456";
 
@@ -69,7 +69,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Names each file with each text that it holds.
-fn list_traces(folder: &Path) -> Vec<String> {
+pub(crate) fn list_traces(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for file in files(folder) {
         let bytes = fs::read(&file).unwrap();

@@ -18,7 +18,7 @@ fn sample(name: &str) -> Vec<u8> {
     fs::read(folder.join(name)).unwrap()
 }
 
-async fn app(preflight: Preflight) -> App {
+pub(crate) async fn app(preflight: Preflight) -> App {
     start_app_with(|_, accounts| {
         for account in accounts {
             account.preflight = preflight;

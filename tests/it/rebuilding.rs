@@ -293,8 +293,16 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
             "time to delivered",
         ),
         (
-            "UPDATE latency_days SET messages = messages + 5".to_owned(),
-            "its quarter hours differ by",
+            "UPDATE latency_sums SET histogram = histogram || '7:5 ' WHERE width = 86400000".to_owned(),
+            "time to delivered: its quarter hours differ by -5",
+        ),
+        (
+            "UPDATE message_sums SET messages = messages + 5 WHERE width = 3600000".to_owned(),
+            "its quarter hours differ by -5",
+        ),
+        (
+            "UPDATE charge_sums SET deliveries = deliveries + 5 WHERE width = 86400000".to_owned(),
+            "deliveries of its quarter hours differ by -5",
         ),
         (
             format!(
@@ -343,6 +351,9 @@ async fn rebuild_repairs_damaged_states_receipts_and_counts() {
         "DELETE FROM receipts WHERE source_kind = 'callback' AND part = 0",
         "DELETE FROM provider_ids WHERE learned_from = 'callback'",
         "UPDATE message_counts SET messages = messages + 5",
+        "UPDATE message_sums SET messages = messages + 5",
+        "UPDATE latency_sums SET histogram = ''",
+        "DELETE FROM charge_sums",
         "DELETE FROM quarantine",
     ] {
         app.database.execute(damage).await;

@@ -137,7 +137,7 @@ async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
     let shown = page(&app, &format!("/reports?{period}&by=account")).await;
     assert_eq!(
         texts(&shown, "h1"),
-        ["66.6 % of 21 attempted messages delivered, 14 November to 20 November 2026"]
+        ["66.7 % of 21 attempted messages delivered, 14 November to 20 November 2026"]
     );
     let accounts = texts(&shown, "section[aria-labelledby=by-account] tbody tr");
     assert!(accounts[0].starts_with("kaleyra-in 14"), "{accounts:?}");
@@ -220,6 +220,25 @@ async fn a_wrong_choice_is_named_and_the_last_week_is_shown() {
     }
     let (status, _) = app.get("/api/v1/reports/summary.json?bom=1").await;
     assert_eq!(status, 422);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_summary_of_too_many_campaigns_is_refused_before_it_takes_memory() {
+    let app = start_app().await;
+    let yesterday = (app.now().timestamp_millis() / 86_400_000 - 1) * 86_400_000;
+    app.database
+        .execute(&format!(
+            "INSERT INTO message_sums (width, start, account, kind, origin, state, code, class, campaign, messages) \
+             WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 200001) \
+             SELECT 86400000, {yesterday}, 'sobot-main', 'image', 'api', 'read', '', '', 'c' || number, 1 FROM numbers"
+        ))
+        .await;
+    let (status, problem) = app.get("/api/v1/reports/summary.json?by=none").await;
+    assert_eq!(status, 422, "{problem}");
+    let error = &problem["errors"][0];
+    assert_eq!(error["field"], "from", "{problem}");
+    assert!(error.to_string().contains("200,000 sums"), "{problem}");
     app.finish().await;
 }
 
@@ -341,7 +360,7 @@ async fn the_form_leads_to_a_file_for_excel() {
         .build()
         .unwrap();
     for (format, end) in [
-        ("csv", ".csv?state=failed&tz=Asia%2FKolkata&bom=1"),
+        ("csv", ".csv?state=failed&bom=1&tz=Asia%2FKolkata"),
         ("xlsx", ".xlsx?state=failed&tz=Asia%2FKolkata"),
         ("ndjson", ".ndjson?state=failed&tz=Asia%2FKolkata"),
     ] {

@@ -177,6 +177,59 @@ async fn an_uploaded_file_must_be_chosen_again() {
 }
 
 #[actix_web::test]
+async fn the_api_resends_with_another_link_or_file_like_the_page() {
+    let app = start_app().await;
+    let resend_of = |id: &str| format!("/api/v1/messages/{id}/resend");
+    let id = failed(&app, &message(SOBOT, "image"), 131_053).await;
+    for (body, field) in [
+        (
+            json!({ "media": { "url": "ftp://media.example.com/b.jpg" } }),
+            "media.url",
+        ),
+        (json!({ "media": {} }), "media"),
+        (json!({ "media": { "link": "x" } }), "media.link"),
+        (json!({ "url": "x" }), "url"),
+    ] {
+        let (status, refused) = app.post_json(&resend_of(&id), &body).await;
+        assert_eq!(status, 422, "{body}: {refused}");
+        assert_eq!(refused["errors"][0]["field"], field, "{refused}");
+    }
+    let link = "https://media.example.com/other.jpg";
+    let body = json!({ "media": { "url": link } });
+    let (status, resent) = app.post_json(&resend_of(&id), &body).await;
+    assert_eq!(status, 200, "{resent}");
+    assert_eq!(app.post_json(&resend_of(&id), &body).await.0, 409);
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.received(SOBOT).last().unwrap().json()["url"], link);
+    let new = app.message(resent["id"].as_str().unwrap()).await;
+    assert_eq!(new["resend_of"], id);
+
+    let id = failed(&app, &message(SOBOT, "image"), 131_053).await;
+    let part = |name: &'static str| {
+        let picture = include_bytes!("../fixtures/media/baseline.jpg").to_vec();
+        let part = Part::bytes(picture).file_name("a.jpg");
+        Form::new().part(name, part.mime_str("image/jpeg").unwrap())
+    };
+    let post = async |form: Form| {
+        let request = app.request("POST", &resend_of(&id)).multipart(form);
+        crate::harness::app::read(request).await
+    };
+    let (status, refused) = post(part("picture")).await;
+    assert_eq!(
+        (status, &refused["errors"][0]["field"]),
+        (422, &json!("picture"))
+    );
+    assert_eq!(post(Form::new().text("file", "")).await.0, 422);
+    let (status, resent) = post(part("file")).await;
+    assert_eq!(status, 200, "{resent}");
+    app.run_jobs_until_idle().await;
+    let url = app.received(SOBOT).last().unwrap().json()["url"].clone();
+    assert!(url.as_str().unwrap().contains("/media/"), "{url}");
+    assert_eq!(app.state(resent["id"].as_str().unwrap()).await, "submitted");
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn errors_of_other_media_stand_in_the_form_and_nothing_is_sent() {
     let app = start_app().await;
     let id = failed(&app, &message(SOBOT, "image"), 131_053).await;

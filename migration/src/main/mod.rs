@@ -45,6 +45,7 @@ mod m20261129_000102_count_outcomes;
 mod m20261129_000301_keep_country_of_erased;
 mod m20261129_000301_order_notifications;
 mod m20261129_000302_count_delivery_times;
+mod m20261129_000401_sum_counts;
 
 use sea_orm_migration::prelude::*;
 
@@ -100,6 +101,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261129_000301_keep_country_of_erased::Migration),
             Box::new(m20261129_000301_order_notifications::Migration),
             Box::new(m20261129_000302_count_delivery_times::Migration),
+            Box::new(m20261129_000401_sum_counts::Migration),
         ]
     }
 

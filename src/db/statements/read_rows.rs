@@ -138,6 +138,14 @@ async fn read_lines<E: EntityTrait>(
     Ok(EncodedRows::of(lines.unwrap_or_default()))
 }
 
+/// The SQL function that joins texts of many rows.
+pub(crate) fn joined_text(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "string_agg",
+        _ => "group_concat",
+    }
+}
+
 /// SQL expression: the columns of an entity as a JSON array.
 fn line<E: EntityTrait>(backend: DbBackend) -> String {
     let columns: Vec<String> = E::Column::iter().map(|it| in_json(backend, it)).collect();

@@ -11,12 +11,15 @@ pub mod unmatch;
 
 use crate::domain::ids::MessageId;
 use crate::operating::decision::{Decision, OperateError};
+use crate::operating::message_actions::resend::ResendMedia;
 use crate::services::Services;
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum MessageAction {
     Cancel,
-    Resend,
+    Resend {
+        media: Option<ResendMedia>,
+    },
     MarkFailed {
         reason: Option<String>,
     },
@@ -48,8 +51,8 @@ pub async fn run(
             cancel::cancel(store, id, decision).await?;
             id
         }
-        MessageAction::Resend => {
-            let resent = resend::resend(store, &services.acceptor, id, None, decision).await?;
+        MessageAction::Resend { media } => {
+            let resent = resend::resend(store, &services.acceptor, id, media, decision).await?;
             services.accepted.notify_one();
             resent
         }

@@ -14,13 +14,11 @@ use crate::sending::accept::{
 use crate::store::Store;
 use crate::store::messages::Found;
 
-/// A link or a file, instead of the message's own.
+/// Instead of the message's own.
 #[derive(Clone, Debug)]
 pub enum ResendMedia {
-    Url {
-        url: String,
-        mime_type: Option<String>,
-    },
+    /// Where the file is.
+    Stored(CampaignMedia),
     File {
         file: ReceivedFile,
         mime_type: Option<String>,
@@ -59,11 +57,13 @@ pub async fn resend(
     };
     let (other, upload) = match media {
         None => (None, None),
-        Some(ResendMedia::Url { url, mime_type }) => {
-            (Some(other_media(Some(url), mime_type)), None)
-        }
+        Some(ResendMedia::Stored(media)) => (Some(media), None),
         Some(ResendMedia::File { file, mime_type }) => {
-            (Some(other_media(None, mime_type)), Some(file))
+            let media = CampaignMedia {
+                mime_type,
+                ..CampaignMedia::default()
+            };
+            (Some(media), Some(file))
         }
     };
     let mut input = message_input(&message, resend, other.as_ref())?;
@@ -81,15 +81,6 @@ pub async fn resend(
     };
     let receipt = acceptor.accept(input, Some(key), decision.now).await?;
     Ok(receipt.id)
-}
-
-/// Without a URL it is a file.
-fn other_media(url: Option<String>, mime_type: Option<String>) -> CampaignMedia {
-    CampaignMedia {
-        url,
-        id: None,
-        mime_type,
-    }
 }
 
 /// The message again, with other media if given.

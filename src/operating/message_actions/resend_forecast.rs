@@ -105,7 +105,7 @@ async fn find_window_warning(
         Window::Unknown | Window::Open { .. } => return Ok(None),
     };
     Ok(Some(format!(
-        "A resend would fail again: {why}. Send an approved template instead, or resend once the customer has written."
+        "Do not resend yet: {why}, so it would fail again. Send an approved template instead, or resend once the customer has written."
     )))
 }
 

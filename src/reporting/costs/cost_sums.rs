@@ -37,20 +37,13 @@ impl Pricer {
         campaign: Option<&CampaignId>,
     ) -> Result<Vec<CostSum>, Error> {
         let cuts: Vec<DateTime<Utc>> = self.cuts(period, starts).await?.into_iter().collect();
-        let ends = cuts.iter().skip(1).chain([&period.to]);
-        let mut sums = Vec::new();
-        for (from, to) in cuts.iter().zip(ends) {
-            let part = Period {
-                from: *from,
-                to: *to,
-                account: period.account.clone(),
-                limit: period.limit.clone(),
-            };
-            let place = starts.partition_point(|start| start <= from);
-            let start = starts.get(place.saturating_sub(1)).unwrap_or(from);
-            for count in self.store.sum_charges(&part, campaign).await? {
-                sums.push(self.cost_of(*start, *from, count));
-            }
+        let counts = self.store.sum_charges(period, &cuts, campaign).await?;
+        let mut sums = Vec::with_capacity(counts.len());
+        for (cut, count) in counts {
+            let from = cuts.get(cut).copied().unwrap_or(period.from);
+            let place = starts.partition_point(|start| *start <= from);
+            let start = starts.get(place.saturating_sub(1)).copied();
+            sums.push(self.cost_of(start.unwrap_or(from), from, count));
         }
         Ok(sums)
     }

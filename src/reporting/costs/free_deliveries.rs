@@ -108,7 +108,7 @@ async fn spread_purged(
         account: Some(account.clone()),
         limit: AccountLimit::default(),
     };
-    for count in store.sum_charges(&period, None).await? {
+    for (_, count) in store.sum_charges(&period, &[period.from], None).await? {
         if count.charge.sender != sender || !count.charge.needs_rate() {
             continue;
         }

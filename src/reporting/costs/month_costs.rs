@@ -19,6 +19,7 @@ use crate::reporting::costs::months::month_start;
 use crate::reporting::costs::pricer::Costs;
 use crate::reporting::previous_period::previous_period;
 use crate::store::bucket_counts::Period;
+use crate::store::summed_counts::SumDetail;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CostFigures {
@@ -174,7 +175,11 @@ async fn reached(
     period: &Period,
 ) -> Result<BTreeMap<AccountId, ReachedMessages>, Error> {
     let mut reached: BTreeMap<AccountId, ReachedMessages> = BTreeMap::new();
-    for sum in costs.store.sum_states(period).await? {
+    for sum in costs
+        .store
+        .sum_states(period, &[period.from], SumDetail::Totals)
+        .await?
+    {
         let (delivered, read) = match sum.state {
             DeliveryState::Delivered => (sum.messages, 0),
             DeliveryState::Read | DeliveryState::Played => (sum.messages, sum.messages),

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::campaign::{Campaign, CampaignState};
+use crate::domain::campaign_slots::CampaignSlots;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::sending::accept::{Acceptor, InvalidField};
@@ -29,8 +30,6 @@ const QUEUED_SECONDS: f64 = 5.0;
 const GROUP: u64 = 256;
 /// Messages that one step holds or cancels per campaign.
 const STRAGGLERS: u64 = 500;
-/// After a pause of the process the rate may make up for so much time, in seconds.
-const CATCH_UP_SECONDS: f64 = 1.0;
 
 #[derive(Clone, Debug)]
 pub struct CampaignSender {
@@ -108,7 +107,7 @@ impl CampaignSender {
         let has_rows = recipients.accepted + recipients.rejected > 0;
         // Without their account all would be rejected.
         let is_known = self.acceptor.knows(&campaign.account);
-        if !has_rows || !is_known || slots(campaign, now) == 0 {
+        if !has_rows || !is_known || self.must_wait(campaign, now).await? {
             return Ok(SenderStep::Idle);
         }
         let closed = self.list_closed_windows(campaign, now).await?;
@@ -123,7 +122,9 @@ impl CampaignSender {
                 }
                 let unsent = ledger.count_unsent(id).await?;
                 let free = self.queue_limit(&campaign).saturating_sub(unsent);
-                let wanted = free.min(slots(&campaign, now)).min(GROUP);
+                let mut slots = slots(&campaign, unsent, now);
+                let due = slots.map_or(u64::MAX, |slots| slots.count_due());
+                let wanted = free.min(due).min(GROUP);
                 let waiting = if campaign.recipients.waiting() == 0 {
                     Vec::new()
                 } else {
@@ -156,7 +157,10 @@ impl CampaignSender {
                 ledger.delete_recipients(id, &positions).await?;
                 ledger.clear_recipients(id, last).await?;
                 campaign.recipients.taken += taken - rejected.len() as u64;
-                note_slots(&mut campaign, taken, now);
+                if let Some(slots) = &mut slots {
+                    slots.take_due(taken);
+                    slots.store_in(&mut campaign);
+                }
                 note_rejections(&mut campaign, rejected);
                 ledger.update_campaign(&campaign).await?;
                 Ok(if taken == GROUP {
@@ -166,6 +170,16 @@ impl CampaignSender {
                 })
             })
             .await
+    }
+
+    /// Whether the campaign's rate allows no message now. Asks for the queue only where a slot is ahead.
+    async fn must_wait(&self, campaign: &Campaign, now: DateTime<Utc>) -> Result<bool, db::Error> {
+        if campaign.rate.is_none() || campaign.next_slot_at.is_none_or(|next| next <= now) {
+            return Ok(false);
+        }
+        let unsent = self.store.count_unsent(&campaign.id).await?;
+        let slots = slots(campaign, unsent, now);
+        Ok(slots.is_some_and(|slots| slots.count_due() == 0))
     }
 
     /// The next recipients whose window is closed, by position, if the account refuses them. Not in
@@ -288,6 +302,12 @@ impl CampaignSender {
     }
 }
 
+/// `None` without a rate.
+fn slots(campaign: &Campaign, unsent: u64, now: DateTime<Utc>) -> Option<CampaignSlots> {
+    let rate = campaign.rate?;
+    Some(CampaignSlots::new(campaign, rate, unsent, now))
+}
+
 fn rejected_row(recipient: &WaitingRecipient, error: InvalidField) -> RejectedRow {
     let content: RecipientContent = serde_json::from_str(&recipient.content).unwrap_or_default();
     RejectedRow {
@@ -295,50 +315,6 @@ fn rejected_row(recipient: &WaitingRecipient, error: InvalidField) -> RejectedRo
         field: column_of(&error.field).to_owned(),
         message: error.message,
     }
-}
-
-/// How many messages the campaign's rate allows now.
-fn slots(campaign: &Campaign, now: DateTime<Utc>) -> u64 {
-    let Some(rate) = campaign.rate else {
-        return u64::MAX;
-    };
-    let next = campaign.next_slot_at.unwrap_or(now);
-    let late = seconds(now - next);
-    if late < 0.0 && -late < CATCH_UP_SECONDS + 1.0 / rate {
-        return 0;
-    }
-    whole(late.clamp(0.0, CATCH_UP_SECONDS) * rate) + 1
-}
-
-/// Moves the next slot behind these messages.
-fn note_slots(campaign: &mut Campaign, messages: u64, now: DateTime<Utc>) {
-    let Some(rate) = campaign.rate else { return };
-    let earliest = now - interval(CATCH_UP_SECONDS);
-    let latest = now + interval(CATCH_UP_SECONDS + 1.0 / rate);
-    let next = campaign.next_slot_at.unwrap_or(now);
-    // A slot far ahead is of a clock that was set back.
-    let from = if next > latest {
-        now
-    } else {
-        next.max(earliest)
-    };
-    campaign.next_slot_at = Some(from + interval(as_float(messages) / rate));
-}
-
-fn interval(seconds: f64) -> TimeDelta {
-    // Rounded up, so that the rate is never exceeded.
-    #[expect(clippy::cast_possible_truncation, reason = "intervals are short")]
-    TimeDelta::milliseconds((seconds * 1000.0).ceil() as i64)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "intervals are short")]
-fn seconds(time: TimeDelta) -> f64 {
-    time.num_milliseconds() as f64 / 1000.0
-}
-
-#[expect(clippy::cast_precision_loss, reason = "groups are small")]
-fn as_float(number: u64) -> f64 {
-    number as f64
 }
 
 #[expect(

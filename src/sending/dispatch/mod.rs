@@ -10,8 +10,8 @@
 //!
 //! 1. not committed: the message is queued.
 //! 2. committed, and its call had not begun: nothing was sent. The message returns to the queue if
-//!    `started_calls` proves that, which needs SQLite (only one process serves a data folder, so the
-//!    others are dead) and a machine that has not restarted since. Else it becomes `uncertain`.
+//!    `started_calls` proves that, which needs another start in the same data folder before the claim
+//!    ends, and a machine that has not restarted since. Else it becomes `uncertain`.
 //! 3. begun, and no outcome committed: the message becomes `uncertain`.
 
 mod account_effects;
@@ -36,7 +36,7 @@ use uuid::Uuid;
 pub use self::attempt_counter::AttemptCounter;
 pub use self::claimed_message::ClaimedMessage;
 pub use self::outcome_queue::OutcomeQueue;
-pub use self::started_calls::StartedCalls;
+pub use self::started_calls::{FolderUse, StartedCalls};
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;

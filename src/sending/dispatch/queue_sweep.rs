@@ -27,8 +27,10 @@ const NOT_BEGUN: &str = "the process ended before the provider was called; nothi
 enum DeadClaim<'a> {
     /// It ended before then.
     Expired(DateTime<Utc>),
-    /// With what the last process noted of its calls.
+    /// On SQLite, of any other process; with what the last one noted of its calls.
     OfDeadProcess(Option<&'a EarlierCalls>),
+    /// With PostgreSQL, of the last process in this data folder; the others may be alive.
+    OfLastProcess(&'a EarlierCalls),
 }
 
 impl Dispatcher {
@@ -47,20 +49,27 @@ impl Dispatcher {
     }
 
     /// On SQLite every other process that claimed a message is dead: only one may serve a data
-    /// folder, and a lock proves it. Call it before the first claim, which replaces what the last
-    /// process noted of its calls.
+    /// folder, and a lock proves it. With PostgreSQL the last one in this data folder is. Call it
+    /// before the first claim, which replaces what that process noted of its calls.
     pub async fn resolve_claims_of_dead_processes(&self) -> Result<(), db::Error> {
-        if self.store.is_shared() {
-            return Ok(());
-        }
         let now = self.clock.now();
         let earlier = self.started_calls.read_earlier();
-        let dead = DeadClaim::OfDeadProcess(earlier.as_ref());
+        let dead = match &earlier {
+            Some(earlier) if self.store.is_shared() => DeadClaim::OfLastProcess(earlier),
+            None if self.store.is_shared() => return Ok(()),
+            earlier => DeadClaim::OfDeadProcess(earlier.as_ref()),
+        };
         loop {
-            let claimed = self
-                .store
-                .list_claimed_by_others(self.holder, SWEEP_LIMIT)
-                .await?;
+            let claimed = match dead {
+                DeadClaim::OfLastProcess(earlier) => {
+                    let last = earlier.holder;
+                    self.store.list_claimed_by(last, SWEEP_LIMIT).await?
+                }
+                DeadClaim::OfDeadProcess(_) | DeadClaim::Expired(_) => {
+                    let others = self.store.list_claimed_by_others(self.holder, SWEEP_LIMIT);
+                    others.await?
+                }
+            };
             let mut resolved = 0;
             for id in &claimed {
                 let ended = self.end_claim(*id, now, dead).await;
@@ -205,13 +214,14 @@ impl DeadClaim<'_> {
         match self {
             Self::Expired(before) => ledger.claim_ends_before(id, before),
             Self::OfDeadProcess(_) => true,
+            Self::OfLastProcess(earlier) => ledger.is_claimed_by(id, earlier.holder),
         }
     }
 
     /// Whether the process died before the call of this attempt began.
     fn is_unsent(self, ledger: &Ledger, id: MessageId, attempt: AttemptId) -> bool {
         match self {
-            Self::OfDeadProcess(Some(earlier)) => {
+            Self::OfDeadProcess(Some(earlier)) | Self::OfLastProcess(earlier) => {
                 ledger.is_claimed_by(id, earlier.holder) && !earlier.has_begun(attempt)
             }
             Self::OfDeadProcess(None) | Self::Expired(_) => false,

@@ -4,15 +4,18 @@
 //!
 //! An entry is written before the first byte leaves, without fsync: what was written outlives the
 //! process. It need not outlive the machine, so the file names the boot of the machine too and proves
-//! nothing after another one.
+//! nothing after another one. Nor does a copy of the file: it names its place on the disk.
+//!
+//! With PostgreSQL several processes run, even in one folder: the one that locks the file uses it, and
+//! has died when another can lock it. A process that cannot use the file leaves no proof.
 //!
 //! **Invariant:** the entry of an attempt stays until its outcome is committed. An attempt whose
 //! outcome cannot be recorded keeps its entry.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,33 +27,52 @@ const FILE_NAME: &str = "started_calls";
 const FILE_MODE: u32 = 0o600;
 /// Written by Linux, once per boot.
 const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
-/// An id, of the process, of the boot or of an attempt.
+/// An id, of the process, of the boot, of the file or of an attempt.
 const ENTRY_BYTES: usize = 16;
-/// The ids of the process and of the boot.
-const HEADER_ENTRIES: usize = 2;
+/// The ids of the process, of the boot and of the file.
+const HEADER_ENTRIES: usize = 3;
 /// Written with the header, so that a disk that fills up later prevents no entry.
-const FIRST_ENTRIES: usize = 254;
+const FIRST_ENTRIES: usize = 253;
+
+/// Who else may use a data folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FolderUse {
+    /// Another lock proves that no other process does.
+    Exclusive,
+    Shared,
+}
 
 /// Clones share the file.
 #[derive(Clone, Debug)]
-pub struct StartedCalls(Option<Arc<CallsFile>>);
+pub struct StartedCalls(Arc<CallsFile>);
 
 #[derive(Debug)]
 struct CallsFile {
     path: PathBuf,
     holder: Uuid,
+    folder_use: FolderUse,
     entries: Mutex<CallEntries>,
 }
 
 #[derive(Debug, Default)]
 struct CallEntries {
-    /// Absent until this process claims its first messages; until then the file is that of an
-    /// earlier process.
+    /// In a shared folder it is locked.
     file: Option<File>,
+    /// Until this process claims its first messages the file is that of an earlier process.
+    stage: FileStage,
     /// Positions of entries that are no longer needed.
     free: Vec<usize>,
     /// The position after the last entry.
     end: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum FileStage {
+    #[default]
+    Earlier,
+    Own,
+    /// Calls of this process begin without an entry, so no later entry would prove anything.
+    Unused,
 }
 
 /// The place of an entry.
@@ -66,53 +88,50 @@ pub(super) struct EarlierCalls {
 }
 
 impl StartedCalls {
-    /// Of the only process that serves this folder. Changes no file yet.
-    pub fn in_folder(folder: &Path, holder: Uuid) -> Self {
-        Self(Some(Arc::new(CallsFile {
+    /// Changes no file yet.
+    pub fn new(folder: &Path, holder: Uuid, folder_use: FolderUse) -> Self {
+        Self(Arc::new(CallsFile {
             path: folder.join(FILE_NAME),
             holder,
+            folder_use,
             entries: Mutex::default(),
-        })))
-    }
-
-    /// For a process that cannot know which others are dead.
-    pub fn unused() -> Self {
-        Self(None)
+        }))
     }
 
     /// Replaces the file of an earlier process. Call it before the first claim is committed, and
     /// after the claims of the earlier process were resolved.
     pub(super) fn open(&self) -> io::Result<()> {
-        let Some(calls) = &self.0 else {
-            return Ok(());
-        };
-        calls.lock().open(&calls.path, calls.holder)
+        self.0.open(&mut self.0.lock())
     }
 
     /// Notes that the call of an attempt begins. After an error it must not begin.
     pub(super) fn begin(&self, attempt: AttemptId) -> io::Result<Option<CallEntry>> {
-        let Some(calls) = &self.0 else {
-            return Ok(None);
-        };
+        let calls = &self.0;
         let mut entries = calls.lock();
-        entries.open(&calls.path, calls.holder)?;
-        entries.write(attempt.uuid()).map(Some)
+        calls.open(&mut entries)?;
+        match entries.stage {
+            FileStage::Unused => Ok(None),
+            FileStage::Own | FileStage::Earlier => entries.write(attempt.uuid()).map(Some),
+        }
     }
 
     /// The outcome of the attempt is committed.
     pub(super) fn release(&self, entry: Option<CallEntry>) {
-        if let (Some(calls), Some(CallEntry(position))) = (&self.0, entry) {
-            calls.lock().free.push(position);
-        }
+        self.0.lock().free.extend(entry.map(|entry| entry.0));
     }
 
-    /// What the last process left; `None` if it left no proof, or this process has replaced it.
+    /// What the last process left; `None` if it left no proof, is not dead, or this process has
+    /// replaced it.
     pub(super) fn read_earlier(&self) -> Option<EarlierCalls> {
-        let calls = self.0.as_ref()?;
-        if calls.lock().file.is_some() {
+        let calls = &self.0;
+        let mut entries = calls.lock();
+        if entries.stage != FileStage::Earlier || !calls.acquire(&mut entries).ok()? {
             return None;
         }
-        let stored = std::fs::read(&calls.path).ok()?;
+        let file = entries.file.as_mut()?;
+        let mut stored = Vec::new();
+        file.rewind().ok()?;
+        file.read_to_end(&mut stored).ok()?;
         let mut ids = stored
             .as_chunks::<ENTRY_BYTES>()
             .0
@@ -120,7 +139,8 @@ impl StartedCalls {
             .map(|bytes| Uuid::from_bytes(*bytes));
         let holder = ids.next()?;
         let boot = ids.next()?;
-        (Some(boot) == boot_id()).then(|| EarlierCalls {
+        let is_original = ids.next()? == place_of(file).ok()?;
+        (Some(boot) == boot_id() && is_original).then(|| EarlierCalls {
             holder,
             begun: ids.collect(),
         })
@@ -137,27 +157,64 @@ impl CallsFile {
     fn lock(&self) -> MutexGuard<'_, CallEntries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl CallEntries {
-    fn open(&mut self, path: &Path, holder: Uuid) -> io::Result<()> {
-        if self.file.is_some() {
-            return Ok(());
+    /// False if another process uses the file.
+    fn acquire(&self, entries: &mut CallEntries) -> io::Result<bool> {
+        if entries.file.is_some() {
+            return Ok(true);
         }
         let file = OpenOptions::new()
             .create(true)
-            .truncate(true)
+            .truncate(false)
+            .read(true)
             .write(true)
             .mode(FILE_MODE)
-            .open(path)?;
+            .open(&self.path)?;
+        if self.folder_use == FolderUse::Shared {
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(false),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        entries.file = Some(file);
+        Ok(true)
+    }
+
+    fn open(&self, entries: &mut CallEntries) -> io::Result<()> {
+        if entries.stage != FileStage::Earlier {
+            return Ok(());
+        }
+        let begun = match self.acquire(entries) {
+            Ok(true) => entries.begin_file(self.holder),
+            Ok(false) => {
+                entries.stage = FileStage::Unused;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        if begun.is_err() && self.folder_use == FolderUse::Shared {
+            // The database is elsewhere and works: sending continues, without proof.
+            entries.stage = FileStage::Unused;
+        }
+        begun
+    }
+}
+
+impl CallEntries {
+    fn begin_file(&mut self, holder: Uuid) -> io::Result<()> {
+        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let mut content = vec![0; (HEADER_ENTRIES + FIRST_ENTRIES) * ENTRY_BYTES];
         // Without it the file proves nothing.
         let boot = boot_id().unwrap_or_default();
-        content[..ENTRY_BYTES].copy_from_slice(holder.as_bytes());
-        content[ENTRY_BYTES..2 * ENTRY_BYTES].copy_from_slice(boot.as_bytes());
+        let header = [holder, boot, place_of(file)?];
+        for (at, id) in content.chunks_exact_mut(ENTRY_BYTES).zip(header) {
+            at.copy_from_slice(id.as_bytes());
+        }
+        file.set_len(0)?;
         file.write_all_at(&content, 0)?;
         self.end = HEADER_ENTRIES;
-        self.file = Some(file);
+        self.stage = FileStage::Own;
         Ok(())
     }
 
@@ -179,6 +236,12 @@ fn boot_id() -> Option<Uuid> {
     text.trim().parse().ok().filter(|id: &Uuid| !id.is_nil())
 }
 
+/// Device and inode: a copy has others.
+fn place_of(file: &File) -> io::Result<Uuid> {
+    let found = file.metadata()?;
+    Ok(Uuid::from_u64_pair(found.dev(), found.ino()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,7 +251,11 @@ mod tests {
     }
 
     fn calls(folder: &Path, holder: u128) -> StartedCalls {
-        StartedCalls::in_folder(folder, Uuid::from_u128(holder))
+        StartedCalls::new(folder, Uuid::from_u128(holder), FolderUse::Exclusive)
+    }
+
+    fn shared(folder: &Path, holder: u128) -> StartedCalls {
+        StartedCalls::new(folder, Uuid::from_u128(holder), FolderUse::Shared)
     }
 
     #[test]
@@ -246,5 +313,45 @@ mod tests {
         assert!(calls(folder.path(), 2).read_earlier().is_none());
         std::fs::write(&path, &stored[..20]).unwrap();
         assert!(calls(folder.path(), 2).read_earlier().is_none());
+    }
+
+    #[test]
+    fn a_copy_of_the_file_proves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        calls(folder.path(), 1).open().unwrap();
+        let copy = other.path().join(FILE_NAME);
+        std::fs::copy(folder.path().join(FILE_NAME), copy).unwrap();
+        assert!(calls(folder.path(), 2).read_earlier().is_some());
+        assert!(calls(other.path(), 2).read_earlier().is_none());
+    }
+
+    #[test]
+    fn in_a_shared_folder_a_process_that_runs_is_not_taken_for_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = shared(folder.path(), 1);
+        first.open().unwrap();
+        let _kept = first.begin(attempt(10)).unwrap();
+
+        let second = shared(folder.path(), 2);
+        assert!(second.read_earlier().is_none(), "the first one runs");
+        assert!(second.begin(attempt(20)).unwrap().is_none());
+        drop(first);
+        // It has begun a call that the file does not name.
+        assert!(second.begin(attempt(21)).unwrap().is_none());
+        assert!(second.read_earlier().is_none());
+
+        let earlier = shared(folder.path(), 3).read_earlier().unwrap();
+        assert_eq!(earlier.holder, Uuid::from_u128(1));
+        assert!(earlier.has_begun(attempt(10)));
+    }
+
+    #[test]
+    fn in_a_shared_folder_calls_begin_although_the_file_cannot_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(FILE_NAME)).unwrap();
+        let calls = shared(folder.path(), 1);
+        assert!(calls.open().is_err(), "it is logged");
+        assert!(calls.begin(attempt(10)).unwrap().is_none());
     }
 }

@@ -21,15 +21,15 @@ impl Ledger {
         Ok(Some(campaign))
     }
 
-    /// Creates the campaign of a message unless it exists; it runs, because its messages are queued
-    /// by their senders. Returns its state.
-    pub(crate) async fn create_campaign(
+    /// The campaign of a message; created unless it exists, and running, because its messages are
+    /// queued by their senders.
+    pub(crate) async fn campaign_of_message(
         &mut self,
         id: &CampaignId,
         draft: &MessageDraft,
-    ) -> Result<CampaignState, Error> {
+    ) -> Result<Campaign, Error> {
         if let Some(existing) = self.reopen_campaign(id).await? {
-            return Ok(existing.state);
+            return Ok(existing);
         }
         let campaign = Campaign {
             id: id.clone(),
@@ -53,6 +53,6 @@ impl Ledger {
             finished_at: None,
         };
         self.insert_campaign(&campaign).await?;
-        Ok(CampaignState::Running)
+        Ok(campaign)
     }
 }

@@ -45,6 +45,11 @@ impl Store {
         let queued = queued_until(campaign, until);
         Ok(queued.one(self.pools().reader()).await?.is_some())
     }
+
+    /// Messages of the campaign that have not left the queue, without those of a dry run.
+    pub async fn count_unsent(&self, campaign: &CampaignId) -> Result<u64, Error> {
+        Ok(unsent(campaign).count(self.pools().reader()).await?)
+    }
 }
 
 impl Ledger {
@@ -71,13 +76,9 @@ impl Ledger {
         Ok(stopped.into_iter().collect())
     }
 
-    /// Messages of the campaign that have not left the queue, without those of a dry run.
+    /// [`Store::count_unsent`], in the transaction.
     pub async fn count_unsent(&self, campaign: &CampaignId) -> Result<u64, Error> {
-        let unsent = Entity::find()
-            .filter(Column::Campaign.eq(campaign))
-            .filter(Column::State.is_in([DeliveryState::Queued, DeliveryState::Sending]))
-            .filter(Column::Origin.ne(Origin::DryRun));
-        Ok(unsent.count(self.transaction()).await?)
+        Ok(unsent(campaign).count(self.transaction()).await?)
     }
 
     /// Holds queued messages of a paused campaign; returns how many, at most `limit`.
@@ -146,6 +147,13 @@ fn queued_until(campaign: &CampaignId, until: DateTime<Utc>) -> Select<Entity> {
     // Only a resend may come after the cancellation; clocks may order the others wrongly.
     let before = Column::CreatedAt.lte(instant::to_millis(until));
     queued(campaign).filter(before.or(Column::ResendOf.is_null()))
+}
+
+fn unsent(campaign: &CampaignId) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Campaign.eq(campaign))
+        .filter(Column::State.is_in([DeliveryState::Queued, DeliveryState::Sending]))
+        .filter(Column::Origin.ne(Origin::DryRun))
 }
 
 fn queued(campaign: &CampaignId) -> Select<Entity> {

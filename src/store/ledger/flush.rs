@@ -14,6 +14,7 @@ use crate::domain::message::Origin;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::receipt_limit;
 use crate::store::entities::{id_conflict_row, message_row, provider_id_row, receipt_row};
+use crate::store::ledger::count_sums;
 use crate::store::ledger::id_binding::preferred_id;
 use crate::store::ledger::ledger_entry::LedgerEntry;
 use crate::store::ledger::message_change::Change;
@@ -54,7 +55,7 @@ impl Ledger {
             }
         }
         self.write_messages(&touched).await?;
-        differences.write(&self.transaction).await?;
+        count_sums::write(&self.transaction, differences).await?;
         Ok(changes)
     }
 

@@ -15,15 +15,13 @@ use crate::domain::latency::{LatencyBucket, LatencySpan};
 use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row::Model;
-use crate::store::entities::{latency_count_row, latency_day_row, message_count_row};
+use crate::store::entities::{latency_count_row, message_count_row};
 use crate::store::ledger::charge_counts::ChargeDifferences;
 use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::messages::fold_columns;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.
 pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
-/// A day in UTC, by which latencies are summed.
-pub(crate) const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// Origin, state, failure code and class, campaign.
 pub(crate) type StateKey = (
@@ -71,7 +69,6 @@ impl Differences {
              DO UPDATE SET messages = message_counts.messages + excluded.messages",
         )
         .await?;
-        write_days(connection, &self.latencies).await?;
         let latencies: Vec<latency_count_row::Model> =
             self.latencies.into_iter().map(latency_row).collect();
         statements::insert::<latency_count_row::Entity>(
@@ -116,59 +113,6 @@ fn latency_row(
     }
 }
 
-async fn write_days(
-    connection: &impl ConnectionTrait,
-    latencies: &BTreeMap<(CohortKey, LatencySpan, i64), i64>,
-) -> Result<(), Error> {
-    let mut days: BTreeMap<_, i64> = BTreeMap::new();
-    for (((bucket, account, kind), stage, latency), messages) in latencies {
-        let key = (day_of(*bucket), account, *kind, *stage, *latency);
-        *days.entry(key).or_default() += messages;
-    }
-    let counted = days.into_iter().filter(|(_, difference)| *difference != 0);
-    let rows: Vec<latency_day_row::Model> = counted
-        .map(
-            |((day, account, kind, stage, latency), messages)| latency_day_row::Model {
-                day,
-                account: account.clone(),
-                kind,
-                stage,
-                latency,
-                messages,
-            },
-        )
-        .collect();
-    statements::insert::<latency_day_row::Entity>(
-        connection,
-        &rows.iter().collect::<Vec<_>>(),
-        "ON CONFLICT (day, account, kind, stage, latency) \
-         DO UPDATE SET messages = latency_days.messages + excluded.messages",
-    )
-    .await?;
-    Ok(())
-}
-
-/// Sums the latencies of the day that contains `since` (ms), and of later ones, again.
-pub(super) async fn sum_days_again(
-    connection: &impl ConnectionTrait,
-    since: i64,
-) -> Result<(), Error> {
-    let backend = connection.get_database_backend();
-    let first = day_of(since);
-    for sql in [
-        "DELETE FROM latency_days WHERE day >= $1".to_owned(),
-        format!(
-            "INSERT INTO latency_days (day, account, kind, stage, latency, messages) \
-             SELECT bucket / {DAY} * {DAY}, account, kind, stage, latency, SUM(messages) FROM latency_counts \
-             WHERE bucket >= $1 GROUP BY 1, account, kind, stage, latency"
-        ),
-    ] {
-        let statement = Statement::from_sql_and_values(backend, sql, [first.into()]);
-        connection.execute_raw(statement).await?;
-    }
-    Ok(())
-}
-
 /// Deletes the counts of quarter hours that start at or after `since`.
 pub(super) async fn delete_counts(
     connection: &impl ConnectionTrait,
@@ -186,11 +130,6 @@ pub(super) async fn delete_counts(
 /// The start of the quarter hour that contains an instant, both in milliseconds.
 pub(crate) fn bucket_of(at: i64) -> i64 {
     at.div_euclid(BUCKET) * BUCKET
-}
-
-/// The start of the day that contains an instant, both in milliseconds.
-pub(crate) fn day_of(at: i64) -> i64 {
-    at.div_euclid(DAY) * DAY
 }
 
 fn cohort_key(row: &Model) -> CohortKey {

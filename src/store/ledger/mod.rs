@@ -5,8 +5,9 @@
 //! counts, so counts always equal a recount.
 
 pub(super) mod charge_counts;
-mod cohort_key;
+pub(super) mod cohort_key;
 mod constant_ids;
+pub(super) mod count_sums;
 pub(super) mod flush;
 mod forget_ids;
 pub(super) mod id_binding;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::store::entities::message_row;
+use crate::store::ledger::count_sums;
 use crate::store::ledger::message_counts::{self, BUCKET};
 use crate::store::store_settings;
 
@@ -53,7 +54,7 @@ pub(in crate::store) async fn recount(
             .all(connection)
             .await?;
         let Some(last) = rows.last() else {
-            return message_counts::sum_days_again(connection, since).await;
+            return count_sums::sum_again(connection, since).await;
         };
         after = last.id;
         let mut sum = message_counts::Differences::default();

@@ -15,6 +15,7 @@ use crate::store::entities::{
     account_event_row, id_conflict_row, merged_message_row, message_row, provider_id_row,
     quarantined_part_row, receipt_row,
 };
+use crate::store::ledger::count_sums;
 use crate::store::ledger::ledger_entry::LedgerEntry;
 use crate::store::ledger::message_change::StateChange;
 use crate::store::ledger::message_counts::Differences;
@@ -175,6 +176,6 @@ impl Ledger {
         self.removed.push((id.into(), before.state));
         let mut differences = Differences::default();
         differences.note(Some(before), None);
-        differences.write(&self.transaction).await
+        count_sums::write(&self.transaction, differences).await
     }
 }

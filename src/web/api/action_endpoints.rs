@@ -15,6 +15,7 @@ use crate::store::messages::Found;
 use crate::web::api::documented_responses::{MessageMoved, NotPossible};
 use crate::web::api::find_message::{FindMessageError, parse_id};
 use crate::web::api::path_parameters::{CallbackPath, MessagePath};
+use crate::web::api::resend_body::{self, ResendFileForm, ResendMessageRequest};
 use crate::web::error::ApiError;
 use crate::web::request_parsing::parse_json;
 
@@ -63,12 +64,14 @@ pub(crate) async fn cancel(
 
 /// Send a message again, as a new message
 ///
-/// Once per message; `id` is the id of the new message.
+/// With other media if given: by JSON, or a file as multipart/form-data. Once per message; `id` is
+/// the id of the new message.
 #[utoipa::path(
     post,
     path = "/api/v1/messages/{id}/resend",
     operation_id = "resendMessage",
     params(MessagePath),
+    request_body(content((Option<ResendMessageRequest> = "application/json"), (inline(ResendFileForm) = "multipart/form-data"))),
     responses((status = 200, body = DecidedResponse, description = "Done, and recorded in the audit log."), MessageMoved, NotPossible),
 )]
 pub(crate) async fn resend(
@@ -76,9 +79,12 @@ pub(crate) async fn resend(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, FindMessageError> {
     let id = parse_id(&id)?;
-    run(&services, &caller, &request, id, MessageAction::Resend).await
+    let (media, _file) = resend_body::receive(&services, &request, payload).await?;
+    let action = MessageAction::Resend { media };
+    run(&services, &caller, &request, id, action).await
 }
 
 /// Declare that a message will not arrive

@@ -165,9 +165,8 @@ pub(crate) async fn resume(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let campaign = find(&services, &id).await?;
-    let change = CampaignChange::resume(&services.acceptor, &campaign);
-    run(&services, &caller, &id, change).await
+    let resume = CampaignChange::Resume(&services.acceptor);
+    run(&services, &caller, &id, resume).await
 }
 
 /// Cancel what a campaign has not submitted
@@ -198,7 +197,7 @@ pub(crate) async fn change(
     services: &Services,
     caller: &Caller,
     id: &str,
-    change: CampaignChange,
+    change: CampaignChange<'_>,
 ) -> Result<Campaign, ApiError> {
     let id: CampaignId = id.parse().map_err(|_| ApiError::NotFound)?;
     let decision = decision(services, caller);
@@ -213,7 +212,7 @@ async fn run(
     services: &Services,
     caller: &Caller,
     id: &str,
-    changed: CampaignChange,
+    changed: CampaignChange<'_>,
 ) -> Result<HttpResponse, ApiError> {
     let campaign = change(services, caller, id, changed).await?;
     answer(services, caller, campaign).await

@@ -35,6 +35,7 @@ mod query_parameter;
 pub(crate) mod recipient_endpoints;
 pub(crate) mod rejection_endpoints;
 pub(crate) mod replay_endpoints;
+mod resend_body;
 pub(crate) mod send_body;
 pub(crate) mod send_endpoint;
 pub(crate) mod statistics_endpoints;

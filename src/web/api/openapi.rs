@@ -140,6 +140,8 @@ fn list_problems(described: &ApiOperation) -> Vec<ProblemCode> {
         ProblemCode::Internal,
         ProblemCode::Upgrading,
         ProblemCode::Unavailable,
+        // A parameter that the operation does not have.
+        ProblemCode::InvalidRequest,
     ]);
     if described.method == HttpMethod::Post {
         problems.insert(ProblemCode::CrossSite);
@@ -147,18 +149,11 @@ fn list_problems(described: &ApiOperation) -> Vec<ProblemCode> {
     if described.has_parameter(&ParameterIn::Path) {
         problems.insert(ProblemCode::NotFound);
     }
-    if described.has_parameter(&ParameterIn::Query) {
-        problems.insert(ProblemCode::InvalidRequest);
-    }
     if described.searches() {
         problems.insert(ProblemCode::TooManySearches);
     }
     if described.reads("application/json") {
-        problems.extend([
-            ProblemCode::MalformedJson,
-            ProblemCode::InvalidRequest,
-            ProblemCode::TooLarge,
-        ]);
+        problems.extend([ProblemCode::MalformedJson, ProblemCode::TooLarge]);
     }
     if described.reads("multipart/form-data") {
         problems.extend([
@@ -172,7 +167,7 @@ fn list_problems(described: &ApiOperation) -> Vec<ProblemCode> {
 /// What holds for every operation.
 const DESCRIPTION: &str = "Sends WhatsApp media messages through four providers and tracks the delivery of each one.\n\n\
     Times are RFC 3339 in UTC with milliseconds. Lists are newest first; what does not exist is absent, never null. \
-    Unknown body keys, parameters and options are rejected by name. Every error is a `Problem` with a stable `code`.\n\n\
+    Unknown body keys, parameters and options are rejected by name; an optional text of a body may be null. Every error is a `Problem` with a stable `code`.\n\n\
     Scopes: `send` posts messages; `read` reads everything but raw callbacks, with personal data masked; \
     `operate` is `read`, unmasked, with raw callbacks and actions; `admin` is all of them.";
 

@@ -58,25 +58,9 @@ pub(crate) async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<Received, ApiError> {
-    let kind = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    match kind
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
-        .as_str()
-    {
+    match content_type(request).as_str() {
         "application/json" => {
-            let body = payload
-                .to_bytes_limited(JSON_LIMIT)
-                .await
-                .map_err(|_| ApiError::TooLarge { limit: JSON_LIMIT })?
-                .map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
+            let body = read_json(payload).await?;
             let message: SendRequest = parse_json(&body)?;
             Ok(Received {
                 input: message.into(),
@@ -92,6 +76,22 @@ pub(crate) async fn receive(
             "application/json or multipart/form-data",
         )),
     }
+}
+
+/// In lower case, without parameters.
+pub(super) fn content_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE);
+    let text = value.and_then(|value| value.to_str().ok());
+    let kind = text.unwrap_or_default().split(';').next();
+    kind.unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+pub(super) async fn read_json(payload: web::Payload) -> Result<web::Bytes, ApiError> {
+    payload
+        .to_bytes_limited(JSON_LIMIT)
+        .await
+        .map_err(|_| ApiError::TooLarge { limit: JSON_LIMIT })?
+        .map_err(|error| ApiError::MalformedRequest(error.to_string()))
 }
 
 async fn receive_parts(services: &Services, mut parts: Multipart) -> Result<Received, ApiError> {

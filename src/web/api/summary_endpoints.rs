@@ -4,6 +4,7 @@
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::db;
 use crate::domain::scope::Caller;
 use crate::reporting::costs::month_costs;
 use crate::reporting::delivery_summary::ROW_LIMIT;
@@ -109,7 +110,12 @@ async fn load(
     }
     let mut query = parse_summary(&pairs, services.config.report_time_zone, now)?;
     query.period.limit = caller.accounts.clone();
-    let report = summary_report::compute(&services.costs, &query.request(), now).await?;
+    let report = summary_report::compute(&services.costs, &query.request(), now)
+        .await
+        .map_err(|error| match error {
+            db::Error::TooMuch(reason) => ApiError::field("from", reason),
+            other => other.into(),
+        })?;
     if report.sums.by_interval(&query.by).len() > ROW_LIMIT {
         let message = format!("gives more than {ROW_LIMIT} rows for this period");
         return Err(ApiError::field("by", message));

@@ -33,7 +33,12 @@ const FIELDS: [(&str, &str, &str, &str); 6] = [
         "as the account allows",
     ),
     ("send_at", "Start at", "datetime-local", ""),
-    ("send_before", "Expires after", "text", "2h, or an instant"),
+    (
+        "send_before",
+        "Expires after",
+        "text",
+        "2h, or 2026-12-01T18:00:00Z",
+    ),
 ];
 
 impl CampaignForm {

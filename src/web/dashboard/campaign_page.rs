@@ -82,8 +82,7 @@ pub(crate) async fn resume(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let campaign = find(&services, &id).await?;
-    let resume = CampaignChange::resume(&services.acceptor, &campaign);
+    let resume = CampaignChange::Resume(&services.acceptor);
     run(&services, &caller, &id, resume).await
 }
 
@@ -99,7 +98,7 @@ async fn run(
     services: &Services,
     caller: &Caller,
     id: &str,
-    wanted: CampaignChange,
+    wanted: CampaignChange<'_>,
 ) -> Result<HttpResponse, ApiError> {
     let campaign = change(services, caller, id, wanted).await?;
     Ok(redirect_to(format!("/campaigns/{}", campaign.id)))

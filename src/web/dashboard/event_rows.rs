@@ -55,7 +55,11 @@ impl EventRow {
             title: viewer.quoted(&event.title),
             change: match (quoted(&event.previous), quoted(&event.current)) {
                 (Some(previous), Some(current)) => Some(format!("{previous} → {current}")),
-                (None, current) => current,
+                // "Quality rating: flagged" needs no "FLAGGED".
+                (None, current) => current.filter(|current| {
+                    let title = event.title.to_lowercase();
+                    !title.ends_with(&current.to_lowercase())
+                }),
                 (previous, None) => previous.map(|previous| format!("before: {previous}")),
             },
             sender: event.sender.as_deref().map(|number| viewer.phone(number)),

@@ -62,7 +62,7 @@ pub(super) async fn run_action(
     action: MessageAction,
 ) -> Result<HttpResponse, ApiError> {
     let id = parse_id(id)?;
-    let dismissed = action == MessageAction::Dismiss;
+    let dismissed = matches!(action, MessageAction::Dismiss);
     let done = message_actions::run(services, id, action, &decision(services, caller)).await;
     let url = match done {
         Ok(_) if dismissed => "/problems".to_owned(),

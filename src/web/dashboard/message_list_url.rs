@@ -151,12 +151,15 @@ impl MessageListUrl {
         self.with(|query| query.filter.states = states.to_vec())
     }
 
-    /// URL of the export of exactly these rows.
+    /// URL of the export of exactly these rows. A CSV file from a page is for Excel, which needs the
+    /// byte order mark.
     pub fn export(&self, format: ExportFormat, zone: Tz) -> String {
-        with_query(
-            &format!("/api/v1/reports/messages.{}", format.as_str()),
-            &print_fields(&self.message_query(zone)),
-        )
+        let mut fields = print_fields(&self.message_query(zone));
+        if format == ExportFormat::Csv {
+            fields.push(("bom", "1".to_owned()));
+        }
+        let path = format!("/api/v1/reports/messages.{}", format.as_str());
+        with_query(&path, &fields)
     }
 
     /// With the days as instants of the zone. Days are those of the counts, so that a list has as many
@@ -278,7 +281,7 @@ mod tests {
         let url = MessageListUrl::parse("since=2026-11-20&until=2026-11-20");
         assert_eq!(
             url.export(ExportFormat::Csv, chrono_tz::Asia::Kolkata),
-            "/api/v1/reports/messages.csv?counted_after=2026-11-19T18%3A30%3A00Z&counted_before=2026-11-20T18%3A30%3A00Z"
+            "/api/v1/reports/messages.csv?counted_after=2026-11-19T18%3A30%3A00Z&counted_before=2026-11-20T18%3A30%3A00Z&bom=1"
         );
     }
 }

@@ -15,12 +15,18 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
-/// The share in tenths of a percent, rounded down, so that 100 % means all.
+/// The share in tenths of a percent, rounded, but not up to 100 %, which means all.
 pub fn permille(part: u64, whole: u64) -> u64 {
     if whole == 0 {
         return 0;
     }
-    let permille = u128::from(part) * 1000 / u128::from(whole);
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let rounded = (part * 1000 + whole / 2) / whole;
+    let permille = if part < whole {
+        rounded.min(999)
+    } else {
+        rounded
+    };
     u64::try_from(permille).unwrap_or(u64::MAX)
 }
 
@@ -98,6 +104,8 @@ mod tests {
     #[test]
     fn only_all_is_a_hundred_percent_and_only_none_is_zero() {
         assert_eq!(percent(9_999, 10_000), "99.9 %");
+        assert_eq!(percent(147, 257), "57.2 %");
+        assert_eq!(percent(4, 55), "7.3 %");
         assert_eq!(percent(1, 100_000), "< 0.1 %");
         assert_eq!(percent(0, 5), "0 %");
         assert_eq!(percent(5, 5), "100 %");

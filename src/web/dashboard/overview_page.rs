@@ -243,7 +243,7 @@ fn tiles(
     let not_submitted = waiting.map(|state| sums.get(state)).iter().sum();
     vec![
         plain(
-            "Accepted",
+            "Messages",
             sums.total(),
             relative_change(now.into(), before.into()),
             period,

@@ -145,17 +145,17 @@ pub(super) fn positive(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// `INR 207,437.50 · USD 3.00`; `–` without any. Small amounts have four decimals.
+/// `INR 207,437.50 · USD 3.00 · 7.20 (no currency)`; `–` without any. Small amounts have four decimals.
 pub(super) fn money(totals: &Totals) -> String {
     if totals.is_empty() {
         return "–".to_owned();
     }
     let parts: Vec<String> = totals
         .iter()
-        .map(|(currency, amount)| {
-            format!("{currency} {}", amount_text(amount))
-                .trim_start()
-                .to_owned()
+        .map(|(currency, amount)| match currency {
+            // Some providers report a price alone.
+            "" => format!("{} (no currency)", amount_text(amount)),
+            _ => format!("{currency} {}", amount_text(amount)),
         })
         .collect();
     parts.join(" · ")
@@ -235,7 +235,7 @@ mod tests {
             money(&totals(&[("INR", "207437.5"), ("USD", "0.0529")])),
             "INR 207,437.50 · USD 0.0529"
         );
-        assert_eq!(money(&totals(&[("", "2")])), "2.00");
+        assert_eq!(money(&totals(&[("", "2")])), "2.00 (no currency)");
         assert_eq!(money(&Totals::default()), "–");
         assert_eq!(amount_text("-1234.567".parse().unwrap()), "−1,234.57");
     }

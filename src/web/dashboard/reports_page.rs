@@ -78,9 +78,6 @@ pub(crate) async fn redirect_to_export(
         let name: String = form_urlencoded::byte_serialize(zone.name().as_bytes()).collect();
         add("tz", &name);
     }
-    if format == ExportFormat::Csv {
-        add("bom", "1");
-    }
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, url))
         .finish())

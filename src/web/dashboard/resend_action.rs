@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::domain::campaign::CampaignMedia;
 use crate::domain::ids::MessageId;
 use crate::domain::scope::Caller;
 use crate::operating::decision::OperateError;
@@ -71,7 +72,11 @@ fn other_media(given: &UploadForm) -> Result<Option<ResendMedia>, InvalidField> 
             "media.url",
             "is given with a file; use one of them",
         )),
-        (Some(url), None) => Ok(Some(ResendMedia::Url { url, mime_type })),
+        (Some(url), None) => Ok(Some(ResendMedia::Stored(CampaignMedia {
+            url: Some(url),
+            id: None,
+            mime_type,
+        }))),
         (None, Some(file)) => Ok(Some(ResendMedia::File { file, mime_type })),
         (None, None) if given.text("media") == "required" => Err(InvalidField::new(
             "media.url",

@@ -1,5 +1,6 @@
 //! The form of a single message: what was typed, each error at its field.
 
+use crate::db;
 use crate::domain::media::{MediaKind, MediaSource};
 use crate::domain::message::Message;
 use crate::domain::provider_account::{Account, AccountMode};
@@ -53,7 +54,12 @@ const FIELDS: [(&str, &str, &str, &str); 7] = [
     ("media.url", "URL of the image or video", "url", "https://…"),
     ("caption", "Caption", "textarea", ""),
     ("client_reference", "Your reference", "text", "order-42"),
-    ("send_before", "Expires after", "text", "2h, or an instant"),
+    (
+        "send_before",
+        "Expires after",
+        "text",
+        "2h, or 2026-12-01T18:00:00Z",
+    ),
 ];
 
 const TEMPLATE_FIELDS: [(&str, &str, &str, &str); 3] = [
@@ -63,7 +69,12 @@ const TEMPLATE_FIELDS: [(&str, &str, &str, &str); 3] = [
 ];
 
 impl MessageForm {
-    pub(super) fn of(services: &Services, given: &UploadForm) -> Self {
+    pub(super) async fn load(services: &Services, given: &UploadForm) -> Result<Self, db::Error> {
+        let records = services.store.list_accounts().await?;
+        let is_paused = |account: &Account| {
+            let record = records.get(&account.id);
+            record.is_some_and(|record| record.pause.is_some())
+        };
         let field = |(name, label, kind, hint)| FormField {
             name,
             label,
@@ -77,7 +88,7 @@ impl MessageForm {
             label: kind.to_string(),
             value: kind.to_string(),
         });
-        Self {
+        Ok(Self {
             key: given
                 .given("key")
                 .filter(|key| is_key(key))
@@ -85,7 +96,7 @@ impl MessageForm {
             accounts: services
                 .accounts
                 .values()
-                .map(|account| account_option(account, given.text("account")))
+                .map(|account| account_option(account, is_paused(account), given.text("account")))
                 .collect(),
             kinds: kinds.to_vec(),
             types: ["", "image/jpeg", "image/png", "video/mp4", "video/3gpp"]
@@ -108,7 +119,7 @@ impl MessageForm {
             file_error: None,
             file_limit: FILE_LIMIT,
             errors: Vec::new(),
-        }
+        })
     }
 
     pub(super) fn with_errors(mut self, errors: Vec<InvalidField>) -> Self {
@@ -289,13 +300,14 @@ fn is_key(text: &str) -> bool {
     })
 }
 
-fn account_option(account: &Account, chosen: &str) -> SelectOption {
+fn account_option(account: &Account, is_paused: bool, chosen: &str) -> SelectOption {
     let id = account.id.to_string();
     SelectOption {
         selected: id == chosen,
         label: match account.mode {
-            AccountMode::Live => id.clone(),
             AccountMode::DryRun => format!("{id} (dry run)"),
+            AccountMode::Live if is_paused => format!("{id} (paused: messages wait)"),
+            AccountMode::Live => id.clone(),
         },
         value: id,
     }

@@ -47,7 +47,7 @@ pub(crate) async fn show(
     if let Some(account) = account {
         given.set_text("account", account);
     }
-    let page = SendPage::new(MessageForm::of(&services, &given));
+    let page = SendPage::new(MessageForm::load(&services, &given).await?);
     respond(&services, page).await
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let given = UploadForm::read_with_file_error(&services, &request, payload, FILE_LIMIT).await?;
-    let form = MessageForm::of(&services, &given);
+    let form = MessageForm::load(&services, &given).await?;
     if let Some(message) = &given.file_error {
         let error = InvalidField::new("file", message.clone());
         return show_errors(&services, form, vec![error]).await;

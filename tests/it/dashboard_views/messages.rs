@@ -213,7 +213,7 @@ fn every_link_of_the_list_has_the_whole_filter() {
         "/messages?state=failed&account=kaleyra-in&q=9199&since=2026-11-20",
         "/messages?state=read&account=kaleyra-in&q=9199&since=2026-11-20&cursor=1795183389120.01a1f94a-eec0-7000-8000-000000000001",
         "/messages?state=read&account=kaleyra-in&q=9199&since=2026-11-20",
-        "/api/v1/reports/messages.csv?state=read&account=kaleyra-in&q=9199&counted_after=2026-11-19T18%3A30%3A00Z",
+        "/api/v1/reports/messages.csv?state=read&account=kaleyra-in&q=9199&counted_after=2026-11-19T18%3A30%3A00Z&bom=1",
         "/messages",
     ] {
         assert!(

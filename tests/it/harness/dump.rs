@@ -3,7 +3,7 @@
 use crate::harness::database::TestDatabase;
 
 /// Tables with their id columns and other columns.
-const TABLES: [(&str, &str, &str); 13] = [
+const TABLES: [(&str, &str, &str); 15] = [
     (
         "messages",
         "id resend_of resent_as",
@@ -48,9 +48,19 @@ const TABLES: [(&str, &str, &str); 13] = [
         "bucket account kind stage latency messages",
     ),
     (
-        "latency_days",
+        "message_sums",
         "",
-        "day account kind stage latency messages",
+        "width start account kind origin state code class campaign messages",
+    ),
+    (
+        "charge_sums",
+        "",
+        "width start account kind campaign sender country category pricing_type price currency deliveries",
+    ),
+    (
+        "latency_sums",
+        "",
+        "width start account kind stage histogram",
     ),
     ("merged_messages", "id survivor", ""),
     (
@@ -86,8 +96,9 @@ pub(crate) async fn dump(database: &TestDatabase) -> Vec<String> {
             .map(|column| format!("COALESCE(CAST({column} AS TEXT), '-')"));
         let all: Vec<String> = ids.chain(columns).collect();
         let only = match table {
-            "charge_counts" => " WHERE deliveries <> 0",
-            table if table.ends_with("_counts") || table == "latency_days" => {
+            "charge_counts" | "charge_sums" => " WHERE deliveries <> 0",
+            "latency_sums" => " WHERE histogram <> ''",
+            table if table.ends_with("_counts") || table.ends_with("_sums") => {
                 " WHERE messages <> 0"
             }
             _ => "",

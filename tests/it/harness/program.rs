@@ -18,9 +18,10 @@ pub(crate) struct Program {
     pub(crate) address: String,
 }
 
-/// The binary with these arguments and only these environment variables.
+/// The binary with these arguments and only these environment variables. `TEST_BINARY` names another build, such as a release.
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &Path)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bluetick"));
+    let binary = std::env::var_os("TEST_BINARY");
+    let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_bluetick").into()));
     command
         .args(arguments)
         .env_clear()

@@ -6,11 +6,13 @@ use crate::harness::database::TestDatabase;
 
 /// The time that one row of the count tables covers.
 const PERIOD_MILLIS: i64 = 15 * 60 * 1000;
-const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// Of sums.
+const WIDTHS: [i64; 2] = [60 * 60 * 1000, 24 * 60 * 60 * 1000];
 
 /// Fails unless counts and histograms equal a recount; returns how many messages are counted.
 pub(crate) async fn assert_counts_match_recount(database: &TestDatabase) -> i64 {
     check_latencies(database).await;
+    check_sums(database).await;
     let counted = database
         .query(&format!(
             "SELECT CAST(bucket / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || kind || '|' || origin || '|' || state \
@@ -78,23 +80,64 @@ async fn check_latencies(database: &TestDatabase) {
         .collect();
     let counted: BTreeSet<String> = counted.into_iter().collect();
     assert_eq!(counted, recounted, "histograms differ from a recount");
-    let names = "account || '|' || kind || '|' || stage || '|' || CAST(latency AS TEXT)";
-    let days = format!(
-        "SELECT CAST(day / {DAY_MILLIS} AS TEXT) || '|' || {names} || '|' || CAST(messages AS TEXT) AS line \
-         FROM latency_days WHERE messages <> 0"
-    );
-    let summed = format!(
-        "SELECT day || '|' || CAST(SUM(messages) AS TEXT) AS line FROM (\
-         SELECT CAST(bucket / {DAY_MILLIS} AS TEXT) || '|' || {names} AS day, messages FROM latency_counts) AS named \
-         GROUP BY day HAVING SUM(messages) <> 0"
-    );
+}
+
+/// Sums by hour and day equal those of their quarter hours.
+async fn check_sums(database: &TestDatabase) {
     let sorted = |lines: Vec<String>| lines.into_iter().collect::<BTreeSet<_>>();
-    let (days, summed) = (database.query(&days).await, database.query(&summed).await);
-    assert_eq!(
-        sorted(days),
-        sorted(summed),
-        "days differ from their quarter hours"
-    );
+    for (table, names, number) in [
+        (
+            "message",
+            "account || '|' || kind || '|' || origin || '|' || state || '|' || code || '|' || class || '|' || campaign",
+            "messages",
+        ),
+        (
+            "charge",
+            "account || '|' || kind || '|' || campaign || '|' || sender || '|' || country || '|' || category || '|' || pricing_type \
+             || '|' || CAST(free AS TEXT) || '|' || price || '|' || currency",
+            "deliveries",
+        ),
+    ] {
+        for width in WIDTHS {
+            let stored = format!(
+                "SELECT CAST(start AS TEXT) || '|' || {names} || '|' || CAST({number} AS TEXT) AS line \
+                 FROM {table}_sums WHERE width = {width} AND {number} <> 0"
+            );
+            let summed = format!(
+                "SELECT name || '|' || CAST(SUM(number) AS TEXT) AS line FROM (\
+                 SELECT CAST(bucket / {width} * {width} AS TEXT) || '|' || {names} AS name, {number} AS number \
+                 FROM {table}_counts) AS named GROUP BY name HAVING SUM(number) <> 0"
+            );
+            assert_eq!(
+                sorted(database.query(&stored).await),
+                sorted(database.query(&summed).await),
+                "{table}_sums of {width} ms differ from their quarter hours"
+            );
+        }
+    }
+    for width in [PERIOD_MILLIS].into_iter().chain(WIDTHS) {
+        let names = "account || '|' || kind || '|' || stage";
+        let stored = format!(
+            "SELECT CAST(start AS TEXT) || '|' || {names} || '|' || histogram AS line \
+             FROM latency_sums WHERE width = {width}"
+        );
+        let mut steps = BTreeSet::new();
+        for line in database.query(&stored).await {
+            let (name, histogram) = line.rsplit_once('|').unwrap();
+            let found = histogram.split_whitespace();
+            steps.extend(found.map(|step| format!("{name}|{step}")));
+        }
+        let summed = format!(
+            "SELECT name || CAST(SUM(messages) AS TEXT) AS line FROM (\
+             SELECT CAST(bucket / {width} * {width} AS TEXT) || '|' || {names} || '|' || CAST(latency AS TEXT) || ':' AS name, messages \
+             FROM latency_counts) AS named GROUP BY name HAVING SUM(messages) <> 0"
+        );
+        let summed = sorted(database.query(&summed).await);
+        assert_eq!(
+            steps, summed,
+            "latency_sums of {width} ms differ from their quarter hours"
+        );
+    }
 }
 
 /// Eight equal buckets per doubling.

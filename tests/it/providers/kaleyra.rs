@@ -7,6 +7,8 @@ use bluetick::domain::failure_codes::describe;
 use bluetick::domain::media::{MediaKind, MediaSource};
 use bluetick::domain::message::References;
 use bluetick::domain::provider::ProviderId::Kaleyra;
+use bluetick::domain::provider_account::{Credentials, KaleyraRegion};
+use bluetick::domain::secret::Secret;
 use bluetick::domain::send_error::SendError;
 use bluetick::providers::{SendStep, get};
 
@@ -28,6 +30,27 @@ fn each_kind_is_submitted_as_documented() {
     video.draft.media.source = MediaSource::Id("1166000000000424".to_owned());
     video.draft.media.mime_type = None;
     check_golden("kaleyra/requests/video_by_id.json", &call(&account, &video));
+}
+
+#[test]
+fn each_region_is_called_at_its_documented_host() {
+    for (region, host) in [
+        (KaleyraRegion::India, "api.in.kaleyra.io"),
+        (KaleyraRegion::Singapore, "api.ap.kaleyra.io"),
+        (KaleyraRegion::Europe, "api.eu.kaleyra.io"),
+    ] {
+        let mut account = account(Kaleyra);
+        account.credentials = Credentials::Kaleyra {
+            region: Some(region),
+            sid: "HXAP2600001".to_owned(),
+            api_key: Secret::new("kaleyra-key"),
+        };
+        let url = call(&account, &message(&account, MediaKind::Video)).url;
+        assert!(
+            url.starts_with(&format!("https://{host}/v2/HXAP2600001/whatsapp/")),
+            "{url}"
+        );
+    }
 }
 
 #[test]

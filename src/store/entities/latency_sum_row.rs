@@ -1,4 +1,5 @@
-//! Row of `latency_days`. The rows of `latency_counts`, summed by day in UTC.
+//! Row of `latency_sums`. The rows of `latency_counts`, summed by quarter hour, hour and day in UTC,
+//! with the whole histogram in one text.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,19 +9,21 @@ use crate::domain::media::MediaKind;
 use crate::store::entities::column_types::OrEmpty;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-#[sea_orm(table_name = "latency_days")]
+#[sea_orm(table_name = "latency_sums")]
 pub struct Model {
+    /// Of the sum, in milliseconds.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub day: i64,
+    pub width: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub start: i64,
     #[sea_orm(primary_key, auto_increment = false)]
     pub account: AccountId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub kind: OrEmpty<MediaKind>,
     #[sea_orm(primary_key, auto_increment = false)]
     pub stage: LatencySpan,
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub latency: i64,
-    pub messages: i64,
+    /// `latency:messages ` for each step of which there are messages.
+    pub histogram: String,
 }
 
 without_relations!();

@@ -1,0 +1,71 @@
+//! The baseline of sending: what a caller without Bluetick writes, a loop of a usual HTTP client over
+//! one connection to the provider.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use serde_json::Value;
+
+use crate::error::BenchError;
+use crate::load::{Measured, Plan};
+
+/// On one thread. `call` makes the body of each request.
+pub fn run(
+    address: SocketAddr,
+    path: &str,
+    plan: &Plan,
+    call: impl Fn(u64) -> Value,
+) -> Result<Measured, BenchError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(send_calls(&format!("http://{address}{path}"), plan, call))
+}
+
+async fn send_calls(
+    url: &str,
+    plan: &Plan,
+    call: impl Fn(u64) -> Value,
+) -> Result<Measured, BenchError> {
+    let client = bluetick::http_client::builder().build()?;
+    let mut measured = Measured {
+        answered: 0,
+        refused: 0,
+        elapsed: plan.measured,
+        latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
+        next: plan.first,
+        all: 0,
+        processor: Duration::ZERO,
+    };
+    let measured_from = Instant::now() + plan.warm_up;
+    let until = measured_from + plan.measured;
+    loop {
+        let began = Instant::now();
+        if began >= until {
+            return Ok(measured);
+        }
+        let request = client
+            .post(url)
+            .header("x-api-key", "bench")
+            .header("x-api-secret", "bench")
+            .json(&call(measured.next));
+        measured.next += 1;
+        let reply = request.send().await?;
+        if !reply.status().is_success() {
+            measured.refused += 1;
+            continue;
+        }
+        let accepted: Value = reply.json().await?;
+        if accepted.pointer("/data/id").is_none() {
+            return Err("the provider's answer has no id".into());
+        }
+        measured.all += 1;
+        let ended = Instant::now();
+        if ended >= measured_from && ended < until {
+            measured.answered += 1;
+            let micros = ended.duration_since(began).as_micros();
+            measured.latency.saturating_record(u64::try_from(micros)?);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Sums of the counts by hour and by day in UTC, changed together with the counts: long periods are
+//! read from few rows. Latencies also have one row per quarter hour, with all steps in one text.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, Value};
+
+use crate::db::Error;
+use crate::db::statements;
+use crate::domain::charge::Charge;
+use crate::domain::ids::AccountId;
+use crate::domain::latency::{Histogram, LatencyBucket, LatencySpan};
+use crate::domain::media::MediaKind;
+use crate::store::entities::column_types::OrEmpty;
+use crate::store::entities::{charge_sum_row, latency_sum_row, message_sum_row};
+use crate::store::ledger::charge_counts::ChargeKey;
+use crate::store::ledger::cohort_key::CohortKey;
+use crate::store::ledger::message_counts::{BUCKET, Differences, StateKey};
+
+pub(crate) const HOUR: i64 = 60 * 60 * 1000;
+/// A day in UTC.
+pub(crate) const DAY: i64 = 24 * HOUR;
+/// Widths of sums of states and charges.
+const WIDTHS: [i64; 2] = [HOUR, DAY];
+/// Widths of histograms: also quarter hours, which have a row for each step in `latency_counts`.
+const TIMED_WIDTHS: [i64; 3] = [BUCKET, HOUR, DAY];
+
+/// Histograms found by one statement.
+const FOUND_AT_ONCE: usize = 256;
+
+/// The start of the hour or day that contains an instant, in milliseconds.
+pub(crate) fn start_of(at: i64, width: i64) -> i64 {
+    at.div_euclid(width) * width
+}
+
+/// By width. The bucket of a cohort is the start of the sum.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    pub(crate) states: BTreeMap<(i64, CohortKey, StateKey), i64>,
+    pub(crate) charges: BTreeMap<(i64, ChargeKey), i64>,
+    pub(crate) latencies: BTreeMap<(i64, CohortKey, LatencySpan), Histogram>,
+}
+
+impl Sums {
+    pub(crate) fn of(counts: &Differences) -> Self {
+        let mut sums = Self::default();
+        let within = |width: i64, (bucket, account, kind): &CohortKey| {
+            (start_of(*bucket, width), account.clone(), *kind)
+        };
+        for width in WIDTHS {
+            for ((cohort, state), messages) in &counts.states {
+                let key = (width, within(width, cohort), state.clone());
+                *sums.states.entry(key).or_default() += messages;
+            }
+            for ((cohort, campaign, charge), deliveries) in &counts.charges.0 {
+                let key = (
+                    width,
+                    (within(width, cohort), campaign.clone(), charge.clone()),
+                );
+                *sums.charges.entry(key).or_default() += deliveries;
+            }
+        }
+        for width in TIMED_WIDTHS {
+            for ((cohort, span, latency), messages) in &counts.latencies {
+                let times = sums.latencies.entry((width, within(width, cohort), *span));
+                let latency = LatencyBucket::from_number(*latency);
+                times.or_default().add(latency, *messages);
+            }
+        }
+        sums
+    }
+
+    /// The stored sums of a day and its hours.
+    pub(crate) async fn stored(connection: &impl ConnectionTrait, day: i64) -> Result<Self, Error> {
+        let mut sums = Self::default();
+        for width in WIDTHS {
+            let states = message_sum_row::Entity::find()
+                .filter(message_sum_row::Column::Width.eq(width))
+                .filter(message_sum_row::Column::Start.gte(day))
+                .filter(message_sum_row::Column::Start.lt(day + DAY))
+                .all(connection)
+                .await?;
+            for row in states {
+                let cohort = (row.start, row.account, row.kind);
+                let state = (row.origin, row.state, row.code, row.class, row.campaign);
+                sums.states.insert((width, cohort, state), row.messages);
+            }
+            let charges = charge_sum_row::Entity::find()
+                .filter(charge_sum_row::Column::Width.eq(width))
+                .filter(charge_sum_row::Column::Start.gte(day))
+                .filter(charge_sum_row::Column::Start.lt(day + DAY))
+                .all(connection)
+                .await?;
+            for row in charges {
+                let deliveries = row.deliveries;
+                sums.charges.insert((width, charge_key(row)), deliveries);
+            }
+        }
+        for width in TIMED_WIDTHS {
+            let latencies = latency_sum_row::Entity::find()
+                .filter(latency_sum_row::Column::Width.eq(width))
+                .filter(latency_sum_row::Column::Start.gte(day))
+                .filter(latency_sum_row::Column::Start.lt(day + DAY))
+                .all(connection)
+                .await?;
+            for row in latencies {
+                let cohort = (row.start, row.account, row.kind);
+                let times = read_histogram(&row.histogram)?;
+                sums.latencies.insert((width, cohort, row.stage), times);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Adds these sums to the stored ones.
+    async fn add_to_stored(mut self, connection: &impl ConnectionTrait) -> Result<(), Error> {
+        self.states.retain(|_, difference| *difference != 0);
+        self.charges.retain(|_, difference| *difference != 0);
+        let states: Vec<message_sum_row::Model> = self.states.into_iter().map(state_row).collect();
+        statements::insert::<message_sum_row::Entity>(
+            connection,
+            &states.iter().collect::<Vec<_>>(),
+            "ON CONFLICT (width, start, account, kind, origin, state, code, class, campaign) \
+             DO UPDATE SET messages = message_sums.messages + excluded.messages",
+        )
+        .await?;
+        let charges: Vec<charge_sum_row::Model> =
+            self.charges.into_iter().map(charge_row).collect();
+        statements::insert::<charge_sum_row::Entity>(
+            connection,
+            &charges.iter().collect::<Vec<_>>(),
+            "ON CONFLICT (width, start, account, kind, campaign, sender, country, category, pricing_type, free, price, currency) \
+             DO UPDATE SET deliveries = charge_sums.deliveries + excluded.deliveries",
+        )
+        .await?;
+        add_latencies(connection, self.latencies).await
+    }
+}
+
+/// Adds differences to the counts and to their sums.
+pub(super) async fn write(
+    connection: &impl ConnectionTrait,
+    differences: Differences,
+) -> Result<(), Error> {
+    Sums::of(&differences).add_to_stored(connection).await?;
+    differences.write(connection).await
+}
+
+/// No other transaction writes meanwhile, so histograms are read, changed and written back.
+async fn add_latencies(
+    connection: &impl ConnectionTrait,
+    mut latencies: BTreeMap<(i64, CohortKey, LatencySpan), Histogram>,
+) -> Result<(), Error> {
+    latencies.retain(|_, times| !times.is_empty());
+    let keys: Vec<(i64, CohortKey, LatencySpan)> = latencies.keys().cloned().collect();
+    for keys in keys.chunks(FOUND_AT_ONCE) {
+        for (key, stored) in find_histograms(connection, keys).await? {
+            latencies.entry(key).or_default().add_all(&stored);
+        }
+    }
+    let rows: Vec<latency_sum_row::Model> = latencies
+        .into_iter()
+        .map(
+            |((width, (start, account, kind), stage), times)| latency_sum_row::Model {
+                width,
+                start,
+                account,
+                kind,
+                stage,
+                histogram: write_histogram(&times),
+            },
+        )
+        .collect();
+    statements::insert::<latency_sum_row::Entity>(
+        connection,
+        &rows.iter().collect::<Vec<_>>(),
+        "ON CONFLICT (width, start, account, kind, stage) DO UPDATE SET histogram = excluded.histogram",
+    )
+    .await?;
+    Ok(())
+}
+
+type FoundHistogram = ((i64, CohortKey, LatencySpan), Histogram);
+
+async fn find_histograms(
+    connection: &impl ConnectionTrait,
+    keys: &[(i64, CohortKey, LatencySpan)],
+) -> Result<Vec<FoundHistogram>, Error> {
+    let backend = connection.get_database_backend();
+    let types = ["bigint", "bigint", "text", "text", "text"];
+    let size = keys.len().next_power_of_two();
+    let mut values: Vec<Value> = Vec::with_capacity(size * types.len());
+    for (width, (start, account, kind), span) in keys {
+        values.extend([
+            (*width).into(),
+            (*start).into(),
+            account.into(),
+            kind.into(),
+            span.into(),
+        ]);
+    }
+    statements::pad(&mut values, types.len(), size);
+    let given = statements::placeholders(backend, &types, size);
+    let sql = format!(
+        "SELECT width, start, account, kind, stage, histogram FROM ({given}) AS given CROSS JOIN latency_sums \
+         WHERE width = given.column1 AND start = given.column2 AND account = given.column3 \
+         AND kind = given.column4 AND stage = given.column5"
+    );
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter()
+        .map(|row| {
+            let account: AccountId = row.try_get("", "account")?;
+            let kind: OrEmpty<MediaKind> = row.try_get("", "kind")?;
+            let cohort = (row.try_get("", "start")?, account, kind);
+            let key = (row.try_get("", "width")?, cohort, row.try_get("", "stage")?);
+            let histogram: String = row.try_get("", "histogram")?;
+            Ok((key, read_histogram(&histogram)?))
+        })
+        .collect()
+}
+
+fn write_histogram(times: &Histogram) -> String {
+    let steps = times.steps();
+    steps
+        .map(|(latency, messages)| format!("{}:{messages} ", latency.number()))
+        .collect()
+}
+
+/// Reads one or several stored histograms, one after the other.
+pub(crate) fn read_histogram(text: &str) -> Result<Histogram, Error> {
+    let mut times = Histogram::default();
+    for step in text.split_ascii_whitespace() {
+        let numbers = step.split_once(':').and_then(|(latency, messages)| {
+            let latency: i64 = latency.parse().ok()?;
+            Some((latency, messages.parse::<i64>().ok()?))
+        });
+        let (latency, messages) =
+            numbers.ok_or_else(|| Error::inconsistent("latency_sums", "histogram", step))?;
+        times.add(LatencyBucket::from_number(latency), messages);
+    }
+    Ok(times)
+}
+
+fn state_row(
+    ((width, cohort, state), messages): ((i64, CohortKey, StateKey), i64),
+) -> message_sum_row::Model {
+    let (start, account, kind) = cohort;
+    let (origin, state, code, class, campaign) = state;
+    message_sum_row::Model {
+        width,
+        start,
+        account,
+        kind,
+        origin,
+        state,
+        code,
+        class,
+        campaign,
+        messages,
+    }
+}
+
+fn charge_row(((width, key), deliveries): ((i64, ChargeKey), i64)) -> charge_sum_row::Model {
+    let ((start, account, kind), campaign, charge) = key;
+    charge_sum_row::Model {
+        width,
+        start,
+        account,
+        kind,
+        campaign,
+        sender: charge.sender,
+        country: charge.country,
+        category: charge.category,
+        pricing_type: charge.pricing_type,
+        free: charge.free,
+        price: charge.price,
+        currency: charge.currency,
+        deliveries,
+    }
+}
+
+fn charge_key(row: charge_sum_row::Model) -> ChargeKey {
+    let charge = Charge {
+        account: row.account.clone(),
+        sender: row.sender,
+        country: row.country,
+        category: row.category,
+        pricing_type: row.pricing_type,
+        free: row.free,
+        price: row.price,
+        currency: row.currency,
+    };
+    ((row.start, row.account, row.kind), row.campaign, charge)
+}
+
+/// Sums the counts of the day that contains `since` (ms), and of later ones, again.
+pub(super) async fn sum_again(connection: &impl ConnectionTrait, since: i64) -> Result<(), Error> {
+    let backend = connection.get_database_backend();
+    let first = start_of(since, DAY);
+    let run = async |sql: String| {
+        let statement = Statement::from_sql_and_values(backend, sql, [first.into()]);
+        connection.execute_raw(statement).await
+    };
+    let joined = statements::joined_text(backend);
+    for table in ["message_sums", "charge_sums", "latency_sums"] {
+        run(format!(
+            "DELETE FROM {table} WHERE width IN ({BUCKET}, {HOUR}, {DAY}) AND start >= $1"
+        ))
+        .await?;
+    }
+    for width in WIDTHS {
+        let start = format!("bucket / {width} * {width}");
+        let states = "account, kind, origin, state, code, class, campaign";
+        let charges = "account, kind, campaign, sender, country, category, pricing_type, free, price, currency";
+        for (table, names, number) in [
+            ("message", states, "messages"),
+            ("charge", charges, "deliveries"),
+        ] {
+            run(format!(
+                "INSERT INTO {table}_sums (width, start, {names}, {number}) \
+                 SELECT {width}, {start}, {names}, SUM({number}) FROM {table}_counts WHERE bucket >= $1 GROUP BY 2, {names}"
+            ))
+            .await?;
+        }
+    }
+    for width in TIMED_WIDTHS {
+        let start = format!("bucket / {width} * {width}");
+        run(format!(
+            "INSERT INTO latency_sums (width, start, account, kind, stage, histogram) \
+             SELECT {width}, start, account, kind, stage, {joined}(CAST(latency AS text) || ':' || CAST(messages AS text) || ' ', '' ORDER BY latency) \
+             FROM (SELECT {start} AS start, account, kind, stage, latency, SUM(messages) AS messages FROM latency_counts \
+             WHERE bucket >= $1 GROUP BY 1, account, kind, stage, latency HAVING SUM(messages) <> 0) AS summed \
+             GROUP BY start, account, kind, stage"
+        ))
+        .await?;
+    }
+    Ok(())
+}
