@@ -1,6 +1,7 @@
 //! The rows of a population, table by table.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use bluetick::domain::delivery::fold;
 use bluetick::domain::delivery_state::{QueueState, Stage};
@@ -283,11 +284,17 @@ fn provider_ids(population: &Population) -> Load<'_> {
 /// Quarter hour or start of a sum, account, kind.
 type Cohort = (i64, &'static str, &'static str);
 
+/// Messages by cohort, state, and by cohort, stage and time; deliveries by cohort.
+#[derive(Default)]
+struct Counts {
+    states: BTreeMap<(Cohort, &'static str), i64>,
+    latencies: BTreeMap<(Cohort, (&'static str, i64)), i64>,
+    charges: BTreeMap<(Cohort, ()), i64>,
+}
+
 /// The count tables and their sums.
 fn counts(population: &Population) -> [Load<'_>; 6] {
-    let mut states: BTreeMap<_, i64> = BTreeMap::new();
-    let mut latencies: BTreeMap<_, i64> = BTreeMap::new();
-    let mut charges: BTreeMap<_, i64> = BTreeMap::new();
+    let mut counts = Counts::default();
     for number in 0..population.size {
         let created_at = population.created_at(number).timestamp_millis();
         let cohort: Cohort = (
@@ -302,22 +309,58 @@ fn counts(population: &Population) -> [Load<'_>; 6] {
             InitialState::Read => ("read", Some("read")),
             InitialState::Failed => ("failed", None),
         };
-        *states.entry((cohort, state)).or_default() += 1;
+        *counts.states.entry((cohort, state)).or_default() += 1;
         if population.initial_state(number).is_delivered() {
-            *charges.entry((cohort, ())).or_default() += 1;
+            *counts.charges.entry((cohort, ())).or_default() += 1;
         }
         if let Some(stage) = reached {
-            *latencies.entry((cohort, (stage, took))).or_default() += 1;
+            let key = (cohort, (stage, took));
+            *counts.latencies.entry(key).or_default() += 1;
         }
     }
-    let state_sums = sum_up(&states, &WIDTHS);
-    let charge_sums = sum_up(&charges, &WIDTHS);
+    let [messages, message_sums] = state_loads(counts.states);
+    let [latencies, latency_sums] = latency_loads(counts.latencies);
+    let [charges, charge_sums] = charge_loads(counts.charges);
+    [
+        messages,
+        message_sums,
+        latencies,
+        latency_sums,
+        charges,
+        charge_sums,
+    ]
+}
+
+fn state_loads<'p>(states: BTreeMap<(Cohort, &'static str), i64>) -> [Load<'p>; 2] {
+    let sums = sum_up(&states, &WIDTHS);
+    [
+        Load {
+            table: "message_counts",
+            columns: &[
+                "bucket", "account", "kind", "origin", "state", "code", "class", "campaign",
+                "messages",
+            ],
+            rows: Box::new(states.into_iter().map(state)),
+        },
+        Load {
+            table: "message_sums",
+            columns: &[
+                "width", "start", "account", "kind", "origin", "state", "code", "class",
+                "campaign", "messages",
+            ],
+            rows: Box::new(sums.into_iter().map(|row| with_width(row, state))),
+        },
+    ]
+}
+
+fn latency_loads<'p>(latencies: BTreeMap<(Cohort, (&'static str, i64)), i64>) -> [Load<'p>; 2] {
     let mut histograms: BTreeMap<_, String> = BTreeMap::new();
     for ((width, (cohort, (stage, took))), messages) in
         sum_up(&latencies, &[BUCKET, WIDTHS[0], WIDTHS[1]])
     {
         let histogram = histograms.entry((width, (cohort, stage))).or_default();
-        histogram.push_str(&format!("{took}:{messages} "));
+        // Writing to a text cannot fail.
+        let _ = write!(histogram, "{took}:{messages} ");
     }
     let histogram = |((width, (cohort, stage)), histogram)| {
         let mut row = vec![Cell::Number(width)];
@@ -336,22 +379,6 @@ fn counts(population: &Population) -> [Load<'_>; 6] {
     };
     [
         Load {
-            table: "message_counts",
-            columns: &[
-                "bucket", "account", "kind", "origin", "state", "code", "class", "campaign",
-                "messages",
-            ],
-            rows: Box::new(states.into_iter().map(state)),
-        },
-        Load {
-            table: "message_sums",
-            columns: &[
-                "width", "start", "account", "kind", "origin", "state", "code", "class",
-                "campaign", "messages",
-            ],
-            rows: Box::new(state_sums.into_iter().map(|row| with_width(row, state))),
-        },
-        Load {
             table: "latency_counts",
             columns: &["bucket", "account", "kind", "stage", "latency", "messages"],
             rows: Box::new(latencies.into_iter().map(latency)),
@@ -361,6 +388,12 @@ fn counts(population: &Population) -> [Load<'_>; 6] {
             columns: &["width", "start", "account", "kind", "stage", "histogram"],
             rows: Box::new(histograms.into_iter().map(histogram)),
         },
+    ]
+}
+
+fn charge_loads<'p>(charges: BTreeMap<(Cohort, ()), i64>) -> [Load<'p>; 2] {
+    let sums = sum_up(&charges, &WIDTHS);
+    [
         Load {
             table: "charge_counts",
             columns: &[
@@ -396,7 +429,7 @@ fn counts(population: &Population) -> [Load<'_>; 6] {
                 "currency",
                 "deliveries",
             ],
-            rows: Box::new(charge_sums.into_iter().map(|row| with_width(row, charge))),
+            rows: Box::new(sums.into_iter().map(|row| with_width(row, charge))),
         },
     ]
 }

@@ -35,7 +35,7 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     // Held until the process has stopped.
     let _serving = app::claim_serving(&config, listeners.main.owner).await?;
     let opening = app::open_receiving(config, Arc::new(SystemClock)).await?;
-    let Some((running, sign_in_link)) = start(listeners, opening).await? else {
+    let Some((running, sign_in_link)) = Box::pin(start(listeners, opening)).await? else {
         return Ok(());
     };
     let mut lines = format!("listening on http://{address}\n");
@@ -70,7 +70,7 @@ async fn start(
         let sign_in_link = create_first_sign_in_link(&services).await?;
         Ok::<_, CommandError>((services, sign_in_link))
     };
-    let opened = serving.while_opening(finish).await?;
+    let opened = Box::pin(serving.while_opening(finish)).await?;
     Ok(opened.map(|(serving, (services, sign_in_link))| (serving.run(services), sign_in_link)))
 }
 

@@ -1,7 +1,6 @@
 //! Stored latencies, summed over the intervals of a period.
 
 use chrono::{DateTime, Utc};
-use sea_orm::ConnectionTrait;
 
 use crate::db::{Error, statements};
 use crate::domain::ids::AccountId;

@@ -91,10 +91,7 @@ pub(super) fn query(backend: DbBackend, period: &Period, starts: &[DateTime<Utc>
         accounts.push(format!("account = {}", query.bind(only.into())));
     }
     if let Some(allowed) = period.limit.accounts() {
-        let allowed: Vec<String> = allowed
-            .into_iter()
-            .map(|id| query.bind(id.into()))
-            .collect();
+        let allowed: Vec<String> = allowed.iter().map(|id| query.bind(id.into())).collect();
         accounts.push(if allowed.is_empty() {
             "1 = 0".to_owned()
         } else {

@@ -1,7 +1,6 @@
 //! Stored counts of messages by state, summed over the intervals of a period.
 
 use chrono::{DateTime, Utc};
-use sea_orm::ConnectionTrait;
 
 use crate::db::Error;
 use crate::domain::campaign::CampaignId;

@@ -6,14 +6,14 @@ use actix_web::HttpRequest;
 use crate::domain::callback_record::UrlMistake;
 use crate::domain::invisible_characters::is_blank;
 
-/// A pattern of actix that accepts any number of slashes wherever `path` has one, and slashes and
-/// white space at its end.
+/// A pattern of actix that accepts any number of slashes wherever `path` has one, and at its end slashes
+/// and anything else but visible ASCII: white space, marks that take no space.
 pub(crate) fn pattern(path: &str) -> String {
     let segments = path.split('/').skip(1).enumerate();
     let segments: Vec<String> = segments
         .map(|(index, segment)| format!("/{{slashes_{index}:/*}}{segment}"))
         .collect();
-    segments.concat() + r"{end:[/\s]*}"
+    segments.concat() + "{end:[^!-.0-~]*}"
 }
 
 /// A part of the path without what was pasted around it.

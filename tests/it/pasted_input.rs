@@ -207,6 +207,10 @@ async fn a_pasted_callback_url_works_and_the_account_shows_what_to_correct() {
             Some("callback_url_white_space"),
         ),
         (PastedUrl::Ending("%09"), Some("callback_url_white_space")),
+        (
+            PastedUrl::Ending("/%E2%80%8E%0D%0A"),
+            Some("callback_url_white_space"),
+        ),
         (PastedUrl::Ending("/%20"), Some("callback_url_white_space")),
         (
             PastedUrl::Ending("%0D%0A"),

@@ -2,6 +2,7 @@
 //! read from few rows. Latencies also have one row per quarter hour, with all steps in one text.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, Value};
 
@@ -221,10 +222,12 @@ async fn find_histograms(
 }
 
 fn write_histogram(times: &Histogram) -> String {
-    let steps = times.steps();
-    steps
-        .map(|(latency, messages)| format!("{}:{messages} ", latency.number()))
-        .collect()
+    let mut text = String::new();
+    for (latency, messages) in times.steps() {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{}:{messages} ", latency.number());
+    }
+    text
 }
 
 /// Reads one or several stored histograms, one after the other.
