@@ -756,3 +756,30 @@ async fn texts_of_a_campaign_that_hold_the_number_are_removed_when_the_campaign_
     );
     app.finish().await;
 }
+
+/// To close a database file releases the locks of SQLite in the whole process.
+#[actix_web::test]
+async fn callbacks_after_an_erasure_survive_another_command_and_a_kill() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    let server = fleet.start(0);
+    let token = fleet.token();
+    let client = bluetick::http_client::builder().build().unwrap();
+    let post = async |url: &str, body: &Value| {
+        let request = client.post(url).bearer_auth(&token).json(body);
+        request.send().await.unwrap().status()
+    };
+    let erase = format!("{}/api/v1/people/erase", fleet.address);
+    let erased = post(&erase, &json!({ "phone": "+447700900999" })).await;
+    assert!(erased.is_success(), "{erased}");
+    let (succeeded, printed) = fleet.run(&["token", "list"]);
+    assert!(succeeded, "{printed}");
+    let url = fleet.callback_url(SOBOT);
+    for number in 0..5 {
+        let report = json!({ "id": format!("wamid.E{number}"), "status": "delivered", "to": "447700900778", "timestamp": "1763640000" });
+        assert_eq!(post(&url, &report).await, 200);
+    }
+    server.kill();
+    let server = fleet.start(0);
+    assert_eq!(fleet.callback_ids().await.len(), 5);
+    drop(server);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -17,7 +17,7 @@ use crate::operating::erasure::callback_selection::{
     CallbackSelection, READ_BYTES, READ_ROWS, names_customer,
 };
 use crate::operating::erasure::erasure_error::ErasureError;
-use crate::operating::erasure::file_search::find_files_with;
+use crate::operating::erasure::file_search::{SearchedFolder, find_files_with};
 use crate::operating::erasure::identities::{Identities, find_identities};
 use crate::operating::erasure::identity_matcher::IdentityMatcher;
 use crate::receiving::reconcile::ReconcileStep;
@@ -311,10 +311,25 @@ impl Erasure<'_> {
 
     /// Reads every file, beside callbacks that arrive.
     async fn search_files(&self, except: &[PathBuf]) -> Result<Vec<PathBuf>, ErasureError> {
-        let (matcher, except) = (self.matcher.clone(), except.to_vec());
-        let folder = self.services.config.data_dir.clone();
-        let data = folder.clone();
-        let search = tokio::task::spawn_blocking(move || find_files_with(&matcher, &data, &except));
+        let Services {
+            store,
+            journal,
+            config,
+            ..
+        } = self.services;
+        let folder = config.data_dir.clone();
+        let databases = [store.file(), journal.file()];
+        let searched = SearchedFolder {
+            folder: folder.clone(),
+            except: except.to_vec(),
+            databases: databases
+                .into_iter()
+                .flatten()
+                .map(Path::to_owned)
+                .collect(),
+        };
+        let matcher = self.matcher.clone();
+        let search = tokio::task::spawn_blocking(move || find_files_with(&matcher, &searched));
         search
             .await
             .map_err(|error| ErasureError::at(folder)(io::Error::other(error)))?

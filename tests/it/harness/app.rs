@@ -133,7 +133,7 @@ async fn serve(
     listener.set_nonblocking(true).unwrap();
     config.listen = address.to_string();
     config.public_url = format!("http://{address}");
-    let services = app::open(config, clock).await.unwrap();
+    let services = Box::pin(app::open(config, clock)).await.unwrap();
     let settings = ServerSettings::default();
     let open = Connections::default();
     let server = server::start(listener, services.clone(), &open, settings).unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -74,7 +74,9 @@ impl Fleet {
 
     /// Runs a command with the first replica's configuration. Returns whether it succeeded, and its output.
     pub(crate) fn run(&self, arguments: &[&str]) -> (bool, String) {
-        let output = command(&self.arguments(0, arguments), &[])
+        // A `serve` that is refused may bind first.
+        let listen = [("BLUETICK_LISTEN", Path::new("127.0.0.1:0"))];
+        let output = command(&self.arguments(0, arguments), &listen)
             .output()
             .unwrap();
         let printed = [output.stdout, output.stderr].concat();
