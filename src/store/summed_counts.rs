@@ -30,7 +30,7 @@ pub struct StateSum {
     pub messages: i64,
 }
 
-/// What the sums tell apart besides intervals, accounts, origins, states and codes. The rest is absent.
+/// What the sums distinguish besides intervals, accounts, origins, states and codes. The rest is absent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SumDetail {
     Totals,

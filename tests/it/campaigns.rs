@@ -593,7 +593,7 @@ async fn the_pages_check_create_start_pause_cancel_and_resend() {
     );
     let (_, _, list) = page(app.request("GET", "/campaigns")).await;
     assert!(
-        list.contains("/campaigns/sale") && list.contains("66.6 %"),
+        list.contains("/campaigns/sale") && list.contains("66.7 %"),
         "{list}"
     );
 
