@@ -95,15 +95,14 @@ pub(super) async fn run(
             }
         },
     };
+    let mode = if campaign.state == CampaignState::Done {
+        ImportMode::DryRun
+    } else {
+        ImportMode::Apply
+    };
+    let report = read_file(arguments, &campaign, mode, context, &mut |_| {}).await?;
+    refuse_late_rows(&campaign, &report)?;
     if campaign.state != CampaignState::Done {
-        let report = read_file(
-            arguments,
-            &campaign,
-            ImportMode::Apply,
-            context,
-            &mut |_| {},
-        )
-        .await?;
         print_report(&report, out)?;
     }
     if campaign.state == CampaignState::Draft {
@@ -117,7 +116,7 @@ pub(super) async fn run(
     }
     writeln!(
         out,
-        "campaign {}: `serve` sends it, also if this command is interrupted",
+        "campaign {}: the running `serve` sends it, also if this command is interrupted; start one if there is none",
         campaign.id
     )?;
     out.flush()?;
@@ -185,11 +184,12 @@ async fn dry_run(
     let mut failed = Ok(());
     let mut print = |row: &RejectedRow| {
         if failed.is_ok() {
-            failed = writeln!(out, "line {}: {} {}", row.line, row.field, row.message);
+            failed = writeln!(out, "line {}, {}: {}", row.line, row.field, row.message);
         }
     };
     let report = read_file(arguments, campaign, ImportMode::DryRun, context, &mut print).await?;
     failed?;
+    refuse_late_rows(campaign, &report)?;
     print_counts(&report, out)?;
     writeln!(out, "nothing was stored or sent")?;
     if report.rejected > 0 {
@@ -197,6 +197,19 @@ async fn dry_run(
         return Err(format!("{rejected} rejected").into());
     }
     Ok(())
+}
+
+/// A campaign that is done takes no more recipients.
+fn refuse_late_rows(campaign: &Campaign, report: &ImportReport) -> Result<(), CommandError> {
+    if campaign.state != CampaignState::Done || report.accepted == 0 {
+        return Ok(());
+    }
+    let new = counted(report.accepted, "recipient", "recipients");
+    Err(format!(
+        "campaign {} is done, and the file has {new} that it does not have; nothing was sent to them. Choose another --name for a file with them alone",
+        campaign.id
+    )
+    .into())
 }
 
 async fn read_file(
@@ -227,7 +240,7 @@ async fn read_file(
 
 fn print_report(report: &ImportReport, out: &mut impl Write) -> std::io::Result<()> {
     for row in report.listed.iter().take(REJECTED_PRINTED) {
-        writeln!(out, "line {}: {} {}", row.line, row.field, row.message)?;
+        writeln!(out, "line {}, {}: {}", row.line, row.field, row.message)?;
     }
     if report.rejected > REJECTED_PRINTED as u64 {
         writeln!(out, "--dry-run names every rejected line")?;

@@ -1,4 +1,4 @@
-//! Checks that journal, outcomes, receipts, states, ids and counts agree. Reads in batches and
+//! Checks that files are whole, and that journal, outcomes, receipts, states, ids and counts agree. Reads in batches and
 //! writes nothing: a rebuild that is rolled back would find the same, but would hold the write lock
 //! of a running `serve` until its end.
 //!
@@ -38,10 +38,38 @@ pub async fn verify(
     found: &mut impl FnMut(String),
     progress: &mut impl FnMut(VerifyProgress),
 ) -> Result<VerifyReport, db::Error> {
+    if !store.is_shared() {
+        check_files(store, journal, found, progress).await?;
+    }
     let snapshot = store.snapshot().await?;
     let checked = check(&snapshot, journal, found, progress).await;
     snapshot.close().await?;
     checked
+}
+
+/// The structure of the database files, which the rows cannot show.
+async fn check_files(
+    store: &Store,
+    journal: &Journal,
+    found: &mut impl FnMut(String),
+    progress: &mut impl FnMut(VerifyProgress),
+) -> Result<(), db::Error> {
+    for (done, name, faults) in [
+        (1, "main database", store.find_faults().await?),
+        (2, "journal", journal.find_faults().await?),
+    ] {
+        for fault in faults {
+            found(format!(
+                "the file of the {name} is damaged: {fault}; stop `serve` and restore a backup"
+            ));
+        }
+        progress(VerifyProgress {
+            stage: "files",
+            done,
+            total: Some(2),
+        });
+    }
+    Ok(())
 }
 
 async fn check(

@@ -12,7 +12,7 @@ pub(crate) async fn alive() -> HttpResponse {
 }
 
 /// Ready while callbacks can be stored, in the journal or in the spool: also while a database is
-/// unavailable. Not ready while the main database is migrated, although callbacks are received.
+/// unavailable, and while the main database is migrated.
 pub(crate) async fn ready(state: web::Data<WebState>) -> HttpResponse {
     let receiving = state.receiving_services();
     let spool = *receiving.journal.spool().borrow();
@@ -25,8 +25,8 @@ pub(crate) async fn ready(state: web::Data<WebState>) -> HttpResponse {
     }
     let Some(services) = state.services() else {
         let step = state.step();
-        let text = format!("callbacks are received, everything else waits: {step}");
-        return plain(unavailable(), text);
+        let text = format!("ready for callbacks; everything else waits: {step}");
+        return plain(HttpResponse::Ok(), text);
     };
     let text = if spool.in_use {
         "ready for callbacks; a database does not take them, the spool does"

@@ -39,7 +39,7 @@ async fn the_command_sends_a_file_once_however_often_it_runs() {
     let file = fleet.data_dir(0).join("customers.csv");
     let rows = (0..30).map(|number| format!("+4477009{number:05},Ines {number}\n"));
     let text = format!("to,name\n{}nonsense,Asha\n", rows.collect::<String>());
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, &text).unwrap();
     let file = file.to_str().unwrap();
     let send = [
         "campaign",
@@ -58,7 +58,7 @@ async fn the_command_sends_a_file_once_however_often_it_runs() {
     let dry_run = [send.as_slice(), &["--dry-run"]].concat();
     let (succeeded, printed) = run(&fleet, &dry_run).await;
     assert!(!succeeded, "{printed}");
-    assert!(printed.contains("line 32: to "), "{printed}");
+    assert!(printed.contains("line 32, to: "), "{printed}");
     assert!(
         printed.contains("30 new recipients, 0 duplicates, 1 rejected line"),
         "{printed}"
@@ -78,6 +78,16 @@ async fn the_command_sends_a_file_once_however_often_it_runs() {
     );
     let calls = simulator.received();
     assert_eq!(calls.len(), 30);
+
+    let corrected = text.replace("nonsense", "+447700900999");
+    std::fs::write(file, corrected).unwrap();
+    for arguments in [&send[..], &dry_run] {
+        let (succeeded, printed) = run(&fleet, arguments).await;
+        let late = "summer-sale is done, and the file has 1 recipient that it does not have";
+        assert!(!succeeded && printed.contains(late), "{printed}");
+    }
+    assert_eq!(simulator.received().len(), 30);
+    std::fs::write(file, text).unwrap();
 
     let other = [&send[..8], &["https://media.example.com/b.jpg"]].concat();
     let (succeeded, printed) = run(&fleet, &other).await;

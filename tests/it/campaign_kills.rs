@@ -279,7 +279,7 @@ async fn check_preview(fleet: &Arc<Fleet>, console: &Console, text: &str, bad: &
     let (succeeded, printed) = run(fleet, &send).await;
     assert!(!succeeded, "{printed}");
     let named = printed.lines().filter_map(|line| {
-        let (number, _) = line.strip_prefix("line ")?.split_once(':')?;
+        let (number, _) = line.strip_prefix("line ")?.split_once(',')?;
         number.parse().ok()
     });
     assert_eq!(named.collect::<Vec<u64>>(), bad);

@@ -1,5 +1,7 @@
 //! Derived data can be derived again: rebuild changes nothing, and verify finds what does not agree.
 
+use std::os::unix::fs::FileExt;
+
 use bluetick::domain::callback_record::JournalPosition;
 use bluetick::operating::rebuild::{RebuildError, rebuild};
 use bluetick::operating::verify::{VerifyReport, verify};
@@ -12,6 +14,7 @@ use crate::harness::app::{
     ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, image_to, noon, start_app, start_app_with,
 };
 use crate::harness::dump::dump;
+use crate::harness::fleet::Fleet;
 
 /// The program with every fault enabled and random outcomes.
 pub(crate) async fn start_chaos(seed: u64) -> App {
@@ -340,6 +343,32 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
             );
         }
     }
+}
+
+#[actix_web::test]
+async fn verify_reports_a_damaged_file_whose_rows_can_be_read() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    if fleet.database.is_postgres() {
+        return;
+    }
+    assert!(fleet.start(0).terminate().0.success());
+    let index = "SELECT CAST(rootpage * page_size AS TEXT) AS line FROM sqlite_master, pragma_page_size \
+                 WHERE name = 'messages_origin_created'";
+    let end: u64 = fleet.database.query(index).await[0].parse().unwrap();
+    let (succeeded, printed) = fleet.run(&["verify"]);
+    assert!(succeeded, "{printed}");
+    let file = std::fs::File::options()
+        .write(true)
+        .open(fleet.data_dir(0).join("bluetick.db"))
+        .unwrap();
+    // The header of the page, which lies before `end`.
+    let page = [0xff; 8];
+    file.write_all_at(&page, end - 4096).unwrap();
+    let (succeeded, printed) = fleet.run(&["verify"]);
+    assert!(!succeeded, "{printed}");
+    let words = "the file of the main database is damaged";
+    assert!(printed.contains(words), "{printed}");
+    assert!(printed.contains("restore a backup"), "{printed}");
 }
 
 #[actix_web::test]
