@@ -235,6 +235,11 @@ impl TestDatabase {
     /// Runs SQL directly on the main database, to create states that the program itself does not.
     pub(crate) async fn execute(&self, sql: &str) {
         let connection = self.connect("").await;
+        if self.is_postgres() {
+            // The test server has it off. For the whole of `sql` the value at its beginning counts.
+            let standard = "SET standard_conforming_strings = on";
+            connection.execute_unprepared(standard).await.unwrap();
+        }
         connection.execute_unprepared(sql).await.unwrap();
         connection.close().await.unwrap();
     }
