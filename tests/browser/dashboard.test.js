@@ -317,7 +317,8 @@ describe("the dashboard", { concurrency: false }, () => {
     let text = "";
     for await (const chunk of await download.createReadStream()) text += chunk;
     const [head, ...lines] = text.trimEnd().split(/\r?\n/);
-    assert.ok(head.startsWith("id,account,provider,"), head);
+    // Excel needs the byte order mark.
+    assert.ok(head.startsWith("\uFEFFid,account,provider,"), head);
     assert.ok(lines.length > 0);
     for (const line of lines) assert.match(line, /,sobot,/);
   });
