@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bluetick::cli::{self, Arguments, CommandError, ExitStatus};
+use bluetick::cli::{self, Arguments, CommandError, ErrorWithStatus};
 use bluetick::config::process_environment;
 use bluetick::telemetry;
 use clap::Parser;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            let status = failure.downcast_ref::<ExitStatus>();
+            let status = failure.downcast_ref::<ErrorWithStatus>();
             let exit_code = status.map_or(ExitCode::FAILURE, |status| ExitCode::from(status.code));
             let failure = failure.to_string();
             let lines = failure.lines().map(|line| format!("bluetick: {line}\n"));

@@ -34,7 +34,7 @@ pub enum StartError {
         "bluetick.db is missing, but the journal already has callbacks; restore both from one backup, or move journal.db away to start with a new database"
     )]
     NoMainDatabase,
-    #[error("another `bluetick serve` is already running on {}", .0.display())]
+    #[error("another `bluetick serve` is already running on the data folder {}", .0.display())]
     AlreadyServed(PathBuf),
     #[error("the backup before the migrations failed, so nothing was migrated: {0}")]
     Backup(#[from] BackupError),

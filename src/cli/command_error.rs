@@ -1,16 +1,16 @@
 //! The error of every subcommand.
 
-use std::error::Error;
+use std::error::Error as StdError;
 
-use thiserror::Error as ErrorDerive;
+use thiserror::Error;
 
 /// `main` prints each line of it on stderr, prefixed with `bluetick: `.
-pub type CommandError = Box<dyn Error + Send + Sync>;
+pub type CommandError = Box<dyn StdError + Send + Sync>;
 
 /// An error with an exit status of its own; every other one ends with 1.
-#[derive(Debug, ErrorDerive)]
+#[derive(Debug, Error)]
 #[error("{message}")]
-pub struct ExitStatus {
+pub struct ErrorWithStatus {
     pub code: u8,
     pub message: String,
 }

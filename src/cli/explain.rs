@@ -9,7 +9,7 @@ use crate::cli::command_error::CommandError;
 use crate::config::Config;
 use crate::domain::ids::MessageId;
 use crate::domain::scope::Visibility;
-use crate::operating::explain::explain_from;
+use crate::operating::explain::explain_without_services;
 use crate::store::Store;
 use crate::store::messages::Found;
 
@@ -31,7 +31,7 @@ pub async fn run(
     let message = loop {
         match store.find_message(id).await? {
             Some(Found::Message(message)) => break message,
-            Some(Found::Moved(survivor)) => {
+            Some(Found::Merged(survivor)) => {
                 writeln!(out, "{id} was merged into {survivor}\n")?;
                 id = survivor;
             }
@@ -43,6 +43,7 @@ pub async fn run(
         .iter()
         .map(|account| (account.id.clone(), account.clone()))
         .collect();
-    let explanation = explain_from(store, &accounts, &message, Visibility::Full, now).await?;
+    let explanation =
+        explain_without_services(store, &accounts, &message, Visibility::Full, now).await?;
     Ok(write!(out, "{}", explanation.text())?)
 }

@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-pub use command_error::{CommandError, ExitStatus};
+pub use command_error::{CommandError, ErrorWithStatus};
 
 use crate::app::{self, Databases};
 use crate::config::{Config, process_environment};

@@ -129,7 +129,7 @@ fn print_summary(
     writeln!(
         out,
         "{} replayed: {verb} {} and {}",
-        counted(replayed.read, "callback", "callbacks"),
+        counted(replayed.replayed, "callback", "callbacks"),
         counted(length(&replayed.callbacks), "callback", "callbacks"),
         counted(length(&replayed.messages), "message", "messages")
     )?;

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use clap::Args;
 use csv::Writer;
 
-use crate::cli::command_error::{CommandError, ExitStatus};
+use crate::cli::command_error::{CommandError, ErrorWithStatus};
 use crate::cli::output_file::write_output;
 use crate::cli::report_context::ReportContext;
 use crate::domain::ids::AccountId;
@@ -70,12 +70,12 @@ pub async fn run(
     arguments: &DiffArguments,
     context: &ReportContext<'_>,
 ) -> Result<(), CommandError> {
-    let (file, request) = prepare(arguments, context).map_err(|message| ExitStatus {
+    let (file, request) = prepare(arguments, context).map_err(|message| ErrorWithStatus {
         code: UNREADABLE,
         message,
     })?;
     // A failure that is no difference must not look like one.
-    let failed = |error: &dyn std::fmt::Display| ExitStatus {
+    let failed = |error: &dyn std::fmt::Display| ErrorWithStatus {
         code: UNREADABLE,
         message: error.to_string(),
     };
@@ -84,7 +84,7 @@ pub async fn run(
     print(arguments, &compared).map_err(|error| failed(&error))?;
     match compared.differences.len() {
         0 => Ok(()),
-        number => Err(ExitStatus {
+        number => Err(ErrorWithStatus {
             code: DIFFERENCES,
             message: summary(&compared, number),
         }

@@ -1,11 +1,7 @@
 //! What a delivered message is charged by. Charges that agree in everything cost the same on one day.
 
-use chrono::NaiveDate;
-use rust_decimal::Decimal;
-
 use crate::domain::amount::{parse_amount, parse_currency};
 use crate::domain::ids::AccountId;
-use crate::domain::rates::{Rate, Rates};
 use crate::domain::receipt::Pricing;
 
 /// Meta's pricing types of free messages begin with it.
@@ -52,18 +48,6 @@ impl<'a> From<&'a Pricing> for ReportedPrice<'a> {
     }
 }
 
-/// What one delivery costs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum UnitCost<'a> {
-    /// Nothing, as the provider reported.
-    Free,
-    /// The provider reported the price.
-    Reported(Decimal),
-    Estimated(&'a Rate),
-    /// No rate fits.
-    Unknown,
-}
-
 impl Charge {
     pub fn new(
         account: AccountId,
@@ -91,18 +75,6 @@ impl Charge {
     pub fn needs_rate(&self) -> bool {
         !self.free && self.price.is_empty()
     }
-
-    /// `day` is that of the message, in the zone of the rates.
-    pub fn unit_cost<'a>(&self, rates: &'a Rates, day: NaiveDate) -> UnitCost<'a> {
-        if self.free {
-            return UnitCost::Free;
-        }
-        if let Some(price) = parse_amount(&self.price) {
-            return UnitCost::Reported(price);
-        }
-        let rate = rates.find(&self.account, &self.country, &self.category, day);
-        rate.map_or(UnitCost::Unknown, UnitCost::Estimated)
-    }
 }
 
 #[cfg(test)]
@@ -111,32 +83,6 @@ mod tests {
 
     fn charge(reported: ReportedPrice<'_>) -> Charge {
         Charge::new("k".parse().unwrap(), None, Some("IN"), reported)
-    }
-
-    fn unit_cost(reported: ReportedPrice<'_>) -> String {
-        let day = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
-        format!("{:?}", charge(reported).unit_cost(&Rates::default(), day))
-    }
-
-    #[test]
-    fn free_beats_a_price_and_a_price_beats_rates() {
-        let priced = ReportedPrice {
-            billable: Some(true),
-            price: Some("0.78"),
-            ..ReportedPrice::default()
-        };
-        assert_eq!(unit_cost(priced), "Reported(0.78)");
-        let not_billable = ReportedPrice {
-            billable: Some(false),
-            ..priced
-        };
-        assert_eq!(unit_cost(not_billable), "Free");
-        let free_type = ReportedPrice {
-            pricing_type: Some("free_entry_point"),
-            ..priced
-        };
-        assert_eq!(unit_cost(free_type), "Free");
-        assert_eq!(unit_cost(ReportedPrice::default()), "Unknown");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 use strum::{IntoStaticStr, VariantArray};
 
-use crate::domain::charge::UnitCost;
 use crate::domain::enum_words::enum_words;
+use crate::domain::unit_cost::UnitCost;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::failure::Failure;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, ReceiptTime, SourceKind};
-use crate::domain::{erased_recipient, phone};
+use crate::domain::{erased_recipient, recipient_spelling};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReachedStage {
@@ -208,7 +208,7 @@ fn count_reached(receipts: &[Receipt]) -> u32 {
         };
         if !known
             .iter()
-            .any(|other| phone::is_same_recipient(recipient, other))
+            .any(|other| recipient_spelling::is_same_recipient(recipient, other))
         {
             known.push(recipient);
         }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::phone;
+use crate::domain::recipient_spelling;
 
 const NUMBER: &str = "erased number ";
 const USER_ID: &str = "erased user id ";
@@ -30,7 +31,7 @@ pub fn stand_ins<'a>(
         }
         let same = found
             .iter()
-            .find(|(known, _)| phone::is_same_recipient(known, recipient));
+            .find(|(known, _)| recipient_spelling::is_same_recipient(known, recipient));
         let stand_in = same.map(|(_, stand_in)| stand_in.clone());
         let stand_in = stand_in.unwrap_or_else(|| {
             let is_number = phone::are_digits(recipient);

@@ -4,7 +4,6 @@
 //! `tests/it/house.rs` checks the imports.
 
 pub mod account_event;
-pub mod account_hour;
 pub mod account_limit;
 pub mod alert;
 pub mod amount;
@@ -31,6 +30,7 @@ pub mod explanation;
 pub mod failure;
 mod failure_code_table;
 pub mod failure_codes;
+pub mod health_thresholds;
 pub mod ids;
 pub mod invisible_characters;
 pub mod keyed_limit;
@@ -50,6 +50,7 @@ pub mod provider_account;
 pub mod rates;
 pub mod receipt;
 pub mod receipt_limit;
+pub mod recipient_spelling;
 pub mod reported_time;
 pub mod rfc3339;
 pub mod scope;
@@ -60,6 +61,7 @@ pub mod send_rate;
 pub mod state_totals;
 pub mod steady_clock;
 pub mod template;
+pub mod unit_cost;
 pub mod user;
 pub mod user_session;
 pub mod window;

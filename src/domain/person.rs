@@ -15,6 +15,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use crate::domain::enum_words::{UnknownWord, enum_words};
 use crate::domain::ids::AccountId;
 use crate::domain::phone;
+use crate::domain::recipient_spelling::canonical_spelling;
 
 /// An id that is seen together with more others than this belongs to no one person: a callback
 /// template sends the same one for all customers.
@@ -69,19 +70,12 @@ impl HeldId {
     }
 }
 
-/// The one spelling under which an id is linked: of a number that is written with or without an
-/// extra digit, the first in the order of texts.
-pub fn canonical(identity: &str) -> String {
-    let spellings = phone::spellings(identity).into_iter();
-    spellings.min().unwrap_or_else(|| identity.to_owned())
-}
-
 /// The ids of the person who holds this id now, or held it last. Empty if nothing is known of it.
 ///
 /// The links must be of one account: user ids are issued per business.
 pub fn find_held_ids(identity: &str, links: &[(IdLink, DateTime<Utc>)]) -> BTreeSet<HeldId> {
     let persons = Persons::new(links);
-    let identity = canonical(identity);
+    let identity = canonical_spelling(identity);
     let Some(start) = persons.node_of(&identity) else {
         return BTreeSet::new();
     };

@@ -55,11 +55,6 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// Whether the message was certainly not sent.
-    pub fn is_certain(&self) -> bool {
-        !matches!(self, Self::Unclear(_))
-    }
-
     /// Whether the attempt counts towards the limit of a message: the message is not to blame for
     /// a provider that is slow or cannot be reached.
     pub fn uses_up_an_attempt(&self) -> bool {

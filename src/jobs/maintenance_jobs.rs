@@ -133,7 +133,7 @@ impl Jobs {
     pub(super) async fn purge(self) {
         while !self.stop.is_cancelled() {
             let pause = match self.services.retention.step().await {
-                Ok(retention::PurgeStep::More) => PURGE_PAUSE,
+                Ok(retention::StepResult::More) => PURGE_PAUSE,
                 Ok(_) => PURGE_INTERVAL,
                 Err(error) => {
                     tracing::warn!(%error, "a purge step failed; will retry");

@@ -3,7 +3,7 @@
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::circuit_breaker::CircuitBreaker;
 use crate::domain::ids::AccountId;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 
@@ -29,12 +29,12 @@ pub async fn pause(
     account: &AccountId,
     reason: &str,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<(), ActionError> {
     check_known(store, account).await?;
     store
         .change(decision.now, async |ledger: &mut Ledger| {
             if !ledger.pause_account(account, reason).await? {
-                return Err(OperateError::NotNow(
+                return Err(ActionError::NotPossible(
                     "the account is already paused".to_owned(),
                 ));
             }
@@ -52,14 +52,16 @@ pub async fn resume(
     store: &Store,
     account: &AccountId,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<(), ActionError> {
     check_known(store, account).await?;
     store
         .change(decision.now, async |ledger: &mut Ledger| {
             let mut flow = ledger.find_send_flow(account).await?;
             let was_tripped = flow.breaker.trip.is_some();
             if !ledger.resume_account(account).await? && !was_tripped {
-                return Err(OperateError::NotNow("the account is not paused".to_owned()));
+                return Err(ActionError::NotPossible(
+                    "the account is not paused".to_owned(),
+                ));
             }
             if flow.breaker != CircuitBreaker::default() {
                 flow.breaker = CircuitBreaker::default();
@@ -74,10 +76,10 @@ pub async fn resume(
         .await
 }
 
-async fn check_known(store: &Store, account: &AccountId) -> Result<(), OperateError> {
+async fn check_known(store: &Store, account: &AccountId) -> Result<(), ActionError> {
     if store.list_accounts().await?.contains_key(account) {
         Ok(())
     } else {
-        Err(OperateError::NotFound("account"))
+        Err(ActionError::NotFound("account"))
     }
 }

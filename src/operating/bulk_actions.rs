@@ -3,7 +3,7 @@
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::decision::OperateError;
+use crate::operating::decision::ActionError;
 use crate::store::Store;
 use crate::store::messages::MessageFilter;
 
@@ -57,11 +57,11 @@ impl BulkSelection {
 /// What an action does with the messages of a group.
 pub(super) trait BulkChange {
     /// Why this message is skipped.
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError>;
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError>;
 
     /// Changes the messages, in one transaction. Returns how many were changed: some may have
     /// changed since they were checked.
-    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, OperateError>;
+    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError>;
 }
 
 /// Checks the messages of the selection and changes those without an obstacle, group by group.
@@ -70,7 +70,7 @@ pub(super) async fn run_in_groups(
     selection: &BulkSelection,
     mode: BulkMode,
     change: &mut impl BulkChange,
-) -> Result<BulkResult, OperateError> {
+) -> Result<BulkResult, ActionError> {
     check_size(store, selection).await?;
     let mut result = BulkResult::default();
     let mut after = None;
@@ -94,10 +94,10 @@ pub(super) async fn run_in_groups(
     }
 }
 
-async fn check_size(store: &Store, selection: &BulkSelection) -> Result<(), OperateError> {
+async fn check_size(store: &Store, selection: &BulkSelection) -> Result<(), ActionError> {
     let matching = store.count_matches(&selection.filter, selection.limit);
     if matching.await?.is_none() {
-        return Err(OperateError::NotNow(format!(
+        return Err(ActionError::NotPossible(format!(
             "the filter selects more than {} messages; narrow it",
             selection.limit
         )));

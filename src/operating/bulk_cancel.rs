@@ -9,7 +9,7 @@ use crate::domain::message::Message;
 use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
 };
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::sending::upload_storage;
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -21,7 +21,7 @@ pub async fn cancel_all(
     selection: BulkSelection,
     mode: BulkMode,
     decision: &Decision<'_>,
-) -> Result<BulkResult, OperateError> {
+) -> Result<BulkResult, ActionError> {
     let selection = selection.or_state(DeliveryState::Queued);
     let mut change = BulkCancel { store, decision };
     run_in_groups(store, &selection, mode, &mut change).await
@@ -33,7 +33,7 @@ struct BulkCancel<'a> {
 }
 
 impl BulkChange for BulkCancel<'_> {
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError> {
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
         Ok((message.queue != QueueState::Queued).then(|| {
             format!(
                 "it is {}; only a queued message can be cancelled",
@@ -42,7 +42,7 @@ impl BulkChange for BulkCancel<'_> {
         }))
     }
 
-    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, OperateError> {
+    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError> {
         let cancelled = self
             .store
             .change(self.decision.now, async |ledger: &mut Ledger| {

@@ -7,7 +7,7 @@ use crate::domain::message::Message;
 use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
 };
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::mark_failed::{add_failure, can_be_marked_failed};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -21,7 +21,7 @@ pub async fn mark_all_failed(
     reason: Option<&str>,
     mode: BulkMode,
     decision: &Decision<'_>,
-) -> Result<BulkResult, OperateError> {
+) -> Result<BulkResult, ActionError> {
     let selection = selection.or_state(DeliveryState::Uncertain);
     let mut change = BulkMarkFailed {
         store,
@@ -38,7 +38,7 @@ struct BulkMarkFailed<'a> {
 }
 
 impl BulkChange for BulkMarkFailed<'_> {
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError> {
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
         Ok((!can_be_marked_failed(message.state)).then(|| {
             format!(
                 "it is {}; only a message that is uncertain, submitted or sent can be marked as failed",
@@ -47,7 +47,7 @@ impl BulkChange for BulkMarkFailed<'_> {
         }))
     }
 
-    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, OperateError> {
+    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError> {
         let marked = self
             .store
             .change(self.decision.now, async |ledger: &mut Ledger| {

@@ -14,7 +14,7 @@ use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
 };
 use crate::operating::campaign_pace::CampaignPace;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::resend::{file_is_gone, message_input};
 use crate::sending::accept::{Acceptor, InvalidField, Resend};
 use crate::store::Store;
@@ -33,7 +33,7 @@ pub async fn resend_all(
     media: Option<&CampaignMedia>,
     mode: BulkMode,
     decision: &Decision<'_>,
-) -> Result<BulkResult, OperateError> {
+) -> Result<BulkResult, ActionError> {
     let mut filter = selection.filter;
     if filter.ids.is_empty() {
         filter.resent = Some(false);
@@ -69,7 +69,7 @@ struct BulkResend<'a> {
 type Paces = BTreeMap<CampaignId, CampaignPace>;
 
 impl BulkChange for BulkResend<'_> {
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, OperateError> {
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
         let now = self.decision.now;
         let new = match self.check(message, now) {
             Ok(new) => new,
@@ -85,7 +85,7 @@ impl BulkChange for BulkResend<'_> {
         Ok(closed.map(|error| describe(&[error])))
     }
 
-    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, OperateError> {
+    async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError> {
         let decision = self.decision;
         let store = self.store;
         let resent = store
@@ -125,7 +125,7 @@ impl BulkChange for BulkResend<'_> {
                 for pace in paces.into_values() {
                     pace.store(ledger).await?;
                 }
-                Ok::<u64, OperateError>(resent)
+                Ok::<u64, ActionError>(resent)
             })
             .await?;
         Ok(resent)
@@ -152,7 +152,7 @@ impl BulkResend<'_> {
         due_at: DateTime<Utc>,
     ) -> Result<NewCampaignMessage, String> {
         if let Some(again) = message.resent_as {
-            return Err(format!("it was sent again already, as {again}"));
+            return Err(format!("it was already resent, as {again}"));
         }
         let resendable = [
             DeliveryState::Uncertain,

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
 use crate::operating::campaign_pace::CampaignPace;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::sending::accept::Acceptor;
 use crate::store::Store;
 use crate::store::campaigns::Expiry;
@@ -41,11 +41,11 @@ pub async fn change_campaign(
     id: &CampaignId,
     change: CampaignChange<'_>,
     decision: &Decision<'_>,
-) -> Result<Campaign, OperateError> {
+) -> Result<Campaign, ActionError> {
     let changed = store
         .change(decision.now, async |ledger: &mut Ledger| {
             let found = ledger.find_campaign(id).await?;
-            let mut campaign = found.ok_or(OperateError::NotFound("campaign"))?;
+            let mut campaign = found.ok_or(ActionError::NotFound("campaign"))?;
             if !apply(&mut campaign, change, decision)? {
                 return Ok(campaign);
             }
@@ -59,7 +59,7 @@ pub async fn change_campaign(
                 ..Action::new(decision.actor, change.verb(), decision.now)
             };
             ledger.record_action(&action).await?;
-            Ok::<_, OperateError>(campaign)
+            Ok::<_, ActionError>(campaign)
         })
         .await?;
     if let CampaignChange::Resume(acceptor) = change {
@@ -73,14 +73,14 @@ fn apply(
     campaign: &mut Campaign,
     change: CampaignChange<'_>,
     decision: &Decision<'_>,
-) -> Result<bool, OperateError> {
+) -> Result<bool, ActionError> {
     use CampaignState::{Cancelled, Done, Draft, Paused, Running, Scheduled};
     let now = decision.now;
     match (change, campaign.state) {
         (CampaignChange::Start, Draft) => {
             if campaign.recipients.accepted == 0 {
                 let words = "the campaign has no recipients; upload them first";
-                return Err(OperateError::NotNow(words.to_owned()));
+                return Err(ActionError::NotPossible(words.to_owned()));
             }
             if campaign.send_at.is_some_and(|at| at > now) {
                 campaign.state = Scheduled;
@@ -113,7 +113,7 @@ fn apply(
                 CampaignChange::Cancel => "cancelled",
             };
             let words = format!("the campaign is {state}; it cannot be {word}");
-            return Err(OperateError::NotNow(words));
+            return Err(ActionError::NotPossible(words));
         }
     }
     debug_assert!(campaign.state != Done, "only the sender ends a campaign");
@@ -125,7 +125,7 @@ async fn release(
     campaign: &Campaign,
     acceptor: &Acceptor,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<(), ActionError> {
     let send_before = acceptor.send_before(&campaign.account);
     let send_before = send_before.unwrap_or(TimeDelta::hours(1));
     let expiry = campaign
@@ -147,7 +147,7 @@ async fn release(
                 Ok(released)
             })
             .await
-            .map_err(OperateError::Store)?;
+            .map_err(ActionError::Store)?;
         if released == 0 {
             return Ok(());
         }

@@ -10,14 +10,14 @@ use crate::domain::message::Message;
 use crate::sending::accept::AcceptError;
 
 #[derive(Debug, Error)]
-pub enum OperateError {
+pub enum ActionError {
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// The message was merged into this one.
+    /// Into this message.
     #[error("the message was merged into {0}")]
-    Moved(MessageId),
+    Merged(MessageId),
     #[error("{0}")]
-    NotNow(String),
+    NotPossible(String),
     #[error(transparent)]
     Accept(#[from] AcceptError),
     #[error(transparent)]

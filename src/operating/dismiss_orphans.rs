@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 use crate::store::orphan_list::OrphanFilter;
@@ -88,7 +88,7 @@ pub async fn dismiss_orphans(
     mode: DismissalMode,
     decision: &Decision<'_>,
     progress: &mut impl FnMut(u64),
-) -> Result<u64, OperateError> {
+) -> Result<u64, ActionError> {
     let filter = selection.filter(decision.now);
     let expected = store.count_orphans(&filter).await?;
     if mode == DismissalMode::Count || expected == 0 {

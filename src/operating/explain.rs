@@ -23,11 +23,11 @@ pub async fn explain_message(
     visibility: Visibility,
 ) -> Result<Explanation, db::Error> {
     let (accounts, now) = (&services.accounts, services.clock.now());
-    explain_from(&services.store, accounts, message, visibility, now).await
+    explain_without_services(&services.store, accounts, message, visibility, now).await
 }
 
 /// For the command line, where no services run.
-pub async fn explain_from(
+pub async fn explain_without_services(
     store: &Store,
     accounts: &BTreeMap<AccountId, Account>,
     message: &Message,

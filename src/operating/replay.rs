@@ -82,8 +82,8 @@ struct ReplayRun<'a> {
 
 impl ReplayRun<'_> {
     async fn apply(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
-        let mut after = 0;
-        while let Some(batch) = self.next_batch(&mut after).await? {
+        let mut position = 0;
+        while let Some(batch) = self.next_batch(&mut position).await? {
             if batch.outcomes.is_empty() {
                 continue;
             }
@@ -95,7 +95,7 @@ impl ReplayRun<'_> {
                     return Err(error.into());
                 }
             }
-            progress(self.changes.report.read);
+            progress(self.changes.report.replayed);
         }
         Ok(())
     }
@@ -112,23 +112,23 @@ impl ReplayRun<'_> {
         ledger: &mut Ledger,
         progress: &mut impl FnMut(u64),
     ) -> Result<(), ReplayError> {
-        let (mut after, mut bytes) = (0, 0);
+        let (mut position, mut bytes) = (0, 0);
         let began = Instant::now();
-        while let Some(batch) = self.next_batch(&mut after).await? {
+        while let Some(batch) = self.next_batch(&mut position).await? {
             self.process(ledger, &batch).await?;
-            let read = self.changes.report.read;
-            progress(read);
+            let replayed = self.changes.report.replayed;
+            progress(replayed);
             bytes += batch.bytes;
-            if exceeds_dry_run(read, bytes, began.elapsed()) {
+            if exceeds_dry_run(replayed, bytes, began.elapsed()) {
                 return Err(ReplayError::DryRunTooLarge);
             }
         }
         Ok(())
     }
 
-    async fn next_batch(&mut self, after: &mut i64) -> Result<Option<ReplayBatch>, db::Error> {
+    async fn next_batch(&mut self, position: &mut i64) -> Result<Option<ReplayBatch>, db::Error> {
         let report = &mut self.changes.report;
-        ReplayBatch::read_after(after, self.services, self.selection, report).await
+        ReplayBatch::read_after(position, self.services, self.selection, report).await
     }
 
     /// Writes one audit entry per batch in its transaction, so that it is kept even if a later
@@ -164,7 +164,7 @@ impl ReplayRun<'_> {
             .collect();
         // Another request may have replayed them since they were selected.
         let known = ledger.find_outcomes(&ids).await?;
-        let decisions = self.release(ledger, &batch.outcomes).await?;
+        let decisions = self.release_unverified(ledger, &batch.outcomes).await?;
         let quarantined = ledger.list_quarantined(&ids).await?;
         let outcomes = self
             .services
@@ -190,8 +190,8 @@ impl ReplayRun<'_> {
         Ok(())
     }
 
-    /// The decisions of operators, with the release of these unverified callbacks.
-    async fn release(
+    /// Records the release of the unverified ones of these callbacks; returns all decisions of operators.
+    async fn release_unverified(
         &self,
         ledger: &Ledger,
         outcomes: &[CallbackOutcome],
@@ -219,8 +219,8 @@ impl ReplayRun<'_> {
 }
 
 /// Whether a dry run has reached one of its limits.
-fn exceeds_dry_run(read: u64, bytes: u64, took: Duration) -> bool {
-    read > DRY_RUN_CALLBACKS || bytes > DRY_RUN_BYTES || took > DRY_RUN_TIME
+fn exceeds_dry_run(replayed: u64, bytes: u64, took: Duration) -> bool {
+    replayed > DRY_RUN_CALLBACKS || bytes > DRY_RUN_BYTES || took > DRY_RUN_TIME
 }
 
 #[cfg(test)]

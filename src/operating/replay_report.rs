@@ -18,7 +18,7 @@ pub struct OutcomeChange {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReplayReport {
-    pub read: u64,
+    pub replayed: u64,
     /// Selected, but no longer in the journal.
     pub gone: u64,
     /// Unverified callbacks that the selection does not name.
@@ -49,7 +49,7 @@ impl ReplayChanges {
         before: PartsOutcome,
         after: PartsOutcome,
     ) {
-        self.report.read += 1;
+        self.report.replayed += 1;
         if before == after {
             return;
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::account_event::{AccountEventKind, ReportedEvent};
-use crate::providers::payload::{first, items, plain_word, recipient};
+use crate::providers::payload::{first_text, items, parse_recipient, plain_word};
 use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::parse_time;
 
@@ -79,7 +79,9 @@ pub(super) fn event_of_field(field: &str, value: &Value) -> ReportedEvent {
 }
 
 fn of_number_quality(value: &Value) -> ReportedEvent {
-    let event = first(value, &["event"]).unwrap_or_default().to_lowercase();
+    let event = first_text(value, &["event"])
+        .unwrap_or_default()
+        .to_lowercase();
     let limit = value_of(value, LIMITS);
     let rating = value_of(value, &["new_quality_rating", "quality_rating"]);
     if LIMIT_WORDS.contains(&event.as_str()) || event.is_empty() && limit.is_some() {
@@ -123,7 +125,7 @@ fn of_capability(value: &Value) -> ReportedEvent {
 }
 
 fn of_template_status(value: &Value) -> ReportedEvent {
-    let status = first(value, &["event", "status"]).unwrap_or_default();
+    let status = first_text(value, &["event", "status"]).unwrap_or_default();
     ReportedEvent {
         title: template_title(value, &readable_or(&status, "changed")),
         previous: value_of(value, &["previous_status", "old_status"]),
@@ -163,12 +165,12 @@ fn of_account(field: &str, value: &Value) -> ReportedEvent {
     let restrictions: Vec<String> = items(value.get("restriction_info"))
         .iter()
         .take(8)
-        .filter_map(|info| first(info, &["restriction_type"]))
+        .filter_map(|info| first_text(info, &["restriction_type"]))
         .map(|word| readable(&word))
         .collect();
     let inside = |object: &str, name: &str| {
         let object = value.get(object)?;
-        first(object, &[name])
+        first_text(object, &[name])
     };
     let state = inside("ban_info", "waba_ban_state");
     let violation = inside("violation_info", "violation_type").map(|word| readable(&word));
@@ -206,7 +208,7 @@ pub(super) const WORDS: &[&str] = &[
 
 /// `Account review: approved`
 fn titled(subject: &str, value: &Value) -> String {
-    let word = first(value, WORDS).unwrap_or_default();
+    let word = first_text(value, WORDS).unwrap_or_default();
     if word.is_empty() {
         return value_text(subject.to_owned());
     }
@@ -214,7 +216,7 @@ fn titled(subject: &str, value: &Value) -> String {
 }
 
 fn template_title(value: &Value, change: &str) -> String {
-    let language = first(value, &["message_template_language", "language"])
+    let language = first_text(value, &["message_template_language", "language"])
         .map_or(String::new(), |language| {
             format!(" ({})", plain_word(&language))
         });
@@ -235,9 +237,9 @@ pub(super) fn base(kind: AccountEventKind, value: &Value) -> ReportedEvent {
     ];
     ReportedEvent {
         current: value_of(value, WORDS),
-        sender: first(value, NUMBERS).and_then(|number| recipient(&number)),
+        sender: first_text(value, NUMBERS).and_then(|number| parse_recipient(&number)),
         detail: explanation(value),
-        occurred_at: first(value, TIMES).and_then(|time| parse_time(&time)),
+        occurred_at: first_text(value, TIMES).and_then(|time| parse_time(&time)),
         ..empty(kind)
     }
 }
@@ -266,14 +268,14 @@ fn explanation(value: &Value) -> Option<String> {
         "message",
     ];
     let other = value.get("other_info").unwrap_or(&Value::Null);
-    first(value, REASONS)
+    first_text(value, REASONS)
         .filter(|text| !text.eq_ignore_ascii_case("none"))
-        .or_else(|| first(other, &["description", "title"]))
+        .or_else(|| first_text(other, &["description", "title"]))
         .map(|text| shorten(text, DETAIL_LIMIT))
 }
 
 pub(super) fn value_of(value: &Value, names: &[&str]) -> Option<String> {
-    first(value, names).map(value_text)
+    first_text(value, names).map(value_text)
 }
 
 pub(super) fn value_text(text: String) -> String {

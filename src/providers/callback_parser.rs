@@ -4,13 +4,13 @@
 use serde_json::Value;
 
 use crate::domain::callback_fields::CallbackFields;
+use crate::providers::configured_fields;
 use crate::providers::customer_ids::{self, CustomerIds};
 use crate::providers::json::Document;
 use crate::providers::payload::collect_parts;
 use crate::providers::payload_format::{parse_body, parse_query};
 use crate::providers::placeholder_id;
 use crate::providers::probe::{is_empty, is_probe};
-use crate::providers::profile;
 use crate::providers::protocol::{Callback, CallbackPart, Provider};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
@@ -131,7 +131,7 @@ impl DocumentParser<'_> {
         if self.fields.is_empty() {
             return None;
         }
-        profile::parse(document, self.fields, self.provider.exceptions())
+        configured_fields::parse(document, self.fields, self.provider.status_words())
     }
 }
 

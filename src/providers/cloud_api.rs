@@ -10,10 +10,12 @@ use serde_json::Value;
 use crate::domain::correlation_tag;
 use crate::domain::placeholder::is_no_word;
 use crate::domain::receipt::Pricing;
-use crate::providers::account_notice;
+use crate::providers::account_event_parser;
 use crate::providers::meta_failure::parse_failure;
 use crate::providers::notice;
-use crate::providers::payload::{add_id, collect_parts, first, items, recipient, text};
+use crate::providers::payload::{
+    add_id, collect_parts, first_text, items, parse_recipient, parse_text,
+};
 use crate::providers::protocol::{CallbackPart, Inbound, Report};
 use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::{self, Meaning, parse_time};
@@ -66,10 +68,10 @@ fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
     if has("statuses") || has("messages") || (has("errors") && has("messaging_product")) {
         return Some(parse_value(object, None));
     }
-    if let Some(notice) = account_notice::of_flat(object) {
+    if let Some(notice) = account_event_parser::of_flat(object) {
         return Some(vec![notice]);
     }
-    let is_status = has("id") && object.get("status").and_then(text).is_some();
+    let is_status = has("id") && object.get("status").and_then(parse_text).is_some();
     is_status.then(|| vec![parse_status(object, object, None)])
 }
 
@@ -78,7 +80,7 @@ fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
         Some(changes) => {
             let parts = items(Some(changes)).iter().flat_map(parse_change);
             let mut parts = collect_parts(parts);
-            account_notice::set_time(&mut parts, entry);
+            account_event_parser::set_time(&mut parts, entry);
             parts
         }
         None => parse(entry)
@@ -89,12 +91,12 @@ fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
 fn parse_change(change: &Value) -> Vec<CallbackPart> {
     let value = change.get("value").unwrap_or(&Value::Null);
     let has = |name: &str| !items(value.get(name)).is_empty();
-    let field = first(change, &["field"]);
+    let field = first_text(change, &["field"]);
     if has("statuses") || has("messages") {
         return parse_value(value, field.as_deref());
     }
     match field {
-        Some(field) if field != "messages" => vec![account_notice::of_field(&field, value)],
+        Some(field) if field != "messages" => vec![account_event_parser::of_field(&field, value)],
         _ if has("errors") => parse_value(value, None),
         _ => vec![CallbackPart::unparseable(
             "a change without statuses, messages or errors",
@@ -115,10 +117,10 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
         .any(|status| is_failed(status) && items(status.get("errors")).is_empty());
     if !belong_to_a_status {
         let sender = (value.get("metadata"))
-            .and_then(|metadata| first(metadata, &["display_phone_number"]))
-            .and_then(|number| recipient(&number));
+            .and_then(|metadata| first_text(metadata, &["display_phone_number"]))
+            .and_then(|number| parse_recipient(&number));
         let errors = items(value.get("errors")).iter();
-        let errors = errors.map(|error| account_notice::of_error(error, sender.clone()));
+        let errors = errors.map(|error| account_event_parser::of_error(error, sender.clone()));
         parts = collect_parts(parts.into_iter().chain(errors));
     }
     if parts.is_empty() {
@@ -128,7 +130,7 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
 }
 
 fn is_failed(status: &Value) -> bool {
-    first(status, &["status"])
+    first_text(status, &["status"])
         .is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed))
 }
 
@@ -137,12 +139,13 @@ fn parse_message(message: &Value) -> CallbackPart {
     if !message.is_object() {
         return CallbackPart::unparseable("a message that is not an object");
     }
-    if first(message, &["type"]).as_deref() == Some("system") {
+    if first_text(message, &["type"]).as_deref() == Some("system") {
         return CallbackPart::Notice("system message".to_owned());
     }
     CallbackPart::Inbound(Inbound {
-        sender: first(message, &["from", "from_user_id"]).and_then(|from| recipient(&from)),
-        occurred_at: first(message, &["timestamp"]).and_then(|time| parse_time(&time)),
+        sender: first_text(message, &["from", "from_user_id"])
+            .and_then(|from| parse_recipient(&from)),
+        occurred_at: first_text(message, &["timestamp"]).and_then(|time| parse_time(&time)),
     })
 }
 
@@ -152,7 +155,7 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
     if !status.is_object() {
         return CallbackPart::unparseable("a status that is not an object");
     }
-    let Some(word) = first(status, &["status"]).filter(|word| !is_no_word(word)) else {
+    let Some(word) = first_text(status, &["status"]).filter(|word| !is_no_word(word)) else {
         return CallbackPart::unparseable("a status without a word");
     };
     if let Some(subject) = notice::subject_of_status(status, field) {
@@ -161,39 +164,39 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
     let mut ids = Vec::new();
     let conversation = status
         .get("conversation")
-        .and_then(|conversation| first(conversation, &["id"]));
-    let id = first(status, &["id"]);
+        .and_then(|conversation| first_text(conversation, &["id"]));
+    let id = first_text(status, &["id"]);
     // A conversation id would merge all messages of 24 hours.
     add_id(&mut ids, id.filter(|id| Some(id) != conversation.as_ref()));
     CallbackPart::Report(Report {
         ids,
-        tag: first(status, &["biz_opaque_callback_data"])
+        tag: first_text(status, &["biz_opaque_callback_data"])
             .and_then(|text| correlation_tag::find(&text)),
-        recipient: parse_recipient(status, enclosing),
+        recipient: recipient_of_status(status, enclosing),
         kind: None,
         event: Some(vocabulary::parse_status_word(&word, &[], || {
             parse_failure(&[status, enclosing])
         })),
-        occurred_at: first(status, &["timestamp"]).and_then(|time| parse_time(&time)),
+        occurred_at: first_text(status, &["timestamp"]).and_then(|time| parse_time(&time)),
         pricing: parse_pricing(status),
     })
 }
 
-fn parse_recipient(status: &Value, enclosing: &Value) -> Option<String> {
+fn recipient_of_status(status: &Value, enclosing: &Value) -> Option<String> {
     const PARTICIPANT: &[&str] = &["recipient_participant_id", "recipient_participant_user_id"];
     const CUSTOMER: &[&str] = &["recipient_id", "recipient_user_id", "user_id"];
-    first(status, PARTICIPANT)
-        .or_else(|| first(status, CUSTOMER))
-        .and_then(|text| recipient(&text))
+    first_text(status, PARTICIPANT)
+        .or_else(|| first_text(status, CUSTOMER))
+        .and_then(|text| parse_recipient(&text))
         .or_else(|| only_contact(enclosing))
 }
 
 /// The customer of a value, if it names only one: a list of contacts has no order that the statuses
 /// share.
 fn only_contact(enclosing: &Value) -> Option<String> {
-    let mut contacts = items(enclosing.get("contacts"))
-        .iter()
-        .map(|contact| first(contact, &["wa_id", "user_id"]).and_then(|text| recipient(&text)));
+    let mut contacts = items(enclosing.get("contacts")).iter().map(|contact| {
+        first_text(contact, &["wa_id", "user_id"]).and_then(|text| parse_recipient(&text))
+    });
     let only = contacts.next()?;
     contacts.all(|other| other == only).then_some(only)?
 }
@@ -219,16 +222,16 @@ pub(super) fn parse_pricing(object: &Value) -> Pricing {
     let word = |text: String| shorten(text, PRICING_WORD_LIMIT);
     let price = |object: &Value| match object.get("price") {
         Some(Value::Number(number)) => Some(number.to_string()),
-        Some(value) => text(value).map(word),
+        Some(value) => parse_text(value).map(word),
         None => None,
     };
     Pricing {
         billable: pricing.get("billable").and_then(flag),
-        category: first(pricing, &["category"]).map(word),
-        model: first(pricing, &["pricing_model"]).map(word),
-        kind: first(pricing, &["type"]).map(word),
-        currency: first(pricing, &["currency"])
-            .or_else(|| first(object, &["currency"]))
+        category: first_text(pricing, &["category"]).map(word),
+        model: first_text(pricing, &["pricing_model"]).map(word),
+        kind: first_text(pricing, &["type"]).map(word),
+        currency: first_text(pricing, &["currency"])
+            .or_else(|| first_text(object, &["currency"]))
             .map(word),
         price: price(pricing).or_else(|| price(object)),
         raw: raw_object(pricing),
@@ -237,7 +240,7 @@ pub(super) fn parse_pricing(object: &Value) -> Pricing {
 
 /// A boolean, also as a text or a number.
 fn flag(value: &Value) -> Option<bool> {
-    match text(value) {
+    match parse_text(value) {
         None => value.as_bool(),
         Some(text) => match text.to_ascii_lowercase().as_str() {
             "true" | "1" => Some(true),

@@ -8,11 +8,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::person::{LinkKind, canonical};
+use crate::domain::person::LinkKind;
 use crate::domain::phone;
 use crate::domain::phone_text::{is_user_id, parse_user_id};
+use crate::domain::recipient_spelling::canonical_spelling;
 use crate::domain::reported_time::ReportedTime;
-use crate::providers::payload::{first, items, recipient};
+use crate::providers::payload::{first_text, items, parse_recipient};
 use crate::providers::vocabulary::parse_time;
 
 /// Nesting depth; Meta's own shapes have eight levels.
@@ -73,7 +74,7 @@ fn visit(value: &Value, around: Option<ReportedTime>, depth: usize, links: &mut 
         Value::Object(object) => {
             let names_someone = object.keys().any(|name| is_name(name));
             let own = (names_someone || object.contains_key("time"))
-                .then(|| first(value, TIMES))
+                .then(|| first_text(value, TIMES))
                 .flatten();
             let at = own.and_then(|time| parse_time(&time)).or(around);
             if names_someone {
@@ -121,7 +122,7 @@ fn collect(
                 {
                     let at = elements
                         .first()
-                        .and_then(|element| first(element, TIMES))
+                        .and_then(|element| first_text(element, TIMES))
                         .and_then(|time| parse_time(&time));
                     join(&[around.as_slice(), only].concat(), at, links);
                 }
@@ -152,14 +153,15 @@ fn differ_in_number(ids: &[String], others: &[String]) -> bool {
 
 /// The recipient of a message to a group is the group.
 fn is_of_group(status: &Value) -> bool {
-    first(status, &["recipient_type"]).as_deref() == Some("group")
+    first_text(status, &["recipient_type"]).as_deref() == Some("group")
 }
 
 /// WhatsApp's system message about a changed number or user id.
 fn collect_change(message: &Value, at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
     let system = message.get("system").unwrap_or(&Value::Null);
-    let what = first(system, &["type"]).unwrap_or_default();
-    let id = |object: &Value, names: &[&str]| first(object, names).and_then(|text| parse_id(&text));
+    let what = first_text(system, &["type"]).unwrap_or_default();
+    let id =
+        |object: &Value, names: &[&str]| first_text(object, names).and_then(|text| parse_id(&text));
     if what.contains("changed_number") {
         let old = id(message, &["from"]).or_else(|| id(system, &["customer", "old_wa_id"]));
         let new = id(system, &["new_wa_id", "wa_id"]).filter(|new| phone::are_digits(new));
@@ -190,7 +192,7 @@ fn collect_change(message: &Value, at: Option<ReportedTime>, links: &mut Vec<Cus
 /// The old and the new id in `User Ada changed from GB.1 to GB.2`: the last two, since the name is
 /// the customer's choice and may look like an id.
 fn changed_in_text(system: &Value) -> Option<(String, String)> {
-    let body = first(system, &["body"])?;
+    let body = first_text(system, &["body"])?;
     let mut named = body
         .split_whitespace()
         .rev()
@@ -206,7 +208,7 @@ fn collect_update(update: &Value, at: Option<ReportedTime>, links: &mut Vec<Cust
     let mut current: Vec<String> = ids_of(update, &["wa_id"]);
     for name in ["user_id", "parent_user_id"] {
         let value = update.get(name).unwrap_or(&Value::Null);
-        let id = |which: &str| first(value, &[which]).and_then(|text| parse_id(&text));
+        let id = |which: &str| first_text(value, &[which]).and_then(|text| parse_id(&text));
         if let Some((old, new)) = id("previous").zip(id("current")) {
             change(old, new, at, links);
         }
@@ -244,12 +246,12 @@ fn join(ids: &[String], at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) 
 }
 
 fn ids_of(object: &Value, names: &[&str]) -> Vec<String> {
-    let texts = names.iter().filter_map(|name| first(object, &[name]));
+    let texts = names.iter().filter_map(|name| first_text(object, &[name]));
     texts.filter_map(|text| parse_id(&text)).collect()
 }
 
 /// The digits of a phone number, or a user id in capitals.
 fn parse_id(text: &str) -> Option<String> {
-    let text = recipient(text)?;
-    parse_user_id(&text).or_else(|| phone::are_digits(&text).then(|| canonical(&text)))
+    let text = parse_recipient(text)?;
+    parse_user_id(&text).or_else(|| phone::are_digits(&text).then(|| canonical_spelling(&text)))
 }

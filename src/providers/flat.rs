@@ -11,9 +11,9 @@ use crate::domain::reported_time::ReportedTime;
 use crate::providers::cloud_api::find_pricing;
 use crate::providers::meta_failure::parse_failure;
 use crate::providers::notice;
-use crate::providers::payload::{add_id, first, recipient, text};
+use crate::providers::payload::{add_id, first_text, parse_recipient, parse_text};
 use crate::providers::protocol::Report;
-use crate::providers::vocabulary::{self, Exceptions, Meaning, parse_time};
+use crate::providers::vocabulary::{self, Meaning, StatusWords, parse_time};
 
 /// The field names of a provider.
 #[derive(Debug)]
@@ -29,28 +29,28 @@ pub(super) struct FieldNames {
     /// Texts that may contain the correlation tag, the last reference first.
     pub(super) tags: &'static [&'static str],
     /// Words with another meaning for this provider.
-    pub(super) exceptions: Exceptions,
+    pub(super) status_words: StatusWords,
 }
 
 /// Parses one report from an object and those around it, innermost first. `None` without a status
 /// word.
 pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
     let word = find_word(chain, names)?;
-    let meaning = vocabulary::meaning(&word, names.exceptions);
+    let meaning = vocabulary::meaning(&word, names.status_words);
     let report = Report {
         ids: find_ids(chain, names),
         tag: find_tag(chain, names),
-        recipient: find(chain, names.recipients).and_then(|text| recipient(&text)),
+        recipient: find(chain, names.recipients).and_then(|text| parse_recipient(&text)),
         kind: None,
         event: Some(vocabulary::parse_status_word(
             &word,
-            names.exceptions,
+            names.status_words,
             || parse_failure(chain),
         )),
         occurred_at: find_time(chain, names, meaning),
         pricing: find_pricing(chain.iter().copied()),
     };
-    Some(notice::unless_about_delivery(report, chain, &word))
+    Some(notice::as_notice_if_other_event(report, chain, &word))
 }
 
 /// The message of the last tag in any reference.
@@ -59,7 +59,7 @@ pub(super) fn find_tag(chain: &[&Value], names: &FieldNames) -> Option<MessageId
         names
             .tags
             .iter()
-            .find_map(|name| correlation_tag::find(&first(object, &[name])?))
+            .find_map(|name| correlation_tag::find(&first_text(object, &[name])?))
     })
 }
 
@@ -70,7 +70,7 @@ pub(super) fn find_ids(chain: &[&Value], names: &FieldNames) -> Vec<ProviderMess
         .map(|object| {
             let mut ids = Vec::new();
             for name in names.ids {
-                add_id(&mut ids, object.get(name).and_then(text));
+                add_id(&mut ids, object.get(name).and_then(parse_text));
             }
             ids
         })
@@ -79,7 +79,7 @@ pub(super) fn find_ids(chain: &[&Value], names: &FieldNames) -> Vec<ProviderMess
 }
 
 fn find(chain: &[&Value], names: &[&str]) -> Option<String> {
-    chain.iter().find_map(|object| first(object, names))
+    chain.iter().find_map(|object| first_text(object, names))
 }
 
 fn find_word(chain: &[&Value], names: &FieldNames) -> Option<String> {
@@ -87,11 +87,11 @@ fn find_word(chain: &[&Value], names: &FieldNames) -> Option<String> {
         chain.iter().flat_map(move |object| {
             names
                 .iter()
-                .filter_map(|name| first(object, &[name]))
+                .filter_map(|name| first_text(object, &[name]))
                 .filter(|word| !matches!(word.as_str(), "true" | "false") && !is_no_word(word))
         })
     };
-    let is_known = |word: &String| vocabulary::meaning(word, names.exceptions).is_some();
+    let is_known = |word: &String| vocabulary::meaning(word, names.status_words).is_some();
     candidates(names.words)
         .map(last_segment)
         .find(is_known)

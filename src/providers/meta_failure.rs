@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::failure::Failure;
-use crate::providers::payload::{first, items, text};
+use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::reading_budget::shorten;
 
 /// Errors of one report that are read; a batch may repeat many thousand of them for each report.
@@ -76,7 +76,7 @@ fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failu
 /// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, one with
 /// `error_data` as a text, texts by name, or a text.
 pub(super) fn parse_error(error: &Value) -> Failure {
-    if let Some(text) = text(error) {
+    if let Some(text) = parse_text(error) {
         let code = code_in_text(&text);
         return Failure {
             title: Some(text).filter(|text| code.as_ref() != Some(text)),
@@ -84,11 +84,11 @@ pub(super) fn parse_error(error: &Value) -> Failure {
             ..Failure::default()
         };
     }
-    let title = first(error, &["title", "message", "reason", "description"]);
+    let title = first_text(error, &["title", "message", "reason", "description"]);
     let details = error
         .get("error_data")
-        .and_then(|data| text(data).or_else(|| first(data, DETAILS)))
-        .or_else(|| first(error, DETAILS))
+        .and_then(|data| parse_text(data).or_else(|| first_text(data, DETAILS)))
+        .or_else(|| first_text(error, DETAILS))
         .or_else(|| title.is_none().then(|| join_texts(error)).flatten());
     let words = title.as_deref().or(details.as_deref());
     Failure {
@@ -106,7 +106,7 @@ fn join_texts(error: &Value) -> Option<String> {
     let texts = error.as_object()?.iter();
     let texts: Vec<String> = texts
         .filter(|(name, _)| !is_known(name) && name.len() <= FAILURE_CODE_LIMIT)
-        .filter_map(|(name, value)| Some((name, shorten(text(value)?, JOINED_LIMIT))))
+        .filter_map(|(name, value)| Some((name, shorten(parse_text(value)?, JOINED_LIMIT))))
         .map(|(name, words)| format!("{name}: {words}"))
         .take(JOINED_TEXTS)
         .collect();
@@ -126,7 +126,7 @@ fn parse_loose_failure(object: &Value) -> Failure {
         "description",
         "title",
     ];
-    let mut words = WORDS.iter().filter_map(|name| first(object, &[name]));
+    let mut words = WORDS.iter().filter_map(|name| first_text(object, &[name]));
     let title = words.next();
     let detail = words.find(|text| Some(text) != title.as_ref());
     Failure {
@@ -139,7 +139,7 @@ fn parse_loose_failure(object: &Value) -> Failure {
 
 /// A code in its own field: a number, a text, or a text that contains it.
 fn parse_code(object: &Value, names: &[&str]) -> Option<String> {
-    let code = first(object, names)?;
+    let code = first_text(object, names)?;
     Some(code_in_text(&code).unwrap_or(code))
 }
 
@@ -162,7 +162,7 @@ pub(super) fn code_in_text(text: &str) -> Option<String> {
 
 /// A code (`131053`, `WAV2101`), a text that may contain one, or an error object.
 pub(super) fn parse_any_error(value: &Value) -> Option<Failure> {
-    let Some(words) = text(value) else {
+    let Some(words) = parse_text(value) else {
         let failure = parse_failure(&[&serde_json::json!({ "error": value })]);
         return (failure != Failure::default()).then_some(failure);
     };

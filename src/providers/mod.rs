@@ -4,11 +4,12 @@
 //! the README; `tests/it/house.rs` reports what is missing.
 
 mod account_event_fields;
-mod account_notice;
+mod account_event_parser;
 pub mod authenticity;
 mod bounded_name;
 mod callback_parser;
 pub mod cloud_api;
+mod configured_fields;
 mod customer_ids;
 mod flat;
 mod form;
@@ -26,7 +27,6 @@ mod payload;
 mod payload_format;
 mod placeholder_id;
 mod probe;
-mod profile;
 mod protocol;
 mod reading_budget;
 mod replies;

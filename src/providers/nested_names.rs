@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::providers::json_in_text::list_or_object;
-use crate::providers::payload::text;
+use crate::providers::payload::parse_text;
 
 /// Names in `a[b][c]`.
 const PATH_LIMIT: usize = 12;
@@ -32,7 +32,7 @@ pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Valu
         name => name.to_owned(),
     };
     if rest.is_empty() {
-        let stays = |earlier: &Value| text(earlier).is_some() || !earlier.is_string();
+        let stays = |earlier: &Value| parse_text(earlier).is_some() || !earlier.is_string();
         if !object.get(&name).is_some_and(stays) {
             object.insert(name, value);
         }

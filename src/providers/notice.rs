@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::domain::correlation_tag;
 use crate::domain::receipt::{Pricing, ReceiptEvent};
-use crate::providers::payload::{add_id, first, plain_word};
+use crate::providers::payload::{add_id, first_text, plain_word};
 use crate::providers::protocol::{CallbackPart, Report};
 use crate::providers::vocabulary::parse_time;
 
@@ -28,8 +28,8 @@ const MESSAGE_TYPES: &[&str] = &[
     "voice",
 ];
 
-/// Types and events that are not about the delivery of a message, in payloads where any other word
-/// may stand there as well. Longer ones may be kinds of messages: `call_to_action`, `order_details`.
+/// Types and events that are not about the delivery of a message. Exact words only: `call_to_action`
+/// and `order_details` are kinds of messages.
 const OTHER_EVENTS: &[&str] = &["call", "calls", "order", "orders"];
 /// The same, also where further words follow: `payment_status`.
 const MONEY_EVENTS: &[&str] = &["payment", "payments", "refund", "refunds"];
@@ -40,14 +40,14 @@ pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<S
     if let Some(field) = field.filter(|field| !field.eq_ignore_ascii_case("messages")) {
         return Some(field.to_owned());
     }
-    first(status, &["type"]).filter(|kind| {
+    first_text(status, &["type"]).filter(|kind| {
         !MESSAGE_TYPES
             .iter()
             .any(|known| kind.eq_ignore_ascii_case(known))
     })
 }
 
-/// The name of an event that is not about the delivery of a message: `payment.failed`.
+/// Whether this names an event that is not about the delivery of a message: `payment.failed`.
 pub(super) fn is_other_event(name: &str) -> bool {
     let is_one_of =
         |word: &str, events: &[&str]| events.iter().any(|event| word.eq_ignore_ascii_case(event));
@@ -66,16 +66,16 @@ pub(super) fn of_status(subject: &str, word: &str, status: &Value) -> CallbackPa
     let mut ids = Vec::new();
     // A call has an id of its own.
     if !is_call(subject) {
-        add_id(&mut ids, first(status, &["id"]));
+        add_id(&mut ids, first_text(status, &["id"]));
     }
     CallbackPart::Report(Report {
         ids,
-        tag: first(status, &["biz_opaque_callback_data"])
+        tag: first_text(status, &["biz_opaque_callback_data"])
             .and_then(|text| correlation_tag::find(&text)),
         recipient: None,
         kind: None,
         event: Some(event(subject, word)),
-        occurred_at: first(status, &["timestamp"]).and_then(|time| parse_time(&time)),
+        occurred_at: first_text(status, &["timestamp"]).and_then(|time| parse_time(&time)),
         pricing: Pricing::default(),
     })
 }
@@ -86,11 +86,11 @@ pub(super) fn event(subject: &str, word: &str) -> ReceiptEvent {
 }
 
 /// The report of flat objects as a notice, if their type says that it is about something else.
-pub(super) fn unless_about_delivery(report: Report, chain: &[&Value], word: &str) -> Report {
+pub(super) fn as_notice_if_other_event(report: Report, chain: &[&Value], word: &str) -> Report {
     const NAMES: [&str; 4] = ["type", "field", "event", "eventType"];
     let mut named = chain
         .iter()
-        .flat_map(|object| NAMES.map(|name| first(object, &[name])))
+        .flat_map(|object| NAMES.map(|name| first_text(object, &[name])))
         .flatten();
     let Some(subject) = named.find(|subject| is_other_event(subject)) else {
         return report;

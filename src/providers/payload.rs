@@ -17,7 +17,7 @@ const RECIPIENT_LIMIT: usize = 128;
 /// `<placeholders>` and inexact numbers are absent.
 ///
 /// NUL becomes its symbol, because PostgreSQL does not store it in texts.
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(super) fn parse_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             let text = text.trim();
@@ -31,7 +31,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
             .filter(|double| double.abs() < EXACT_BELOW)
             .map(|double| double.to_string()),
         Value::Array(list) => match list.as_slice() {
-            [only] if !only.is_array() => text(only),
+            [only] if !only.is_array() => parse_text(only),
             _ => None,
         },
         _ => None,
@@ -39,10 +39,10 @@ pub(super) fn text(value: &Value) -> Option<String> {
 }
 
 /// The text of the first of these fields that has one.
-pub(super) fn first(object: &Value, names: &[&str]) -> Option<String> {
+pub(super) fn first_text(object: &Value, names: &[&str]) -> Option<String> {
     names
         .iter()
-        .find_map(|name| object.get(name).and_then(text))
+        .find_map(|name| object.get(name).and_then(parse_text))
 }
 
 /// One value, or a list of values, as a list.
@@ -65,7 +65,7 @@ pub(super) fn add_id(ids: &mut Vec<ProviderMessageId>, text: Option<String>) {
 }
 
 /// A recipient: a phone number becomes its digits, anything else is unchanged.
-pub(super) fn recipient(text: &str) -> Option<String> {
+pub(super) fn parse_recipient(text: &str) -> Option<String> {
     let text = text.trim();
     if is_placeholder(text) {
         return None;
@@ -85,7 +85,8 @@ pub(super) fn collect_parts(parts: impl IntoIterator<Item = CallbackPart>) -> Ve
     parts.into_iter().take(PARTS_LIMIT + 1).collect()
 }
 
-/// Replaces reports without id and tag by [`CallbackPart::Unparseable`], and an empty list by one.
+/// Replaces reports without id and tag, except notices, by [`CallbackPart::Unparseable`], and an
+/// empty list by one.
 pub(super) fn require_ids(parts: Vec<CallbackPart>) -> Vec<CallbackPart> {
     let mut parts: Vec<_> = parts
         .into_iter()
@@ -120,23 +121,23 @@ mod tests {
 
     #[test]
     fn unfilled_placeholders_and_inexact_numbers_are_absent() {
-        assert_eq!(text(&json!("<message_id>")), None);
-        assert_eq!(text(&json!("  ")), None);
-        assert_eq!(text(&json!(1e30)), None);
+        assert_eq!(parse_text(&json!("<message_id>")), None);
+        assert_eq!(parse_text(&json!("  ")), None);
+        assert_eq!(parse_text(&json!(1e30)), None);
         assert_eq!(
-            text(&json!(1_692_947_519_000.0)).as_deref(),
+            parse_text(&json!(1_692_947_519_000.0)).as_deref(),
             Some("1692947519000")
         );
         assert_eq!(
-            text(&json!(1_487_700_692.414_47)).as_deref(),
+            parse_text(&json!(1_487_700_692.414_47)).as_deref(),
             Some("1487700692.41447")
         );
-        assert_eq!(text(&json!(["read"])).as_deref(), Some("read"));
-        assert_eq!(text(&json!(["read", "sent"])), None);
-        assert_eq!(text(&json!(true)), None);
-        assert_eq!(text(&json!("a\0b")).as_deref(), Some("a␀b"));
+        assert_eq!(parse_text(&json!(["read"])).as_deref(), Some("read"));
+        assert_eq!(parse_text(&json!(["read", "sent"])), None);
+        assert_eq!(parse_text(&json!(true)), None);
+        assert_eq!(parse_text(&json!("a\0b")).as_deref(), Some("a␀b"));
         assert_eq!(
-            text(&json!(9_007_199_254_740_993_u64)).as_deref(),
+            parse_text(&json!(9_007_199_254_740_993_u64)).as_deref(),
             Some("9007199254740993")
         );
     }
@@ -150,10 +151,10 @@ mod tests {
             "919970123456@s.whatsapp.net",
             " 919970123456",
         ] {
-            assert_eq!(recipient(text).as_deref(), Some("919970123456"));
+            assert_eq!(parse_recipient(text).as_deref(), Some("919970123456"));
         }
         assert_eq!(
-            recipient("US.13491208655").as_deref(),
+            parse_recipient("US.13491208655").as_deref(),
             Some("US.13491208655")
         );
     }

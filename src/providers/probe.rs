@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::providers::payload::text;
+use crate::providers::payload::parse_text;
 
 /// Members of a test; a report has an id and a status besides.
 const MEMBERS_LIMIT: usize = 6;
@@ -20,7 +20,7 @@ pub(super) fn is_probe(document: &Value) -> bool {
     match document {
         Value::Object(members) if !members.is_empty() => {
             let is_test = |(name, value): (&String, &Value)| {
-                let words = text(value);
+                let words = parse_text(value);
                 let is_scalar = !value.is_object() && !value.is_array();
                 let is_id = name.to_ascii_lowercase().ends_with("id");
                 is_scalar

@@ -13,7 +13,7 @@ use crate::domain::provider_account::Account;
 use crate::domain::receipt::{Pricing, ReceiptEvent};
 use crate::domain::reported_time::ReportedTime;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
-use crate::providers::vocabulary::Exceptions;
+use crate::providers::vocabulary::StatusWords;
 
 /// One HTTP request to a provider.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -195,7 +195,7 @@ pub trait Provider: Send + Sync {
 
     /// Status words with another meaning for this provider, for callbacks with the operator's field
     /// names.
-    fn exceptions(&self) -> Exceptions {
+    fn status_words(&self) -> StatusWords {
         &[]
     }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::providers::payload::{first, plain_word};
+use crate::providers::payload::{first_text, plain_word};
 use crate::providers::protocol::{HttpReply, SendStep};
 use crate::providers::replies;
 use crate::providers::vocabulary::meaning;
@@ -34,8 +34,8 @@ fn find_word(body: &Value) -> Option<String> {
         .filter_map(|place| body.pointer(place))
         .find_map(|message| {
             let holds = |word: &String| word.starts_with("held") || word.starts_with("paused");
-            first(message, &["message_status", "messageStatus"])
-                .or_else(|| first(message, &["status"]).filter(holds))
+            first_text(message, &["message_status", "messageStatus"])
+                .or_else(|| first_text(message, &["status"]).filter(holds))
         })
         .filter(|word| meaning(word, &[]).is_none())
         .map(|word| plain_word(&word))

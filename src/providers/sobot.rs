@@ -21,7 +21,7 @@ use crate::domain::message::{MessageDraft, OutgoingMessage};
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{ButtonKind, Template, TemplateRules};
-use crate::providers::payload::{first, require_ids};
+use crate::providers::payload::{first_text, require_ids};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::reply_word::with_word;
 use crate::providers::template_components::{Component, HeaderMedia, IndexFormat, components};
@@ -188,10 +188,12 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     let Some(body) = replies::object(reply) else {
         return replies::unparseable_reply(ProviderId::Sobot, reply);
     };
-    let id = body.get("data").and_then(|data| first(data, &["id"]));
-    let code = first(&body, &["code"]);
-    let message = first(&body, &["message"]);
-    let word = body.get("data").and_then(|data| first(data, &["status"]));
+    let id = body.get("data").and_then(|data| first_text(data, &["id"]));
+    let code = first_text(&body, &["code"]);
+    let message = first_text(&body, &["message"]);
+    let word = body
+        .get("data")
+        .and_then(|data| first_text(data, &["status"]));
     let failed = word.is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed));
     // An HTTP status in the body takes precedence over the reply's; any other number is a WhatsApp
     // code and thus a refusal.

@@ -17,12 +17,12 @@ pub enum Meaning {
     NoEffect,
 }
 
-/// Words of one provider that differ from [`WORDS`] and take precedence; in the same normalised
-/// form.
-pub type Exceptions = &'static [(&'static str, Meaning)];
+/// Status words, normalised: lower case, without `-`, `_` and spaces. Those of one provider take
+/// precedence over [`WORDS`].
+pub type StatusWords = &'static [(&'static str, Meaning)];
 
-/// All known words, normalised: lower case, without `-`, `_` and spaces.
-pub const WORDS: Exceptions = &[
+/// What the words mean at every provider that does not list them itself.
+pub const WORDS: StatusWords = &[
     ("accepted", Meaning::Reached(Stage::Submitted)),
     ("submitted", Meaning::Reached(Stage::Submitted)),
     ("queued", Meaning::Reached(Stage::Submitted)),
@@ -53,9 +53,9 @@ pub const WORDS: Exceptions = &[
 const WORD_LIMIT: usize = 100;
 
 /// `None` for an unlisted word.
-pub fn meaning(word: &str, exceptions: Exceptions) -> Option<Meaning> {
+pub fn meaning(word: &str, status_words: StatusWords) -> Option<Meaning> {
     let normalised = normalise(word);
-    exceptions
+    status_words
         .iter()
         .chain(WORDS)
         .find(|(known, _)| *known == normalised)
@@ -65,10 +65,10 @@ pub fn meaning(word: &str, exceptions: Exceptions) -> Option<Meaning> {
 /// The event of a status word. An unlisted word is kept and does not change the state.
 pub fn parse_status_word(
     word: &str,
-    exceptions: Exceptions,
+    status_words: StatusWords,
     failure: impl FnOnce() -> Failure,
 ) -> ReceiptEvent {
-    match meaning(word, exceptions) {
+    match meaning(word, status_words) {
         Some(Meaning::Reached(stage)) => ReceiptEvent::Stage(stage),
         Some(Meaning::Failed) => ReceiptEvent::Failure(failure()),
         Some(Meaning::NoEffect) | None => {

@@ -62,9 +62,9 @@ impl CallbackVolume {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct AccountLimiter(Mutex<HourlyUsage>);
+pub(super) struct SharedHourlyUsage(Mutex<HourlyUsage>);
 
-impl AccountLimiter {
+impl SharedHourlyUsage {
     pub(super) fn lock(&self) -> MutexGuard<'_, HourlyUsage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,12 +15,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::db;
 use crate::domain::ids::AccountId;
 use crate::receiving::hourly_ceiling::{measure_ceiling, receipt_ceiling};
-use crate::receiving::hourly_usage::{AccountLimiter, CallbackVolume, hour_of, start_of_hour};
+use crate::receiving::hourly_usage::{CallbackVolume, SharedHourlyUsage, hour_of, start_of_hour};
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::store::Store;
 
 /// Half of the ceiling is a spike: it raises an alarm before callbacks are refused.
-const SPIKE_CEILING_FRACTION: u64 = 2;
+const SPIKE_DIVISOR: u64 = 2;
 /// More orphans of one account within an hour raise an alarm.
 pub const ORPHAN_FLOOD: u64 = 10_000;
 /// Stored hours are deleted after this time; the current and the previous one are used.
@@ -34,8 +34,8 @@ pub struct TrafficSpike {
     pub used: CallbackVolume,
     /// Callbacks refused in the current hour because the ceiling was reached.
     pub refused: u64,
-    /// Bytes per hour.
-    pub ceiling: u64,
+    /// Per hour.
+    pub byte_ceiling: u64,
     /// Receipts per hour.
     pub receipt_ceiling: u64,
 }
@@ -50,11 +50,11 @@ pub struct OrphanFlood {
 
 #[derive(Debug)]
 pub struct TrafficLimits {
-    accounts: HashMap<AccountId, AccountLimiter>,
+    accounts: HashMap<AccountId, SharedHourlyUsage>,
     /// For all accounts that are no longer known but still receive reports.
-    unknown_accounts: AccountLimiter,
-    /// Bytes per hour of one account.
-    ceiling: AtomicU64,
+    unknown_accounts: SharedHourlyUsage,
+    /// Per hour of one account.
+    byte_ceiling: AtomicU64,
     /// On the disk that stores the callbacks.
     folder: PathBuf,
 }
@@ -65,23 +65,23 @@ impl TrafficLimits {
         Self {
             accounts: accounts
                 .ids()
-                .map(|id| (id.clone(), AccountLimiter::default()))
+                .map(|id| (id.clone(), SharedHourlyUsage::default()))
                 .collect(),
-            unknown_accounts: AccountLimiter::default(),
-            ceiling: AtomicU64::new(measure_ceiling(&folder)),
+            unknown_accounts: SharedHourlyUsage::default(),
+            byte_ceiling: AtomicU64::new(measure_ceiling(&folder)),
             folder,
         }
     }
 
-    fn limiter_of(&self, account: Option<&AccountId>) -> &AccountLimiter {
+    fn usage_of(&self, account: Option<&AccountId>) -> &SharedHourlyUsage {
         account
             .and_then(|account| self.accounts.get(account))
             .unwrap_or(&self.unknown_accounts)
     }
 
-    fn limiters(&self) -> impl Iterator<Item = (Option<&AccountId>, &AccountLimiter)> {
+    fn usages(&self) -> impl Iterator<Item = (Option<&AccountId>, &SharedHourlyUsage)> {
         let known = self.accounts.iter();
-        let known = known.map(|(id, limiter)| (Some(id), limiter));
+        let known = known.map(|(id, shared)| (Some(id), shared));
         known.chain([(None, &self.unknown_accounts)])
     }
 
@@ -89,9 +89,9 @@ impl TrafficLimits {
     /// does.
     pub fn admit(&self, account: &AccountId, bytes: usize, now: DateTime<Utc>) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let mut usage = self.limiter_of(Some(account)).lock();
+        let mut usage = self.usage_of(Some(account)).lock();
         usage.start_hour(hour_of(now));
-        let (used, ceiling) = (usage.used(), self.ceiling.load(Ordering::Relaxed));
+        let (used, ceiling) = (usage.used(), self.byte_ceiling.load(Ordering::Relaxed));
         if used.bytes.saturating_add(bytes) > ceiling || used.receipts >= receipt_ceiling(ceiling) {
             usage.refused += 1;
             return false;
@@ -114,7 +114,7 @@ impl TrafficLimits {
         orphans: u64,
         now: DateTime<Utc>,
     ) {
-        let mut usage = self.limiter_of(Some(account)).lock();
+        let mut usage = self.usage_of(Some(account)).lock();
         usage.start_hour(hour_of(now));
         let volume = CallbackVolume {
             receipts,
@@ -127,9 +127,9 @@ impl TrafficLimits {
     /// Accounts with more than [`ORPHAN_FLOOD`] orphans within an hour.
     pub fn list_orphan_floods(&self, now: DateTime<Utc>) -> Vec<OrphanFlood> {
         let mut floods: Vec<OrphanFlood> = self
-            .limiters()
-            .filter_map(|(account, limiter)| {
-                let mut usage = limiter.lock();
+            .usages()
+            .filter_map(|(account, shared)| {
+                let mut usage = shared.lock();
                 usage.start_hour(hour_of(now));
                 let orphans = usage.count_recent_orphans(now);
                 (orphans > ORPHAN_FLOOD).then(|| OrphanFlood {
@@ -144,22 +144,22 @@ impl TrafficLimits {
 
     /// Accounts that used half of their ceiling in the current hour, or reached it.
     pub fn list_spikes(&self, now: DateTime<Utc>) -> Vec<TrafficSpike> {
-        let ceiling = self.ceiling.load(Ordering::Relaxed);
+        let ceiling = self.byte_ceiling.load(Ordering::Relaxed);
         let mut spikes: Vec<TrafficSpike> = self
-            .limiters()
-            .filter_map(|(account, limiter)| {
-                let mut usage = limiter.lock();
+            .usages()
+            .filter_map(|(account, shared)| {
+                let mut usage = shared.lock();
                 usage.start_hour(hour_of(now));
                 let (used, refused) = (usage.used(), usage.refused);
                 let receipt_ceiling = receipt_ceiling(ceiling);
                 let is_spike = refused > 0
-                    || used.bytes >= ceiling / SPIKE_CEILING_FRACTION
-                    || used.receipts >= receipt_ceiling / SPIKE_CEILING_FRACTION;
+                    || used.bytes >= ceiling / SPIKE_DIVISOR
+                    || used.receipts >= receipt_ceiling / SPIKE_DIVISOR;
                 is_spike.then(|| TrafficSpike {
                     account: account.cloned(),
                     used,
                     refused,
-                    ceiling,
+                    byte_ceiling: ceiling,
                     receipt_ceiling,
                 })
             })
@@ -183,14 +183,14 @@ impl TrafficLimits {
                 .add_callback_hours(hours.collect(), now - HOURS_KEPT)
                 .await?;
             for (account, hour, volume) in unsaved {
-                self.limiter_of(account.as_ref())
+                self.usage_of(account.as_ref())
                     .lock()
                     .mark_saved(hour, volume);
             }
         }
         let hour = hour_of(now);
         for stored in store.list_callback_hours(start_of_hour(hour - 1)).await? {
-            let mut usage = self.limiter_of(stored.account.as_ref()).lock();
+            let mut usage = self.usage_of(stored.account.as_ref()).lock();
             if hour_of(stored.hour) == hour {
                 usage.set_recorded(hour, CallbackVolume::of_hour(&stored));
             } else if hour_of(stored.hour) == hour - 1 {
@@ -198,15 +198,15 @@ impl TrafficLimits {
                 usage.set_earlier_orphans(stored.orphans);
             }
         }
-        self.ceiling
+        self.byte_ceiling
             .store(measure_ceiling(&self.folder), Ordering::Relaxed);
         Ok(())
     }
 
     fn unsaved(&self) -> Vec<(Option<AccountId>, i64, CallbackVolume)> {
         let mut all = Vec::new();
-        for (account, limiter) in self.limiters() {
-            let usage = limiter.lock();
+        for (account, shared) in self.usages() {
+            let usage = shared.lock();
             let hours = usage.unsaved.iter();
             all.extend(hours.map(|(hour, volume)| (account.cloned(), *hour, *volume)));
         }

@@ -5,14 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
-use crate::domain::account_hour::{DeliveryTime, FailureRate, Silence};
 use crate::domain::circuit_breaker::Trip;
+use crate::domain::health_thresholds::{DeliveryTime, FailureRate, Silence};
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::send_rate::Slowdown;
+use crate::reporting::account_activity::{self, AccountActivity};
 use crate::reporting::account_warnings::{AccountWarning, list_warnings};
-use crate::reporting::hourly_health::{self, AccountHour};
 use crate::services::Services;
 use crate::store::account_records::AccountRecord;
 
@@ -66,7 +66,7 @@ pub struct AccountStatus {
     /// Of the circuit breaker, also while the account is paused.
     pub trip: Option<Trip>,
     /// What the last hour is judged by.
-    pub hour: AccountHour,
+    pub hour: AccountActivity,
     pub last_callback_at: Option<DateTime<Utc>>,
     /// When a callback URL of an earlier generation was last used.
     pub old_address_at: Option<DateTime<Utc>>,
@@ -88,7 +88,7 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
         now,
     };
     let records = services.store.list_accounts().await?;
-    let mut hours = hourly_health::list_hours(services, &records, now).await?;
+    let mut hours = account_activity::list_activity(services, &records, now).await?;
     let mut flows = services.store.list_send_flows().await?;
     let slot_time = services.steady_clock.now();
     let statuses = records.into_values().map(|record| {
@@ -134,7 +134,7 @@ impl HealthInputs {
         &self,
         record: &AccountRecord,
         trip: Option<Trip>,
-        hour: &AccountHour,
+        hour: &AccountActivity,
         silent_since: DateTime<Utc>,
     ) -> Health {
         if let Some(pause) = &record.pause {
@@ -158,7 +158,7 @@ impl HealthInputs {
         }
         let silence = Silence {
             lasting: self.now - last,
-            unanswered: hour.unanswered_since(last),
+            unreported: hour.unreported_since(last),
         };
         let is_overdue = last < silent_since && self.silent.contains(&record.id);
         if is_overdue || silence.is_unusual() {

@@ -225,10 +225,10 @@ fn spike_alarm(spike: TrafficSpike) -> Alarm {
         account,
         used,
         refused,
-        ceiling,
+        byte_ceiling,
         receipt_ceiling,
     } = spike;
-    let (mib, limit) = (used.bytes / MIB, ceiling / MIB);
+    let (mib, limit) = (used.bytes / MIB, byte_ceiling / MIB);
     let used = format!(
         "{} callbacks ({mib} MiB, {} receipts)",
         used.callbacks, used.receipts

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
-use crate::domain::account_hour::{FEWEST_FAILURES, FEWEST_UNANSWERED, FailureRate, Silence};
 use crate::domain::alert::{AlertKind, AlertRule};
+use crate::domain::health_thresholds::{FEWEST_FAILURES, FEWEST_UNREPORTED, FailureRate, Silence};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus};
@@ -99,12 +99,12 @@ fn judge(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -> Optio
         AlertKind::Silent => {
             let last = account
                 .last_callback_at
-                .or_else(|| account.hour.first_unanswered())?;
+                .or_else(|| account.hour.first_unreported())?;
             let silence = Silence {
                 lasting: now - last,
-                unanswered: account.hour.unanswered_since(last),
+                unreported: account.hour.unreported_since(last),
             };
-            (lasts(silence.lasting, rule) && silence.unanswered >= FEWEST_UNANSWERED)
+            (lasts(silence.lasting, rule) && silence.unreported >= FEWEST_UNREPORTED)
                 .then(|| headline::silent(&account.id, silence))
         }
         // A pause does not end it.

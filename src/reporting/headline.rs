@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::db;
-use crate::domain::account_hour::{DeliveryTime, FEWEST_UNANSWERED, FailureRate, Silence};
 use crate::domain::account_limit::AccountLimit;
+use crate::domain::health_thresholds::{DeliveryTime, FEWEST_UNREPORTED, FailureRate, Silence};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus, Health};
@@ -98,14 +98,14 @@ fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> 
     let (rank, size, text) = match &account.health {
         Health::Ok => return None,
         Health::Unconfigured => {
-            let unanswered = account.hour.unanswered_since(DateTime::<Utc>::MIN_UTC);
-            if unanswered < FEWEST_UNANSWERED {
+            let unreported = account.hour.unreported_since(DateTime::<Utc>::MIN_UTC);
+            if unreported < FEWEST_UNREPORTED {
                 return None;
             }
             let text = format!(
-                "{id}: no callback was ever received, although {unanswered} messages were submitted"
+                "{id}: no callback was ever received, although {unreported} messages were submitted"
             );
-            (3, unanswered, text)
+            (3, unreported, text)
         }
         Health::Tripped(trip) => (
             1,
@@ -135,7 +135,7 @@ fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> 
             0,
             format!("{id}: callbacks fail the account's authentication"),
         ),
-        Health::Silent(silence) => (3, silence.unanswered, silent(id, *silence)),
+        Health::Silent(silence) => (3, silence.unreported, silent(id, *silence)),
         Health::Slow(time) => (4, 0, slow(id, *time)),
     };
     let issue = Issue {
@@ -164,7 +164,7 @@ pub(crate) fn failing(id: &AccountId, rate: FailureRate) -> String {
 
 pub(crate) fn silent(id: &AccountId, silence: Silence) -> String {
     let lasting = span(silence.lasting);
-    match silence.unanswered {
+    match silence.unreported {
         0 => format!("{id}: nothing received for {lasting}, and reports are overdue"),
         1 => format!("{id}: nothing received for {lasting} while 1 message was sent"),
         several => {

@@ -1,6 +1,7 @@
 //! Read models: statistics, exports, metrics, problems, alarms, account health.
 
 pub mod access_refusals;
+pub mod account_activity;
 pub mod account_health;
 pub mod account_warnings;
 pub mod alarms;
@@ -20,7 +21,6 @@ pub mod export;
 pub mod filter_fields;
 mod gauges;
 pub mod headline;
-pub mod hourly_health;
 pub mod message_history;
 pub mod message_query;
 pub mod metrics;

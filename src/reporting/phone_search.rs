@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::phone::{NUMBER_DIGITS, spellings};
+use crate::domain::phone::NUMBER_DIGITS;
 use crate::domain::phone_text::PhoneText;
+use crate::domain::recipient_spelling::spellings;
 use crate::domain::scope::Visibility;
 use crate::sending::numbering_plan::after_international_prefix;
 use crate::sending::recipient_number;

@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 use phonenumber::Metadata;
 use phonenumber::metadata::{DATABASE, Descriptor};
 
-use crate::domain::phone::spellings;
+use crate::domain::recipient_spelling::spellings;
 
 /// A number that a plan allows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]

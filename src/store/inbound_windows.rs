@@ -10,8 +10,9 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
 use crate::db::{Error, instant};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AccountId;
-use crate::domain::person::canonical;
 use crate::domain::phone;
+use crate::domain::recipient_spelling;
+use crate::domain::recipient_spelling::canonical_spelling;
 use crate::domain::window::{self, WindowEvents};
 use crate::store::Store;
 use crate::store::entities::window_row::{Column, Entity, Model};
@@ -84,10 +85,10 @@ impl Store {
         let reader = self.pools().reader();
         let ids = [identity.to_owned()];
         let person = self.find_person(Some(account), &ids).await?;
-        let spellings = phone::spellings(identity);
+        let spellings = recipient_spelling::spellings(identity);
         let others = person
             .iter()
-            .flat_map(|held| phone::spellings(&held.identity));
+            .flat_map(|held| recipient_spelling::spellings(&held.identity));
         let rows = Entity::find()
             .filter(Column::Account.eq(account))
             .filter(Column::Phone.is_in(spellings.iter().cloned().chain(others)))
@@ -96,7 +97,7 @@ impl Store {
         let mut of_customer = Vec::with_capacity(rows.len());
         for row in &rows {
             let at = instant::from_millis("windows", "last_inbound_at", row.last_inbound_at)?;
-            let identity = canonical(&row.phone);
+            let identity = canonical_spelling(&row.phone);
             let is_theirs = spellings.contains(&row.phone)
                 || person
                     .iter()

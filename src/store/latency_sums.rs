@@ -43,7 +43,7 @@ impl Store {
         let sql = format!(
             "SELECT part, account, kind, stage, {}(histogram, '') AS histogram FROM ({rows}) AS counted \
              WHERE stage IN ({}) AND {} GROUP BY part, account, kind, stage ORDER BY part, account, kind, stage",
-            statements::joined_text(backend),
+            statements::text_aggregate(backend),
             spans.join(", "),
             parts.accounts,
         );

@@ -63,7 +63,7 @@ pub enum Accepted {
         /// Of the first reply; absent for keys of earlier versions.
         warnings: Option<Vec<MessageWarning>>,
     },
-    KeyTaken,
+    IdempotencyKeyReused,
     /// Its campaign was cancelled; nothing was stored.
     CampaignCancelled,
 }
@@ -340,7 +340,7 @@ fn message_row(
 
 fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Result<Accepted, Error> {
     if !key.is_of_request(&known.request_hash) {
-        return Ok(Accepted::KeyTaken);
+        return Ok(Accepted::IdempotencyKeyReused);
     }
     Ok(Accepted::Replayed {
         message: known.message.into(),

@@ -14,7 +14,7 @@ use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::{MATCH_WINDOW, Message, Origin};
-use crate::domain::phone;
+use crate::domain::recipient_spelling;
 use crate::store::Store;
 use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
@@ -73,10 +73,9 @@ impl Candidate {
     fn fits(&self, orphan: &Message) -> bool {
         let first_report = orphan.created_at;
         self.account == orphan.account
-            && orphan
-                .recipient
-                .as_deref()
-                .is_some_and(|recipient| phone::is_same_recipient(recipient, &self.recipient))
+            && orphan.recipient.as_deref().is_some_and(|recipient| {
+                recipient_spelling::is_same_recipient(recipient, &self.recipient)
+            })
             && self.submission_started_at >= instant::to_millis(first_report - SUGGESTION_WINDOW)
             && self.submission_started_at <= instant::to_millis(first_report + MATCH_WINDOW)
     }
@@ -111,7 +110,7 @@ impl Store {
         let recipients: HashSet<String> = orphans
             .iter()
             .filter_map(|orphan| orphan.recipient.as_deref())
-            .flat_map(phone::spellings)
+            .flat_map(recipient_spelling::spellings)
             .collect();
         let mut candidates = Vec::new();
         for chunk in Vec::from_iter(recipients).chunks(IDS_PER_QUERY) {

@@ -62,23 +62,23 @@ impl Store {
 
     /// Whether a message of the account that was created in the period is submitted, without any
     /// report.
-    pub async fn has_unanswered(
+    pub async fn has_unreported(
         &self,
         account: &AccountId,
         period: Range<DateTime<Utc>>,
     ) -> Result<bool, Error> {
         use message_row::Column;
-        let unanswered = message_row::Entity::find()
+        let unreported = message_row::Entity::find()
             .filter(Column::Account.eq(account))
             .filter(Column::State.eq(DeliveryState::Submitted))
             .filter(Column::CreatedAt.gte(instant::to_millis(period.start)))
             .filter(Column::CreatedAt.lt(instant::to_millis(period.end)))
             .filter(Column::Origin.eq(Origin::Api));
-        Ok(unanswered.one(self.pools().reader()).await?.is_some())
+        Ok(unreported.one(self.pools().reader()).await?.is_some())
     }
 
     /// Submitted messages without any report, by account and quarter hour, from `since` on.
-    pub async fn count_unanswered(
+    pub async fn count_unreported(
         &self,
         since: DateTime<Utc>,
     ) -> Result<Vec<(AccountId, DateTime<Utc>, i64)>, Error> {

@@ -12,8 +12,9 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Que
 
 use crate::db::{Error, instant, statements};
 use crate::domain::ids::AccountId;
-use crate::domain::person::{HeldId, IdLink, canonical, find_held_ids};
+use crate::domain::person::{HeldId, IdLink, find_held_ids};
 use crate::domain::phone;
+use crate::domain::recipient_spelling::canonical_spelling;
 use crate::store::Store;
 use crate::store::entities::person_link_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
@@ -156,7 +157,7 @@ impl Store {
         account: Option<&AccountId>,
         identities: &[String],
     ) -> Result<BTreeSet<HeldId>, Error> {
-        let start: BTreeSet<String> = identities.iter().map(|id| canonical(id)).collect();
+        let start: BTreeSet<String> = identities.iter().map(|id| canonical_spelling(id)).collect();
         let links = self.list_links(account, start.clone()).await?;
         if links.is_empty() {
             return Ok(BTreeSet::new());

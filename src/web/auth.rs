@@ -70,7 +70,10 @@ impl Access {
         let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
         searches.admit(&by, self.clock.now()).map_err(|wait| {
             self.refusals.record(AccessRefusal::SearchThrottled);
-            ApiError::TooManySearches { wait }
+            ApiError::TooManySearches {
+                limit: MASKED_SEARCHES,
+                wait,
+            }
         })
     }
 }

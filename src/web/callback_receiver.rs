@@ -25,7 +25,7 @@ use crate::receiving::rejections::{RefusedUrl, Rejection, RejectionCause};
 use crate::web::callback_body::{BodyError, read_body};
 use crate::web::client_address::client_address;
 use crate::web::connection_table::ConnectionHandle;
-use crate::web::error::RETRY_SECONDS;
+use crate::web::error::PROVIDER_RETRY_SECONDS;
 use crate::web::pasted_url::{find_mistake, trim_part};
 use crate::web::tracked_connection::Purpose;
 
@@ -328,7 +328,7 @@ fn unavailable() -> HttpResponse {
     let mut refusal = answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     refusal
         .headers_mut()
-        .insert(header::RETRY_AFTER, RETRY_SECONDS.into());
+        .insert(header::RETRY_AFTER, PROVIDER_RETRY_SECONDS.into());
     refusal
 }
 

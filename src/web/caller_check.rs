@@ -99,12 +99,12 @@ async fn find_account_of_message(
     id: MessageId,
 ) -> Result<Option<AccountId>, ApiError> {
     let found = match services.store.find_message(id).await? {
-        Some(Found::Moved(survivor)) => services.store.find_message(survivor).await?,
+        Some(Found::Merged(survivor)) => services.store.find_message(survivor).await?,
         found => found,
     };
     Ok(match found {
         Some(Found::Message(message)) => Some(message.account),
-        Some(Found::Moved(_)) | None => None,
+        Some(Found::Merged(_)) | None => None,
     })
 }
 

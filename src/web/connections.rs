@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
-use crate::web::kept_body::keep_until_written;
+use crate::web::guarded_body::keep_until_written;
 use crate::web::listener::Owner;
 use crate::web::route_registration::{HEALTH_PATH, is_callback_path, is_media_path};
 use crate::web::tracked_connection::{Activity, Purpose};

@@ -13,7 +13,7 @@ use crate::db;
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::keyed_limit::LimitWait;
 use crate::domain::scope::{MissingScope, Scope};
-use crate::operating::decision::OperateError;
+use crate::operating::decision::ActionError;
 use crate::operating::replay::ReplayError;
 use crate::operating::upgrade::UpgradeStep;
 use crate::sending::accept::AcceptError;
@@ -24,12 +24,14 @@ use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::{self, FieldError, PROBLEM_JSON, Problem};
 use crate::web::request_id;
 
-/// `Retry-After` of a 503 to a provider: by then a lock is released, the spool has room, or the
+/// `Retry-After` of a 503 to a provider, in seconds: by then a lock is released, the spool has room, or the
 /// next process runs. Also for a stream beyond the limit.
-pub(crate) const RETRY_SECONDS: u16 = 5;
+pub(crate) const PROVIDER_RETRY_SECONDS: u16 = 5;
 /// `Retry-After` while the main database is migrated, and after which time pages reload themselves.
 pub(crate) const UPGRADE_RETRY_SECONDS: u16 = 10;
-static UNAVAILABLE_LINES: LinePerMinute = LinePerMinute::new();
+/// `Retry-After` of a 503 to a caller of the API, in seconds.
+const API_RETRY_SECONDS: u16 = 1;
+static UNAVAILABLE_LOG: LinePerMinute = LinePerMinute::new();
 /// Logged, never sent.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -41,7 +43,7 @@ pub enum ApiError {
     #[error("the request cannot be read: {0}")]
     MalformedRequest(String),
     /// Fields or parameters that are unknown, missing or invalid.
-    #[error("{} of the request cannot be used", fields(.0))]
+    #[error("invalid fields: {}", fields(.0))]
     Invalid(Vec<FieldError>),
     #[error("send a valid API token as `Authorization: Bearer bt_…`, or sign in")]
     Unauthenticated,
@@ -60,7 +62,7 @@ pub enum ApiError {
         /// `retention.callbacks`.
         days: u32,
     },
-    #[error("this address does not know the method; it knows {allowed}")]
+    #[error("the method is not allowed; this address allows {allowed}")]
     MethodNotAllowed {
         /// For the header `Allow`.
         allowed: &'static str,
@@ -81,14 +83,16 @@ pub enum ApiError {
         limit: usize,
     },
     /// The client took too long to send the body.
-    #[error("the body arrives too slowly")]
+    #[error("the body arrived too slowly")]
     TooSlow,
     /// Of one token or session, or of the process.
     #[error("{0}")]
     TooManyStreams(#[from] TooManyStreams),
     /// Of a caller that sees masked numbers: each search may confirm a guess.
-    #[error("without the scope `operate`, 60 searches for a recipient are possible in a minute")]
-    TooManySearches { wait: LimitWait },
+    #[error(
+        "without the scope `operate`, {limit} searches for a recipient are possible in a minute"
+    )]
+    TooManySearches { limit: u32, wait: LimitWait },
     #[error("send the body as {0}")]
     UnsupportedMediaType(&'static str),
     /// Too many requests are being answered. Nothing is logged.
@@ -137,12 +141,12 @@ impl ApiError {
         }
     }
 
-    /// Logs the cause, if there is one. Of requests that cannot be answered now only one a minute:
-    /// while the database is unavailable, callers without a token cause them, too.
+    /// Logs the cause, if there is one. [`Self::Unavailable`] is logged at most once a minute: while
+    /// the database is unavailable, callers without a token cause it, too.
     fn problem(&self) -> Problem {
         let status = self.status_code();
         let cause = match self {
-            Self::Unavailable(_) if !UNAVAILABLE_LINES.admit(Instant::now()) => None,
+            Self::Unavailable(_) if !UNAVAILABLE_LOG.admit(Instant::now()) => None,
             error => error.cause(),
         };
         let request_id = cause.map(|cause| {
@@ -188,15 +192,15 @@ impl ResponseError for ApiError {
                 response.insert_header((ALLOW, *allowed));
             }
             Self::Busy | Self::Unavailable(_) => {
-                response.insert_header((RETRY_AFTER, "1"));
+                response.insert_header((RETRY_AFTER, u32::from(API_RETRY_SECONDS)));
             }
             Self::Upgrading(_) => {
                 response.insert_header((RETRY_AFTER, u32::from(UPGRADE_RETRY_SECONDS)));
             }
             Self::TooManyStreams(_) => {
-                response.insert_header((RETRY_AFTER, u32::from(RETRY_SECONDS)));
+                response.insert_header((RETRY_AFTER, u32::from(PROVIDER_RETRY_SECONDS)));
             }
-            Self::TooManySearches { wait } => {
+            Self::TooManySearches { wait, .. } => {
                 response.insert_header((RETRY_AFTER, wait.seconds()));
             }
             _ => {}
@@ -235,7 +239,7 @@ impl From<AcceptError> for ApiError {
                 .map(|error| FieldError::new(error.field, error.message))
                 .collect::<Vec<_>>()
                 .into(),
-            AcceptError::KeyTaken => Self::IdempotencyKeyReused,
+            AcceptError::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             AcceptError::Upload(error) => Self::Internal(error.into()),
             AcceptError::Store(error) => error.into(),
         }
@@ -256,7 +260,7 @@ impl From<ImportError> for ApiError {
     fn from(error: ImportError) -> Self {
         match error {
             ImportError::UnknownCampaign => Self::NotFound,
-            ImportError::NotNow(text) => Self::NotPossible(text),
+            ImportError::NotPossible(text) => Self::NotPossible(text),
             ImportError::Invalid(field) => AcceptError::Invalid(vec![field]).into(),
             ImportError::Read(error) => Self::Internal(error.into()),
             ImportError::Store(error) => error.into(),
@@ -274,16 +278,16 @@ impl From<ReplayError> for ApiError {
     }
 }
 
-impl From<OperateError> for ApiError {
-    fn from(error: OperateError) -> Self {
+impl From<ActionError> for ApiError {
+    fn from(error: ActionError) -> Self {
         match error {
-            OperateError::NotFound(_) | OperateError::Moved(_) => Self::NotFound,
-            OperateError::NotNow(text) => Self::NotPossible(text),
-            OperateError::Accept(AcceptError::KeyTaken) => {
-                Self::NotPossible("it was sent again already".to_owned())
+            ActionError::NotFound(_) | ActionError::Merged(_) => Self::NotFound,
+            ActionError::NotPossible(text) => Self::NotPossible(text),
+            ActionError::Accept(AcceptError::IdempotencyKeyReused) => {
+                Self::NotPossible("it was already resent".to_owned())
             }
-            OperateError::Accept(error) => error.into(),
-            OperateError::Store(error) => error.into(),
+            ActionError::Accept(error) => error.into(),
+            ActionError::Store(error) => error.into(),
         }
     }
 }

@@ -4,7 +4,7 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 
 use crate::reporting::alarms;
-use crate::web::error::RETRY_SECONDS;
+use crate::web::error::PROVIDER_RETRY_SECONDS;
 use crate::web::web_state::WebState;
 
 pub(crate) async fn alive() -> HttpResponse {
@@ -46,6 +46,6 @@ fn plain(mut reply: HttpResponseBuilder, text: impl Into<String>) -> HttpRespons
 
 fn unavailable() -> HttpResponseBuilder {
     let mut reply = HttpResponse::ServiceUnavailable();
-    reply.insert_header((RETRY_AFTER, RETRY_SECONDS.to_string()));
+    reply.insert_header((RETRY_AFTER, PROVIDER_RETRY_SECONDS.to_string()));
     reply
 }

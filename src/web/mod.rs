@@ -1,4 +1,4 @@
-//! HTTP, and the only place that uses actix. `routes` has every route on one screen.
+//! The HTTP server. `routes` lists every route and who may call it.
 
 pub mod api;
 pub mod auth;
@@ -13,9 +13,9 @@ mod connection_table;
 pub mod connections;
 pub mod dashboard;
 pub mod error;
+mod guarded_body;
 mod health_endpoints;
 mod host_check;
-mod kept_body;
 pub mod listener;
 pub mod live_streams;
 mod media_file;

@@ -21,7 +21,7 @@ use futures_util::Stream;
 
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
-use crate::web::kept_body::keep_until_written;
+use crate::web::guarded_body::keep_until_written;
 use crate::web::timed_body::TimedBody;
 use crate::web::tracked_connection::Activity;
 

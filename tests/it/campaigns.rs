@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bluetick::domain::scope::Scope;
-use bluetick::operating::retention::PurgeStep;
+use bluetick::operating::retention::StepResult;
 use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta};
 use reqwest::Client;
@@ -623,10 +623,10 @@ async fn a_campaign_is_removed_with_its_recipients_after_its_messages() {
     act(&app, &running, "pause").await;
     app.advance(TimeDelta::days(399));
     let rows = "SELECT campaign AS line FROM campaign_recipients";
-    while app.services.retention.step().await.unwrap() == PurgeStep::More {}
+    while app.services.retention.step().await.unwrap() == StepResult::More {}
     assert_eq!(app.database.query(rows).await.len(), 4);
     app.advance(TimeDelta::days(2));
-    while app.services.retention.step().await.unwrap() == PurgeStep::More {}
+    while app.services.retention.step().await.unwrap() == StepResult::More {}
     assert_eq!(app.database.query(rows).await, ["running"]);
     let left = app.database.query("SELECT id AS line FROM campaigns").await;
     assert_eq!(left, ["running"]);

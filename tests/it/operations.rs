@@ -519,7 +519,7 @@ async fn a_second_serve_on_one_folder_is_refused_and_other_commands_are_not() {
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     let folder = fs::canonicalize(place.data()).unwrap();
     let line = format!(
-        "bluetick: another `bluetick serve` is already running on {}",
+        "bluetick: another `bluetick serve` is already running on the data folder {}",
         folder.display()
     );
     assert_eq!(printed_lines(&stderr), [line]);

@@ -7,7 +7,7 @@ use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::ids::{CallbackId, MessageId};
 use bluetick::journal::{Journal, PURGE_BATCH_ROWS, PurgeLimit};
 use bluetick::operating::rebuild::{RebuildError, rebuild};
-use bluetick::operating::retention::{PurgeError, PurgeReport, PurgeStep};
+use bluetick::operating::retention::{PurgeError, PurgeReport, StepResult};
 use bluetick::store::purge_messages::RowCounts;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -438,7 +438,7 @@ async fn one_process_purges_at_a_time_and_none_during_a_rebuild() {
     );
     assert_eq!(
         retention.step().await.unwrap(),
-        PurgeStep::LeaseHeldElsewhere
+        StepResult::LeaseHeldElsewhere
     );
     let refused = retention.purge(&mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, PurgeError::Busy), "{refused}");
@@ -448,12 +448,12 @@ async fn one_process_purges_at_a_time_and_none_during_a_rebuild() {
 
     let number = journalled(&app).await;
     store.announce_rebuild().await.unwrap();
-    assert_eq!(retention.step().await.unwrap(), PurgeStep::Rebuilding);
+    assert_eq!(retention.step().await.unwrap(), StepResult::Rebuilding);
     let refused = retention.purge(&mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, PurgeError::Rebuilding), "{refused}");
     assert_eq!(journalled(&app).await, number);
     app.run_jobs_until_idle().await;
-    assert_eq!(retention.step().await.unwrap(), PurgeStep::Done);
+    assert_eq!(retention.step().await.unwrap(), StepResult::Done);
     assert_eq!(journalled(&app).await, 0);
     app.finish().await;
 }

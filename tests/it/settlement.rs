@@ -5,7 +5,7 @@ use std::fs;
 
 use bluetick::cli::report::run;
 use bluetick::cli::report_context::ReportContext;
-use bluetick::cli::{Arguments, Command, ExitStatus};
+use bluetick::cli::{Arguments, Command, ErrorWithStatus};
 use bluetick::domain::correlation_tag::format_tag;
 use bluetick::domain::delivery_state::Stage;
 use bluetick::domain::failure::Failure;
@@ -104,7 +104,7 @@ async fn diff(
     let (code, message) = match run(*arguments, &context).await {
         Ok(()) => (0, String::new()),
         Err(error) => {
-            let status = error.downcast_ref::<ExitStatus>().unwrap();
+            let status = error.downcast_ref::<ErrorWithStatus>().unwrap();
             (status.code, status.message.clone())
         }
     };

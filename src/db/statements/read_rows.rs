@@ -1,5 +1,5 @@
-//! Reads many rows as one JSON text: the driver copies every value between two threads, which costs
-//! four times as much per value.
+//! Reads many rows as one JSON text. Values read one by one cost four times as much each, because the
+//! driver copies every value between two threads.
 
 use std::marker::PhantomData;
 
@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 
 use crate::db::error::Error;
 
-/// Ids in one hand-written `IN` list; below the limits of both engines.
+/// Ids in one `IN` list of a hand-written query; below the limits of both engines. [`find_by`] uses
+/// [`ROWS_PER_STATEMENT`].
 pub(crate) const IDS_PER_QUERY: usize = 512;
 /// Maximum rows of one statement and ids of one `IN` list; small enough that the database works on
 /// one while we prepare or decode another.
@@ -29,11 +30,16 @@ where
     E: EntityTrait<Model: DeserializeOwned>,
 {
     let backend = connection.get_database_backend();
-    let (line, table, key) = (line::<E>(backend), E::default().as_str(), column.as_str());
+    let (row_json, table, key) = (
+        row_json::<E>(backend),
+        E::default().as_str(),
+        column.as_str(),
+    );
     let query = |chunk| {
         let chunk: Vec<_> = padded(chunk);
         let placeholders = id_placeholders(backend, chunk.len());
-        let text = format!("SELECT {line} AS line FROM {table} WHERE {key} IN ({placeholders})");
+        let text =
+            format!("SELECT {row_json} AS line FROM {table} WHERE {key} IN ({placeholders})");
         let values = chunk.into_iter().map(Into::into);
         read_lines(
             connection,
@@ -67,7 +73,7 @@ pub(crate) async fn list_as<E: EntityTrait>(
     let backend = connection.get_database_backend();
     let lines = query
         .select_only()
-        .expr_as(Expr::cust(line::<E>(backend)), "line");
+        .expr_as(Expr::cust(row_json::<E>(backend)), "line");
     read_lines(connection, lines.build(backend)).await
 }
 
@@ -112,7 +118,7 @@ where
             serde_json::from_str(line).map_err(|error| {
                 let (table, kind, place) = (E::default(), error.classify(), error.column());
                 DbErr::Json(format!(
-                    "a row of {} does not match its columns: {kind:?} at {place}",
+                    "a row of {} does not match its columns: {kind:?} at character {place} of its JSON",
                     table.as_str()
                 ))
             })
@@ -120,17 +126,21 @@ where
     }
 }
 
-/// The result of a statement that selects one [`line`] per row. Neither database writes a line feed
+/// The result of a statement that selects one [`row_json`] per row. Neither database writes a line feed
 /// inside JSON.
 async fn read_lines<E: EntityTrait>(
     connection: &impl ConnectionTrait,
     mut statement: Statement,
 ) -> Result<EncodedRows<E>, Error> {
-    let joined = match statement.db_backend {
-        DbBackend::Postgres => "string_agg(line, chr(10))",
-        _ => "group_concat(line, char(10))",
+    let aggregate = text_aggregate(statement.db_backend);
+    let line_feed = match statement.db_backend {
+        DbBackend::Postgres => "chr(10)",
+        _ => "char(10)",
     };
-    statement.sql = format!("SELECT {joined} FROM ({}) AS lines", statement.sql);
+    statement.sql = format!(
+        "SELECT {aggregate}(line, {line_feed}) FROM ({}) AS lines",
+        statement.sql
+    );
     let lines: Option<String> = match connection.query_one_raw(statement).await? {
         Some(row) => row.try_get_by_index(0)?,
         None => None,
@@ -139,7 +149,7 @@ async fn read_lines<E: EntityTrait>(
 }
 
 /// The SQL function that joins texts of many rows.
-pub(crate) fn joined_text(backend: DbBackend) -> &'static str {
+pub(crate) fn text_aggregate(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "string_agg",
         _ => "group_concat",
@@ -147,7 +157,7 @@ pub(crate) fn joined_text(backend: DbBackend) -> &'static str {
 }
 
 /// SQL expression: the columns of an entity as a JSON array.
-fn line<E: EntityTrait>(backend: DbBackend) -> String {
+fn row_json<E: EntityTrait>(backend: DbBackend) -> String {
     let columns: Vec<String> = E::Column::iter().map(|it| in_json(backend, it)).collect();
     let columns = columns.join(", ");
     match backend {
@@ -178,8 +188,7 @@ fn id_placeholders(backend: DbBackend, number: usize) -> String {
     placeholders.join(",")
 }
 
-/// Pads to the next power of two by repeating the last id, so that there are few different `IN`
-/// lists.
+/// Pads to the next power of two by repeating the last id, so that few statements are prepared.
 fn padded<T: Copy>(ids: &[T]) -> Vec<T> {
     let missing = ids.len().next_power_of_two() - ids.len();
     let padding = ids.last().into_iter().copied().cycle().take(missing);

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::domain::campaign::CampaignState;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::change_campaign::{CampaignChange, change_campaign};
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 
@@ -60,7 +60,7 @@ async fn pause_campaigns(store: &Store, decision: &Decision<'_>) -> Result<u64, 
         if is_active && campaign.recipients.waiting() > 0 {
             let changed = change_campaign(store, &campaign.id, CampaignChange::Pause, decision);
             changed.await.map_err(|error| match error {
-                OperateError::Store(error) => error.into(),
+                ActionError::Store(error) => error.into(),
                 other => BackupError::Campaign(other.to_string()),
             })?;
             paused += 1;

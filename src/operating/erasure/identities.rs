@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::phone;
 use crate::domain::phone_text::parse_user_id;
+use crate::domain::recipient_spelling;
 use crate::operating::erasure::erasure_error::ErasureError;
 use crate::sending::recipient_number;
 use crate::store::Store;
@@ -36,14 +37,14 @@ pub async fn find_identities(store: &Store, text: &str) -> Result<Identities, Er
             .map(|number| number.digits().to_owned())
             .map_err(|error| ErasureError::InvalidIdentity(error.to_string()))?,
     };
-    let start = phone::spellings(&named);
+    let start = recipient_spelling::spellings(&named);
     let held = store.find_person(None, &start).await?;
     let (current, former): (Vec<_>, Vec<_>) =
         held.into_iter().partition(|held| held.until.is_none());
     let current = current.iter().map(|held| held.identity.as_str());
     let all: BTreeSet<String> = current
         .chain(start.iter().map(String::as_str))
-        .flat_map(phone::spellings)
+        .flat_map(recipient_spelling::spellings)
         .collect();
     let former: BTreeSet<String> = former
         .into_iter()

@@ -3,7 +3,7 @@
 use crate::domain::audit_action::Verb;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::load_message::{load_message, refuse};
 use crate::sending::upload_storage;
 use crate::store::Store;
@@ -14,7 +14,7 @@ pub async fn cancel(
     store: &Store,
     id: MessageId,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<(), ActionError> {
     let cancelled = store
         .change(decision.now, async |ledger: &mut Ledger| {
             let message = load_message(ledger, id).await?;

@@ -3,7 +3,7 @@
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::load_message::load_message;
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -13,13 +13,13 @@ pub async fn dismiss_message(
     store: &Store,
     id: MessageId,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<(), ActionError> {
     store
         .change(decision.now, async |ledger: &mut Ledger| {
             let message = load_message(ledger, id).await?;
             if !message.conflict && message.origin != Origin::Orphan {
                 let words = "only contradicting reports and unmatched ones can be dismissed; this is neither";
-                return Err(OperateError::NotNow(words.to_owned()));
+                return Err(ActionError::NotPossible(words.to_owned()));
             }
             ledger.dismiss_message(id).await?;
             let action = Action {
@@ -37,11 +37,11 @@ pub async fn dismiss_callback(
     store: &Store,
     id: CallbackId,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<(), ActionError> {
     store
         .change(decision.now, async |ledger: &mut Ledger| {
             if !ledger.dismiss_callback(id).await? {
-                return Err(OperateError::NotFound("unreadable callback"));
+                return Err(ActionError::NotFound("unreadable callback"));
             }
             let action = Action {
                 detail: Some(format!("callback {id}")),

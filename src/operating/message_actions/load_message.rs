@@ -2,14 +2,14 @@
 
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::decision::OperateError;
+use crate::operating::decision::ActionError;
 use crate::store::ledger::Ledger;
 
 /// Fails if the message does not exist, or was merged into another.
 pub(in crate::operating) async fn load_message(
     ledger: &mut Ledger,
     id: MessageId,
-) -> Result<Message, OperateError> {
+) -> Result<Message, ActionError> {
     ledger.load(&[id]).await?;
     if let Some(message) = ledger.find(id)? {
         return Ok(message);
@@ -17,10 +17,10 @@ pub(in crate::operating) async fn load_message(
     Err(ledger
         .survivor(id)
         .await?
-        .map_or(OperateError::NotFound("message"), OperateError::Moved))
+        .map_or(ActionError::NotFound("message"), ActionError::Merged))
 }
 
 /// An error that names the message's state.
-pub(super) fn refuse(message: &Message, words: &str) -> OperateError {
-    OperateError::NotNow(format!("{words}; this one is {}", message.state))
+pub(super) fn refuse(message: &Message, words: &str) -> ActionError {
+    ActionError::NotPossible(format!("{words}; this one is {}", message.state))
 }

@@ -7,7 +7,7 @@ use crate::domain::failure::{Failure, OPERATOR_MARK_TITLE};
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::load_message::{load_message, refuse};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -18,7 +18,7 @@ pub async fn mark_failed(
     id: MessageId,
     reason: Option<&str>,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<(), ActionError> {
     store
         .change(decision.now, async |ledger: &mut Ledger| {
             let message = load_message(ledger, id).await?;

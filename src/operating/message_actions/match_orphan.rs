@@ -3,7 +3,7 @@
 use crate::domain::audit_action::Verb;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MatchedBy;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::receiving::operator_decisions::format_match_detail;
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -14,16 +14,16 @@ pub async fn match_orphan(
     orphan: MessageId,
     message: MessageId,
     decision: &Decision<'_>,
-) -> Result<(), OperateError> {
+) -> Result<(), ActionError> {
     store
         .change(decision.now, async |ledger: &mut Ledger| {
             ledger.load(&[orphan, message]).await?;
             let Some(unmatched) = ledger.find(orphan)? else {
                 let moved = ledger.survivor(orphan).await?;
-                return Err(moved.map_or(OperateError::NotFound("orphan"), OperateError::Moved));
+                return Err(moved.map_or(ActionError::NotFound("orphan"), ActionError::Merged));
             };
             let Some(sent) = ledger.find(message)? else {
-                return Err(OperateError::NotFound("message"));
+                return Err(ActionError::NotFound("message"));
             };
             let refusal = if orphan == message {
                 Some("a message cannot be matched with itself")
@@ -35,7 +35,7 @@ pub async fn match_orphan(
                 None
             };
             if let Some(words) = refusal {
-                return Err(OperateError::NotNow(words.to_owned()));
+                return Err(ActionError::NotPossible(words.to_owned()));
             }
             ledger.merge_into(orphan, message).await?;
             ledger.set_matched_by(message, MatchedBy::Operator)?;

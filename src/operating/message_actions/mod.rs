@@ -10,7 +10,7 @@ pub mod resend_forecast;
 pub mod unmatch;
 
 use crate::domain::ids::MessageId;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::resend::ResendMedia;
 use crate::services::Services;
 
@@ -43,7 +43,7 @@ pub async fn run(
     id: MessageId,
     action: MessageAction,
     decision: &Decision<'_>,
-) -> Result<ActionResult, OperateError> {
+) -> Result<ActionResult, ActionError> {
     let store = &services.store;
     let mut reports_now_at = None;
     let message = match action {

@@ -6,7 +6,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::media::MediaSource;
 use crate::domain::message::Message;
 use crate::domain::template::Template;
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::sending::accept::{
     Acceptor, ButtonInput, KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend,
     TemplateInput,
@@ -32,15 +32,15 @@ pub async fn resend(
     id: MessageId,
     media: Option<ResendMedia>,
     decision: &Decision<'_>,
-) -> Result<MessageId, OperateError> {
+) -> Result<MessageId, ActionError> {
     let message = match store.find_message(id).await? {
         Some(Found::Message(message)) => *message,
-        Some(Found::Moved(survivor)) => return Err(OperateError::Moved(survivor)),
-        None => return Err(OperateError::NotFound("message")),
+        Some(Found::Merged(survivor)) => return Err(ActionError::Merged(survivor)),
+        None => return Err(ActionError::NotFound("message")),
     };
     if let Some(again) = message.resent_as {
-        return Err(OperateError::NotNow(format!(
-            "it was sent again already, as {again}"
+        return Err(ActionError::NotPossible(format!(
+            "it was already resent, as {again}"
         )));
     }
     if !matches!(
@@ -48,7 +48,7 @@ pub async fn resend(
         DeliveryState::Uncertain | DeliveryState::Failed | DeliveryState::Cancelled
     ) {
         let words = "only a message that is uncertain, failed or cancelled can be sent again";
-        return Err(OperateError::NotNow(words.to_owned()));
+        return Err(ActionError::NotPossible(words.to_owned()));
     }
     let resend = Resend {
         of: id,
@@ -88,9 +88,11 @@ pub(in crate::operating) fn message_input(
     message: &Message,
     resend: Resend,
     other: Option<&CampaignMedia>,
-) -> Result<MessageInput, OperateError> {
+) -> Result<MessageInput, ActionError> {
     let incomplete = || {
-        OperateError::NotNow("it was sent by other means; its content is not known here".to_owned())
+        ActionError::NotPossible(
+            "it was sent by other means; its content is not known here".to_owned(),
+        )
     };
     let media = message.media.as_ref().ok_or_else(incomplete)?;
     let recipient = message.recipient.as_ref().ok_or_else(incomplete)?;
@@ -144,9 +146,9 @@ pub(in crate::operating) fn message_input(
     })
 }
 
-pub(in crate::operating) fn file_is_gone() -> OperateError {
+pub(in crate::operating) fn file_is_gone() -> ActionError {
     let words = "its uploaded file is not kept any more; send it as a new message";
-    OperateError::NotNow(words.to_owned())
+    ActionError::NotPossible(words.to_owned())
 }
 
 fn template_input(template: &Template) -> TemplateInput {

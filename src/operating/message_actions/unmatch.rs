@@ -9,7 +9,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Message};
-use crate::operating::decision::{Decision, OperateError};
+use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::load_message::load_message;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::services::Services;
@@ -21,7 +21,7 @@ pub async fn unmatch(
     services: &Services,
     id: MessageId,
     decision: &Decision<'_>,
-) -> Result<Vec<MessageId>, OperateError> {
+) -> Result<Vec<MessageId>, ActionError> {
     // One transaction, so that no report or decision can come in between.
     services
         .store
@@ -57,15 +57,15 @@ pub async fn unmatch(
         .await
 }
 
-async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, OperateError> {
+async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, ActionError> {
     let message = load_message(ledger, id).await?;
     if message.matched_by.is_none() {
         let words = "no report was matched with this message";
-        return Err(OperateError::NotNow(words.to_owned()));
+        return Err(ActionError::NotPossible(words.to_owned()));
     }
     if message.origin.is_ours() && ledger.is_registered(id).await? {
         let words = "a registered message was matched with this one; that cannot be undone";
-        return Err(OperateError::NotNow(words.to_owned()));
+        return Err(ActionError::NotPossible(words.to_owned()));
     }
     Ok(message)
 }
@@ -76,7 +76,7 @@ async fn find_match_time(
     services: &Services,
     message: &Message,
     callbacks: &[JournalEntry],
-) -> Result<Option<DateTime<Utc>>, OperateError> {
+) -> Result<Option<DateTime<Utc>>, ActionError> {
     if message.matched_by == Some(MatchedBy::Recipient) {
         return Ok(callbacks.first().map(|entry| entry.record.received_at));
     }
@@ -89,12 +89,12 @@ async fn find_match_time(
 async fn find_callbacks(
     services: &Services,
     sources: &MessageSources,
-) -> Result<Vec<JournalEntry>, OperateError> {
+) -> Result<Vec<JournalEntry>, ActionError> {
     let wanted = sources.all();
     let callbacks = services.journal.find_all(&wanted).await?;
     if sources.some_missing || callbacks.len() < wanted.len() {
         let words = "a callback behind it is not kept any more and cannot be processed again";
-        return Err(OperateError::NotNow(words.to_owned()));
+        return Err(ActionError::NotPossible(words.to_owned()));
     }
     Ok(callbacks)
 }

@@ -6,8 +6,8 @@
 
 mod purge_count;
 mod purge_run;
-mod purge_step;
 mod removal;
+mod retention_service;
 
 pub use purge_run::{Cutoffs, PurgeReport};
-pub use purge_step::{PurgeError, PurgeStep, Retention};
+pub use retention_service::{PurgeError, Retention, StepResult};

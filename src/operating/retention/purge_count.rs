@@ -3,7 +3,7 @@
 use crate::db;
 use crate::journal::{JournalStart, PurgeLimit};
 use crate::operating::retention::purge_run::PurgeReport;
-use crate::operating::retention::purge_step::{PurgeError, Retention};
+use crate::operating::retention::retention_service::{PurgeError, Retention};
 use crate::store::purge_expired::PurgeMode;
 use crate::store::purge_messages::{CountedConflicts, RowCounts};
 

@@ -3,7 +3,7 @@
 use crate::db;
 use crate::journal::{JournalStart, PurgeLimit};
 use crate::operating::retention::purge_run::{PurgeRun, TimeLeft};
-use crate::operating::retention::purge_step::Retention;
+use crate::operating::retention::retention_service::Retention;
 use crate::reporting::books;
 use crate::store::Store;
 use crate::store::purge_expired::PurgeMode;

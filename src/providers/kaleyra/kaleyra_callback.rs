@@ -6,15 +6,15 @@ use serde_json::Value;
 use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::MessageId;
-use crate::providers::account_notice;
+use crate::providers::account_event_parser;
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
 use crate::providers::kaleyra::kaleyra_wrapper;
 use crate::providers::payload::{
-    add_id, collect_parts, first, items, plain_word, recipient, require_ids, text,
+    add_id, collect_parts, first_text, items, parse_recipient, parse_text, plain_word, require_ids,
 };
 use crate::providers::protocol::{CallbackPart, Inbound, Report};
-use crate::providers::vocabulary::{Exceptions, Meaning, parse_time};
+use crate::providers::vocabulary::{Meaning, StatusWords, parse_time};
 
 pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
     let elements = items(Some(payload)).iter();
@@ -22,7 +22,8 @@ pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
 }
 
 /// The word of the "submit" webhooks.
-pub(super) const EXCEPTIONS: Exceptions = &[("submitsuccess", Meaning::Reached(Stage::Submitted))];
+pub(super) const STATUS_WORDS: StatusWords =
+    &[("submitsuccess", Meaning::Reached(Stage::Submitted))];
 
 /// Names in "not sent" reports, V1 query strings and callback profiles.
 const NAMES: FieldNames = FieldNames {
@@ -32,7 +33,7 @@ const NAMES: FieldNames = FieldNames {
     times: &["timestamp", "time", "created_at", "createdAt", "updated_at"],
     recipients: &["recipient_id", "to", "mobile", "recipient"],
     tags: &["ref2", "ref1", "ref"],
-    exceptions: EXCEPTIONS,
+    status_words: STATUS_WORDS,
 };
 
 fn parse_one(payload: &Value) -> Vec<CallbackPart> {
@@ -42,7 +43,7 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
         )];
     }
     if let Some(parts) = payload.get("meta_object").and_then(cloud_api::parse) {
-        let has_word = first(payload, &["status"]).is_some();
+        let has_word = first_text(payload, &["status"]).is_some();
         if has_word && !parts.iter().any(is_report_or_inbound) {
             // The status is only in the wrapper: Meta's object has an error or nothing.
             return parse_flat(payload);
@@ -69,19 +70,19 @@ fn is_report_or_inbound(part: &CallbackPart) -> bool {
 }
 
 fn parse_notice(payload: &Value) -> Option<CallbackPart> {
-    let event = plain_word(&first(payload, &["event"])?);
+    let event = plain_word(&first_text(payload, &["event"])?);
     if payload.get("current_limit").is_some() || payload.get("display_phone_number").is_some() {
-        let limit = first(payload, &["current_limit"]).unwrap_or_default();
+        let limit = first_text(payload, &["current_limit"]).unwrap_or_default();
         let notice = format!("quality rating: {event} {}", plain_word(&limit));
         let field = "phone_number_quality_update";
-        return Some(account_notice::of_documented(field, payload, notice));
+        return Some(account_event_parser::of_documented(field, payload, notice));
     }
     payload
         .get("message_template_name")
         .or_else(|| payload.get("message_template_id"))?;
     let notice = format!("template status: {event}");
     let field = "message_template_status_update";
-    Some(account_notice::of_documented(field, payload, notice))
+    Some(account_event_parser::of_documented(field, payload, notice))
 }
 
 fn is_fallback_flow(payload: &Value) -> bool {
@@ -94,11 +95,11 @@ fn parse_fallback_flow(result: &Value, payload: &Value) -> Vec<CallbackPart> {
         .as_object()
         .into_iter()
         .flat_map(serde_json::Map::values)
-        .filter(|channel| first(channel, &["channel"]).as_deref() == Some("whatsapp"))
+        .filter(|channel| first_text(channel, &["channel"]).as_deref() == Some("whatsapp"))
         .map(|channel| {
             let parsed = flat::parse(&[channel], &NAMES).map(|report| Report {
                 // The channel has only its start time; the event's time is the flow's.
-                occurred_at: first(payload, &["timestamp"]).and_then(|time| parse_time(&time)),
+                occurred_at: first_text(payload, &["timestamp"]).and_then(|time| parse_time(&time)),
                 ..report
             });
             parsed.map_or_else(
@@ -121,19 +122,19 @@ fn parse_flat(payload: &Value) -> Vec<CallbackPart> {
         .pointer("/meta_object/value")
         .unwrap_or(&Value::Null);
     if let Some(mut report) = flat::parse(&[payload, extra, meta], &NAMES) {
-        add_id(&mut report.ids, first(extra, &["message_id"]));
+        add_id(&mut report.ids, first_text(extra, &["message_id"]));
         report.tag = report.tag.or_else(|| find_tag_anywhere(payload));
         return vec![CallbackPart::Report(report)];
     }
-    let from = first(payload, &["from"]);
+    let from = first_text(payload, &["from"]);
     if from.is_some()
         && ["type", "body", "media_url"]
             .iter()
             .any(|name| payload.get(name).is_some())
     {
         return vec![CallbackPart::Inbound(Inbound {
-            sender: from.and_then(|from| recipient(&from)),
-            occurred_at: first(payload, &["created_at", "timestamp"])
+            sender: from.and_then(|from| parse_recipient(&from)),
+            occurred_at: first_text(payload, &["created_at", "timestamp"])
                 .and_then(|time| parse_time(&time)),
         })];
     }
@@ -165,7 +166,7 @@ fn find_tag_anywhere(payload: &Value) -> Option<MessageId> {
     payload
         .as_object()?
         .values()
-        .filter_map(text)
+        .filter_map(parse_text)
         .rev()
         .find_map(|text| correlation_tag::find(&text))
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::provider::ProviderId;
-use crate::providers::payload::{first, items, text};
+use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::protocol::{HttpReply, SendStep};
 use crate::providers::replies;
 use crate::providers::reply_class::{self, ReplyClass};
@@ -17,7 +17,7 @@ pub(super) fn parse(reply: &HttpReply) -> SendStep {
     let Some(body) = replies::object(reply) else {
         return replies::unparseable_reply(KALEYRA, reply);
     };
-    let code = first(&body, &["code"]);
+    let code = first_text(&body, &["code"]);
     let failure = parse_refusal(&body, code.clone());
     let documented = reply_class::rules_of(KALEYRA)
         .iter()
@@ -42,19 +42,19 @@ pub(super) fn parse(reply: &HttpReply) -> SendStep {
 /// V2's `data.message_id`, or the fields of V1 and Meta.
 fn reply_id(body: &Value) -> Option<String> {
     body.get("data")
-        .and_then(|data| first(data, &["message_id"]))
-        .or_else(|| first(items(body.get("messages")).first()?, &["id"]))
-        .or_else(|| first(body, &["id"]))
+        .and_then(|data| first_text(data, &["message_id"]))
+        .or_else(|| first_text(items(body.get("messages")).first()?, &["id"]))
+        .or_else(|| first_text(body, &["id"]))
 }
 
 fn parse_refusal(body: &Value, code: Option<String>) -> Failure {
-    let title = first(body, &["message"]);
+    let title = first_text(body, &["message"]);
     let errors: Vec<(&String, String)> = body
         .get("error")
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter_map(|(key, value)| Some((key, text(value)?)))
+        .filter_map(|(key, value)| Some((key, parse_text(value)?)))
         .collect();
     let detail = match errors.as_slice() {
         [] => None,

@@ -8,9 +8,9 @@ use crate::domain::correlation_tag;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::References;
-use crate::domain::phone::is_same_recipient;
 use crate::domain::receipt::ReceiptEvent;
-use crate::providers::payload::{add_id, first, items};
+use crate::domain::recipient_spelling::is_same_recipient;
+use crate::providers::payload::{add_id, first_text, items};
 use crate::providers::protocol::{CallbackPart, Report};
 use crate::providers::{cloud_api, meta_failure};
 
@@ -74,8 +74,8 @@ fn complete_report(report: Report, payload: &Value) -> Report {
     }
     let mut ids = report.ids;
     let extra = payload.get("extra_info").unwrap_or(&Value::Null);
-    add_id(&mut ids, first(extra, &["message_id"]));
-    add_id(&mut ids, first(payload, &["message_id"]));
+    add_id(&mut ids, first_text(extra, &["message_id"]));
+    add_id(&mut ids, first_text(payload, &["message_id"]));
     let mut pricing = report.pricing;
     if pricing.price.is_none() {
         let around = [payload, extra].map(cloud_api::parse_pricing);
@@ -103,7 +103,7 @@ fn complete_report(report: Report, payload: &Value) -> Report {
 fn conversations(payload: &Value) -> HashSet<String> {
     items(payload.pointer("/meta_object/value/statuses"))
         .iter()
-        .filter_map(|status| first(status.get("conversation")?, &["id"]))
+        .filter_map(|status| first_text(status.get("conversation")?, &["id"]))
         .collect()
 }
 
@@ -122,9 +122,9 @@ fn without(conversations: &HashSet<String>, ids: Vec<ProviderMessageId>) -> Vec<
 fn find_tag(places: &[&Value]) -> Option<MessageId> {
     places.iter().find_map(|place| {
         correlation_tag::find_in_references(&References {
-            reference: first(place, &["ref"]),
-            reference1: first(place, &["ref1"]),
-            reference2: first(place, &["ref2"]),
+            reference: first_text(place, &["ref"]),
+            reference1: first_text(place, &["ref1"]),
+            reference2: first_text(place, &["ref2"]),
         })
     })
 }

@@ -33,7 +33,7 @@ use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, Send
 use crate::providers::replies;
 use crate::providers::reply_word::with_word;
 use crate::providers::template_components::HeaderMedia;
-use crate::providers::vocabulary::Exceptions;
+use crate::providers::vocabulary::StatusWords;
 
 #[derive(Debug)]
 pub struct Kaleyra;
@@ -153,8 +153,8 @@ impl Provider for Kaleyra {
         kaleyra_callback::parse(payload)
     }
 
-    fn exceptions(&self) -> Exceptions {
-        kaleyra_callback::EXCEPTIONS
+    fn status_words(&self) -> StatusWords {
+        kaleyra_callback::STATUS_WORDS
     }
 
     fn setup(&self) -> &'static [&'static str] {

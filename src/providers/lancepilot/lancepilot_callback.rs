@@ -6,13 +6,15 @@ use serde_json::Value;
 use crate::domain::receipt::{Pricing, ReceiptEvent};
 use crate::providers::flat;
 use crate::providers::lancepilot::lancepilot_fields::{
-    EXCEPTIONS, NAMES, contact_number, find_ids, find_kind, find_recipient,
+    NAMES, STATUS_WORDS, contact_number, find_ids, find_kind, find_recipient,
 };
-use crate::providers::notice::{is_other_event, unless_about_delivery};
-use crate::providers::payload::{add_id, collect_parts, first, items, plain_word, recipient};
+use crate::providers::notice::{as_notice_if_other_event, is_other_event};
+use crate::providers::payload::{
+    add_id, collect_parts, first_text, items, parse_recipient, plain_word,
+};
 use crate::providers::protocol::{CallbackPart, Inbound, PARTS_LIMIT, Report};
 use crate::providers::vocabulary::{self, parse_time};
-use crate::providers::{account_notice, cloud_api, meta_failure};
+use crate::providers::{account_event_parser, cloud_api, meta_failure};
 
 pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
     let parts = collect_parts(items(Some(payload)).iter().flat_map(parse_event));
@@ -45,7 +47,7 @@ fn parse_event(payload: &Value) -> Vec<CallbackPart> {
     if let Some(parts) = parse_meta(payload) {
         return parts;
     }
-    if let Some(notice) = account_notice::of_flat(payload) {
+    if let Some(notice) = account_event_parser::of_flat(payload) {
         return vec![notice];
     }
     match payload.get("data") {
@@ -71,7 +73,7 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
     if let Some(parts) = parse_meta(data).or_else(|| parse_meta(attributes)) {
         return parts;
     }
-    let Some(event) = first(payload, &["event", "type", "name"]) else {
+    let Some(event) = first_text(payload, &["event", "type", "name"]) else {
         return vec![CallbackPart::unparseable("an event without a name")];
     };
     let (subject, suffix) = event.rsplit_once('.').unwrap_or(("message", &event));
@@ -80,7 +82,9 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
         let notice = format!("event {}", plain_word(&event));
         let of_account = |subject: &&str| ACCOUNT_SUBJECTS.contains(subject);
         return vec![match Some(subject).filter(of_account) {
-            Some(subject) => account_notice::of_named_event(subject, suffix, attributes, notice),
+            Some(subject) => {
+                account_event_parser::of_named_event(subject, suffix, attributes, notice)
+            }
             None => CallbackPart::Notice(notice),
         }];
     }
@@ -94,9 +98,9 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
 fn parse_incoming(attributes: &Value, data: &Value) -> CallbackPart {
     CallbackPart::Inbound(Inbound {
         sender: contact_number(data)
-            .or_else(|| first(attributes, &["from"]))
-            .and_then(|number| recipient(&number)),
-        occurred_at: first(attributes, NAMES.times).and_then(|time| parse_time(&time)),
+            .or_else(|| first_text(attributes, &["from"]))
+            .and_then(|number| parse_recipient(&number)),
+        occurred_at: first_text(attributes, NAMES.times).and_then(|time| parse_time(&time)),
     })
 }
 
@@ -104,7 +108,7 @@ fn parse_incoming(attributes: &Value, data: &Value) -> CallbackPart {
 /// LancePilot must not be matched to a message of ours.
 fn parse_echo(attributes: &Value, data: &Value) -> CallbackPart {
     let ids = find_ids(attributes, data);
-    let by_hand = first(attributes, &["source"]).is_some_and(|source| source != "api");
+    let by_hand = first_text(attributes, &["source"]).is_some_and(|source| source != "api");
     if by_hand && ids.is_empty() {
         return CallbackPart::Notice("sent manually in LancePilot".to_owned());
     }
@@ -124,7 +128,7 @@ fn parse_echo(attributes: &Value, data: &Value) -> CallbackPart {
         } else {
             event
         },
-        occurred_at: first(attributes, NAMES.times).and_then(|time| parse_time(&time)),
+        occurred_at: first_text(attributes, NAMES.times).and_then(|time| parse_time(&time)),
         pricing: Pricing::default(),
     })
 }
@@ -146,7 +150,7 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
             ..report
         })
     };
-    if vocabulary::meaning(suffix, EXCEPTIONS).is_some() {
+    if vocabulary::meaning(suffix, STATUS_WORDS).is_some() {
         return vec![around(report_of_word(suffix, attributes, data))];
     }
     let statuses = items(attributes.get("statuses"));
@@ -174,7 +178,9 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
             })
             .collect();
     }
-    if let Some(word) = first(attributes, NAMES.words).or_else(|| first(data, NAMES.words)) {
+    if let Some(word) =
+        first_text(attributes, NAMES.words).or_else(|| first_text(data, NAMES.words))
+    {
         return vec![around(report_of_word(&word, attributes, data))];
     }
     let ids = find_ids(attributes, data);
@@ -205,13 +211,13 @@ fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
         tag: None,
         recipient: find_recipient(attributes, data),
         kind: None,
-        event: Some(vocabulary::parse_status_word(word, EXCEPTIONS, || {
+        event: Some(vocabulary::parse_status_word(word, STATUS_WORDS, || {
             meta_failure::parse_failure(&[attributes, data])
         })),
-        occurred_at: first(attributes, NAMES.times)
-            .or_else(|| first(data, NAMES.times))
+        occurred_at: first_text(attributes, NAMES.times)
+            .or_else(|| first_text(data, NAMES.times))
             .and_then(|time| parse_time(&time)),
         pricing: cloud_api::parse_pricing(attributes),
     };
-    unless_about_delivery(report, &[attributes, data], word)
+    as_notice_if_other_event(report, &[attributes, data], word)
 }

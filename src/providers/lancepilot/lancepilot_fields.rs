@@ -5,11 +5,11 @@ use serde_json::Value;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::MediaKind;
 use crate::providers::flat::FieldNames;
-use crate::providers::payload::{add_id, first, recipient};
-use crate::providers::vocabulary::{Exceptions, Meaning};
+use crate::providers::payload::{add_id, first_text, parse_recipient};
+use crate::providers::vocabulary::{Meaning, StatusWords};
 
 /// Here a number is an acknowledgement level, not Kaleyra's `0` for failed.
-pub(super) const EXCEPTIONS: Exceptions = &[("0", Meaning::NoEffect)];
+pub(super) const STATUS_WORDS: StatusWords = &[("0", Meaning::NoEffect)];
 
 /// Names inside `data.attributes`.
 pub(super) const NAMES: FieldNames = FieldNames {
@@ -34,14 +34,14 @@ pub(super) const NAMES: FieldNames = FieldNames {
     ],
     recipients: &["to", "recipient", "recipient_id"],
     tags: &[],
-    exceptions: EXCEPTIONS,
+    status_words: STATUS_WORDS,
 };
 
 /// The id of a JSON:API resource, if the resource is a message.
 pub(super) fn resource_id(data: &Value) -> Option<String> {
-    first(data, &["type"])
+    first_text(data, &["type"])
         .is_none_or(|kind| kind.to_ascii_lowercase().contains("message"))
-        .then(|| first(data, &["id"]))
+        .then(|| first_text(data, &["id"]))
         .flatten()
 }
 
@@ -51,24 +51,24 @@ pub(super) fn find_ids(attributes: &Value, data: &Value) -> Vec<ProviderMessageI
     let mut ids = Vec::new();
     add_id(&mut ids, resource_id(data));
     for name in NAMES.ids {
-        add_id(&mut ids, first(attributes, &[name]));
+        add_id(&mut ids, first_text(attributes, &[name]));
     }
     let message = attributes.get("message").unwrap_or(&Value::Null);
     for name in ["id", "wamid"] {
-        add_id(&mut ids, first(message, &[name]));
+        add_id(&mut ids, first_text(message, &[name]));
     }
     ids
 }
 
 pub(super) fn find_recipient(attributes: &Value, data: &Value) -> Option<String> {
     contact_number(data)
-        .or_else(|| first(attributes, NAMES.recipients))
-        .and_then(|number| recipient(&number))
+        .or_else(|| first_text(attributes, NAMES.recipients))
+        .and_then(|number| parse_recipient(&number))
 }
 
 /// The contact's number has the API's format; `from` and `to` may differ.
 pub(super) fn contact_number(data: &Value) -> Option<String> {
-    first(
+    first_text(
         data.pointer("/relationships/contact/attributes")?,
         &["number"],
     )
@@ -76,7 +76,7 @@ pub(super) fn contact_number(data: &Value) -> Option<String> {
 
 pub(super) fn find_kind(attributes: &Value) -> Option<MediaKind> {
     let message = attributes.get("message").unwrap_or(&Value::Null);
-    first(message, &["type"])
-        .or_else(|| first(attributes, &["type"]))
+    first_text(message, &["type"])
+        .or_else(|| first_text(attributes, &["type"]))
         .and_then(|kind| kind.parse().ok())
 }

@@ -23,13 +23,13 @@ use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{ButtonKind, TemplateRules};
-use crate::providers::payload::{first, items, text};
+use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::protocol::{
     CallBody, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
 };
 use crate::providers::replies;
 use crate::providers::reply_word::with_word;
-use crate::providers::vocabulary::Exceptions;
+use crate::providers::vocabulary::StatusWords;
 
 #[derive(Debug)]
 pub struct LancePilot;
@@ -91,8 +91,8 @@ impl Provider for LancePilot {
         lancepilot_callback::parse(payload)
     }
 
-    fn exceptions(&self) -> Exceptions {
-        lancepilot_fields::EXCEPTIONS
+    fn status_words(&self) -> StatusWords {
+        lancepilot_fields::STATUS_WORDS
     }
 
     fn setup(&self) -> &'static [&'static str] {
@@ -197,7 +197,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         200..300 if own_status.is_some() || body.get("data").is_some() => {
             replies::accepted(reply_ids(&body))
         }
-        200..300 if body.get("error").and_then(text).is_some() => {
+        200..300 if body.get("error").and_then(parse_text).is_some() => {
             replies::refused_by_body(ProviderId::LancePilot, reply, failure)
         }
         200..300 => replies::unparseable_reply(ProviderId::LancePilot, reply),
@@ -216,13 +216,16 @@ fn parse_refusal(body: &Value) -> Failure {
     let lines: Vec<String> = fields
         .iter()
         .map(|(field, messages)| {
-            let messages: Vec<_> = items(Some(messages)).iter().filter_map(text).collect();
+            let messages: Vec<_> = items(Some(messages))
+                .iter()
+                .filter_map(parse_text)
+                .collect();
             format!("{field}: {}", messages.join(" "))
         })
         .collect();
     Failure {
-        code: first(body, &["code"]),
-        title: first(body, &["message", "error"]),
+        code: first_text(body, &["code"]),
+        title: first_text(body, &["message", "error"]),
         detail: (!lines.is_empty()).then(|| lines.join("; ")),
         key: fields.first().map(|(field, _)| (*field).clone()),
     }
@@ -246,10 +249,14 @@ fn reply_ids(body: &Value) -> Vec<String> {
     ids.extend(
         ATTRIBUTES
             .iter()
-            .filter_map(|name| first(attributes, &[name])),
+            .filter_map(|name| first_text(attributes, &[name])),
     );
-    ids.extend(first(data, &["wamid"]));
-    ids.extend(first(message, &["id"]));
-    ids.extend(messages.first().and_then(|message| first(message, &["id"])));
+    ids.extend(first_text(data, &["wamid"]));
+    ids.extend(first_text(message, &["id"]));
+    ids.extend(
+        messages
+            .first()
+            .and_then(|message| first_text(message, &["id"])),
+    );
     ids
 }

@@ -23,7 +23,7 @@ use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId, SendOption};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{BUTTONS_LIMIT, ButtonKind, TemplateRules};
-use crate::providers::payload::first;
+use crate::providers::payload::first_text;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
 use crate::providers::reply_word::with_word;
@@ -177,12 +177,12 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         .iter()
         .find_map(|name| body.get(name).and_then(Value::as_bool));
     let failure = Failure {
-        code: first(&body, &["code", "errorCode"]),
-        title: first(&body, &["message", "error"]),
+        code: first_text(&body, &["code", "errorCode"]),
+        title: first_text(&body, &["message", "error"]),
         ..Failure::default()
     };
     match verdict {
-        Some(true) => replies::accepted(first(&body, &["messageId", "message_id"])),
+        Some(true) => replies::accepted(first_text(&body, &["messageId", "message_id"])),
         Some(false) if (200..300).contains(&reply.status) => {
             replies::refused_by_body(ProviderId::Zixflow, reply, failure)
         }

@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use crate::providers::account_notice;
+use crate::providers::account_event_parser;
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
-use crate::providers::payload::{collect_parts, first, items, plain_word, recipient};
+use crate::providers::payload::{collect_parts, first_text, items, parse_recipient, plain_word};
 use crate::providers::protocol::{CallbackPart, Inbound};
 use crate::providers::vocabulary::parse_time;
 
@@ -49,7 +49,7 @@ const NAMES: FieldNames = FieldNames {
     ],
     recipients: &["recipient", "to", "phone", "number", "recipient_id"],
     tags: &["post_back_data"],
-    exceptions: &[],
+    status_words: &[],
 };
 
 /// Fields with a nested object.
@@ -103,23 +103,23 @@ const OTHER_CHANNELS: &[&str] = &["sms", "rcs", "email", "voice"];
 
 /// Parses the account's webhook and post-backs of other channels.
 fn parse_event(payload: &Value) -> Option<CallbackPart> {
-    let event = first(payload, &["event"]).unwrap_or_default();
+    let event = first_text(payload, &["event"]).unwrap_or_default();
     if event == "incoming.whatsapp.message" {
         let sender = payload.get("sender");
         return Some(CallbackPart::Inbound(Inbound {
             sender: sender
-                .and_then(|sender| first(sender, &["number"]))
-                .and_then(|number| recipient(&number)),
-            occurred_at: first(payload, &["timestamp"]).and_then(|time| parse_time(&time)),
+                .and_then(|sender| first_text(sender, &["number"]))
+                .and_then(|number| parse_recipient(&number)),
+            occurred_at: first_text(payload, &["timestamp"]).and_then(|time| parse_time(&time)),
         }));
     }
     if event.starts_with("incoming.") {
         return Some(CallbackPart::Notice(plain_word(&event)));
     }
-    if let Some(notice) = account_notice::of_flat(payload) {
+    if let Some(notice) = account_event_parser::of_flat(payload) {
         return Some(notice);
     }
-    let channel = first(payload, &["channel"])?.to_ascii_lowercase();
+    let channel = first_text(payload, &["channel"])?.to_ascii_lowercase();
     OTHER_CHANNELS
         .contains(&channel.as_str())
         .then(|| CallbackPart::Notice(format!("a report for the channel {channel}")))

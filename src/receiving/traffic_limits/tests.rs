@@ -61,7 +61,7 @@ fn half_of_the_ceiling_is_a_spike() {
     assert!(limits.admit(&shop(), 1, noon()));
     let spike = limits.list_spikes(noon()).remove(0);
     assert_eq!((spike.account, spike.refused), (Some(shop()), 0));
-    assert_eq!(spike.ceiling, MINIMUM_CEILING);
+    assert_eq!(spike.byte_ceiling, MINIMUM_CEILING);
 }
 
 #[test]
@@ -120,11 +120,11 @@ fn saved_callbacks_are_counted_once() {
     assert!(limits.admit(&shop(), 10, noon()));
     for (account, hour, volume) in unsaved {
         limits
-            .limiter_of(account.as_ref())
+            .usage_of(account.as_ref())
             .lock()
             .mark_saved(hour, volume);
     }
-    let usage = || limits.limiter_of(Some(&shop())).lock();
+    let usage = || limits.usage_of(Some(&shop())).lock();
     assert_eq!(usage().used().callbacks, 4);
     assert_eq!(limits.unsaved()[0].2.callbacks, 1);
     // Another process counted five in the same hour.

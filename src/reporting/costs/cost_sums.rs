@@ -8,6 +8,7 @@ use crate::db::Error;
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::campaign::CampaignId;
 use crate::domain::cost::Cost;
+use crate::domain::unit_cost::UnitCost;
 use crate::reporting::bucketed_statistics::day_start;
 use crate::reporting::costs::free_deliveries::FreeDeliveries;
 use crate::reporting::costs::months::{month_after, month_start};
@@ -54,7 +55,7 @@ impl Pricer {
         let free = allowed
             .filter(|_| charge.needs_rate())
             .map_or(0, |free| free.of_count(from, &count));
-        let unit = charge.unit_cost(&self.rates, self.day(from));
+        let unit = UnitCost::of(charge, &self.rates, self.day(from));
         let cost = Cost::of(unit, &charge.currency, count.deliveries, free);
         CostSum {
             start,

@@ -1,4 +1,5 @@
-//! The cost of single messages.
+//! The cost of single messages. [`UnitCost`] says what one delivery costs, [`Cost`] the amount after
+//! the free deliveries of the account.
 
 use chrono::{DateTime, Utc};
 
@@ -7,6 +8,7 @@ use crate::domain::charge::Charge;
 use crate::domain::cost::Cost;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
+use crate::domain::unit_cost::UnitCost;
 use crate::reporting::costs::pricer::Pricer;
 use crate::store::messages::ExportedMessage;
 use crate::store::recipient_country::charged_country;
@@ -80,7 +82,7 @@ impl Pricer {
                 free.of_message(at, message.id, message.deliveries)
             });
         }
-        let unit = charge.unit_cost(&self.rates, self.day(message.counted_at));
+        let unit = UnitCost::of(charge, &self.rates, self.day(message.counted_at));
         Ok(Cost::of(unit, &charge.currency, message.deliveries, free))
     }
 }

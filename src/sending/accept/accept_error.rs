@@ -28,7 +28,7 @@ pub enum AcceptError {
     #[error("the message has invalid fields")]
     Invalid(Vec<InvalidField>),
     #[error("this idempotency key was used for another request")]
-    KeyTaken,
+    IdempotencyKeyReused,
     #[error("the uploaded file could not be stored: {0}")]
     Upload(#[source] std::io::Error),
     #[error(transparent)]

@@ -294,7 +294,7 @@ impl StoredMessage {
                 repeat: RequestRepeat::Repeated,
                 warnings: first.unwrap_or(warnings),
             }),
-            Accepted::KeyTaken => Err(AcceptError::KeyTaken),
+            Accepted::IdempotencyKeyReused => Err(AcceptError::IdempotencyKeyReused),
             Accepted::CampaignCancelled => {
                 let error = InvalidField::new("campaign", "was cancelled; use another");
                 Err(AcceptError::Invalid(vec![error]))

@@ -57,7 +57,7 @@ pub enum ImportError {
     #[error("there is no such campaign")]
     UnknownCampaign,
     #[error("{0}")]
-    NotNow(String),
+    NotPossible(String),
     #[error("{} {}", .0.field, .0.message)]
     Invalid(InvalidField),
     #[error("the recipients cannot be read: {0}")]
@@ -213,7 +213,7 @@ async fn store_group(
                 // A file that is imported twice while its campaign ends has nothing new.
                 let has_new = recipients.iter().any(|row| !row.is_among(&known));
                 if campaign.state != CampaignState::Done || has_new {
-                    return Ok(Err(ImportError::NotNow(reason)));
+                    return Ok(Err(ImportError::NotPossible(reason)));
                 }
                 return Ok(Ok(0));
             }

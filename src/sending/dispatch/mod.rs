@@ -23,9 +23,10 @@ mod pending_outcome;
 mod queue_sweep;
 mod record_group;
 mod record_outcome;
-mod retry_decision;
+mod retry_wait;
 mod started_calls;
 mod submit;
+mod uncertain_outcome;
 mod unsendable;
 
 use std::collections::BTreeMap;

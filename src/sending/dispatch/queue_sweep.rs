@@ -14,6 +14,7 @@ use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::scope::Visibility;
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::dispatch::started_calls::EarlierCalls;
+use crate::sending::dispatch::uncertain_outcome::leave_uncertain;
 use crate::sending::upload_storage;
 use crate::store::attempts::Exchange;
 use crate::store::ledger::Ledger;
@@ -201,7 +202,7 @@ impl Dispatcher {
             ledger.return_to_queue(id, NOT_BEGUN)?;
             return self.store.commit(ledger).await;
         }
-        ledger.leave_queue(id, QueueState::Uncertain)?;
+        leave_uncertain(&mut ledger, id)?;
         self.store.commit(ledger).await?;
         upload_storage::discard(message.media.as_ref());
         Ok(())

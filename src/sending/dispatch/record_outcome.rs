@@ -12,7 +12,8 @@ use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::sending::dispatch::account_effects::{AccountEffect, AccountEffects, PaceChange};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
 use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
-use crate::sending::dispatch::retry_decision::wait_before_retry;
+use crate::sending::dispatch::retry_wait::wait_before_retry;
+use crate::sending::dispatch::uncertain_outcome::{leave_uncertain, may_have_been_sent};
 use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::Exchange;
@@ -190,10 +191,10 @@ impl Recording<'_> {
         } else {
             ClaimStatus::Lost
         };
-        if !error.is_certain() {
+        if may_have_been_sent(error) {
             exchange.outcome = AttemptOutcome::Unclear;
             if claim == ClaimStatus::Held {
-                ledger.leave_queue(id, QueueState::Uncertain)?;
+                leave_uncertain(ledger, id)?;
             }
             return Ok(RecordedOutcome::Finished);
         }

@@ -305,7 +305,7 @@ pub(super) async fn sum_again(connection: &impl ConnectionTrait, since: i64) -> 
         let statement = Statement::from_sql_and_values(backend, sql, [first.into()]);
         connection.execute_raw(statement).await
     };
-    let joined = statements::joined_text(backend);
+    let joined = statements::text_aggregate(backend);
     for table in ["message_sums", "charge_sums", "latency_sums"] {
         run(format!(
             "DELETE FROM {table} WHERE width IN ({BUCKET}, {HOUR}, {DAY}) AND start >= $1"

@@ -7,9 +7,9 @@ use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::ids::{AccountId, ActionId, MessageId, ProviderMessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::{Origin, References};
-use crate::domain::phone;
 use crate::domain::provider::ProviderId;
 use crate::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
+use crate::domain::recipient_spelling;
 use crate::store::entities::message_row::Model;
 use crate::store::ledger::learned_from::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
@@ -128,7 +128,7 @@ impl Ledger {
         let known = self.row(id).and_then(|row| row.recipient.as_deref());
         known
             .zip(new.recipient.as_deref())
-            .is_some_and(|(known, given)| !phone::is_same_recipient(known, given))
+            .is_some_and(|(known, given)| !recipient_spelling::is_same_recipient(known, given))
     }
 
     /// Whether a loaded message is past its submission, by its receipts.

@@ -16,8 +16,8 @@ use crate::store::{Store, receipts};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Found {
     Message(Box<Message>),
-    /// Merged into this message.
-    Moved(MessageId),
+    /// Into this message.
+    Merged(MessageId),
 }
 
 impl Store {
@@ -33,7 +33,7 @@ impl Store {
             let [message] = found;
             return Ok(Some(Found::Message(Box::new(message))));
         }
-        Ok(survivor(reader, id).await?.map(Found::Moved))
+        Ok(survivor(reader, id).await?.map(Found::Merged))
     }
 
     /// Sets the hold reason of queued messages whose account is paused or tripped.

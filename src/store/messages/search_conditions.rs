@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, Condition, ExprTrait};
 
 use crate::db::instant;
 use crate::domain::person::HeldId;
-use crate::domain::phone;
+use crate::domain::recipient_spelling;
 use crate::store::entities::message_row::Column;
 use crate::store::entities::provider_id_row;
 use crate::store::messages::message_filter::Search;
@@ -51,7 +51,7 @@ pub(super) fn search_conditions(
 /// Sent to this recipient, in every spelling of the number. A single spelling uses equality, so
 /// that the index returns the messages by creation time without a sort.
 pub(crate) fn sent_to(recipient: &str) -> SimpleExpr {
-    match phone::spellings(recipient).as_slice() {
+    match recipient_spelling::spellings(recipient).as_slice() {
         [only] => Column::Recipient.eq(only.as_str()),
         several => Column::Recipient.is_in(several),
     }

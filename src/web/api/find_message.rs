@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::db;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::decision::OperateError;
+use crate::operating::decision::ActionError;
 use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::error::ApiError;
@@ -49,9 +49,9 @@ impl FindMessageError {
         }
     }
 
-    pub(crate) fn from_action(request: &HttpRequest, error: OperateError) -> Self {
+    pub(crate) fn from_action(request: &HttpRequest, error: ActionError) -> Self {
         match error {
-            OperateError::Moved(survivor) => Self::merged(request, survivor),
+            ActionError::Merged(survivor) => Self::merged(request, survivor),
             error => Self::Api(error.into()),
         }
     }
@@ -94,7 +94,7 @@ pub(crate) async fn find(
 ) -> Result<Message, FindMessageError> {
     match services.store.find_message(parse_id(id)?).await? {
         Some(Found::Message(message)) => Ok(*message),
-        Some(Found::Moved(survivor)) => Err(FindMessageError::merged(request, survivor)),
+        Some(Found::Merged(survivor)) => Err(FindMessageError::merged(request, survivor)),
         None => Err(ApiError::NotFound.into()),
     }
 }

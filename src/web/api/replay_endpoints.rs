@@ -44,7 +44,8 @@ pub(crate) struct ReplayRequest {
 pub(crate) struct ReplayResponse {
     pub(crate) dry_run: bool,
     /// How many callbacks were processed.
-    pub(crate) read: u64,
+    #[serde(rename = "read")]
+    pub(crate) replayed: u64,
     /// Selected, but no longer kept.
     pub(crate) gone: u64,
     /// Unverified callbacks that the selection does not release.
@@ -154,13 +155,13 @@ fn selection(request: ReplayRequest) -> Result<OutcomeFilter, ApiError> {
     })
 }
 
-fn response(dry_run: bool, replayed: &ReplayReport) -> ReplayResponse {
+fn response(dry_run: bool, report: &ReplayReport) -> ReplayResponse {
     ReplayResponse {
         dry_run,
-        read: replayed.read,
-        gone: replayed.gone,
-        withheld: replayed.withheld,
-        callbacks: replayed
+        replayed: report.replayed,
+        gone: report.gone,
+        withheld: report.withheld,
+        callbacks: report
             .callbacks
             .iter()
             .map(|change| CallbackChange {
@@ -169,7 +170,7 @@ fn response(dry_run: bool, replayed: &ReplayReport) -> ReplayResponse {
                 after: change.after.as_str(),
             })
             .collect(),
-        messages: replayed
+        messages: report
             .messages
             .iter()
             .map(|change| MessageChange {

@@ -11,7 +11,7 @@ use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection};
 use crate::operating::bulk_cancel::cancel_all;
 use crate::operating::bulk_mark_failed::mark_all_failed;
 use crate::operating::bulk_resend::resend_all;
-use crate::operating::decision::OperateError;
+use crate::operating::decision::ActionError;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::action_endpoints::decision;
@@ -105,7 +105,7 @@ impl BulkAction {
         selection: BulkSelection,
         details: &BulkDetails,
         mode: BulkMode,
-    ) -> Result<BulkResult, OperateError> {
+    ) -> Result<BulkResult, ActionError> {
         let decision = decision(services, caller);
         let store = &services.store;
         match self {

@@ -34,7 +34,7 @@ pub(crate) async fn submit(
     };
     let account = match services.store.find_message(orphan).await? {
         Some(Found::Message(message)) => message.account.clone(),
-        Some(Found::Moved(survivor)) => return Ok(redirect_to(format!("/messages/{survivor}"))),
+        Some(Found::Merged(survivor)) => return Ok(redirect_to(format!("/messages/{survivor}"))),
         None => return Err(ApiError::NotFound),
     };
     let (input, from) = (field("message_id"), MatchFormPage::parse(&field("page")));

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::domain::ids::CallbackId;
 use crate::domain::scope::Caller;
-use crate::operating::decision::OperateError;
+use crate::operating::decision::ActionError;
 use crate::operating::message_actions::dismiss;
 use crate::operating::message_actions::{self, ActionResult, MessageAction};
 use crate::sending::accept::AcceptError;
@@ -73,7 +73,7 @@ pub(super) async fn run_action(
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             format!("/messages/{id}?reports_now_at={}", ids.join(","))
         }
-        Ok(ActionResult { message, .. }) | Err(OperateError::Moved(message)) => {
+        Ok(ActionResult { message, .. }) | Err(ActionError::Merged(message)) => {
             format!("/messages/{message}")
         }
         Err(error) => return Err(action_error(error)),
@@ -95,10 +95,10 @@ pub(crate) async fn dismiss_callback(
     Ok(redirect_to("/problems".to_owned()))
 }
 
-pub(super) fn action_error(error: OperateError) -> ApiError {
+pub(super) fn action_error(error: ActionError) -> ApiError {
     match error {
         // The account's configuration may have changed since the message was first accepted.
-        OperateError::Accept(AcceptError::Invalid(errors)) => {
+        ActionError::Accept(AcceptError::Invalid(errors)) => {
             let texts: Vec<String> = errors
                 .into_iter()
                 .map(|error| format!("{} {}", error.field, error.message))

@@ -53,7 +53,7 @@ pub(crate) async fn show(
     let id = parse_id(&id)?;
     let message = match services.store.find_message(id).await? {
         Some(Found::Message(message)) => message,
-        Some(Found::Moved(survivor)) => {
+        Some(Found::Merged(survivor)) => {
             return Ok(HttpResponse::PermanentRedirect()
                 .insert_header((LOCATION, format!("/messages/{survivor}")))
                 .finish());

@@ -139,14 +139,14 @@ impl ReplayPage {
                 .and_then(|known| known.detail.as_deref())
                 .map(|detail| sentence(&visible_line(detail))),
             releases,
-            count: counted(replayed.read, "callback", "callbacks"),
+            count: counted(replayed.replayed, "callback", "callbacks"),
             excluded: excluded(replayed),
             summary: summary(replayed),
             callbacks: callback_changes(replayed),
             messages: message_changes(replayed),
             more: (hidden > 0).then(|| format!("and {hidden} more changes")),
             fields: url.pairs(),
-            can_replay: replayed.read > 0,
+            can_replay: replayed.replayed > 0,
         }
     }
 }

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::campaign::CampaignMedia;
 use crate::domain::ids::MessageId;
 use crate::domain::scope::Caller;
-use crate::operating::decision::OperateError;
+use crate::operating::decision::ActionError;
 use crate::operating::message_actions::resend::{self, ResendMedia};
 use crate::sending::accept::{AcceptError, InvalidField};
 use crate::services::Services;
@@ -45,8 +45,8 @@ pub(crate) async fn submit(
             services.accepted.notify_one();
             Ok(redirect_to(format!("/messages/{resent}")))
         }
-        Err(OperateError::Moved(survivor)) => Ok(redirect_to(format!("/messages/{survivor}"))),
-        Err(OperateError::Accept(AcceptError::Invalid(errors))) => {
+        Err(ActionError::Merged(survivor)) => Ok(redirect_to(format!("/messages/{survivor}"))),
+        Err(ActionError::Accept(AcceptError::Invalid(errors))) => {
             show_errors(&services, &caller, id, &given, errors).await
         }
         Err(error) => Err(action_error(error)),

@@ -40,7 +40,7 @@ pub(crate) async fn show(
     let mut given = match like {
         Some(id) => match services.store.find_message(parse_id(&id)?).await? {
             Some(Found::Message(message)) => fields_like(&message),
-            Some(Found::Moved(_)) | None => return Err(ApiError::NotFound),
+            Some(Found::Merged(_)) | None => return Err(ApiError::NotFound),
         },
         None => UploadForm::default(),
     };
@@ -120,7 +120,7 @@ async fn send(
         }
         Err(AcceptError::Invalid(errors)) => show_errors(services, form, errors).await,
         // With the browser's back button.
-        Err(AcceptError::KeyTaken) => {
+        Err(AcceptError::IdempotencyKeyReused) => {
             form.renew_key();
             let mut page = SendPage::new(form);
             page.already_sent = true;

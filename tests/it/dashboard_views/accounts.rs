@@ -6,8 +6,8 @@ use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::AccountMode;
 use bluetick::domain::scope::Visibility;
 use bluetick::domain::send_rate::Slowdown;
+use bluetick::reporting::account_activity::AccountActivity;
 use bluetick::reporting::account_health::{AccountStatus, Health};
-use bluetick::reporting::hourly_health::AccountHour;
 use bluetick::web::dashboard::accounts_page::AccountsPage;
 use bluetick::web::dashboard::event_rows::LatestEvents;
 use chrono::TimeDelta;
@@ -24,7 +24,7 @@ fn account_status(id: &str, provider: ProviderId, health: Health) -> AccountStat
         last_callback_at: (health != Health::Unconfigured).then(|| now() - TimeDelta::seconds(42)),
         health,
         trip: None,
-        hour: AccountHour::default(),
+        hour: AccountActivity::default(),
         old_address_at: None,
         warnings: Vec::new(),
         rate: None,

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::account_hour::FailureRate;
+use crate::domain::health_thresholds::FailureRate;
 use crate::domain::provider::ProviderId;
 use crate::providers;
-use crate::reporting::hourly_health::AccountHour;
+use crate::reporting::account_activity::AccountActivity;
 
 /// One account.
 #[derive(Serialize, ToSchema, Debug)]
@@ -89,7 +89,7 @@ pub(crate) struct LastHourResponse {
 }
 
 impl LastHourResponse {
-    pub(crate) fn of(hour: &AccountHour) -> Self {
+    pub(crate) fn of(hour: &AccountActivity) -> Self {
         let FailureRate { recent, usual } = hour.failures;
         Self {
             attempted: recent.attempted,

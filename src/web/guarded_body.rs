@@ -6,17 +6,20 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
-/// `kept` is dropped once the body is written or the connection is lost.
-pub(super) fn keep_until_written(body: BoxBody, kept: impl Unpin + 'static) -> BoxBody {
-    BoxBody::new(KeptBody { body, _kept: kept })
+/// `guard` is dropped once the body is written or the connection is lost.
+pub(super) fn keep_until_written(body: BoxBody, guard: impl Unpin + 'static) -> BoxBody {
+    BoxBody::new(GuardedBody {
+        body,
+        _guard: guard,
+    })
 }
 
-struct KeptBody<T> {
+struct GuardedBody<T> {
     body: BoxBody,
-    _kept: T,
+    _guard: T,
 }
 
-impl<T: Unpin> MessageBody for KeptBody<T> {
+impl<T: Unpin> MessageBody for GuardedBody<T> {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

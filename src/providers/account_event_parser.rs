@@ -13,7 +13,7 @@ use crate::providers::account_event_fields::{
     event_of_field, readable, value_of, value_text,
 };
 use crate::providers::meta_failure::parse_error;
-use crate::providers::payload::{first, plain_word};
+use crate::providers::payload::{first_text, plain_word};
 use crate::providers::protocol::CallbackPart;
 use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::parse_time;
@@ -60,7 +60,7 @@ const OF_CUSTOMERS: &[&str] = &[
 
 /// The notice of a change that holds neither statuses nor messages.
 pub(super) fn of_field(field: &str, value: &Value) -> CallbackPart {
-    let word = first(value, &["event", "current_limit"])
+    let word = first_text(value, &["event", "current_limit"])
         .map_or(String::new(), |event| format!(": {}", plain_word(&event)));
     let notice = match plain_word(field) {
         name if name.is_empty() => format!("unknown field{word}"),
@@ -81,7 +81,7 @@ pub(super) fn of_documented(field: &str, object: &Value, notice: String) -> Call
 
 /// The notice of a flat object that no status can be.
 pub(super) fn of_flat(object: &Value) -> Option<CallbackPart> {
-    let has = |names: &[&str]| first(object, names).is_some();
+    let has = |names: &[&str]| first_text(object, names).is_some();
     let of_template = has(&TEMPLATE_NAMES[..1]) || has(&TEMPLATE_IDS[..1]);
     let of_number = has(NUMBERS) || has(LIMITS);
     let restricts = ["ban_info", "violation_info", "restriction_info"]
@@ -91,7 +91,7 @@ pub(super) fn of_flat(object: &Value) -> Option<CallbackPart> {
     if !is_known || has(OF_MESSAGES) {
         return None;
     }
-    let event = first(object, &["event", "status"]).map(|word| word.to_lowercase());
+    let event = first_text(object, &["event", "status"]).map(|word| word.to_lowercase());
     let is_one_of = |words: &[&str]| event.as_deref().is_some_and(|word| words.contains(&word));
     let field = if of_template && has(&["new_category", "previous_category", "correct_category"]) {
         "template_category_update"
@@ -137,7 +137,7 @@ pub(super) fn set_time(parts: &mut [CallbackPart], entry: &Value) {
         if let CallbackPart::AccountEvent(event) = part
             && event.occurred_at.is_none()
         {
-            event.occurred_at = first(entry, &["time"]).and_then(|time| parse_time(&time));
+            event.occurred_at = first_text(entry, &["time"]).and_then(|time| parse_time(&time));
         }
     }
 }

@@ -14,8 +14,8 @@ const SLOW_MILLIS: f64 = 30_000.0;
 const VERY_SLOW_MILLIS: f64 = 600_000.0;
 /// Times the usual time.
 const SLOW_FACTOR: f64 = 3.0;
-/// Fewer unanswered messages are no silence.
-pub const FEWEST_UNANSWERED: i64 = 5;
+/// Fewer unreported messages are no silence.
+pub const FEWEST_UNREPORTED: i64 = 5;
 /// How long nothing was received at the least.
 const SILENCE: TimeDelta = TimeDelta::minutes(15);
 
@@ -87,12 +87,12 @@ pub struct Silence {
     /// Since the last callback.
     pub lasting: TimeDelta,
     /// Messages submitted since then that no report answers.
-    pub unanswered: i64,
+    pub unreported: i64,
 }
 
 impl Silence {
     pub fn is_unusual(self) -> bool {
-        self.lasting >= SILENCE && self.unanswered >= FEWEST_UNANSWERED
+        self.lasting >= SILENCE && self.unreported >= FEWEST_UNREPORTED
     }
 }
 

@@ -1,7 +1,7 @@
 //! Parses callbacks with the operator's own field names (`callback_fields`): flat or nested, one
 //! report or many.
 //!
-//! Other fields have their documented names. Payloads without any of the chosen names are left to
+//! Other fields have their documented names. Payloads without any of the configured names are left to
 //! the provider's own parser.
 
 use serde_json::Value;
@@ -16,49 +16,52 @@ use crate::domain::receipt::Pricing;
 use crate::providers::cloud_api::{PRICING_WORD_LIMIT, find_pricing};
 use crate::providers::meta_failure::{parse_any_error, parse_failure};
 use crate::providers::notice;
-use crate::providers::payload::{add_id, first, recipient, text};
+use crate::providers::payload::{add_id, first_text, parse_recipient, parse_text};
 use crate::providers::protocol::{CallbackPart, PARTS_LIMIT, Report};
 use crate::providers::reading_budget::shorten;
-use crate::providers::vocabulary::{self, Exceptions, parse_time};
+use crate::providers::vocabulary::{self, StatusWords, parse_time};
 
 // Default names.
 const IDS: &[&str] = &["message_id", "messageId", "id", "wamid"];
-const WORDS: &[&str] = &["status"];
+const STATUSES: &[&str] = &["status"];
 const TIMES: &[&str] = &["timestamp", "time"];
 const RECIPIENTS: &[&str] = &["recipient", "recipient_id", "mobile", "to"];
 
-/// Nesting depth; a profile has two or three levels.
+/// Nesting depth; such a callback has two or three levels.
 const DEPTH_LIMIT: usize = 16;
 /// Objects searched per report, which bounds the cost of a payload with many reports.
-const PLACES_LIMIT: usize = 64;
+const SOURCES_LIMIT: usize = 64;
 /// Fields searched for a tag per report.
 const TAG_FIELDS_LIMIT: usize = 256;
 
-/// Parses the reports of a payload that uses a chosen name; `None` if it uses none.
+/// Parses the reports of a payload that uses a configured name; `None` if it uses none.
 pub(super) fn parse(
     payload: &Value,
     fields: &CallbackFields,
-    exceptions: Exceptions,
+    status_words: StatusWords,
 ) -> Option<Vec<CallbackPart>> {
-    if is_an_envelope(payload) {
+    if is_meta_envelope(payload) {
         return None;
     }
-    let profile = Profile { fields, exceptions };
+    let parser = ConfiguredFieldsParser {
+        fields,
+        status_words,
+    };
     let mut parts = Vec::new();
-    profile.collect(payload, &[], &mut parts);
+    parser.collect(payload, &[], &mut parts);
     (!parts.is_empty()).then_some(parts)
 }
 
-/// Whether Meta's object is passed through: a chosen name that equals one of its fields must not
+/// Whether Meta's object is passed through: a configured name that equals one of its fields must not
 /// replace its own parser.
-fn is_an_envelope(payload: &Value) -> bool {
-    const MARKS: &[&str] = &["meta_object", "entry", "changes", "statuses", "value"];
+fn is_meta_envelope(payload: &Value) -> bool {
+    const ENVELOPE_FIELDS: &[&str] = &["meta_object", "entry", "changes", "statuses", "value"];
     let elements = match payload {
         Value::Array(elements) => elements.as_slice(),
         single => std::slice::from_ref(single),
     };
     elements.iter().any(|element| {
-        MARKS.iter().any(|name| {
+        ENVELOPE_FIELDS.iter().any(|name| {
             element
                 .get(name)
                 .is_some_and(|value| value.is_object() || value.is_array())
@@ -66,33 +69,33 @@ fn is_an_envelope(payload: &Value) -> bool {
     })
 }
 
-struct Profile<'a> {
+struct ConfiguredFieldsParser<'a> {
     fields: &'a CallbackFields,
-    exceptions: Exceptions,
+    status_words: StatusWords,
 }
 
-impl Profile<'_> {
-    /// Parses an object that has a status, else the objects inside it. `around` has the enclosing
+impl ConfiguredFieldsParser<'_> {
+    /// Parses an object that has a status, else the objects inside it. `ancestors` has the enclosing
     /// objects, innermost first.
-    fn collect(&self, value: &Value, around: &[&Value], parts: &mut Vec<CallbackPart>) {
-        if around.len() > DEPTH_LIMIT || parts.len() > PARTS_LIMIT {
+    fn collect(&self, value: &Value, ancestors: &[&Value], parts: &mut Vec<CallbackPart>) {
+        if ancestors.len() > DEPTH_LIMIT || parts.len() > PARTS_LIMIT {
             return;
         }
         if let Value::Array(elements) = value {
-            self.collect_each(elements, around, parts);
+            self.collect_each(elements, ancestors, parts);
             return;
         }
         let Some(object) = value.as_object() else {
             return;
         };
         let chain: Vec<&Value> = std::iter::once(value)
-            .chain(around.iter().copied())
+            .chain(ancestors.iter().copied())
             .collect();
         if let Some(word) = self.word(value) {
-            let places = self.list_places(&chain);
-            if self.uses_a_chosen_name(&places) {
-                let report = self.report(&word, &places);
-                let report = notice::unless_about_delivery(report, &chain, &word);
+            let sources = self.list_sources(&chain);
+            if self.uses_configured_name(&sources) {
+                let report = self.report(&word, &sources);
+                let report = notice::as_notice_if_other_event(report, &chain, &word);
                 parts.push(CallbackPart::Report(report));
             }
             return;
@@ -103,12 +106,17 @@ impl Profile<'_> {
     }
 
     /// In a list with at least one report, elements without a report are unparseable.
-    fn collect_each(&self, elements: &[Value], around: &[&Value], parts: &mut Vec<CallbackPart>) {
+    fn collect_each(
+        &self,
+        elements: &[Value],
+        ancestors: &[&Value],
+        parts: &mut Vec<CallbackPart>,
+    ) {
         let mut found = Vec::new();
         let mut has_report = false;
         for element in elements {
             let before = found.len();
-            self.collect(element, around, &mut found);
+            self.collect(element, ancestors, &mut found);
             if found.len() > before {
                 has_report = true;
             } else if found.len() <= PARTS_LIMIT {
@@ -122,69 +130,73 @@ impl Profile<'_> {
     }
 
     fn word(&self, object: &Value) -> Option<String> {
-        first(object, &names(self.fields.status.as_ref(), WORDS)).filter(|word| !is_no_word(word))
+        first_text(object, &names(self.fields.status.as_ref(), STATUSES))
+            .filter(|word| !is_no_word(word))
     }
 
-    fn uses_a_chosen_name(&self, places: &[&Value]) -> bool {
+    fn uses_configured_name(&self, sources: &[&Value]) -> bool {
         self.fields
             .by_key()
             .into_iter()
             .filter_map(|(_, name)| name)
-            .any(|name| places.iter().any(|object| object.get(name).is_some()))
+            .any(|name| sources.iter().any(|object| object.get(name).is_some()))
     }
 
-    fn report(&self, word: &str, places: &[&Value]) -> Report {
+    fn report(&self, word: &str, sources: &[&Value]) -> Report {
         let fields = self.fields;
         let mut ids = Vec::new();
-        add_id(&mut ids, find(places, fields.id.as_ref(), IDS));
+        add_id(&mut ids, find(sources, fields.id.as_ref(), IDS));
         Report {
             ids,
-            tag: self.tag(places),
-            recipient: find(places, fields.recipient.as_ref(), RECIPIENTS)
-                .and_then(|text| recipient(&text)),
+            tag: self.tag(sources),
+            recipient: find(sources, fields.recipient.as_ref(), RECIPIENTS)
+                .and_then(|text| parse_recipient(&text)),
             kind: None,
-            event: Some(vocabulary::parse_status_word(word, self.exceptions, || {
-                self.failure(places)
-            })),
-            occurred_at: find(places, fields.time.as_ref(), TIMES)
+            event: Some(vocabulary::parse_status_word(
+                word,
+                self.status_words,
+                || self.failure(sources),
+            )),
+            occurred_at: find(sources, fields.time.as_ref(), TIMES)
                 .and_then(|text| parse_time(&text)),
-            pricing: self.pricing(places),
+            pricing: self.pricing(sources),
         }
     }
 
     /// The last tag in a reference, else a tag in any field.
-    fn tag(&self, places: &[&Value]) -> Option<MessageId> {
-        let slot = |chosen: &Option<String>, usual: &str| find(places, chosen.as_ref(), &[usual]);
+    fn tag(&self, sources: &[&Value]) -> Option<MessageId> {
+        let slot =
+            |chosen: &Option<String>, defaults: &str| find(sources, chosen.as_ref(), &[defaults]);
         let references = References {
             reference: slot(&self.fields.reference, "ref"),
             reference1: slot(&self.fields.reference1, "ref1"),
             reference2: slot(&self.fields.reference2, "ref2"),
         };
         correlation_tag::find_in_references(&references).or_else(|| {
-            places
+            sources
                 .iter()
                 .filter_map(|object| object.as_object())
                 .flat_map(serde_json::Map::values)
                 .take(TAG_FIELDS_LIMIT)
-                .filter_map(text)
+                .filter_map(parse_text)
                 .find_map(|text| correlation_tag::find(&text))
         })
     }
 
-    fn failure(&self, places: &[&Value]) -> Failure {
+    fn failure(&self, sources: &[&Value]) -> Failure {
         let chosen = self.fields.error.as_deref().and_then(|name| {
-            places
+            sources
                 .iter()
                 .find_map(|object| object.get(name))
                 .and_then(parse_any_error)
         });
-        chosen.unwrap_or_else(|| parse_failure(places))
+        chosen.unwrap_or_else(|| parse_failure(sources))
     }
 
-    fn pricing(&self, places: &[&Value]) -> Pricing {
-        let mut pricing = find_pricing(places.iter().copied());
+    fn pricing(&self, sources: &[&Value]) -> Pricing {
+        let mut pricing = find_pricing(sources.iter().copied());
         let chosen = self.fields.price.as_deref().and_then(|name| {
-            places
+            sources
                 .iter()
                 .find_map(|object| object.get(name))
                 .and_then(number_or_text)
@@ -195,16 +207,16 @@ impl Profile<'_> {
 
     /// The objects that may have values of a report: its own, the enclosing ones, and the objects
     /// inside these that are not reports themselves.
-    fn list_places<'v>(&self, chain: &[&'v Value]) -> Vec<&'v Value> {
+    fn list_sources<'v>(&self, chain: &[&'v Value]) -> Vec<&'v Value> {
         let mut found = Vec::new();
         for object in chain {
-            self.add_places(object, &mut found);
+            self.add_sources(object, &mut found);
         }
         found
     }
 
-    fn add_places<'v>(&self, object: &'v Value, found: &mut Vec<&'v Value>) {
-        if found.len() >= PLACES_LIMIT {
+    fn add_sources<'v>(&self, object: &'v Value, found: &mut Vec<&'v Value>) {
+        if found.len() >= SOURCES_LIMIT {
             return;
         }
         found.push(object);
@@ -212,31 +224,31 @@ impl Profile<'_> {
             .as_object()
             .into_iter()
             .flat_map(serde_json::Map::values)
-            .take(PLACES_LIMIT)
+            .take(SOURCES_LIMIT)
         {
             if inner.is_object() && self.word(inner).is_none() {
-                self.add_places(inner, found);
+                self.add_sources(inner, found);
             }
         }
     }
 }
 
-/// The first text under the chosen name, or under the default ones.
-fn find(places: &[&Value], chosen: Option<&String>, usual: &[&str]) -> Option<String> {
-    let names = names(chosen, usual);
-    places.iter().find_map(|object| first(object, &names))
+/// The first text under the configured name, or under the default ones.
+fn find(sources: &[&Value], chosen: Option<&String>, defaults: &[&str]) -> Option<String> {
+    let names = names(chosen, defaults);
+    sources.iter().find_map(|object| first_text(object, &names))
 }
 
-fn names<'n>(chosen: Option<&'n String>, usual: &[&'n str]) -> Vec<&'n str> {
+fn names<'n>(chosen: Option<&'n String>, defaults: &[&'n str]) -> Vec<&'n str> {
     match chosen {
         Some(name) => vec![name.as_str()],
-        None => usual.to_vec(),
+        None => defaults.to_vec(),
     }
 }
 
 fn number_or_text(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(number.to_string()),
-        other => text(other).map(|text| shorten(text, PRICING_WORD_LIMIT)),
+        other => parse_text(other).map(|text| shorten(text, PRICING_WORD_LIMIT)),
     }
 }

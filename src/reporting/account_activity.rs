@@ -1,11 +1,12 @@
-//! The last hour of each account and its seven days before, from the stored counts.
+//! What each account did: the last hour, the seven days before to compare with, and its messages
+//! without a report, from the stored counts.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 use crate::db;
-use crate::domain::account_hour::{DeliveryTime, FailedShare, FailureRate};
+use crate::domain::health_thresholds::{DeliveryTime, FailedShare, FailureRate};
 use crate::domain::ids::AccountId;
 use crate::services::Services;
 use crate::store::account_records::AccountRecord;
@@ -14,34 +15,34 @@ use crate::store::period_totals::AccountTotals;
 
 const USUAL_DAYS: i64 = 7;
 /// A message may be this old before its missing report counts as silence.
-const ANSWER_TIME: TimeDelta = TimeDelta::minutes(5);
+const REPORT_GRACE: TimeDelta = TimeDelta::minutes(5);
 /// Messages of which a report is missing are looked for this far back, or since the last callback of
 /// an account that is silent for longer.
-const UNANSWERED_HOURS: i64 = 24;
+const UNREPORTED_HOURS: i64 = 24;
 /// Most messages are attempted this soon after they were created.
 const TIME_IN_QUEUE: TimeDelta = TimeDelta::hours(1);
 /// By then no report is expected any more: WhatsApp drops a message after 30 days.
-const ANSWERED_DAYS: i64 = 30;
+const REPORTS_EXPECTED_DAYS: i64 = 30;
 
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct AccountHour {
+pub struct AccountActivity {
     pub failures: FailureRate,
     /// `None` if nothing was delivered in the last hour.
     pub delivery: Option<DeliveryTime>,
     /// Submitted messages without any report, by the quarter hour of their submission.
-    unanswered: Vec<(DateTime<Utc>, i64)>,
+    unreported: Vec<(DateTime<Utc>, i64)>,
 }
 
-impl AccountHour {
+impl AccountActivity {
     /// The quarter hour of the oldest message without a report.
-    pub fn first_unanswered(&self) -> Option<DateTime<Utc>> {
-        self.unanswered.iter().map(|(at, _)| *at).min()
+    pub fn first_unreported(&self) -> Option<DateTime<Utc>> {
+        self.unreported.iter().map(|(at, _)| *at).min()
     }
 
     /// Messages without a report that were submitted after `last`, or in the same quarter hour.
-    pub fn unanswered_since(&self, last: DateTime<Utc>) -> i64 {
+    pub fn unreported_since(&self, last: DateTime<Utc>) -> i64 {
         let since = self
-            .unanswered
+            .unreported
             .iter()
             .filter(|(at, _)| *at + QUARTER > last);
         since.map(|(_, messages)| messages).sum()
@@ -49,11 +50,11 @@ impl AccountHour {
 }
 
 /// Accounts that sent something within the last seven days, or wait for reports.
-pub async fn list_hours(
+pub async fn list_activity(
     services: &Services,
     records: &BTreeMap<AccountId, AccountRecord>,
     now: DateTime<Utc>,
-) -> Result<BTreeMap<AccountId, AccountHour>, db::Error> {
+) -> Result<BTreeMap<AccountId, AccountActivity>, db::Error> {
     let store = &services.store;
     let hour = now - TimeDelta::hours(1);
     let hour = hour.duration_trunc(QUARTER).unwrap_or(hour);
@@ -61,7 +62,7 @@ pub async fn list_hours(
     let usual = store
         .sum_by_account(hour - TimeDelta::days(USUAL_DAYS), hour)
         .await?;
-    let mut hours: BTreeMap<AccountId, AccountHour> = BTreeMap::new();
+    let mut hours: BTreeMap<AccountId, AccountActivity> = BTreeMap::new();
     for (account, totals) in &usual {
         let hour = hours.entry(account.clone()).or_default();
         hour.failures.usual = share(totals);
@@ -78,31 +79,31 @@ pub async fn list_hours(
                 .and_then(|usual| usual.delivery_time.percentile(50)),
         });
     }
-    let since = unanswered_since(services, records, now).await?;
-    for (account, at, messages) in store.count_unanswered(since).await? {
-        if at + QUARTER + ANSWER_TIME <= now {
+    let since = unreported_since(services, records, now).await?;
+    for (account, at, messages) in store.count_unreported(since).await? {
+        if at + QUARTER + REPORT_GRACE <= now {
             let hour = hours.entry(account).or_default();
-            hour.unanswered.push((at, messages));
+            hour.unreported.push((at, messages));
         }
     }
     Ok(hours)
 }
 
-/// From when on messages without a report count towards silence. Time alone ends no silence: only a
-/// callback does, or that no message waits for a report.
-async fn unanswered_since(
+/// From when on messages without a report count towards silence. Silence ends only with a callback, or
+/// when no message waits for a report.
+async fn unreported_since(
     services: &Services,
     records: &BTreeMap<AccountId, AccountRecord>,
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, db::Error> {
-    let recent = now - TimeDelta::hours(UNANSWERED_HOURS);
-    let oldest = now - TimeDelta::days(ANSWERED_DAYS);
+    let recent = now - TimeDelta::hours(UNREPORTED_HOURS);
+    let oldest = now - TimeDelta::days(REPORTS_EXPECTED_DAYS);
     let mut since = recent;
     for record in records.values() {
         let last = record.last_callback_at.map_or(oldest, |at| at.max(oldest));
         // Most accounts have no such message, and the counts of a day suffice.
         let attempted = last - TIME_IN_QUEUE..recent;
-        if last < since && services.store.has_unanswered(&record.id, attempted).await? {
+        if last < since && services.store.has_unreported(&record.id, attempted).await? {
             since = last;
         }
     }

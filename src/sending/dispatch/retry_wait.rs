@@ -33,6 +33,7 @@ pub(super) fn wait_before_retry(
         SendError::SlowDownRecipient { after, .. } => return Some(recipient_wait(*after, made)),
         SendError::NotReached(_) => return Some(back_off(made.saturating_sub(1))),
         SendError::TryLater { after, .. } => *after,
+        // `Unclear` was decided before, by `uncertain_outcome`.
         SendError::Refused(_) | SendError::AccountRefused(_) | SendError::Unclear(_) => {
             return None;
         }

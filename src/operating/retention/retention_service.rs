@@ -21,9 +21,9 @@ use crate::store::purge_messages::RowCounts;
 const LEASE: &str = "retention";
 const LEASE_LENGTH: TimeDelta = TimeDelta::seconds(60);
 /// A window closes after 24 hours; its row is kept as long again, to show when it closed.
-const WINDOWS: TimeDelta = TimeDelta::hours(48);
+const WINDOW_ROWS_KEPT: TimeDelta = TimeDelta::hours(48);
 /// How long expired sign-in links and leases are kept.
-const EXPIRED: TimeDelta = TimeDelta::hours(24);
+const EXPIRED_ROWS_KEPT: TimeDelta = TimeDelta::hours(24);
 /// How often a command retries after a transient error, and how long it waits each time.
 const RETRIES: u32 = 50;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -42,7 +42,7 @@ pub struct Retention {
 
 /// The result of one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PurgeStep {
+pub enum StepResult {
     /// Nothing is left to remove.
     Done,
     /// The time of the step is over.
@@ -96,22 +96,24 @@ impl Retention {
         Cutoffs {
             callbacks: days(self.kept.callbacks),
             messages: days(self.kept.messages),
-            windows: now - WINDOWS,
-            expired: now - EXPIRED,
+            windows: now - WINDOW_ROWS_KEPT,
+            expired: now - EXPIRED_ROWS_KEPT,
         }
     }
 
     /// Takes or renews the lease and removes for a few seconds. Releases the lease once nothing is
     /// left.
-    pub async fn step(&self) -> Result<PurgeStep, db::Error> {
+    pub async fn step(&self) -> Result<StepResult, db::Error> {
         self.journal.prepare_days(self.clock.now()).await?;
         let mut rows = RowCounts::new();
-        let step = self.work(self.cutoffs(), &mut rows, &mut |_| {}).await?;
+        let step = self
+            .run_step(self.cutoffs(), &mut rows, &mut |_| {})
+            .await?;
         if !rows.is_empty() {
             let total: u64 = rows.values().sum();
-            tracing::info!(rows = total, "removed what was past its retention");
+            tracing::info!(rows = total, "deleted data past its retention");
         }
-        if step != PurgeStep::More {
+        if step != StepResult::More {
             self.release().await?;
         }
         Ok(step)
@@ -128,15 +130,17 @@ impl Retention {
         };
         let mut retries = 0;
         loop {
-            let step = self.work(report.cutoffs, &mut report.rows, progress).await;
+            let step = self
+                .run_step(report.cutoffs, &mut report.rows, progress)
+                .await;
             let ended = match step {
-                Ok(PurgeStep::More) => {
+                Ok(StepResult::More) => {
                     retries = 0;
                     continue;
                 }
-                Ok(PurgeStep::Done) => Ok(report),
-                Ok(PurgeStep::LeaseHeldElsewhere) => return Err(PurgeError::Busy),
-                Ok(PurgeStep::Rebuilding) => Err(PurgeError::Rebuilding),
+                Ok(StepResult::Done) => Ok(report),
+                Ok(StepResult::LeaseHeldElsewhere) => return Err(PurgeError::Busy),
+                Ok(StepResult::Rebuilding) => Err(PurgeError::Rebuilding),
                 Err(error) if error.is_transient() && retries < RETRIES => {
                     retries += 1;
                     sleep(RETRY_PAUSE).await;
@@ -171,24 +175,24 @@ impl Retention {
             .await
     }
 
-    async fn work(
+    async fn run_step(
         &self,
         cutoffs: Cutoffs,
         rows: &mut RowCounts,
         progress: &mut (dyn FnMut(&RowCounts) + Send),
-    ) -> Result<PurgeStep, db::Error> {
+    ) -> Result<StepResult, db::Error> {
         if !self.claim().await? {
-            return Ok(PurgeStep::LeaseHeldElsewhere);
+            return Ok(StepResult::LeaseHeldElsewhere);
         }
         // Only after the lease: a rebuild takes the lease first and announces itself second.
         if self.store.is_rebuilding().await? {
-            return Ok(PurgeStep::Rebuilding);
+            return Ok(StepResult::Rebuilding);
         }
         let now = self.clock.now();
         let mut run = PurgeRun::begin(cutoffs, now, &self.stopping, rows, progress);
         let step = match self.remove(&mut run).await? {
-            TimeLeft::Some => PurgeStep::Done,
-            TimeLeft::None => PurgeStep::More,
+            TimeLeft::Some => StepResult::Done,
+            TimeLeft::None => StepResult::More,
         };
         run.rows.retain(|_, number| *number > 0);
         Ok(step)
