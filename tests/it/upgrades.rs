@@ -70,6 +70,34 @@ async fn a_backup_is_made_before_migrations_and_restores_the_older_schema() {
 }
 
 #[actix_web::test]
+async fn a_damaged_database_is_not_migrated() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    if fleet.database.is_postgres() {
+        return;
+    }
+    assert!(fleet.start(0).terminate().0.success());
+    fleet.database.undo_migrations(1).await;
+    let newest = "SELECT MAX(version) AS line FROM main_migrations";
+    let older = fleet.database.query(newest).await;
+    let root = "SELECT CAST(rootpage AS text) AS line FROM sqlite_master WHERE name = 'actions'";
+    let page: usize = fleet.database.query(root).await[0].parse().unwrap();
+    let size = "SELECT CAST(page_size AS text) AS line FROM pragma_page_size";
+    let size: usize = fleet.database.query(size).await[0].parse().unwrap();
+    let file = fleet.data_dir(0).join("bluetick.db");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[(page - 1) * size..page * size].fill(0xff);
+    fs::write(&file, bytes).unwrap();
+    let (succeeded, printed) = fleet.run(&["serve"]);
+    assert!(!succeeded, "{printed}");
+    let expected = "the backup before the migrations failed, so nothing was migrated: ";
+    assert!(printed.contains(expected), "{printed}");
+    assert!(printed.contains("malformed"), "{printed}");
+    assert_eq!(fleet.database.query(newest).await, older);
+    let backups = folders(&fleet.data_dir(0).join("backups"));
+    assert_eq!(backups, Vec::<PathBuf>::new());
+}
+
+#[actix_web::test]
 async fn a_database_of_a_newer_program_is_refused_with_its_version() {
     let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
     assert!(fleet.start(0).terminate().0.success());
