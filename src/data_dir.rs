@@ -54,6 +54,8 @@ pub enum DataDirError {
         path.display(), path.display()
     )]
     Shared { path: PathBuf, mode: u32 },
+    #[error("{} is a file; data_dir must be a folder", .0.display())]
+    NotAFolder(PathBuf),
     /// A new key would break every URL in use.
     #[error(
         "the secret key {} is missing; restore it, or set secret_key to the key this database was created with",
@@ -67,6 +69,7 @@ pub enum DataDirError {
 /// Creates the folder if it is missing, restricts it to mode 0700, and checks that files can be
 /// created in it.
 pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
+    refuse_file(folder)?;
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)
@@ -74,9 +77,40 @@ pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
         .map_err(io_error("create", folder))?;
     refuse_shared(folder)?;
     restrict(folder, FOLDER_MODE)?;
+    check_access(folder, "use")
+}
+
+/// Whether [`prepare`] would succeed. Changes nothing.
+pub fn check(folder: &Path) -> Result<(), DataDirError> {
+    if !folder.exists() {
+        let parents = folder.ancestors().skip(1);
+        let existing = parents
+            .map(|parent| {
+                if parent == Path::new("") {
+                    Path::new(".")
+                } else {
+                    parent
+                }
+            })
+            .find(|parent| parent.exists());
+        return existing.map_or(Ok(()), |parent| check_access(parent, "create a folder in"));
+    }
+    refuse_file(folder)?;
+    refuse_shared(folder)?;
+    check_access(folder, "use")
+}
+
+fn refuse_file(folder: &Path) -> Result<(), DataDirError> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(DataDirError::NotAFolder(folder.to_owned()));
+    }
+    Ok(())
+}
+
+fn check_access(folder: &Path, action: &'static str) -> Result<(), DataDirError> {
     let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     accessat(CWD, folder, access, AtFlags::EACCESS)
-        .map_err(|error| denied("use", folder)(error.into()))
+        .map_err(|error| denied(action, folder)(error.into()))
 }
 
 /// Reads the secret key from the folder. Creates it, with mode 0600, if it is missing and the

@@ -1,5 +1,6 @@
 //! Parses the command line, starts the log, runs a subcommand. The only file that exits.
 
+use std::io;
 use std::process::ExitCode;
 
 use bluetick::cli::{self, Arguments, CommandError, ErrorWithStatus};
@@ -19,6 +20,11 @@ fn main() -> ExitCode {
             telemetry::flush();
             ExitCode::SUCCESS
         }
+        // `bluetick token list | head`: what is missing is not wanted.
+        Err(failure) if is_closed_pipe(&failure) => {
+            telemetry::flush();
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
             let status = failure.downcast_ref::<ErrorWithStatus>();
             let exit_code = status.map_or(ExitCode::FAILURE, |status| ExitCode::from(status.code));
@@ -28,6 +34,13 @@ fn main() -> ExitCode {
             exit_code
         }
     }
+}
+
+/// Errors of connections are wrapped in errors of their own.
+fn is_closed_pipe(failure: &CommandError) -> bool {
+    failure
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Transparent huge pages tripled the memory of an idle process. A kernel without them returns an

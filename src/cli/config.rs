@@ -7,12 +7,15 @@ use clap::Subcommand;
 
 use crate::cli::command_error::CommandError;
 use crate::config::{Config, process_environment};
+use crate::data_dir;
+use crate::reporting::costs::RatesFile;
 
 #[derive(Subcommand, Debug)]
 pub enum ConfigCommand {
     /// List every problem of the configuration by key
     ///
-    /// Reads the file and the BLUETICK_… variables as serve does, and starts nothing.
+    /// Reads the file, the BLUETICK_… variables and rates_file as serve does, and looks whether
+    /// data_dir can be used. Starts and changes nothing.
     /// Exits with 1 if there is an error; warnings alone are no error.
     #[command(verbatim_doc_comment)]
     Check,
@@ -22,11 +25,28 @@ pub fn run(command: &ConfigCommand, file: Option<&Path>) -> Result<(), CommandEr
     match command {
         ConfigCommand::Check => {
             let config = Config::load(file, &process_environment())?;
+            check_files(&config)?;
             let mut out = io::stdout().lock();
             write_result(&config, &mut out)?;
             out.flush()?;
             Ok(())
         }
+    }
+}
+
+/// What `serve` would refuse besides the values themselves.
+fn check_files(config: &Config) -> Result<(), CommandError> {
+    let mut problems = Vec::new();
+    if let Err(error) = data_dir::check(&config.data_dir) {
+        problems.push(format!("data_dir: {error}"));
+    }
+    if let Err(error) = RatesFile::open(config.rates_file.clone()) {
+        problems.push(error.to_string());
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems.join("\n").into())
     }
 }
 

@@ -18,6 +18,7 @@ use crate::web::dashboard::number_format::counted;
 
 #[derive(Args, Debug)]
 pub struct DismissOrphansArguments {
+    /// Account whose orphans are dismissed
     #[arg(long, value_name = "ID")]
     pub account: AccountId,
     /// First reported at or after this instant, RFC 3339

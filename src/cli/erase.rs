@@ -70,6 +70,10 @@ fn print_report(report: &ErasureReport, out: &mut impl Write) -> std::io::Result
             lines(&report.earlier_backups)
         )?;
     }
+    writeln!(
+        out,
+        "backups elsewhere (made by `bluetick backup` or pg_dump, or copied) are not known here: delete those from before, too"
+    )?;
     Ok(())
 }
 

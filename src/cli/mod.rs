@@ -116,8 +116,8 @@ pub enum Command {
     Restore(backup::RestoreArguments),
     /// Find what is wrong with this installation, and how to fix it
     ///
-    /// Checks the machine, the data folder, backups and accounts, and calls the public URL as a
-    /// provider would. Changes nothing; exits with 1 if there is a problem. Can run beside `serve`.
+    /// Checks the machine, the data folder, the files of SQLite, backups and accounts, and calls the
+    /// public URL as a provider would. Changes nothing; exits with 1 if there is a problem. Can run beside `serve`.
     Doctor(doctor::DoctorArguments),
     /// Erase the personal data of one customer
     ///

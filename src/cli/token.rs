@@ -63,7 +63,7 @@ pub async fn run(
     match command {
         TokenCommand::Create(arguments) => create(&arguments, store, now, out).await,
         TokenCommand::List => Ok(write_tokens(&store.list_tokens().await?, now, out)?),
-        TokenCommand::Revoke(arguments) => revoke(&arguments.token, store, now).await,
+        TokenCommand::Revoke(arguments) => revoke(&arguments.token, store, now, out).await,
     }
 }
 
@@ -85,7 +85,12 @@ async fn create(
     Ok(())
 }
 
-async fn revoke(wanted: &str, store: &Store, now: DateTime<Utc>) -> Result<(), CommandError> {
+async fn revoke(
+    wanted: &str,
+    store: &Store,
+    now: DateTime<Utc>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let id = wanted.parse::<TokenId>().ok();
     let tokens = store.list_tokens().await?.into_iter();
     let mut active = tokens.filter(|token| token.revoked_at.is_none());
@@ -95,6 +100,7 @@ async fn revoke(wanted: &str, store: &Store, now: DateTime<Utc>) -> Result<(), C
     };
     let decision = Decision { actor: ACTOR, now };
     manage_tokens::revoke_token(store, token.id, &decision).await?;
+    writeln!(out, "revoked the token `{}`, id {}", token.name, token.id)?;
     Ok(())
 }
 

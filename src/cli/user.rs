@@ -50,6 +50,7 @@ pub struct AddArguments {
 
 #[derive(Args, Debug)]
 pub struct RoleArguments {
+    /// E-mail address of the user
     #[arg(value_name = "EMAIL")]
     pub email: Email,
     /// viewer, operator or admin
@@ -59,12 +60,14 @@ pub struct RoleArguments {
 
 #[derive(Args, Debug)]
 pub struct EmailArgument {
+    /// E-mail address of the user
     #[arg(value_name = "EMAIL")]
     pub email: Email,
 }
 
 #[derive(Args, Debug)]
 pub struct LinkArguments {
+    /// E-mail address of the user [default: the administrator `admin@localhost`]
     #[arg(value_name = "EMAIL")]
     pub email: Option<Email>,
 }
@@ -87,14 +90,18 @@ pub async fn run(
         UserCommand::Role(arguments) => {
             let user = manage_users::find(store, &arguments.email).await?;
             manage_users::change_role(store, &user, arguments.role, &decision).await?;
+            let (email, role) = (&user.email, arguments.role.as_str());
+            writeln!(out, "the role of {email} is {role} now")?;
         }
         UserCommand::Disable(arguments) => {
             let user = manage_users::find(store, &arguments.email).await?;
             manage_users::disable(store, &user, &decision).await?;
+            writeln!(out, "{} is disabled, and signed out everywhere", user.email)?;
         }
         UserCommand::Enable(arguments) => {
             let user = manage_users::find(store, &arguments.email).await?;
             manage_users::enable(store, &user, &decision).await?;
+            writeln!(out, "{} is enabled, and can sign in again", user.email)?;
         }
         UserCommand::SignInLink(LinkArguments { email: None }) => {
             let link = manage_users::create_admin_link(store, &decision).await?;

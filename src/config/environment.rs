@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use crate::config::problem::{ConfigProblem, unknown_key};
+use crate::config::problem::{ConfigProblem, nearest};
 use crate::config::reference::KEYS;
 
 pub type Environment = BTreeMap<String, String>;
@@ -52,10 +52,9 @@ impl Overrides {
                 && !referenced.contains(variable)
                 && !is_service_link(variable)
             {
-                let names: Vec<&str> = known.keys().map(String::as_str).collect();
                 found.problems.push(ConfigProblem {
                     key: variable.clone(),
-                    message: unknown_key(variable, &names),
+                    message: unknown_variable(variable, known.keys()),
                 });
             }
         }
@@ -70,6 +69,19 @@ impl Provider for Overrides {
 
     fn data(&self) -> figment::Result<Map<Profile, Dict>> {
         Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+/// Names are compared without what they all begin with.
+fn unknown_variable<'k>(variable: &str, known: impl Iterator<Item = &'k String>) -> String {
+    let without_prefix = |name: &'k str| name.strip_prefix(PREFIX).unwrap_or(name);
+    let names: Vec<&str> = known.map(|name| without_prefix(name)).collect();
+    let wanted = variable.strip_prefix(PREFIX).unwrap_or(variable);
+    match nearest(wanted, &names) {
+        Some(name) => format!("unknown key, did you mean {PREFIX}{name}?"),
+        None => {
+            "unknown key; no setting is called so, and `env:` names no such variable".to_owned()
+        }
     }
 }
 

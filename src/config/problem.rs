@@ -34,14 +34,19 @@ impl std::error::Error for ConfigErrors {}
 
 /// Message for an unknown key, with the most similar known one.
 pub(super) fn unknown_key(name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(word) => format!("unknown key, did you mean {word}?"),
+        None => "unknown key".to_owned(),
+    }
+}
+
+/// The most similar of some words, if one is similar.
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let nearest = known
         .iter()
         .map(|word| (strsim::jaro_winkler(name, word), word))
         .max_by(|one, other| one.0.total_cmp(&other.0));
-    match nearest {
-        Some((likeness, word)) if likeness >= MIN_SIMILARITY => {
-            format!("unknown key, did you mean {word}?")
-        }
-        _ => "unknown key".to_owned(),
-    }
+    nearest
+        .filter(|(likeness, _)| *likeness >= MIN_SIMILARITY)
+        .map(|(_, word)| *word)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::Path;
 
 use ipnet::IpNet;
 
@@ -58,6 +59,13 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
             "is where backups before migrations are made, of which few are kept; choose another folder",
         );
     }
+    let is_data_dir = |it: &BackupSchedule| same_folder(&it.directory, &data_dir);
+    if backup.as_ref().is_some_and(is_data_dir) {
+        top.problem(
+            "backup.directory",
+            "is data_dir, whose loss a backup is for; choose another folder, best on another disk",
+        );
+    }
     let trusted_proxies = top.parse_each("trusted_proxies", parse_network);
     let secret_key_previous = top.secrets("secret_key_previous");
     let media_networks = top.parse_each("media_networks", parse_network);
@@ -84,6 +92,15 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         monthly_budget,
         accounts,
         alerts,
+    }
+}
+
+/// However they are written.
+fn same_folder(one: &Path, other: &Path) -> bool {
+    let resolved = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    match (resolved(one), resolved(other)) {
+        (Ok(one), Ok(other)) => one.components().eq(other.components()),
+        _ => one == other,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::db::pools::Pools;
 use crate::db::private_file::create_private_file;
 
 /// Faults of a broken database that are listed.
-const FAULTS_LIMIT: u32 = 20;
+pub(super) const FAULTS_LIMIT: u32 = 20;
 
 impl Pools {
     /// Writes the database as it is at this moment to a new file (0600), durably. Does not

@@ -157,6 +157,17 @@ impl Error {
         }
     }
 
+    /// Whether SQLite's file is damaged, or no database.
+    pub fn is_damage(&self) -> bool {
+        let Self::Driver { source } = self else {
+            return false;
+        };
+        let Some(SqlxError::Database(rejection)) = sqlx_error(source) else {
+            return false;
+        };
+        is_damage_code(rejection.code().as_deref().unwrap_or_default())
+    }
+
     /// Whether the database rejected the data of a row, so that a retry would fail as well.
     pub fn is_about_content(&self) -> bool {
         let Self::Driver { source } = self else {
@@ -247,6 +258,11 @@ fn is_data_code(code: &str) -> bool {
     sqlite_code(code).is_some_and(|number| matches!(number, 18..=20))
 }
 
+/// SQLite's primary codes CORRUPT and NOTADB.
+fn is_damage_code(code: &str) -> bool {
+    code.len() < 5 && sqlite_code(code).is_some_and(|number| matches!(number, 11 | 26))
+}
+
 fn sqlite_code(code: &str) -> Option<u32> {
     Some(code.parse::<u32>().ok()? & 0xff)
 }
@@ -290,6 +306,16 @@ mod tests {
         // CORRUPT; no such table.
         for code in ["11", "42P01", ""] {
             assert!(!is_data_code(code) && !is_transient_code(code), "{code}");
+        }
+        // CORRUPT, CORRUPT_INDEX, NOTADB.
+        for (code, is_damage) in [
+            ("11", true),
+            ("779", true),
+            ("26", true),
+            ("5", false),
+            ("26000", false),
+        ] {
+            assert_eq!(is_damage_code(code), is_damage, "{code}");
         }
     }
 }

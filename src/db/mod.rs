@@ -8,6 +8,7 @@ mod copy;
 pub mod database_location;
 pub mod disk;
 mod error;
+pub(crate) mod file_check;
 mod free_pages;
 pub(crate) mod instant;
 mod journal_state;

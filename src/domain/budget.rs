@@ -9,6 +9,9 @@ use crate::domain::amount::{Totals, parse_amount, parse_currency};
 /// Shares of a budget at which an alarm is raised, in percent.
 pub const ALARM_SHARES: [u32; 2] = [80, 100];
 
+/// As ISO 4217 writes currencies. Rates and providers may know others, which no budget is for.
+const CURRENCY_LETTERS: usize = 3;
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Budget {
     /// Above 0.
@@ -35,7 +38,11 @@ impl Budget {
         let amount = words.next().and_then(parse_amount).ok_or_else(problem)?;
         let currency = words
             .next()
-            .map(|word| parse_currency(word).ok_or_else(problem))
+            .map(|word| {
+                parse_currency(word)
+                    .filter(|currency| currency.len() == CURRENCY_LETTERS)
+                    .ok_or_else(|| format!("`{word}` is not a currency; write its three letters, such as \"5000 INR\""))
+            })
             .transpose()?;
         if words.next().is_some() || amount <= Decimal::ZERO {
             return Err(problem());

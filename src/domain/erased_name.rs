@@ -20,6 +20,11 @@ pub fn of_meaning(request_hash: &str) -> [&str; 2] {
     ["meaning", request_hash]
 }
 
+/// Of the id of a campaign.
+pub fn of_campaign(id: &CampaignId) -> [&str; 2] {
+    ["campaign", id.as_str()]
+}
+
 /// Of the key of a row of a campaign.
 pub fn of_row<'a>(campaign: &'a CampaignId, row_key: &'a str) -> [&'a str; 3] {
     ["row", campaign.as_str(), row_key]

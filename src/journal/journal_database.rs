@@ -17,7 +17,7 @@ use crate::journal::pairing;
 const JOURNAL_LOCK: i64 = 0x0062_745f_6a72_6e6c;
 
 /// On a server the journal is part of the main database.
-fn location(database_url: &Secret) -> DatabaseLocation {
+pub fn location(database_url: &Secret) -> DatabaseLocation {
     DatabaseLocation::parse(database_url).beside("journal.db")
 }
 

@@ -26,7 +26,7 @@ mod sqlite_maintenance;
 mod writer;
 
 pub(crate) use journal_database::check_schema;
-pub use journal_database::{check_migrated, connect, exists, migrate, was_used};
+pub use journal_database::{check_migrated, connect, exists, location, migrate, was_used};
 pub use journal_handle::Journal;
 pub use journal_metrics::JournalMetrics;
 pub use lookup::JournalFilter;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::AccountId;
 use crate::reporting::query_values::{parse_account, parse_instant, print_instant};
+use crate::reporting::value_shape::ValueShape;
 
 /// Stands for callbacks that are not processed yet.
 pub const PENDING: &str = "pending";
@@ -29,6 +30,7 @@ pub struct CallbackField {
     /// Of the query parameter.
     pub name: &'static str,
     pub description: &'static str,
+    pub shape: ValueShape,
     /// An error continues the field's name.
     pub parse: fn(&mut CallbackFilter, &str) -> Result<(), String>,
     /// The canonical value, which `parse` accepts.
@@ -39,6 +41,7 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
     CallbackField {
         name: "account",
         description: "Account id.",
+        shape: ValueShape::Slug,
         parse: |filter, text| {
             filter.account = Some(parse_account(text)?);
             Ok(())
@@ -48,6 +51,10 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
     CallbackField {
         name: "outcome",
         description: "receipts, inbound, notice, probe, quarantined, unverified or pending.",
+        shape: ValueShape::Word(|| {
+            let words = Outcome::ALL.map(Outcome::as_str);
+            words.into_iter().chain([PENDING]).collect()
+        }),
         parse: |filter, text| {
             let processed = (text != PENDING).then(|| Outcome::parse(text));
             if processed == Some(None) {
@@ -61,6 +68,7 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
     CallbackField {
         name: "received_after",
         description: "An RFC 3339 instant, inclusive.",
+        shape: ValueShape::Instant,
         parse: |filter, text| {
             filter.received_after = Some(parse_instant(text)?);
             Ok(())
@@ -70,6 +78,7 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
     CallbackField {
         name: "received_before",
         description: "An RFC 3339 instant, exclusive.",
+        shape: ValueShape::Instant,
         parse: |filter, text| {
             filter.received_before = Some(parse_instant(text)?);
             Ok(())
@@ -79,6 +88,10 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
     CallbackField {
         name: "q",
         description: "Text in the body, 3 to 200 characters, byte for byte; needs the scope `operate`. One request searches at most 5,000 callbacks and 32 MiB of bodies.",
+        shape: ValueShape::SearchText {
+            least: *TEXT_LENGTH.start(),
+            most: *TEXT_LENGTH.end(),
+        },
         parse: |filter, text| {
             if !TEXT_LENGTH.contains(&text.chars().count()) {
                 let (least, most) = (TEXT_LENGTH.start(), TEXT_LENGTH.end());

@@ -14,6 +14,7 @@ use crate::reporting::query_values::{
     parse_phone, parse_provider_message_id, parse_word, print_instant,
 };
 use crate::reporting::search_text::SearchText;
+use crate::reporting::value_shape::ValueShape;
 
 #[derive(Clone, Copy, Debug)]
 pub struct FilterField {
@@ -24,6 +25,7 @@ pub struct FilterField {
     /// Stands for the value in the help of the command line.
     pub value_name: &'static str,
     pub description: &'static str,
+    pub shape: ValueShape,
     /// Whether it accepts several values: given again, or separated by commas.
     pub repeatable: bool,
     /// Adds one value. An error continues the field's name.
@@ -59,6 +61,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "state",
             "STATES",
             "One state, or several with commas: queued, sending, uncertain, submitted, sent, delivered, read, played, failed, cancelled.",
+            ValueShape::Words(|| DeliveryState::ALL.map(DeliveryState::as_str).to_vec()),
             add_state,
             |query| {
                 let states = &query.filter.states;
@@ -71,6 +74,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "account",
         "ID",
         "Account id.",
+        ValueShape::Slug,
         |query, text| set(&mut query.filter.account, parse_account(text)),
         |query| query.filter.account.as_ref().map(AccountId::to_string),
     ),
@@ -78,6 +82,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "provider",
         "PROVIDER",
         "sobot, kaleyra, zixflow or lancepilot.",
+        ValueShape::Word(|| ProviderId::ALL.map(ProviderId::as_str).to_vec()),
         |query, text| {
             let provider = parse_word(text, ProviderId::ALL, ProviderId::as_str);
             set(&mut query.filter.provider, provider)
@@ -88,6 +93,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "from",
         "PHONE",
         "The business number.",
+        ValueShape::Phone,
         |query, text| {
             let number = parse_phone(text).map(|digits| format!("+{digits}"));
             set(&mut query.filter.sender, number)
@@ -98,6 +104,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "kind",
         "KIND",
         "image or video.",
+        ValueShape::Word(|| MediaKind::ALL.map(MediaKind::as_str).to_vec()),
         |query, text| {
             let kind = parse_word(text, MediaKind::ALL, MediaKind::as_str);
             set(&mut query.filter.kind, kind)
@@ -108,6 +115,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "to",
         "PHONE",
         "The customer's complete number, or user id; also finds what was sent to their other ids.",
+        ValueShape::Customer,
         |query, text| set(&mut query.filter.recipient, parse_customer(text)),
         |query| query.filter.recipient.clone(),
     ),
@@ -115,6 +123,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "ref",
         "TEXT",
         "Any of the three references, or the client reference; the complete text.",
+        ValueShape::Text,
         |query, text| set(&mut query.filter.reference, Ok(text.to_owned())),
         |query| query.filter.reference.clone(),
     ),
@@ -124,6 +133,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "provider_id",
             "ID",
             "Any id that the provider uses for the message.",
+            ValueShape::ProviderMessageId,
             |query, text| {
                 set(
                     &mut query.filter.provider_id,
@@ -137,6 +147,10 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "q",
         "TEXT",
         "Search: message id, provider id, phone number (complete, its beginning or its last 7 or more digits; only complete without `operate`), or the beginning of a reference.",
+        ValueShape::SearchText {
+            least: 1,
+            most: SearchText::LIMIT,
+        },
         |query, text| {
             let text = SearchText::parse(text).map_err(|error| error.to_string());
             set(&mut query.search, text)
@@ -147,6 +161,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "code",
         "CODE",
         "The code of the failure.",
+        ValueShape::Text,
         |query, text| set(&mut query.filter.code, Ok(text.to_owned())),
         |query| query.filter.code.clone(),
     ),
@@ -154,6 +169,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "class",
         "CLASS",
         "The class of the failure: recipient, media, window, policy, account, rate, provider, expired, unknown.",
+        ValueShape::Word(|| FailureClass::ALL.map(FailureClass::as_str).to_vec()),
         |query, text| {
             let class = parse_word(text, FailureClass::ALL, FailureClass::as_str);
             set(&mut query.filter.class, class)
@@ -164,9 +180,9 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "origin",
         "ORIGIN",
         "api, observed or dry-run.",
+        ValueShape::Word(|| LISTED_ORIGINS.map(Origin::as_str).to_vec()),
         |query, text| {
-            let listed = [Origin::Api, Origin::Observed, Origin::DryRun];
-            let origin = parse_word(text, listed, Origin::as_str);
+            let origin = parse_word(text, LISTED_ORIGINS, Origin::as_str);
             set(&mut query.filter.origin, origin)
         },
         |query| query.filter.origin.map(|origin| origin.to_string()),
@@ -175,6 +191,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "conflict",
         "BOOL",
         "true: delivered, and also reported as failed; false: not.",
+        ValueShape::Flag,
         |query, text| set(&mut query.filter.conflict, parse_flag(text)),
         |query| query.filter.conflict.map(|flag| flag.to_string()),
     ),
@@ -182,6 +199,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "overdue",
         "BOOL",
         "true: submitted, and no receipt within the account's deadline; false: not.",
+        ValueShape::Flag,
         |query, text| set(&mut query.overdue, parse_flag(text)),
         |query| query.overdue.map(|flag| flag.to_string()),
     ),
@@ -189,6 +207,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "resent",
         "BOOL",
         "true: sent again as a new message; false: not. With false, a list of problems equals its count.",
+        ValueShape::Flag,
         |query, text| set(&mut query.filter.resent, parse_flag(text)),
         |query| query.filter.resent.map(|flag| flag.to_string()),
     ),
@@ -198,6 +217,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "created_after",
             "INSTANT",
             "An RFC 3339 instant, inclusive.",
+            ValueShape::Instant,
             |query, text| set(&mut query.filter.created_after, parse_instant(text)),
             |query| query.filter.created_after.map(print_instant),
         )
@@ -208,6 +228,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "created_before",
             "INSTANT",
             "An RFC 3339 instant, exclusive.",
+            ValueShape::Instant,
             |query, text| set(&mut query.filter.created_before, parse_instant(text)),
             |query| query.filter.created_before.map(print_instant),
         )
@@ -216,6 +237,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
         "campaign",
         "ID",
         "Campaign id.",
+        ValueShape::Slug,
         |query, text| set(&mut query.filter.campaign, parse_campaign(text)),
         |query| query.filter.campaign.as_ref().map(CampaignId::to_string),
     ),
@@ -225,6 +247,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "counted_after",
             "INSTANT",
             "Counted by statistics and reports at or after this RFC 3339 instant: the time of the first attempt, and until then of the acceptance. With instants on the quarter hour, a list equals the counts.",
+            ValueShape::Instant,
             |query, text| set(&mut query.filter.counted_after, parse_instant(text)),
             |query| query.filter.counted_after.map(print_instant),
         )
@@ -235,6 +258,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "counted_before",
             "INSTANT",
             "Counted by statistics and reports before this RFC 3339 instant.",
+            ValueShape::Instant,
             |query, text| set(&mut query.filter.counted_before, parse_instant(text)),
             |query| query.filter.counted_before.map(print_instant),
         )
@@ -245,6 +269,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
             "id",
             "IDS",
             "The id of a message, or several with commas, at most 500.",
+            ValueShape::Uuids,
             add_id,
             |query| {
                 let ids: Vec<String> = query.filter.ids.iter().map(MessageId::to_string).collect();
@@ -254,6 +279,9 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
     },
 ];
 
+/// An orphan is not listed.
+const LISTED_ORIGINS: [Origin; 3] = [Origin::Api, Origin::Observed, Origin::DryRun];
+
 /// A page of the largest list of the API.
 const LARGEST_SELECTION: usize = 500;
 
@@ -262,6 +290,7 @@ const fn field(
     name: &'static str,
     value_name: &'static str,
     description: &'static str,
+    shape: ValueShape,
     parse: ParseFunction,
     print: PrintFunction,
 ) -> FilterField {
@@ -270,6 +299,7 @@ const fn field(
         option: name,
         value_name,
         description,
+        shape,
         repeatable: false,
         parse,
         print,

@@ -35,3 +35,4 @@ pub mod query_values;
 pub mod search_text;
 pub mod settlement;
 pub mod summary_report;
+pub mod value_shape;

@@ -10,9 +10,6 @@ use crate::domain::scope::Visibility;
 use crate::reporting::phone_search::phone_meanings;
 use crate::store::messages::Search;
 
-/// In characters; no id or reference is longer.
-const LIMIT: usize = 512;
-
 /// So many digits at the end of a number are enough for messages of the last days.
 const RECENT_DIGITS: std::ops::Range<usize> = 4..7;
 const RECENT_DAYS: i64 = 7;
@@ -21,7 +18,7 @@ const RECENT_DAYS: i64 = 7;
 pub enum BadSearch {
     #[error("is empty")]
     Empty,
-    #[error("is longer than {LIMIT} characters")]
+    #[error("is longer than {} characters", SearchText::LIMIT)]
     TooLong,
 }
 
@@ -30,12 +27,15 @@ pub enum BadSearch {
 pub struct SearchText(String);
 
 impl SearchText {
+    /// In characters; no id or reference is longer.
+    pub const LIMIT: usize = 512;
+
     pub fn parse(text: &str) -> Result<Self, BadSearch> {
         let text = trim(text);
         if text.is_empty() {
             return Err(BadSearch::Empty);
         }
-        if text.chars().count() > LIMIT {
+        if text.chars().count() > Self::LIMIT {
             return Err(BadSearch::TooLong);
         }
         Ok(Self(text.to_owned()))

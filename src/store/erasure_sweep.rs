@@ -103,10 +103,13 @@ pub const SWEPT: &[SweptTable] = &[
     ] },
 ];
 
+const RENAMED: &str = "the campaign is renamed if its id names the customer";
+
 /// Columns of text that name no customers, with the reason.
 #[rustfmt::skip]
 pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
-    ("messages", &["account", "campaign", "failure_class", "kind", "link_source", "matched_by", "mime_type", "origin", "provider", "queue", "sender", "state", "wa_source",
+    ("messages", &["campaign"], RENAMED),
+    ("messages", &["account", "failure_class", "kind", "link_source", "matched_by", "mime_type", "origin", "provider", "queue", "sender", "state", "wa_source",
         "template_name", "template_language"], "words of ours, names of templates, numbers of the business"),
     ("messages", &["failure_code", "failure_detail", "erased_country", "failure_key", "failure_title", "price", "price_currency", "pricing_category", "pricing_model", "pricing_type", "provider_id"], "follow from receipts and ids"),
     ("messages", &["media_token", "recipient", "recipient_reversed", "upload_path"], "removed with the customer's messages"),
@@ -123,19 +126,25 @@ pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("account_events", &["account", "kind"], "words of ours"),
     ("accounts", &["id", "provider"], "words of ours"),
     ("send_flows", &["account", "streak_kind"], "words of ours"),
-    ("campaigns", &["account", "id", "kind", "mime_type", "sender", "state"], "words of ours, numbers of the business"),
-    ("campaign_recipients", &["campaign", "content", "row_key"], "removed row by row, with the counts of the campaign"),
+    ("campaigns", &["id"], RENAMED),
+    ("campaigns", &["account", "kind", "mime_type", "sender", "state"], "words of ours, numbers of the business"),
+    ("campaign_recipients", &["campaign"], RENAMED),
+    ("campaign_recipients", &["content", "row_key"], "removed row by row, with the counts of the campaign"),
     ("callback_hours", &["account"], "words of ours"),
     ("changes", &["account", "state"], "words of ours"),
-    ("charge_counts", &["account", "campaign", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
-    ("charge_sums", &["account", "campaign", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
+    ("charge_counts", &["campaign"], RENAMED),
+    ("charge_counts", &["account", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
+    ("charge_sums", &["campaign"], RENAMED),
+    ("charge_sums", &["account", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
     ("crashed_callbacks", &["program_version"], "words of ours"),
     ("latency_counts", &["account", "kind", "stage"], "words of ours"),
     ("latency_sums", &["account", "histogram", "kind", "stage"], "words of ours, counts"),
     ("leases", &["name"], "words of ours"),
     ("main_migrations", &["version"], "words of ours"),
-    ("message_counts", &["account", "campaign", "class", "code", "kind", "origin", "state"], "words of ours, codes"),
-    ("message_sums", &["account", "campaign", "class", "code", "kind", "origin", "state"], "words of ours, codes"),
+    ("message_counts", &["campaign"], RENAMED),
+    ("message_counts", &["account", "class", "code", "kind", "origin", "state"], "words of ours, codes"),
+    ("message_sums", &["campaign"], RENAMED),
+    ("message_sums", &["account", "class", "code", "kind", "origin", "state"], "words of ours, codes"),
     ("person_links", &["account", "identity", "kind", "other"], "deleted by identity"),
     ("recipient_holds", &["account", "recipient"], "deleted by identity"),
     ("sessions", &["address", "browser"], "of users"),

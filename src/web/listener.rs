@@ -1,5 +1,6 @@
 //! The listening sockets: inherited from systemd, or bound.
 
+use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use listenfd::ListenFd;
@@ -50,12 +51,27 @@ pub fn open(address: &str, callback_address: Option<&str>) -> Result<Listeners, 
 
 /// A socket that cannot be opened.
 #[derive(Debug, Error)]
-#[error("{key} {address}: {source}")]
+#[error("{key} {address}: {source}{}", remedy(.key, .source))]
 pub struct ListenError {
     /// Of the configuration.
     key: &'static str,
     address: String,
     source: std::io::Error,
+}
+
+fn remedy(key: &str, source: &std::io::Error) -> String {
+    match source.kind() {
+        ErrorKind::AddrInUse => format!(
+            "; another program listens there: stop it, or set {key} to another port (`ss -ltnp` lists who listens)"
+        ),
+        ErrorKind::PermissionDenied => {
+            format!("; set {key} to a port from 1024, and put a proxy in front of it")
+        }
+        ErrorKind::AddrNotAvailable => format!(
+            "; this machine does not have the address: set {key} to one that it has, or to 0.0.0.0 for all"
+        ),
+        _ => String::new(),
+    }
 }
 
 /// Connections that wait to be accepted. A burst of callbacks must not be refused.

@@ -56,6 +56,48 @@ fn a_bad_configuration_names_every_wrong_key_on_a_line_of_its_own() {
 }
 
 #[test]
+fn what_serve_would_refuse_is_found_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = folder.path().display();
+    fs::write(folder.path().join("file"), "").unwrap();
+    fs::write(folder.path().join("rates.csv"), "valid_from,account\n").unwrap();
+    let file = format!(
+        "data_dir = \"{shown}/file\"\nrates_file = \"{shown}/rates.csv\"\nmonthly_budget = 5\n"
+    );
+    let output = check(&file, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let problems = lines(&output.stderr);
+    assert_eq!(
+        problems[0],
+        format!("bluetick: data_dir: {shown}/file is a file; data_dir must be a folder")
+    );
+    assert!(
+        problems[1].starts_with("bluetick: rates_file: ") && problems[1].contains("country"),
+        "{problems:?}"
+    );
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    // Nothing was created.
+    let output = check(&format!("data_dir = \"{shown}/new/data\""), &[]);
+    assert!(output.status.success());
+    assert!(!folder.path().join("new").exists());
+
+    let file = format!(
+        "data_dir = \"{shown}/data\"\nmonthly_budget = \"5 X\"\n[backup]\ndirectory = \"{shown}/./data\"\n"
+    );
+    let mut problems = lines(&check(&file, &[]).stderr);
+    problems.sort();
+    assert!(
+        problems[0].starts_with("bluetick: backup.directory: is data_dir"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[1].starts_with("bluetick: monthly_budget: `X` is not a currency"),
+        "{problems:?}"
+    );
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}
+
+#[test]
 fn no_error_message_contains_a_secret() {
     let output = check(
         "secret_key = \"hunter2\"\ndatabase_url = \"mysql://root:hunter2@db/x\"\n",

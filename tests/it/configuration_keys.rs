@@ -401,6 +401,7 @@ fn the_environment_overrides_scalars_and_its_mistakes_are_named() {
         "",
         &[
             ("BLUETICK_LISTN", "x"),
+            ("BLUETICK_FOO", "x"),
             ("BLUETICK_RETENTION__CALLBACKS", "some"),
         ],
     )
@@ -408,6 +409,10 @@ fn the_environment_overrides_scalars_and_its_mistakes_are_named() {
     .to_string();
     assert!(
         errors.contains("BLUETICK_LISTN: unknown key, did you mean BLUETICK_LISTEN?"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("BLUETICK_FOO: unknown key; no setting is called so"),
         "{errors}"
     );
     assert!(

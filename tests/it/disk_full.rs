@@ -11,7 +11,7 @@ use bluetick::keys::Keys;
 use reqwest::Client;
 use tempfile::TempDir;
 
-use crate::harness::program::{Program, command};
+use crate::harness::program::{Program, command, run_to_end};
 use crate::harness::waiting;
 
 const SECRET_KEY: &str = "a secret key of more than 32 bytes";
@@ -67,6 +67,15 @@ fn start(disk: &SmallDisk, log: &Path) -> Program {
     std::fs::write(&file, text).unwrap();
     let serve = command(&["serve", "--config", file.to_str().unwrap()], &[]);
     Program::start(serve, log)
+}
+
+/// What `doctor` prints, beside `serve`.
+fn examine(disk: &SmallDisk) -> String {
+    let file = disk.path().join("bluetick.toml");
+    let doctor = command(&["doctor", "--config", file.to_str().unwrap()], &[]);
+    let output = run_to_end(doctor);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A provider that posts one callback after the other.
@@ -184,6 +193,12 @@ async fn a_full_disk_is_answered_503_at_once_and_recovers_by_itself() {
             assert!(metrics.contains(&line), "{metrics}");
         }
         assert!(metrics.contains("bluetick_callback_refusals_total{status=\"503\"}"));
+        let doctor = examine(&disk);
+        assert!(doctor.contains("problem [disk_full] "), "{doctor}");
+        assert!(
+            doctor.contains("fix: free space on the disk of "),
+            "{doctor}"
+        );
         // Nothing is kept there, and nothing can be.
         assert!(metrics.contains("bluetick_spool_in_use 0"), "{metrics}");
         std::fs::remove_file(ballast).unwrap();

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bluetick::domain::clock::{Clock, FixedClock, SystemClock};
 use bluetick::domain::scope::Scope;
+use bluetick::domain::secret::Secret;
 use bluetick::http_client::url_check_client::UrlCheckClient;
 use bluetick::operating::doctor::{Examination, Finding, PublicUrl, check_public_url, examine};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -350,6 +351,71 @@ async fn modes_backups_and_the_clock_are_examined() {
     let found = examine_at(&config, &unset).await;
     let clock = found.iter().find(|found| found.check == "clock").unwrap();
     assert!(clock.fix.contains("timedatectl"), "{clock:?}");
+    app.finish().await;
+}
+
+/// Copies both databases of a backup into a new data folder.
+fn copy_databases(backup: &Path, folder: &Path) {
+    for name in ["bluetick.db", "journal.db"] {
+        fs::copy(backup.join(name), folder.join(name)).unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_damaged_database_file_is_found_and_the_fix_names_the_newest_backup() {
+    let app = start_app().await;
+    if app.database.is_postgres() {
+        app.finish().await;
+        return;
+    }
+    app.send_image(SOBOT).await;
+    let backups = tempfile::tempdir().unwrap();
+    let schedule = bluetick::config::BackupSchedule {
+        directory: backups.path().to_path_buf(),
+        every: Duration::from_hours(24),
+        keep: 2,
+    };
+    let made = bluetick::operating::backup::run_schedule(&app.services, &schedule).await;
+    assert!(made.unwrap().is_some());
+    let backup = fs::read_dir(backups.path()).unwrap().next().unwrap();
+    let backup = backup.unwrap().path();
+    let damaged = async |name: &str, page: u64| {
+        let folder = tempfile::tempdir().unwrap();
+        copy_databases(&backup, folder.path());
+        if !name.is_empty() {
+            let file = fs::File::options()
+                .write(true)
+                .open(folder.path().join(name));
+            let rubbish = [0xaa; 4096];
+            file.unwrap().write_all_at(&rubbish, page * 4096).unwrap();
+        }
+        let mut config = (*app.services.config).clone();
+        config.data_dir = folder.path().to_path_buf();
+        let url = format!("sqlite://{}/bluetick.db", folder.path().display());
+        config.database_url = Secret::new(url);
+        config.backup = Some(schedule.clone());
+        let examination = Examination {
+            config: &config,
+            store: Ok(&app.services.store),
+            keys: Ok(&app.services.keys),
+            now: SystemClock.now(),
+        };
+        let mut found = examine(&examination).await;
+        found.retain(|found| found.check == "database_damaged");
+        found
+    };
+    assert_eq!(damaged("", 0).await, []);
+    // A page of a table; the header, without which the file is no database.
+    for (name, page) in [("bluetick.db", 3), ("journal.db", 0)] {
+        let found = damaged(name, page).await;
+        let [finding] = found.as_slice() else {
+            panic!("{name}: {found:#?}");
+        };
+        assert!(finding.summary.contains(name), "{finding:?}");
+        let restore = format!("bluetick restore {}", backup.display());
+        assert!(finding.fix.contains(&restore), "{finding:?}");
+        assert!(finding.fix.contains("stop `serve`"), "{finding:?}");
+    }
     app.finish().await;
 }
 

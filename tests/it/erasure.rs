@@ -757,6 +757,48 @@ async fn texts_of_a_campaign_that_hold_the_number_are_removed_when_the_campaign_
     app.finish().await;
 }
 
+#[actix_web::test]
+async fn a_campaign_named_after_the_customer_gets_another_id_and_keeps_its_messages_and_counts() {
+    let app = start_app().await;
+    let mut by_slug = image_to(SOBOT, OTHER);
+    by_slug["name"] = json!("Ada Lovelace");
+    by_slug["campaign"] = json!("order-447700900123-again");
+    let message = app.send(&by_slug).await;
+    // The id has other characters between the digits than the name.
+    let created = create(&app, &draft("Order of +44_7700_900_123")).await;
+    assert_eq!(created, "order-of-44-7700-900-123");
+    let rows = format!("to,name,city\n{OTHER},Ada Lovelace,Leeds\n");
+    upload(&app, &created, "text/csv", rows).await;
+    act(&app, &created, "start").await;
+    app.run_jobs_until_idle().await;
+    app.deliver_simulated().await;
+    let sums = "/api/v1/reports/summary.json?by=campaign";
+    let before = app.found(sums).await;
+    let body = json!({ "phone": NUMBER });
+    let (status, refused) = app.post_json("/api/v1/people/erase", &body).await;
+    assert_eq!(status, 409, "{refused}");
+    act(&app, "order-447700900123-again", "cancel").await;
+
+    erase_number(&app).await;
+    if !app.database.is_postgres() {
+        assert_eq!(list_traces(app.database.folder()), Vec::<String>::new());
+    }
+    let renamed = app.message(&message).await["campaign"].clone();
+    let renamed = renamed.as_str().unwrap();
+    assert!(renamed.starts_with("erased-"), "{renamed}");
+    assert_eq!(show(&app, renamed).await["name"], "…");
+    let list = app.found("/api/v1/campaigns").await;
+    assert_eq!(list["data"].as_array().unwrap().len(), 2, "{list}");
+    assert!(!list.to_string().contains("900-123"), "{list}");
+    let after = app.found(sums).await;
+    assert_eq!(before["total"], after["total"]);
+    assert!(!after.to_string().contains("900-123"), "{after}");
+    let with_id = format!("/api/v1/messages?campaign={renamed}");
+    assert_eq!(app.found(&with_id).await["data"][0]["id"], message);
+    assert_verified(&app).await;
+    app.finish().await;
+}
+
 /// To close a database file releases the locks of SQLite in the whole process.
 #[actix_web::test]
 async fn callbacks_after_an_erasure_survive_another_command_and_a_kill() {

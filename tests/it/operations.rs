@@ -540,6 +540,18 @@ async fn a_second_serve_on_one_folder_is_refused_and_other_commands_are_not() {
     let health = format!("{}/healthz", first.address);
     let health = client().get(health).send().await.unwrap();
     assert_eq!(health.status(), 200);
+    let address = first.address.trim_start_matches("http://");
+    let variables = [
+        ("BLUETICK_CONFIG", &*place.file()),
+        ("BLUETICK_LISTEN", Path::new(address)),
+    ];
+    let refused = run_to_end(command(&["serve"], &variables));
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    let start = format!("bluetick: listen {address}: Address already in use");
+    assert!(
+        stderr.starts_with(&start) && stderr.contains("set listen to another port"),
+        "{stderr}"
+    );
     // It leaves nothing that would hinder the next one.
     first.kill();
     assert_eq!(place.serve().terminate().0.code(), Some(0));

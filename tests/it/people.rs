@@ -82,7 +82,8 @@ async fn the_command_line_adds_lists_changes_and_disables_users() {
         email: email("asha@example.com"),
         role: Role::Admin,
     };
-    command(&app, UserCommand::Role(role)).await.unwrap();
+    let printed = command(&app, UserCommand::Role(role)).await.unwrap();
+    assert_eq!(printed, "the role of asha@example.com is admin now\n");
     assert_eq!(audit_page(&browser).await, 200);
 
     let argument = || EmailArgument {
@@ -94,15 +95,21 @@ async fn the_command_line_adds_lists_changes_and_disables_users() {
     let unused = command(&app, UserCommand::SignInLink(unused))
         .await
         .unwrap();
-    command(&app, UserCommand::Disable(argument()))
-        .await
-        .unwrap();
+    let printed = command(&app, UserCommand::Disable(argument())).await;
+    let printed = printed.unwrap();
+    assert!(
+        printed.starts_with("asha@example.com is disabled"),
+        "{printed}"
+    );
     assert!(!is_signed_in(&app, &browser).await);
     let token = unused.trim().split_once("token=").unwrap().1;
     assert_eq!(browser.use_link(&app, token).await.status(), 403);
-    command(&app, UserCommand::Enable(argument()))
-        .await
-        .unwrap();
+    let printed = command(&app, UserCommand::Enable(argument())).await;
+    let printed = printed.unwrap();
+    assert!(
+        printed.starts_with("asha@example.com is enabled"),
+        "{printed}"
+    );
     assert!(!is_signed_in(&app, &browser).await, "the session has ended");
 
     let unknown = EmailArgument {

@@ -7,6 +7,7 @@ use crate::db::disk::Disk;
 use crate::http_client::url_check_client::UrlCheckClient;
 use crate::keys::Keys;
 use crate::operating::doctor::data_checks::{check_accounts, check_backups, check_sqlite};
+use crate::operating::doctor::database_files::check_database_files;
 use crate::operating::doctor::finding::Finding;
 use crate::operating::doctor::folder_checks::check_folder;
 use crate::operating::doctor::machine_checks::{check_clock, check_disk, check_file_limit};
@@ -46,6 +47,7 @@ pub async fn examine(examination: &Examination<'_>) -> Vec<Finding> {
             findings.push(Finding::problem("backup_stale", error.to_string(), fix));
         }
     }
+    findings.extend(check_database_files(config).await);
     findings.extend(check_database(examination).await);
     findings.extend(check_url(examination).await);
     findings.sort_by_key(|finding| finding.level);

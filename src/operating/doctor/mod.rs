@@ -4,6 +4,7 @@
 //! Changes nothing, and can run beside `serve`.
 
 mod data_checks;
+mod database_files;
 mod examine;
 mod finding;
 mod folder_checks;

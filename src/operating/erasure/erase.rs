@@ -9,6 +9,8 @@ use tokio::time::sleep;
 
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
+use crate::domain::campaign::CampaignId;
+use crate::domain::erased_name;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::journal::spool;
 use crate::operating::backup::list_backup_folders;
@@ -71,10 +73,10 @@ pub async fn erase(
     }
     let matcher = IdentityMatcher::new(&identities);
     for campaign in services.store.list_unfinished_campaigns().await? {
-        if campaign
+        let in_texts = campaign
             .texts()
-            .any(|text| matcher.matches(text.as_bytes()))
-        {
+            .any(|text| matcher.matches(text.as_bytes()));
+        if in_texts || names_in_id(&matcher, &campaign.id) {
             return Err(ErasureError::UnfinishedCampaign(campaign.id));
         }
     }
@@ -86,6 +88,12 @@ pub async fn erase(
         progress,
     };
     erasure.run(position).await
+}
+
+/// An id has no characters between words but `-`.
+fn names_in_id(matcher: &IdentityMatcher, id: &CampaignId) -> bool {
+    let bytes = id.as_str().as_bytes();
+    matcher.matches(bytes) || matcher.is_stored_in(bytes)
 }
 
 /// Waits until everything that was received is processed; returns the position.
@@ -273,7 +281,7 @@ impl Erasure<'_> {
         let Services { store, keys, .. } = self.services;
         self.rows().hash_numbers(self.identities.phones()).await?;
         store.erase_customer_rows(&self.identities.all).await?;
-        let mut changed = 0;
+        let mut changed = self.rename_campaigns().await?;
         for table in SWEPT {
             self.note(table.name, changed);
             let matcher = &self.matcher;
@@ -284,6 +292,23 @@ impl Erasure<'_> {
             changed += store.sweep_table(table, sweep, self.decision.now).await?;
         }
         Ok(changed)
+    }
+
+    /// Campaigns that are named after the customer; their messages and counts stay theirs.
+    async fn rename_campaigns(&mut self) -> Result<u64, db::Error> {
+        self.begin("names of campaigns");
+        let Services { store, keys, .. } = self.services;
+        let mut renamed = 0;
+        for id in store.list_ended_campaigns().await? {
+            if names_in_id(&self.matcher, &id)
+                && let Some(new) =
+                    CampaignId::of_name(&keys.erased_name(&erased_name::of_campaign(&id)))
+            {
+                store.rename_campaign(&id, &new).await?;
+                renamed += 1;
+            }
+        }
+        Ok(renamed)
     }
 
     /// In the timeline of the message.

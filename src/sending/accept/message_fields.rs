@@ -46,7 +46,7 @@ pub(super) fn check_message<'a>(
 ) -> Result<CheckedMessage<'a>, Vec<InvalidField>> {
     let mut errors = Vec::new();
     let account = find_account(&input.account, accounts, &mut errors);
-    let kind = collect_error(input.kind.parse::<MediaKind>(), "kind", &mut errors);
+    let kind = parse_kind(&input.kind, &mut errors);
     reject_nul(input, &mut errors);
     let Some(account) = account else {
         // Without an account only the format can be checked.
@@ -130,6 +130,19 @@ pub(super) fn find_account<'a>(
         errors.push(InvalidField::new("account", message));
     }
     found
+}
+
+/// The kind of a message, which is required.
+pub(super) fn parse_kind(text: &str, errors: &mut Vec<InvalidField>) -> Option<MediaKind> {
+    if text.is_empty() {
+        let words = MediaKind::ALL.map(MediaKind::as_str).join(" or ");
+        errors.push(InvalidField::new(
+            "kind",
+            format!("is missing; use {words}"),
+        ));
+        return None;
+    }
+    collect_error(text.parse(), "kind", errors)
 }
 
 pub(super) fn collect_error<T, E: std::fmt::Display>(

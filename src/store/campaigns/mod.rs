@@ -1,6 +1,7 @@
 //! Campaigns and their recipients.
 
 mod campaign_record;
+mod campaign_renaming;
 mod campaign_results;
 mod campaign_template;
 mod campaign_writes;

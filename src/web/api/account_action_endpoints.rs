@@ -10,6 +10,7 @@ use crate::operating::account_actions;
 use crate::services::Services;
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::documented_responses::NotPossible;
+use crate::web::api::path_parameters::AccountPath;
 use crate::web::error::ApiError;
 use crate::web::request_parsing::parse_json;
 
@@ -17,6 +18,7 @@ use crate::web::request_parsing::parse_json;
 #[serde(deny_unknown_fields)]
 pub(crate) struct PauseRequest {
     /// Shown wherever messages of the account wait.
+    #[schema(max_length = 1000, pattern = "^[^\\x00]*$")]
     pub(crate) reason: Option<String>,
 }
 
@@ -25,7 +27,7 @@ pub(crate) struct PauseRequest {
     post,
     path = "/api/v1/accounts/{id}/pause",
     operation_id = "pauseAccount",
-    params(("id" = String, Path, description = "The id of the account.")),
+    params(AccountPath),
     request_body = Option<PauseRequest>,
     responses((status = 204, description = "Done, and recorded in the audit log."), NotPossible),
 )]
@@ -53,7 +55,7 @@ pub(crate) async fn pause(
     post,
     path = "/api/v1/accounts/{id}/resume",
     operation_id = "resumeAccount",
-    params(("id" = String, Path, description = "The id of the account.")),
+    params(AccountPath),
     responses((status = 204, description = "Done, and recorded in the audit log."), NotPossible),
 )]
 pub(crate) async fn resume(

@@ -10,10 +10,12 @@ use crate::domain::account_event::{AccountEvent, AccountEventKind};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::query_values::{parse_instant, parse_phone, parse_word};
+use crate::reporting::value_shape::ValueShape;
 use crate::services::Services;
 use crate::store::account_events::{EventCursor, EventFilter};
 use crate::web::api::list_response::list_response;
 use crate::web::api::parameters::{Parameters, pairs};
+use crate::web::api::path_parameters::AccountPath;
 use crate::web::api::query_parameter::{PageParameters, QueryParameter, query_parameters};
 use crate::web::api::wire;
 use crate::web::error::ApiError;
@@ -23,12 +25,25 @@ query_parameters!(
     [
         QueryParameter::new(
             "kind",
-            "quality, limit, template, account, phone_number, error or other."
+            "quality, limit, template, account, phone_number, error or other.",
+            ValueShape::Word(|| AccountEventKind::ALL.map(AccountEventKind::as_str).to_vec())
         ),
-        QueryParameter::new("from", "Happened at or after this RFC 3339 instant."),
-        QueryParameter::new("to", "Happened before this RFC 3339 instant."),
-        QueryParameter::new("template", "The whole name of a template."),
-        QueryParameter::new("sender", "The whole business number."),
+        QueryParameter::new(
+            "from",
+            "Happened at or after this RFC 3339 instant.",
+            ValueShape::Instant
+        ),
+        QueryParameter::new(
+            "to",
+            "Happened before this RFC 3339 instant.",
+            ValueShape::Instant
+        ),
+        QueryParameter::new(
+            "template",
+            "The whole name of a template.",
+            ValueShape::Text
+        ),
+        QueryParameter::new("sender", "The whole business number.", ValueShape::Phone),
     ]
 );
 
@@ -71,7 +86,7 @@ list_response!(AccountEventListResponse, AccountEventResponse);
     path = "/api/v1/accounts/{id}/events",
     operation_id = "listAccountEvents",
     params(
-        ("id" = String, Path, description = "The id of the account."),
+        AccountPath,
         EventListParameters,
         PageParameters,
     ),

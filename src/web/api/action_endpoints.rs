@@ -14,7 +14,7 @@ use crate::services::Services;
 use crate::store::messages::Found;
 use crate::web::api::documented_responses::{MessageMoved, NotPossible};
 use crate::web::api::find_message::{FindMessageError, parse_id};
-use crate::web::api::path_parameters::{CallbackPath, MessagePath};
+use crate::web::api::path_parameters::{CallbackPath, MessagePath, OrphanPath};
 use crate::web::api::resend_body::{self, ResendFileForm, ResendMessageRequest};
 use crate::web::error::ApiError;
 use crate::web::request_parsing::parse_json;
@@ -23,6 +23,7 @@ use crate::web::request_parsing::parse_json;
 #[serde(deny_unknown_fields)]
 pub(crate) struct MarkFailedRequest {
     /// Shown on the message's page.
+    #[schema(max_length = 1000, pattern = "^[^\\x00]*$")]
     pub(crate) reason: Option<String>,
 }
 
@@ -190,7 +191,7 @@ pub(crate) async fn dismiss_callback(
     post,
     path = "/api/v1/orphans/{id}/match",
     operation_id = "matchOrphan",
-    params(("id" = String, Path, description = "The id of the orphan, a UUID; also after adoption.")),
+    params(OrphanPath),
     request_body = MatchRequest,
     responses((status = 200, body = DecidedResponse, description = "The message, with the reports of the orphan."), MessageMoved, NotPossible),
 )]

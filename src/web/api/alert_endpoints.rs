@@ -99,7 +99,7 @@ pub(crate) async fn list(
     post,
     path = "/api/v1/alerts/{number}/test",
     operation_id = "testAlert",
-    params(("number" = usize, Path, description = "The alert's place in the configuration, from 1.")),
+    params(("number" = usize, Path, minimum = 1, description = "The alert's place in the configuration, from 1.")),
     responses((status = 204, description = "Queued, and tried once."), NotPossible),
 )]
 pub(crate) async fn test(

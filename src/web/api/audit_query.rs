@@ -5,6 +5,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use crate::domain::audit_action::Verb;
 use crate::domain::ids::{ActionId, MessageId};
 use crate::reporting::query_values::{parse_account, parse_instant, parse_word};
+use crate::reporting::value_shape::ValueShape;
 use crate::store::audit_log::{ActionCursor, ActionFilter};
 use crate::web::api::cursor::Fingerprint;
 use crate::web::api::parameters::Parameters;
@@ -16,21 +17,25 @@ query_parameters!(
     [
         QueryParameter::new(
             "actor",
-            "Who: the e-mail address of a user, the name of a token, or `command line`."
+            "Who: the e-mail address of a user, the name of a token, or `command line`.",
+            ValueShape::Text
         ),
         QueryParameter::new(
             "action",
-            "What, such as `sign-in`, `resend` or `change-role`."
+            "What, such as `sign-in`, `resend` or `change-role`.",
+            ValueShape::Word(|| Verb::ALL.map(Verb::as_str).to_vec())
         ),
         ACCOUNT,
-        QueryParameter::new("message_id", "The id of a message."),
+        QueryParameter::new("message_id", "The id of a message.", ValueShape::Uuid),
         QueryParameter::new(
             "from",
-            "Happened at or after this RFC 3339 instant, or on or after this day (UTC)."
+            "Happened at or after this RFC 3339 instant, or on or after this day (UTC).",
+            ValueShape::DayOrInstant
         ),
         QueryParameter::new(
             "to",
-            "Happened before this RFC 3339 instant, or on or before this day (UTC)."
+            "Happened before this RFC 3339 instant, or on or before this day (UTC).",
+            ValueShape::DayOrInstant
         ),
     ]
 );

@@ -10,6 +10,7 @@ use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::reporting::callback_filter::{CALLBACK_FIELDS, CallbackFilter};
 use crate::reporting::callback_list::{self, CallbackQuery};
 use crate::reporting::callback_views::{self, FoundCallback, ListedCallback};
+use crate::reporting::value_shape::ValueShape;
 use crate::services::Services;
 use crate::web::api::documented_responses::NoLongerKept;
 use crate::web::api::list_response::list_response;
@@ -23,11 +24,11 @@ use crate::web::error::ApiError;
 query_parameters!(CallbackListParameters, callback_parameters());
 
 const fn callback_parameters() -> [QueryParameter; CALLBACK_FIELDS.len()] {
-    let mut parameters = [QueryParameter::new("", ""); CALLBACK_FIELDS.len()];
+    let mut parameters = [QueryParameter::new("", "", ValueShape::Text); CALLBACK_FIELDS.len()];
     let mut index = 0;
     while index < parameters.len() {
         let field = CALLBACK_FIELDS[index];
-        parameters[index] = QueryParameter::new(field.name, field.description);
+        parameters[index] = QueryParameter::new(field.name, field.description, field.shape);
         index += 1;
     }
     parameters

@@ -8,6 +8,7 @@ use crate::reporting::export::{ByteOrderMark, ExportFormat, ExportRequest};
 use crate::reporting::filter_fields::{FILTER_FIELDS, print_fields};
 use crate::reporting::message_query::MessageQuery;
 use crate::reporting::query_values::{parse_flag, parse_word, parse_zone};
+use crate::reporting::value_shape::ValueShape;
 use crate::store::messages::{Cursor, MessageFilter, MessageOrder};
 use crate::web::api::cursor::Fingerprint;
 use crate::web::api::cursor::{read_place, write_place};
@@ -21,7 +22,8 @@ query_parameters!(
     ZoneParameter,
     [QueryParameter::new(
         "tz",
-        "Zone of the times, such as Asia/Kolkata; default UTC."
+        "Zone of the times, such as Asia/Kolkata; default UTC.",
+        ValueShape::TimeZone
     )]
 );
 
@@ -29,16 +31,17 @@ query_parameters!(
     MarkParameter,
     [QueryParameter::new(
         "bom",
-        "1: start with a byte order mark, which Excel needs to detect UTF-8."
+        "1: start with a byte order mark, which Excel needs to detect UTF-8.",
+        ValueShape::Flag
     )]
 );
 
 const fn filter_parameters() -> [QueryParameter; FILTER_FIELDS.len()] {
-    let mut parameters = [QueryParameter::new("", ""); FILTER_FIELDS.len()];
+    let mut parameters = [QueryParameter::new("", "", ValueShape::Text); FILTER_FIELDS.len()];
     let mut index = 0;
     while index < parameters.len() {
         let field = FILTER_FIELDS[index];
-        parameters[index] = QueryParameter::new(field.name, field.description);
+        parameters[index] = QueryParameter::new(field.name, field.description, field.shape);
         index += 1;
     }
     parameters
@@ -48,7 +51,8 @@ query_parameters!(
     OrderParameter,
     [QueryParameter::new(
         "sort",
-        "created (default) or changed: the time by which newer messages come first. changed excludes `created_before`."
+        "created (default) or changed: the time by which newer messages come first. changed excludes `created_before`.",
+        ValueShape::Word(|| MessageOrder::ALL.map(MessageOrder::as_str).to_vec())
     )]
 );
 

@@ -20,17 +20,25 @@ use crate::web::request_parsing::parse_json;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ObservedRequest {
     /// Account id.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) account: String,
     /// The id that the provider gave it, as in its reports.
+    #[schema(
+        max_length = 512,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     pub(crate) provider_id: String,
     /// The customer's number, as in `POST /messages`.
+    #[schema(min_length = 7, pattern = "[0-9]")]
     pub(crate) to: Option<String>,
     /// `image` or `video`.
+    #[schema(pattern = "^(image|video)$")]
     pub(crate) kind: Option<String>,
     /// Your references, at most 255 characters each.
     #[serde(default)]
     pub(crate) refs: ReferencesBody,
     /// Your own reference, never sent to the provider; at most 255 characters.
+    #[schema(max_length = 255, pattern = "^[^\\x00]*$")]
     pub(crate) client_reference: Option<String>,
     /// When it was sent, RFC 3339. If absent, times come from reports, or from the registration,
     /// marked as inferred.

@@ -7,7 +7,7 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use utoipa::openapi::path::{HttpMethod, ParameterIn, PathItem, Paths};
 use utoipa::openapi::security::{
@@ -19,6 +19,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::scope::Scope;
 use crate::web::api::api_operation::ApiOperation;
 use crate::web::api::documented_responses::problem_responses;
+use crate::web::api::value_schema::{TIME_ZONE, time_zone};
 use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::{FieldError, Problem};
 use crate::web::route_registration::{API_BASE, RouteAccess, RouteEntry};
@@ -71,6 +72,7 @@ fn assemble(public_url: &str, routes: &[RouteEntry]) -> OpenApi {
     let mut schemas = BTreeMap::from([
         (Problem::name().into_owned(), Problem::schema()),
         (FieldError::name().into_owned(), FieldError::schema()),
+        (TIME_ZONE.to_owned(), time_zone()),
     ]);
     for route in routes {
         let (Some(scope), Some(described)) = (route.access.scope(), route.operation()) else {
@@ -194,13 +196,58 @@ fn session(cookie: &str) -> SecurityScheme {
     )))
 }
 
-/// Corrects what derived schemas cannot express: optional fields are absent and never null, and
-/// `at` fields are instants.
+/// Corrects what derived schemas cannot express: optional fields of replies are absent and never
+/// null, and `at` fields are instants.
 fn simplify(document: OpenApi) -> Value {
     let mut value = serde_json::to_value(document).unwrap_or_default();
+    let accepted = list_request_schemas(&value);
+    let schemas = value.pointer_mut("/components/schemas");
+    let mut kept = Map::new();
+    if let Some(Value::Object(schemas)) = schemas {
+        for name in accepted {
+            kept.extend(schemas.remove(&name).map(|schema| (name, schema)));
+        }
+    }
     strip_null(&mut value);
+    if let Some(Value::Object(schemas)) = value.pointer_mut("/components/schemas") {
+        schemas.extend(kept);
+        schemas.sort_keys();
+    }
     mark_instants(&mut value);
     value
+}
+
+/// The names of all schemas that a body of a request consists of; their fields may be null.
+fn list_request_schemas(document: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let paths = document["paths"].as_object().into_iter().flatten();
+    for operation in paths.flat_map(|(_, path)| path.as_object().into_iter().flatten()) {
+        list_references(&operation.1["requestBody"], document, &mut names);
+    }
+    names
+}
+
+fn list_references(value: &Value, document: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => {
+            for item in items {
+                list_references(item, document, names);
+            }
+        }
+        Value::Object(fields) => {
+            let reference = fields.get("$ref").and_then(Value::as_str);
+            if let Some(name) = reference.and_then(|text| text.rsplit('/').next())
+                && names.insert(name.to_owned())
+            {
+                let schema = &document["components"]["schemas"][name];
+                list_references(schema, document, names);
+            }
+            for field in fields.values() {
+                list_references(field, document, names);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn mark_instants(value: &mut Value) {

@@ -21,9 +21,12 @@ use crate::web::request_parsing::parse_json;
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DismissOrphansRequest {
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) account: String,
+    #[schema(format = DateTime)]
     pub(crate) received_after: Option<String>,
     /// Until now if absent.
+    #[schema(format = DateTime)]
     pub(crate) received_before: Option<String>,
     /// Count them, and dismiss none.
     #[serde(default)]

@@ -6,6 +6,7 @@ use crate::domain::delivery_state::Stage;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::orphan_views::{self, ListedOrphan};
 use crate::reporting::query_values::{parse_account, parse_provider_message_id, parse_recipient};
+use crate::reporting::value_shape::ValueShape;
 use crate::services::Services;
 use crate::store::orphan_list::OrphanFilter;
 use crate::web::api::cursor::{read_place, write_place};
@@ -20,8 +21,16 @@ query_parameters!(
     OrphanListParameters,
     [
         ACCOUNT,
-        QueryParameter::new("provider_id", "Any id that the provider uses."),
-        QueryParameter::new("recipient", "The customer's whole number."),
+        QueryParameter::new(
+            "provider_id",
+            "Any id that the provider uses.",
+            ValueShape::ProviderMessageId
+        ),
+        QueryParameter::new(
+            "recipient",
+            "The customer's whole number.",
+            ValueShape::Text
+        ),
     ]
 );
 

@@ -7,12 +7,11 @@ use std::fmt::Debug;
 use crate::reporting::filter_fields::FilterField;
 use crate::reporting::message_query::MessageQuery;
 use crate::web::api::cursor::Fingerprint;
-use crate::web::api::query_parameter::QueryParameter;
+use crate::web::api::query_parameter::{LARGEST_LIMIT, QueryParameter};
 use crate::web::problem_json::FieldError;
 
 /// Rows per page.
 const DEFAULT_LIMIT: usize = 50;
-const LARGEST_LIMIT: usize = 500;
 const GIVEN_TWICE: &str = "is given twice";
 
 /// Names and values of a query string.
@@ -52,6 +51,9 @@ impl Parameters {
                 parameters.refuse(name, message);
             } else if value.is_empty() {
                 parameters.refuse(name, "is empty; leave it out");
+            } else if value.contains('\0') {
+                // PostgreSQL cannot compare it with a text.
+                parameters.refuse(name, "contains a NUL character");
             } else {
                 let values = parameters.values.entry(name.clone()).or_default();
                 values.push(value.to_owned());
@@ -140,12 +142,13 @@ impl Parameters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reporting::value_shape::ValueShape;
 
     const KNOWN: [QueryParameter; 4] = [
-        QueryParameter::new("number", ""),
-        QueryParameter::new("text", ""),
-        QueryParameter::new("limit", ""),
-        QueryParameter::new("cursor", ""),
+        QueryParameter::new("number", "", ValueShape::Text),
+        QueryParameter::new("text", "", ValueShape::Text),
+        QueryParameter::new("limit", "", ValueShape::Text),
+        QueryParameter::new("cursor", "", ValueShape::Text),
     ];
 
     fn read(query: &str) -> (Parameters, Option<i64>, Option<Vec<u8>>) {

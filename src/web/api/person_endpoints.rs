@@ -17,6 +17,7 @@ use crate::web::request_parsing::parse_json;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ErasePersonRequest {
     /// A number with country code, a `wa_id`, or a user id.
+    #[schema(pattern = "^(\\+?[1-9][0-9]{6,14}|[A-Za-z]{2}\\.(ENT\\.)?[A-Za-z0-9]{5,128})$")]
     pub(crate) phone: String,
 }
 

@@ -18,6 +18,7 @@ use crate::store::messages::Cursor;
 use crate::store::quarantine::QuarantinedPart;
 use crate::web::api::cursor::{read_place, write_place};
 use crate::web::api::parameters::{Parameters, pairs};
+use crate::web::api::path_parameters::ProblemPath;
 use crate::web::api::query_parameter::PageParameters;
 use crate::web::api::wire;
 use crate::web::error::ApiError;
@@ -69,7 +70,7 @@ pub(crate) struct ProblemItemResponse {
     get,
     path = "/api/v1/problems/{kind}",
     operation_id = "listProblems",
-    params(("kind" = String, Path, description = "A name of `/problems`: uncertain, id_conflicts …"), PageParameters),
+    params(ProblemPath, PageParameters),
     responses((status = 200, body = ProblemListResponse, description = "The kind and its items.")),
 )]
 pub(crate) async fn list(

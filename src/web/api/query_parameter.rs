@@ -3,17 +3,28 @@
 
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+
+use crate::reporting::value_shape::ValueShape;
+use crate::web::api::value_schema::schema_of;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QueryParameter {
     pub(crate) name: &'static str,
     description: &'static str,
+    shape: ValueShape,
 }
 
 impl QueryParameter {
-    pub(crate) const fn new(name: &'static str, description: &'static str) -> Self {
-        Self { name, description }
+    pub(crate) const fn new(
+        name: &'static str,
+        description: &'static str,
+        shape: ValueShape,
+    ) -> Self {
+        Self {
+            name,
+            description,
+            shape,
+        }
     }
 
     pub(crate) fn document(self) -> Parameter {
@@ -22,7 +33,7 @@ impl QueryParameter {
             .parameter_in(ParameterIn::Query)
             .required(Required::False)
             .description(Some(self.description))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .schema(Some(schema_of(self.shape)))
             .build()
     }
 }
@@ -50,15 +61,27 @@ macro_rules! query_parameters {
 }
 pub(crate) use query_parameters;
 
-pub(crate) const ACCOUNT: QueryParameter = QueryParameter::new("account", "Account id.");
+pub(crate) const ACCOUNT: QueryParameter =
+    QueryParameter::new("account", "Account id.", ValueShape::Slug);
+
+/// Rows per page.
+pub(crate) const LARGEST_LIMIT: usize = 500;
 
 query_parameters!(
     PageParameters,
     [
-        QueryParameter::new("limit", "Rows per page, 1 to 500; default 50."),
+        QueryParameter::new(
+            "limit",
+            "Rows per page; default 50.",
+            ValueShape::Number {
+                least: 1,
+                most: LARGEST_LIMIT
+            }
+        ),
         QueryParameter::new(
             "cursor",
-            "`next_cursor` of the previous page, with the same filters."
+            "`next_cursor` of the previous page, with the same filters.",
+            ValueShape::Cursor
         ),
     ]
 );

@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 
 use crate::domain::campaign::Campaign;
 use crate::reporting::query_values::parse_flag;
+use crate::reporting::value_shape::ValueShape;
 use crate::sending::campaign::{ImportError, ImportMode, ImportReport, RowFormat, import};
 use crate::services::Services;
 use crate::web::api::campaign_endpoints::find;
@@ -27,7 +28,8 @@ query_parameters!(
     RecipientsParameters,
     [QueryParameter::new(
         "dry_run",
-        "true: check every row, and store none."
+        "true: check every row, and store none.",
+        ValueShape::Flag
     )]
 );
 

@@ -28,11 +28,16 @@ const IDS_LIMIT: usize = 500;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayRequest {
     /// At most 500. Naming an unverified callback releases it.
+    #[schema(min_items = 1, max_items = 500)]
     pub(crate) ids: Option<Vec<Uuid>>,
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) account: Option<String>,
     /// `receipts`, `inbound`, `notice`, `probe`, `quarantined` or `unverified`; the last releases them.
+    #[schema(pattern = "^(receipts|inbound|notice|probe|quarantined|unverified)$")]
     pub(crate) outcome: Option<String>,
+    #[schema(format = DateTime)]
     pub(crate) received_after: Option<String>,
+    #[schema(format = DateTime)]
     pub(crate) received_before: Option<String>,
     /// Show what would change, and change nothing.
     #[serde(default)]

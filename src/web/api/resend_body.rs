@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -38,6 +38,7 @@ impl PartialSchema for ResendFileForm {
         ObjectBuilder::new()
             .property("file", file)
             .required("file")
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
             .into()
     }
 }

@@ -42,7 +42,7 @@ const WAIT_STEP: Duration = Duration::from_millis(250);
     path = "/api/v1/messages",
     operation_id = "sendMessage",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 ASCII characters, per account; kept as long as messages are."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "1 to 255 ASCII characters, per account; kept as long as messages are."),
         ("Prefer" = Option<String>, Header, description = "`wait=N`, at most 30 seconds."),
     ),
     request_body(content((SendRequest = "application/json"), (inline(SendForm) = "multipart/form-data"))),

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use crate::domain::scope::Caller;
 use crate::reporting::bucketed_statistics::{self, BucketWidth, day_end};
 use crate::reporting::query_values::{parse_account, parse_instant, parse_word, parse_zone};
+use crate::reporting::value_shape::ValueShape;
 use crate::services::Services;
 use crate::store::bucket_counts::Period;
 use crate::web::api::parameters::{Parameters, pairs};
@@ -16,7 +17,8 @@ query_parameters!(
     BucketParameter,
     [QueryParameter::new(
         "bucket",
-        "15m, hour or day; default hour."
+        "15m, hour or day; default hour.",
+        ValueShape::Word(|| BucketWidth::ALL.map(BucketWidth::as_str).to_vec())
     )]
 );
 
@@ -25,15 +27,18 @@ query_parameters!(
     [
         QueryParameter::new(
             "from",
-            "An RFC 3339 instant, or a day (2026-11-20) in the zone; inclusive, rounded down to its bucket."
+            "An RFC 3339 instant, or a day (2026-11-20) in the zone; inclusive, rounded down to its bucket.",
+            ValueShape::DayOrInstantOfOurTime
         ),
         QueryParameter::new(
             "to",
-            "An RFC 3339 instant (exclusive), or a day (inclusive); default now."
+            "An RFC 3339 instant (exclusive), or a day (inclusive); default now.",
+            ValueShape::DayOrInstantOfOurTime
         ),
         QueryParameter::new(
             "tz",
-            "Zone of days and hours, such as Asia/Kolkata; default the configured one."
+            "Zone of days and hours, such as Asia/Kolkata; default the configured one.",
+            ValueShape::TimeZone
         ),
         ACCOUNT,
     ]

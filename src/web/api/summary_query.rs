@@ -10,6 +10,7 @@ use crate::reporting::delivery_summary::{Dimension, INTERVAL_LIMIT, Interval};
 use crate::reporting::export::ByteOrderMark;
 use crate::reporting::query_values::{parse_account, parse_campaign, parse_zone};
 use crate::reporting::summary_report::SummaryRequest;
+use crate::reporting::value_shape::ValueShape;
 use crate::store::bucket_counts::Period;
 use crate::web::api::filter::{MarkParameter, parse_mark};
 use crate::web::api::parameters::Parameters;
@@ -20,15 +21,25 @@ use crate::web::problem_json::FieldError;
 query_parameters!(
     SummaryParameters,
     [
-        QueryParameter::new("interval", "day, week (from Monday) or month; default day."),
+        QueryParameter::new(
+            "interval",
+            "day, week (from Monday) or month; default day.",
+            ValueShape::Word(|| Interval::ALL.map(Interval::as_str).to_vec())
+        ),
         QueryParameter::new(
             "by",
-            "Parts that have rows of their own besides the interval: account, kind and campaign, separated by commas, or none; default account,kind."
+            "Parts that have rows of their own besides the interval: account, kind and campaign, separated by commas, or none; default account,kind.",
+            ValueShape::WordsOr(
+                || Dimension::ALL.map(Dimension::as_str).to_vec(),
+                NO_DIMENSION
+            )
         ),
-        QueryParameter::new("campaign", "Campaign id."),
+        QueryParameter::new("campaign", "Campaign id.", ValueShape::Slug),
     ]
 );
 
+/// Instead of dimensions.
+const NO_DIMENSION: &str = "none";
 /// Days of a summary without `from`, with today.
 const DEFAULT_DAYS: u64 = 30;
 
@@ -128,7 +139,7 @@ pub fn parse_summary(
 
 /// Sorted, each once.
 fn parse_dimensions(text: &str) -> Result<Vec<Dimension>, String> {
-    if text == "none" {
+    if text == NO_DIMENSION {
         return Ok(Vec::new());
     }
     let words = text.split(',').map(|word| word.trim().parse::<Dimension>());

@@ -9,6 +9,7 @@ use crate::domain::phone_text::parse_user_id;
 use crate::domain::window::Window;
 use crate::sending::recipient_number;
 use crate::services::Services;
+use crate::web::api::path_parameters::WindowPath;
 use crate::web::api::wire;
 use crate::web::error::ApiError;
 
@@ -31,10 +32,7 @@ pub(crate) struct WindowResponse {
     get,
     path = "/api/v1/windows/{account}/{phone}",
     operation_id = "showWindow",
-    params(
-        ("account" = String, Path, description = "The id of the account."),
-        ("phone" = String, Path, description = "The customer's whole number with its country code, or a user id."),
-    ),
+    params(WindowPath),
     responses((status = 200, body = WindowResponse, description = "The window.")),
 )]
 pub(crate) async fn show(

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::operating::bulk_actions::BulkResult;
+use crate::web::api::filter_schema::MessageFilterBody;
 use crate::web::api::wire::send_request::MediaRequest;
 
 /// Which messages to send again.
@@ -14,7 +15,7 @@ use crate::web::api::wire::send_request::MediaRequest;
 pub(crate) struct ResendMessagesRequest {
     /// The filters of the list of messages, by name; at least one. Without a `state` or an `id` only
     /// failed messages are resent.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MessageFilterBody)]
     pub(crate) filter: Map<String, Value>,
     /// Instead of the media of the messages.
     pub(crate) media: Option<MediaRequest>,
@@ -28,7 +29,7 @@ pub(crate) struct ResendMessagesRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CancelMessagesRequest {
     /// The filters of the list of messages, by name; at least one.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MessageFilterBody)]
     pub(crate) filter: Map<String, Value>,
     /// Count them, and cancel none.
     #[serde(default)]
@@ -41,9 +42,10 @@ pub(crate) struct CancelMessagesRequest {
 pub(crate) struct MarkMessagesFailedRequest {
     /// The filters of the list of messages, by name; at least one. Without a `state` or an `id` only
     /// uncertain messages are marked.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MessageFilterBody)]
     pub(crate) filter: Map<String, Value>,
     /// Shown on the messages' pages.
+    #[schema(max_length = 1000, pattern = "^[^\\x00]*$")]
     pub(crate) reason: Option<String>,
     /// Count them, and mark none.
     #[serde(default)]

@@ -26,15 +26,15 @@ use crate::store::page_counts::CountsByState;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateCampaignRequest {
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) account: String,
     /// The id of the campaign is a slug of the name.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, max_length = 128, pattern = "[A-Za-z0-9]")]
     pub(crate) name: String,
     /// `image` or `video`.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, pattern = "^(image|video)$")]
     pub(crate) kind: String,
     /// One of the account's senders; its first when absent.
     pub(crate) from: Option<String>,
@@ -50,6 +50,7 @@ pub(crate) struct CreateCampaignRequest {
     /// fail as expired.
     pub(crate) send_before: Option<String>,
     /// Messages per second, within the account's rate.
+    #[schema(minimum = 0.001, maximum = 1000)]
     pub(crate) rate: Option<f64>,
 }
 
@@ -309,10 +310,13 @@ impl From<ImportReport> for RecipientsResponse {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResendCampaignRequest {
     /// `failed` (when absent), `uncertain` or `cancelled`; several with commas.
+    #[schema(pattern = "^(failed|uncertain|cancelled)(,(failed|uncertain|cancelled))*$")]
     pub(crate) state: Option<String>,
     /// The class of the failure.
+    #[schema(pattern = "^(recipient|media|window|policy|account|rate|provider|expired|unknown)$")]
     pub(crate) class: Option<String>,
     /// The code of the failure.
+    #[schema(pattern = "^[^\\x00]*[^\\s\\x00][^\\x00]*$")]
     pub(crate) code: Option<String>,
     /// Replaces the media of the messages.
     pub(crate) media: Option<MediaRequest>,

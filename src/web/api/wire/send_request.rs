@@ -18,32 +18,36 @@ use crate::web::api::wire::warning_response::WarningResponse;
 pub(crate) struct SendRequest {
     /// Account id.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) account: String,
     /// One of the account's senders; its first when absent.
     pub(crate) from: Option<String>,
     /// The customer's number: with `+`, or all international digits, or national if the account
     /// has a default country.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, min_length = 7, pattern = "[0-9]")]
     pub(crate) to: String,
     /// The customer's name, 1 to 256 characters.
+    #[schema(max_length = 256, pattern = "^[^\\x00]*$")]
     pub(crate) name: Option<String>,
     /// `image` or `video`.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, pattern = "^(image|video)$")]
     pub(crate) kind: String,
     /// Where the file is; left out when it is uploaded.
     pub(crate) media: Option<MediaRequest>,
     /// At most 1024 characters.
+    #[schema(max_length = 1024, pattern = "^[^\\x00]*$")]
     pub(crate) caption: Option<String>,
     /// Your references, at most 255 characters each. Kaleyra echoes them in callbacks; for other
     /// providers they are only stored.
     #[serde(default)]
     pub(crate) refs: ReferencesBody,
     /// Your own reference, never sent to the provider; at most 255 characters.
+    #[schema(max_length = 255, pattern = "^[^\\x00]*$")]
     pub(crate) client_reference: Option<String>,
     /// Id of the campaign that it belongs to; the first message creates it.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) campaign: Option<String>,
     /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent: the account's
     /// `send_before`. Then it fails as expired.
@@ -61,11 +65,13 @@ pub(crate) struct SendRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct MediaRequest {
     /// A public http(s) URL.
+    #[schema(pattern = "^[Hh][Tt][Tt][Pp][Ss]?://.")]
     pub(crate) url: Option<String>,
     /// The id of an asset uploaded to Kaleyra before.
     pub(crate) id: Option<String>,
     /// `image/jpeg`, `image/png`, `video/mp4`, `video/3gp`; if absent, derived from the extension
     /// of the URL.
+    #[schema(pattern = "^(image/jpeg|image/png|video/mp4|video/3gpp?)$")]
     pub(crate) mime_type: Option<String>,
 }
 
@@ -73,10 +79,13 @@ pub(crate) struct MediaRequest {
 #[derive(Deserialize, Serialize, ToSchema, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReferencesBody {
+    #[schema(max_length = 255, pattern = "^[^\\x00]*$")]
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub(crate) reference: Option<String>,
+    #[schema(max_length = 255, pattern = "^[^\\x00]*$")]
     #[serde(rename = "ref1", skip_serializing_if = "Option::is_none")]
     pub(crate) reference1: Option<String>,
+    #[schema(max_length = 255, pattern = "^[^\\x00]*$")]
     #[serde(rename = "ref2", skip_serializing_if = "Option::is_none")]
     pub(crate) reference2: Option<String>,
 }

@@ -13,7 +13,7 @@ use crate::sending::accept::{ButtonInput, TemplateInput};
 pub(crate) struct TemplateRequest {
     /// The approved name; at LancePilot the template's numeric id.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, min_length = 1)]
     pub(crate) name: String,
     /// Such as `en` or `pt_BR`. Required except by LancePilot.
     pub(crate) language: Option<String>,
@@ -31,12 +31,12 @@ pub(crate) struct TemplateRequest {
 pub(crate) struct TemplateButtonBody {
     /// `url`, `quick_reply` or `copy_code`.
     #[serde(rename = "type", default)]
-    #[schema(required)]
+    #[schema(required, pattern = "^(url|quick_reply|copy_code)$")]
     pub(crate) kind: String,
     /// Its place among the template's buttons, from 0; if absent, its place in this list.
     pub(crate) index: Option<u8>,
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, min_length = 1)]
     pub(crate) value: String,
 }
 
