@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
@@ -154,7 +154,7 @@ fn reopen(file: &NamedTempFile) -> std::io::Result<BufReader<std::fs::File>> {
 fn given_end(
     given: &UploadForm,
     name: &str,
-    of_day: impl Fn(chrono::NaiveDate) -> DateTime<Utc>,
+    of_day: impl Fn(NaiveDate) -> DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, SettlementError> {
     let Some(text) = given.given(name) else {
         return Ok(None);
@@ -242,7 +242,17 @@ impl ComparisonView {
             0 => "No differences".to_owned(),
             all => counted(all as u64, "difference", "differences"),
         };
-        let day = |at: DateTime<Utc>| at.with_timezone(&compared.zone).format("%-d %B %Y");
+        let day = |at: DateTime<Utc>| at.with_timezone(&compared.zone).date_naive();
+        let print = |day: NaiveDate| day.format("%-d %B %Y");
+        let (first, last) = (
+            day(compared.from),
+            day(compared.to - TimeDelta::milliseconds(1)),
+        );
+        let days = if first == last {
+            print(first).to_string()
+        } else {
+            format!("{} to {}", print(first), print(last))
+        };
         let csv = if (1..=ROWS_SHOWN).contains(&all) {
             let bytes = STANDARD.encode(csv_file(comparison)?);
             Some(format!("data:text/csv;charset=utf-8;base64,{bytes}"))
@@ -259,11 +269,9 @@ impl ComparisonView {
                 Visibility::Full.quoted(&compared.file_name)
             ),
             facts: format!(
-                "{} of {} have a message. Compared with our messages of {} to {}, in {}.",
+                "{} of {} have a message. Compared with our messages of {days}, in {}.",
                 count(comparison.matched),
                 counted(comparison.rows, "row", "rows"),
-                day(compared.from),
-                day(compared.to - TimeDelta::milliseconds(1)),
                 compared.zone.name()
             ),
             groups: groups.collect(),
