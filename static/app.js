@@ -100,7 +100,7 @@
     }
   }
 
-  // All rows of the page at once.
+  // All rows of the page at once, and with Shift all from the last one selected.
 
   function offerSelectAll(root) {
     const boxes = () => [...main().querySelectorAll(".rows .select")];
@@ -121,10 +121,28 @@
     all.addEventListener("change", () => select(all.checked));
     button.addEventListener("click", () => select(true));
     main().onchange = (event) => { if (event.target.matches(".select")) show(); };
+    let last = null;
+    main().onclick = (event) => {
+      if (!event.target.matches(".rows .select")) return;
+      const places = [last, event.target].map((box) => boxes().indexOf(box)).sort((a, b) => a - b);
+      if (event.shiftKey && places[0] >= 0) {
+        for (const box of boxes().slice(places[0], places[1] + 1)) box.checked = event.target.checked;
+        show();
+      }
+      last = event.target;
+    };
     show();
   }
 
+  function offerPrint(root) {
+    const button = root.querySelector("#print");
+    if (!button) return;
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
   function enhance(root) {
+    offerPrint(root);
     showLocalTimes(root);
     offerSelectAll(root);
     addCopyButtons(root);
@@ -274,8 +292,7 @@
     const button = document.getElementById("pause");
     if (!button) return;
     const show = () => {
-      button.textContent = paused ? "Resume" : "Pause";
-      button.ariaLabel = `${button.textContent} updates`;
+      button.textContent = paused ? "Resume updates" : "Pause updates";
     };
     show();
     button.hidden = false;

@@ -29,6 +29,12 @@ use crate::web::server;
 
 /// With this seed the first two dozen messages reach every ordinary outcome, failures included.
 const SEED: u64 = 8;
+/// Charges of WhatsApp for marketing messages, for deliveries without a reported price.
+const RATES: &str = "valid_from,account,country,category,amount,currency
+2025-01-01,*,IN,*,0.7846,INR
+2025-01-01,*,BR,*,0.0625,USD
+2025-01-01,*,GB,*,0.0529,USD
+";
 /// Tried first; if it is in use, any free port.
 const PORT: u16 = 8080;
 
@@ -63,6 +69,9 @@ async fn run_demo(history: Option<i64>) -> Result<(), CommandError> {
     config.listen = address.to_string();
     config.public_url = format!("http://{address}");
     config.accounts = accounts;
+    let rates = folder.path().join("rates.csv");
+    std::fs::write(&rates, RATES)?;
+    config.rates_file = Some(rates);
     let _serving = app::claim_serving(&config, Owner::Process).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     if let Some(days) = history {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::Args;
-use csv::Writer;
 
 use crate::cli::command_error::{CommandError, ErrorWithStatus};
 use crate::cli::output_file::write_output;
@@ -15,23 +14,15 @@ use crate::cli::report_context::ReportContext;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::reporting::bucketed_statistics::{day_end, day_start};
-use crate::reporting::export::escape_formula;
 use crate::reporting::query_values::parse_zone;
 use crate::reporting::settlement::{
-    ColumnMap, Comparison, ComparisonRequest, Difference, DifferenceKind, ProviderFile, compare,
-    read,
+    ColumnMap, Comparison, ComparisonRequest, FileError, HEAD, PeriodError, ProviderFile, cells,
+    compare, covered_period, csv_bytes, read,
 };
 use crate::web::api::statistics_query::{End, parse_end};
 
-const HEAD: [&str; 7] = [
-    "difference",
-    "line",
-    "their_id",
-    "our_id",
-    "number",
-    "ours",
-    "theirs",
-];
+/// Rows of one file; they are compared in memory.
+const ROW_LIMIT: usize = 2_000_000;
 const DIFFERENCES: u8 = 1;
 const UNREADABLE: u8 = 2;
 
@@ -93,13 +84,10 @@ pub async fn run(
 }
 
 fn summary(compared: &Comparison, number: usize) -> String {
-    let parts: Vec<String> = DifferenceKind::ALL
+    let parts: Vec<String> = compared
+        .counts()
         .into_iter()
-        .filter_map(|kind| {
-            let of_kind = compared.differences.iter().filter(|it| it.kind == kind);
-            let number = of_kind.count();
-            (number > 0).then(|| format!("{} {number}", kind.as_str()))
-        })
+        .map(|(kind, number)| format!("{} {number}", kind.as_str()))
         .collect();
     let noun = if number == 1 {
         "difference"
@@ -130,10 +118,14 @@ fn prepare(
         .map_err(|error| format!("--account {error}"))?;
     let zone = arguments.tz.as_deref().map(parse_zone).transpose();
     let zone = zone.map_err(|error| format!("--tz {error}"))?;
-    let columns = ColumnMap::new(provider, &arguments.map).map_err(|error| error.to_string())?;
+    let columns = ColumnMap::new(provider, &arguments.map).map_err(|error| match error {
+        FileError::NoColumns(_) => format!("{error} with --map"),
+        error => error.to_string(),
+    })?;
     let path = arguments.file.display();
     let opened = File::open(&arguments.file).map_err(|error| format!("{path}: {error}"))?;
-    let file = read(BufReader::new(opened), &columns, zone.unwrap_or(Tz::UTC))
+    let input = BufReader::new(opened);
+    let file = read(input, &columns, zone.unwrap_or(Tz::UTC), ROW_LIMIT)
         .map_err(|error| format!("{path} {error}"))?;
     let zone = zone.unwrap_or(context.config.report_time_zone);
     let (from, to) = period(arguments, &file, zone)?;
@@ -142,6 +134,7 @@ fn prepare(
         account,
         from,
         to,
+        message_limit: None,
     };
     Ok((file, request))
 }
@@ -156,71 +149,39 @@ fn period(
         let end = text.as_deref().map(parse_end).transpose();
         end.map_err(|error| format!("--{name} {error}"))
     };
-    let times = || file.rows.iter().filter_map(|row| row.time);
-    let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
-    let from = match given("from", &arguments.from)? {
-        Some(End::Instant(at)) => Some(at),
-        Some(End::Day(day)) => Some(day_start(day, zone)),
-        None => times().min().map(|at| day_start(day(at), zone)),
-    };
-    let to = match given("to", &arguments.to)? {
-        Some(End::Instant(at)) => Some(at),
-        Some(End::Day(day)) => Some(day_end(day, zone)),
-        None => times().max().map(|at| day_end(day(at), zone)),
-    };
-    match (from, to) {
-        (Some(from), Some(to)) if from < to => Ok((from, to)),
-        (Some(_), Some(_)) => Err("--from is not before --to".to_owned()),
-        _ => Err(format!(
+    let from = given("from", &arguments.from)?.map(|end| match end {
+        End::Instant(at) => at,
+        End::Day(day) => day_start(day, zone),
+    });
+    let to = given("to", &arguments.to)?.map(|end| match end {
+        End::Instant(at) => at,
+        End::Day(day) => day_end(day, zone),
+    });
+    covered_period(file, from, to, zone).map_err(|error| match error {
+        PeriodError::Reversed => "--from is not before --to".to_owned(),
+        PeriodError::NoTimes => format!(
             "{} has no times; give the days that it covers with --from and --to, or map its column of times with --map time=COLUMN",
             arguments.file.display()
-        )),
-    }
+        ),
+    })
 }
 
 fn print(arguments: &DiffArguments, compared: &Comparison) -> Result<(), CommandError> {
-    let rows: Vec<[String; HEAD.len()]> = compared.differences.iter().map(cells).collect();
     let bytes = match arguments.format.as_str() {
-        "csv" => csv_bytes(&rows)?,
-        _ => table_bytes(&rows, compared),
+        "csv" => csv_bytes(&compared.differences)?,
+        _ => table_bytes(compared),
     };
     write_output(arguments.output.as_deref(), &bytes)
 }
 
-fn cells(difference: &Difference) -> [String; HEAD.len()] {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    [
-        difference.kind.as_str().to_owned(),
-        difference
-            .line
-            .map_or_else(String::new, |line| line.to_string()),
-        text(&difference.their_id),
-        difference
-            .our_id
-            .map_or_else(String::new, |id| id.to_string()),
-        text(&difference.recipient),
-        difference.ours.clone(),
-        difference.theirs.clone(),
-    ]
-}
-
-fn csv_bytes(rows: &[[String; HEAD.len()]]) -> Result<Vec<u8>, CommandError> {
-    let mut writer = Writer::from_writer(Vec::new());
-    writer.write_record(HEAD)?;
-    for row in rows {
-        let cells = row.each_ref().map(|cell| escape_formula(cell));
-        writer.write_record(cells.iter().map(|cell| cell.as_bytes()))?;
-    }
-    Ok(writer.into_inner()?)
-}
-
-fn table_bytes(rows: &[[String; HEAD.len()]], compared: &Comparison) -> Vec<u8> {
+fn table_bytes(compared: &Comparison) -> Vec<u8> {
+    let rows: Vec<[String; HEAD.len()]> = compared.differences.iter().map(cells).collect();
     if rows.is_empty() {
         let (matched, all) = (compared.matched, compared.rows);
         return format!("no differences; {matched} of {all} rows have a message\n").into_bytes();
     }
     let head = HEAD.map(str::to_owned);
-    let lines = || std::iter::once(&head).chain(rows);
+    let lines = || std::iter::once(&head).chain(&rows);
     let mut widths = [0; HEAD.len()];
     for line in lines() {
         for (width, cell) in widths.iter_mut().zip(line) {

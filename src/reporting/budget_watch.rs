@@ -62,7 +62,7 @@ impl BudgetWatch {
         config: &Config,
         now: DateTime<Utc>,
     ) -> Result<Arc<MonthCosts>, Error> {
-        let month = Arc::new(month_costs::compute(costs, config, now).await?);
+        let month = Arc::new(month_costs::compute(costs, config, now, now).await?);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some((now, Arc::clone(&month)));
         Ok(month)

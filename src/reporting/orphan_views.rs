@@ -6,14 +6,14 @@ use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::Message;
 use crate::store::Store;
 use crate::store::messages::Cursor;
-use crate::store::orphan_list::OrphanFilter;
+use crate::store::orphan_list::{OrphanFilter, SuggestedMessage};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListedOrphan {
     pub message: Message,
     pub ids: Vec<ProviderMessageId>,
     /// Messages without an id that were sent to the same recipient around that time.
-    pub suggestions: Vec<MessageId>,
+    pub suggestions: Vec<SuggestedMessage>,
 }
 
 impl ListedOrphan {

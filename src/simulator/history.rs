@@ -10,7 +10,7 @@ use crate::domain::provider::ProviderId;
 use crate::simulator::demo_shop::{COUNTRIES, SCENES};
 use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
 use crate::simulator::exchange::ReceivedRequest;
-use crate::simulator::history_shape::{Circumstances, count_in_hour};
+use crate::simulator::history_shape::{Circumstances, count_in_hour, is_two_parcel_hour};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{ApiCall, CallbackBody};
@@ -19,6 +19,8 @@ use crate::simulator::simulated_providers;
 /// Messages of the shop that its history numbers differently from the live traffic's.
 const FIRST_ORDER: u64 = 20_000;
 const HOUR_MILLIS: f64 = 3_600_000.0;
+/// Between the two messages of an order in two parcels; shorter than the delay of any callback.
+const PARCEL_PAUSE: TimeDelta = TimeDelta::milliseconds(60);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HistoryAccount {
@@ -85,6 +87,13 @@ impl History {
                     *ordinal += 1;
                     messages.push(self.write(*ordinal, account, accepted_at));
                 }
+            }
+            if is_two_parcel_hour(account.provider, hour, self.end) {
+                let accepted_at = hour + seconds(rng.between(0.0, HOUR_MILLIS) / 1000.0);
+                let first = self.write(*ordinal + 1, account, accepted_at);
+                let second = second_parcel(&first);
+                *ordinal = second.ordinal;
+                messages.extend([first, second]);
             }
         }
         messages.sort_by_key(|message| message.accepted_at);
@@ -241,6 +250,22 @@ impl History {
 
     fn rng(&self, owner: &str, ordinal: u64, purpose: &str) -> SeededRng {
         SeededRng::new(self.settings.seed, owner, ordinal, purpose)
+    }
+}
+
+/// The message about the other parcel of an order, sent at once to the same customer.
+fn second_parcel(first: &PastMessage) -> PastMessage {
+    let ordinal = first.ordinal + 1;
+    let prefix = first.order.split('-').next().unwrap_or_default();
+    let order = format!("{prefix}-{}", FIRST_ORDER + ordinal);
+    PastMessage {
+        ordinal,
+        accepted_at: first.accepted_at + PARCEL_PAUSE,
+        submitted_at: first.submitted_at + PARCEL_PAUSE,
+        url: first.url.replace(&first.order, &order),
+        caption: first.caption.replace(&first.order, &order),
+        order,
+        ..first.clone()
     }
 }
 

@@ -1,5 +1,5 @@
 //! How much the invented shop sent in each past hour, and how that ended: days and nights,
-//! weekends, two mailings a week, and three incidents.
+//! weekends, two mailings a week, three incidents, and reports that match no message.
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc, Weekday};
 
@@ -14,6 +14,9 @@ const LOCAL_TIME: TimeDelta = TimeDelta::minutes(330);
 /// Messages of a mailing, and the local hour in which it is sent.
 const MAILING: u64 = 160;
 const MAILING_HOUR: u32 = 11;
+
+/// How many hours ago an order left in two parcels. Recent enough that the reports are not adopted.
+const TWO_PARCEL_HOURS: [i64; 2] = [3, 8];
 
 /// What a message is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,16 @@ pub(super) fn count_in_hour(provider: ProviderId, hour: DateTime<Utc>, rng: &mut
         && local.hour() == MAILING_HOUR
         && matches!(local.weekday(), Weekday::Tue | Weekday::Fri);
     ordinary + if is_mailing { MAILING } else { 0 }
+}
+
+/// Whether two messages went to the same customer at once. LancePilot's replies contain no id, so
+/// neither report can be matched by its recipient: both stay unmatched.
+pub(super) fn is_two_parcel_hour(
+    provider: ProviderId,
+    hour: DateTime<Utc>,
+    end: DateTime<Utc>,
+) -> bool {
+    provider == ProviderId::LancePilot && TWO_PARCEL_HOURS.contains(&(end - hour).num_hours())
 }
 
 #[expect(

@@ -59,6 +59,14 @@ impl OrphanFilter {
 }
 
 /// A message without a provider id that may be the one an orphan reports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SuggestedMessage {
+    pub id: MessageId,
+    /// Of the caller.
+    pub reference: Option<String>,
+}
+
+/// As stored.
 #[derive(DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
 struct Candidate {
@@ -66,6 +74,7 @@ struct Candidate {
     account: AccountId,
     recipient: String,
     submission_started_at: i64,
+    client_reference: Option<String>,
 }
 
 impl Candidate {
@@ -106,7 +115,7 @@ impl Store {
     pub async fn list_suggestions(
         &self,
         orphans: &[Message],
-    ) -> Result<HashMap<MessageId, Vec<MessageId>>, Error> {
+    ) -> Result<HashMap<MessageId, Vec<SuggestedMessage>>, Error> {
         let recipients: HashSet<String> = orphans
             .iter()
             .filter_map(|orphan| orphan.recipient.as_deref())
@@ -118,10 +127,13 @@ impl Store {
         }
         let mut suggestions = HashMap::new();
         for orphan in orphans {
-            let fitting: Vec<MessageId> = candidates
+            let fitting: Vec<SuggestedMessage> = candidates
                 .iter()
                 .filter(|candidate| candidate.fits(orphan))
-                .map(|candidate| candidate.id.into())
+                .map(|candidate| SuggestedMessage {
+                    id: candidate.id.into(),
+                    reference: candidate.client_reference.clone(),
+                })
                 .take(SUGGESTIONS)
                 .collect();
             if !fitting.is_empty() {

@@ -17,7 +17,7 @@ use crate::web::dashboard::{
     callbacks_page, campaign_page, campaign_resend_page, campaigns_page, match_action,
     message_action_forms, message_page, messages_page, orphan_dismissal_page, overview_page,
     problems_page, replay_page, reports_page, resend_action, send_page, settings_forms,
-    settings_page, url_check_page, user_forms,
+    settings_page, settlement_page, url_check_page, user_forms,
 };
 use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
@@ -154,6 +154,8 @@ pub fn routes() -> Vec<RouteEntry> {
             Post "/accounts/{id}/resume",                  Scoped(Operate),     account_forms::resume;
             Post "/accounts/{id}/pause",                   Scoped(Operate),     account_forms::pause;
             Get  "/reports",                               Scoped(Read),        reports_page::show;
+            Get  "/settlement",                            Scoped(Operate),     settlement_page::show;
+            Post "/settlement",                            Scoped(Operate),     settlement_page::submit;
             Post "/alerts/{number}/test",                  Scoped(Operate),     alerts_section::send_test;
             Get  "/audit",                                 Scoped(Admin),       audit_page::show;
             Get  "/settings",                              Scoped(Read),        settings_page::show;

@@ -8,7 +8,7 @@ import { PATIENCE, eventually, startBrowser, startDemo } from "./harness.js";
 
 const PAGES = [
   "/", "/?days=1", "/?from=2026-12-02&to=2026-12-01", "/messages", "/messages?state=failed", "/campaigns", "/send",
-  "/problems", "/orphans/put-aside", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports",
+  "/problems", "/orphans/put-aside", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports", "/settlement",
   "/settings", "/audit", "/no-such-page",
 ];
 const WIDTHS = [320, 768, 1280];

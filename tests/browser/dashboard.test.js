@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { PATIENCE, eventually, startBrowser, startDemo } from "./harness.js";
 
 const PROVIDERS = ["sobot", "kaleyra", "zixflow", "lancepilot"];
-const PAGES = ["/", "/messages", "/messages/resend?state=failed", "/messages?sort=changed&column=kind", "/problems", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports"];
+const PAGES = ["/", "/messages", "/messages/resend?state=failed", "/messages?sort=changed&column=kind", "/problems", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports", "/settlement"];
 
 let demo;
 let browser;
@@ -260,11 +260,17 @@ describe("the dashboard", { concurrency: false }, () => {
     await page.getByRole("heading", { level: 1, name: "Send a message" }).waitFor();
     const link = page.locator("input[name='media.url']");
     const before = await link.boundingBox();
+    const buttonBefore = await page.getByRole("button", { name: "Preview" }).boundingBox();
     const to = page.locator("input[name=to]");
     await to.fill("12");
     const error = page.locator("#error-to");
     await page.waitForFunction(() => document.getElementById("error-to").textContent !== "");
+    // The longest message, in two lines.
+    await link.fill("https://media.example.com/a.mp4");
+    await page.waitForFunction(() => document.getElementById("error-media.url").textContent !== "");
+    const button = page.getByRole("button", { name: "Preview" });
     assert.equal((await link.boundingBox()).y, before.y, "the fields moved");
+    assert.equal((await button.boundingBox()).y, buttonBefore.y, "the buttons moved");
     await to.fill("+447700900123");
     await link.fill("https://media.example.com/a.jpg");
     await page.locator("#preview pre").waitFor();
@@ -305,6 +311,12 @@ describe("the dashboard", { concurrency: false }, () => {
     assert.equal(await all.isChecked(), true);
     await all.uncheck();
     assert.equal(await page.locator(".rows .select:checked").count(), 0);
+    await boxes.nth(4).check();
+    await boxes.nth(1).click({ modifiers: ["Shift"] });
+    assert.equal(await page.locator(".rows .select:checked").count(), 4);
+    await boxes.nth(1).click();
+    await boxes.nth(4).click({ modifiers: ["Shift"] });
+    assert.equal(await page.locator(".rows .select:checked").count(), 0);
     await page.getByRole("button", { name: "Resume updates" }).click();
   });
 
@@ -338,6 +350,14 @@ describe("the dashboard", { concurrency: false }, () => {
       const width = await narrow.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(width <= 320, `${address} is ${width} px wide`);
     }
+    const header = narrow.getByRole("banner");
+    assert.ok((await header.boundingBox()).height <= 64, "the header takes the screen");
+    const link = narrow.getByRole("link", { name: "Accounts", exact: true });
+    assert.equal(await link.isVisible(), false, "the menu is closed");
+    await narrow.getByLabel(/^Menu/).focus();
+    await narrow.keyboard.press("Space");
+    await link.click();
+    await narrow.waitForURL(/accounts$/);
     await plain.close();
   });
 

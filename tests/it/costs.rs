@@ -317,7 +317,7 @@ async fn the_month_before_is_cut_where_the_summary_cuts_it() {
             .await;
     }
     let now = at("2026-03-31T12:00:00Z");
-    let month = month_costs::compute(&app.services.costs, &app.services.config, now)
+    let month = month_costs::compute(&app.services.costs, &app.services.config, now, now)
         .await
         .unwrap();
     assert_eq!(month.previous_total().deliveries, 1);
@@ -391,7 +391,7 @@ async fn free_messages_are_taken_from_counts_where_the_messages_were_purged() {
         app.deliver_one(KALEYRA, INDIA, created, marketing()).await;
     }
     app.database.execute("DELETE FROM messages").await;
-    let month = month_costs::compute(&app.services.costs, &app.services.config, noon())
+    let month = month_costs::compute(&app.services.costs, &app.services.config, noon(), noon())
         .await
         .unwrap();
     let total = month.total();

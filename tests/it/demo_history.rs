@@ -8,8 +8,44 @@ use serde_json::Value;
 
 use crate::harness::program::{Program, command};
 
+struct Api {
+    base: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl Api {
+    async fn get(&self, path: &str) -> Value {
+        let request = self.client.get(format!("{}{path}", self.base));
+        self.send(request).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Value {
+        let reply = request.bearer_auth(&self.token).send().await.unwrap();
+        assert!(reply.status().is_success(), "{}", reply.status());
+        reply.json().await.unwrap()
+    }
+}
+
+/// Two messages went to one customer at once, so each report may belong to either.
+async fn match_an_orphan(api: &Api) {
+    let orphans = api.get("/orphans").await;
+    let orphans = orphans["data"].as_array().unwrap();
+    assert!(orphans.len() >= 4, "{orphans:?}");
+    for orphan in orphans {
+        assert_eq!(orphan["account"], "lancepilot-br");
+        assert_eq!(orphan["suggestions"].as_array().unwrap().len(), 2);
+    }
+    let (id, message) = (&orphans[0]["id"], &orphans[0]["suggestions"][0]);
+    let path = format!("{}/orphans/{}/match", api.base, id.as_str().unwrap());
+    let body = serde_json::json!({ "message_id": message });
+    api.send(api.client.post(path).json(&body)).await;
+    let left = api.get("/orphans").await;
+    assert_eq!(left["data"].as_array().unwrap().len(), orphans.len() - 1);
+}
+
 #[actix_web::test]
-async fn the_history_of_the_demo_is_consistent_and_has_every_account_and_state() {
+async fn the_history_of_the_demo_is_consistent_and_has_every_account_state_and_reports_to_match() {
     let folder = tempfile::tempdir().unwrap();
     let program = Program::start(
         command(&["demo", "--history", "3d"], &[("TMPDIR", folder.path())]),
@@ -27,22 +63,23 @@ async fn the_history_of_the_demo_is_consistent_and_has_every_account_and_state()
         let text = String::from_utf8(output.stdout).unwrap();
         (output.status.code(), text)
     };
-    let (_, token) = run(&["token", "create", "--name", "test", "--scopes", "read"]);
+    let (_, token) = run(&[
+        "token",
+        "create",
+        "--name",
+        "test",
+        "--scopes",
+        "read,operate",
+    ]);
     let from = (SystemClock.now() - TimeDelta::days(2)).format("%Y-%m-%d");
-    let stats: Value = bluetick::http_client::builder()
-        .build()
-        .unwrap()
-        .get(format!(
-            "{}/api/v1/stats?bucket=day&from={from}&to={from}",
-            program.address
-        ))
-        .bearer_auth(token.trim())
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let api = Api {
+        base: format!("{}/api/v1", program.address),
+        token: token.trim().to_owned(),
+        client: bluetick::http_client::builder().build().unwrap(),
+    };
+    let stats = api
+        .get(&format!("/stats?bucket=day&from={from}&to={from}"))
+        .await;
     let data = stats["data"].as_array().unwrap();
     let sum = |account: &str, state: &str| -> i64 {
         let of_account = data.iter().filter(|it| it["account"] == account);
@@ -55,6 +92,7 @@ async fn the_history_of_the_demo_is_consistent_and_has_every_account_and_state()
         assert!(sum(account, "delivered") > 3, "{account}: {stats}");
     }
     assert!(sum("kaleyra-in", "failed") > 0, "{stats}");
+    match_an_orphan(&api).await;
     let (status, found) = run(&["verify"]);
     assert_eq!(status, Some(0), "{found}");
     program.terminate();

@@ -422,6 +422,17 @@ async fn the_page_shows_the_costs_of_the_month() {
     )
     .await;
     app.deliver_one(
+        KALEYRA,
+        "+919970012345",
+        "2026-11-07T10:00:00Z",
+        Pricing {
+            price: Some("3".to_owned()),
+            currency: Some("USD".to_owned()),
+            ..Pricing::default()
+        },
+    )
+    .await;
+    app.deliver_one(
         SOBOT,
         "+919970012345",
         "2026-10-06T10:00:00Z",
@@ -431,15 +442,16 @@ async fn the_page_shows_the_costs_of_the_month() {
     let shown = page(&app, "/reports").await;
     assert_eq!(
         texts(&shown, "#money"),
-        ["INR 1.75 in November 2026 so far"]
+        ["INR 1.75 · USD 3.00 in November 2026 so far"]
     );
     let rows = texts(&shown, "section[aria-labelledby=money] tbody tr");
     assert_eq!(
-        rows[2..],
+        rows,
         [
-            "sobot-main 2 0 INR 1.75 +75 % INR 1.00 INR 0.8750 –",
-            "marketing 1 0 INR 1.25 +25 % INR 1.00",
-            "utility 1 0 INR 0.5000 –",
+            "kaleyra-in 2 0 1 USD 3.00 – USD 3.00 –",
+            "sobot-main 2 0 0 INR 1.75 +75 % INR 1.00 INR 0.8750 –",
+            "marketing 1 0 0 INR 1.25 +25 % INR 1.00",
+            "utility 1 0 0 INR 0.5000 –",
         ]
     );
     let budget = texts(&shown, ".budget");
@@ -448,6 +460,40 @@ async fn the_page_shows_the_costs_of_the_month() {
         ["87 % of the budget of all accounts: INR 1.75 of INR 2.00"]
     );
     let note = texts(&shown, "section[aria-labelledby=money] p").join(" ");
-    assert!(note.contains("1 delivery is in no sum"), "{note}");
+    assert!(note.contains("1 delivery has no price"), "{note}");
+    a_month_is_chosen_at_once(&app).await;
     app.finish().await;
+}
+
+async fn a_month_is_chosen_at_once(app: &App) {
+    let shown = page(app, "/reports").await;
+    let presets = "nav[aria-label=Periods] a";
+    assert_eq!(
+        texts(&shown, presets),
+        ["Last 7 days", "This month", "Last month"]
+    );
+    assert_eq!(
+        texts(&shown, "nav[aria-label=Periods] [aria-current]"),
+        ["Last 7 days"]
+    );
+    let october = page(app, "/reports?month=2026-10").await;
+    assert_eq!(
+        texts(&october, "h1"),
+        ["100 % of 1 attempted messages delivered, October 2026"]
+    );
+    assert_eq!(texts(&october, "#money"), ["INR 1.00 in October 2026"]);
+    assert_eq!(
+        texts(&october, "nav[aria-label=Periods] [aria-current]"),
+        ["Last month"]
+    );
+    // One month by account is what the table by account shows.
+    assert_eq!(texts(&october, "#rows"), Vec::<String>::new());
+    let files = Selector::parse("form.filters a[download]").unwrap();
+    let files: Vec<_> = october.select(&files).map(|it| it.attr("href")).collect();
+    assert!(files[0].unwrap().contains("from=2026-10-01&to=2026-10-31"));
+    let wrong = page(app, "/reports?month=2026-13").await;
+    assert_eq!(
+        texts(&wrong, ".notice"),
+        ["month must be a month (2026-10). The last seven days are shown instead."]
+    );
 }

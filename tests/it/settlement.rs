@@ -1,8 +1,10 @@
-//! `bluetick report diff`: a provider's own file against our messages.
+//! A provider's own file against our messages: `bluetick report diff`, and the page `/settlement`.
 
 use std::collections::BTreeMap;
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bluetick::cli::report::run;
 use bluetick::cli::report_context::ReportContext;
 use bluetick::cli::{Arguments, Command, ErrorWithStatus};
@@ -11,8 +13,12 @@ use bluetick::domain::delivery_state::Stage;
 use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::receipt::ReceiptEvent;
+use bluetick::domain::scope::Scope;
+use bluetick::reporting::settlement::{ColumnMap, CompareError, ComparisonRequest, compare, read};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
+use reqwest::multipart::{Form, Part};
+use scraper::{Html, Selector};
 
 use crate::harness::app::{App, KALEYRA, SOBOT, start_app, start_app_configured};
 use crate::harness::seeded_messages::SeededMessages;
@@ -128,6 +134,37 @@ fn shown(rows: &[BTreeMap<String, String>]) -> Vec<[&str; 5]> {
         .collect()
 }
 
+/// Status and text of the reply to a submission of the page's form.
+async fn submit(app: &App, lines: &[String], fields: &[(&str, &str)]) -> (u16, String) {
+    let file = Part::bytes(lines.join("\n").into_bytes()).file_name("theirs.csv");
+    let mut form = Form::new().part("file", file);
+    for (name, value) in fields {
+        form = form.text((*name).to_owned(), (*value).to_owned());
+    }
+    let request = app.request("POST", "/settlement").multipart(form);
+    let reply = request.send().await.unwrap();
+    (reply.status().as_u16(), reply.text().await.unwrap())
+}
+
+fn texts(page: &str, selector: &str) -> Vec<String> {
+    let selector = Selector::parse(selector).unwrap();
+    let page = Html::parse_document(page);
+    let words = |element: scraper::ElementRef<'_>| {
+        let text: String = element.text().collect();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    page.select(&selector).map(words).collect()
+}
+
+fn attributes(page: &str, selector: &str, name: &str) -> Vec<String> {
+    let selector = Selector::parse(selector).unwrap();
+    let page = Html::parse_document(page);
+    let found = page.select(&selector);
+    found
+        .filter_map(|element| element.attr(name).map(str::to_owned))
+        .collect()
+}
+
 #[actix_web::test]
 async fn seven_seeded_differences_come_out_as_exactly_those_seven() {
     let app = start_app_configured(|_, config| {
@@ -197,7 +234,42 @@ async fn seven_seeded_differences_come_out_as_exactly_those_seven() {
     );
     assert_eq!(code, 1);
     assert!(message.starts_with("7 differences ("), "{message}");
+    let folder = app.database.folder();
+    let printed = fs::read_to_string(folder.join("differences.csv")).unwrap();
+    the_page_shows_the_same(&app, &lines, &printed, &four).await;
     app.finish().await;
+}
+
+async fn the_page_shows_the_same(app: &App, lines: &[String], printed: &str, of_state: &str) {
+    let fields = [
+        ("account", KALEYRA),
+        ("map", "cost=PRICE,currency=CURRENCY"),
+        ("tz", "UTC"),
+        ("from", ""),
+    ];
+    let (status, page) = submit(app, lines, &fields).await;
+    assert_eq!(status, 200, "{page}");
+    assert_eq!(texts(&page, "h1"), ["7 differences in theirs.csv"]);
+    assert_eq!(
+        texts(&page, "section[aria-labelledby] > h2")[..4],
+        [
+            "Only ours 1",
+            "Only theirs 2",
+            "Different state 2",
+            "Different cost 2"
+        ]
+    );
+    let state = texts(&page, "section[aria-labelledby=state] tbody tr td");
+    assert_eq!(state[0], "+919970000004");
+    assert_eq!(state[1..3], ["delivered", "read"]);
+    let links = attributes(&page, "section[aria-labelledby=state] td a", "href");
+    assert_eq!(links[0], format!("/messages/{of_state}"));
+    let marked = format!("\u{feff}{printed}");
+    let download = attributes(&page, "a[download='differences.csv']", "href");
+    let (_, encoded) = download[0].split_once("base64,").unwrap();
+    assert_eq!(STANDARD.decode(encoded).unwrap(), marked.as_bytes());
+    let as_csv = [&fields[..], &[("format", "csv")]].concat();
+    assert_eq!(submit(app, lines, &as_csv).await, (200, marked));
 }
 
 async fn seed_other_messages(app: &App) {
@@ -220,7 +292,28 @@ async fn without_differences_the_status_is_0() {
     ];
     let (code, message, rows) = diff(&app, &lines, &["--provider", "kaleyra"]).await;
     assert_eq!((code, message.as_str(), rows.len()), (0, "", 0));
+    let (status, page) = submit(&app, &lines, &[("account", KALEYRA)]).await;
+    assert_eq!(status, 200);
+    assert_eq!(texts(&page, "h1"), ["No differences in theirs.csv"]);
+    the_number_of_our_messages_has_a_limit(&app, &lines.join("\n")).await;
     app.finish().await;
+}
+
+async fn the_number_of_our_messages_has_a_limit(app: &App, text: &str) {
+    let provider = bluetick::domain::provider::ProviderId::Kaleyra;
+    let columns = ColumnMap::new(provider, &[]).unwrap();
+    let file = read(text.as_bytes(), &columns, chrono_tz::Tz::UTC, 2).unwrap();
+    let request = |limit| ComparisonRequest {
+        provider,
+        account: None,
+        from: start(),
+        to: start() + TimeDelta::days(1),
+        message_limit: Some(limit),
+    };
+    let costs = &app.services.costs;
+    assert_eq!(compare(costs, &file, &request(2)).await.unwrap().matched, 2);
+    let error = compare(costs, &file, &request(1)).await.unwrap_err();
+    assert!(matches!(error, CompareError::TooManyMessages(1)), "{error}");
 }
 
 #[actix_web::test]
@@ -334,4 +427,72 @@ async fn a_file_that_cannot_be_read_ends_with_2_and_says_why() {
         assert!(message.contains(reason), "{message}");
     }
     app.finish().await;
+}
+
+#[actix_web::test]
+async fn the_page_names_what_is_wrong_beside_the_field_and_keeps_the_others() {
+    let app = start_app().await;
+    let lines = |head: &str| [head.to_owned(), "1,2".to_owned()];
+    for (lines, fields, place, reason) in [
+        (
+            lines("WHATSAPP_ID,CREATED_AT"),
+            vec![("account", KALEYRA)],
+            "file",
+            "lacks the column `TO` (to); it has WHATSAPP_ID, CREATED_AT",
+        ),
+        (
+            lines("A,B"),
+            vec![("account", SOBOT)],
+            "map",
+            "no columns are known for sobot; name them, at least id=COLUMN or to=COLUMN",
+        ),
+        (
+            lines("A,B"),
+            vec![("account", SOBOT), ("map", "identity=A")],
+            "map",
+            "`identity=A` is not FIELD=COLUMN",
+        ),
+        (
+            lines("A,B"),
+            vec![("account", SOBOT), ("map", "id=A")],
+            "file",
+            "has no times; give the days that it covers",
+        ),
+        (
+            lines("A,B"),
+            vec![
+                ("account", SOBOT),
+                ("map", "id=A"),
+                ("from", "2026-11-20"),
+                ("to", "2026-11-19"),
+            ],
+            "to",
+            "is before the first day",
+        ),
+        (
+            lines("A,B"),
+            vec![("account", "other")],
+            "account",
+            "is missing",
+        ),
+    ] {
+        let (status, page) = submit(&app, &lines, &fields).await;
+        assert_eq!(status, 422, "{reason}");
+        let shown = texts(&page, &format!("#error-{place}")).concat();
+        assert!(shown.starts_with(reason), "{shown}");
+        for (name, value) in &fields[1..] {
+            let kept = attributes(&page, &format!("input[name={name}]"), "value");
+            assert_eq!(kept, [*value]);
+        }
+    }
+    the_form_is_for_operators(&app).await;
+    app.finish().await;
+}
+
+async fn the_form_is_for_operators(app: &App) {
+    for (scope, forms) in [(Scope::Operate, 1), (Scope::Read, 0)] {
+        let request = app.request_as(scope, "GET", "/reports");
+        let page = request.send().await.unwrap().text().await.unwrap();
+        assert_eq!(texts(&page, "form[action='/settlement']").len(), forms);
+    }
 }

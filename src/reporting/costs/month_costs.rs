@@ -1,5 +1,5 @@
-//! What this month has cost so far, by account and category, against the same part of the month
-//! before and against the budgets.
+//! What a month has cost, by account and category, against the month before and against the budgets;
+//! this month until now, against the same part of the month before.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::domain::cost::CostBasis;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::reporting::costs::cost_sums::CostSum;
-use crate::reporting::costs::months::month_start;
+use crate::reporting::costs::months::{month_after, month_start};
 use crate::reporting::costs::pricer::Costs;
 use crate::reporting::previous_period::previous_period;
 use crate::store::bucket_counts::Period;
@@ -64,6 +64,8 @@ pub type CostGroup = (AccountId, String);
 pub struct MonthCosts {
     /// The first day of the month.
     pub month: NaiveDate,
+    /// Whether it has ended.
+    pub is_complete: bool,
     pub groups: BTreeMap<CostGroup, CostFigures>,
     /// The same part of the month before.
     pub previous: BTreeMap<CostGroup, CostFigures>,
@@ -71,7 +73,7 @@ pub struct MonthCosts {
     pub budgets: Vec<BudgetLine>,
 }
 
-/// Messages of this month that were sent by us or elsewhere.
+/// Messages of the month that were sent by us or elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ReachedMessages {
     /// Delivered, read or played.
@@ -134,17 +136,19 @@ pub fn average(totals: &Totals, messages: i64) -> Totals {
     average
 }
 
-/// The costs of the month of `now`, until then.
+/// The costs of the month with the instant `within`, until `now` at most.
 pub async fn compute(
     costs: &Costs,
     config: &Config,
+    within: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<MonthCosts, Error> {
     let mut pricer = costs.pricer().await;
-    let start = month_start(now, costs.zone);
+    let start = month_start(within, costs.zone);
+    let end = month_after(within, costs.zone, 1);
     let so_far = Period {
         from: start,
-        to: now,
+        to: end.min(now).max(start),
         account: None,
         limit: AccountLimit::default(),
     };
@@ -161,6 +165,7 @@ pub async fn compute(
     let previous = grouped(&previous_period(&so_far, costs.zone)).await?;
     let mut month = MonthCosts {
         month: start.with_timezone(&costs.zone).date_naive(),
+        is_complete: end <= now,
         groups,
         previous,
         reached: reached(costs, &so_far).await?,

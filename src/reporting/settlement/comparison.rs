@@ -6,8 +6,9 @@ use std::pin::pin;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use strum::{IntoStaticStr, VariantArray};
+use thiserror::Error;
 
-use crate::db::Error;
+use crate::db;
 use crate::domain::cost::Cost;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::enum_words::enum_words;
@@ -31,6 +32,18 @@ pub struct ComparisonRequest {
     pub from: DateTime<Utc>,
     /// Exclusive.
     pub to: DateTime<Utc>,
+    /// Messages of ours that are compared at most, as they are kept in memory.
+    pub message_limit: Option<usize>,
+}
+
+#[derive(Debug, Error)]
+pub enum CompareError {
+    #[error(
+        "covers days with more than {0} messages of ours; split it, or use `bluetick report diff`"
+    )]
+    TooManyMessages(usize),
+    #[error(transparent)]
+    Store(#[from] db::Error),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, IntoStaticStr, VariantArray)]
@@ -92,7 +105,7 @@ pub async fn compare(
     costs: &Costs,
     file: &ProviderFile,
     request: &ComparisonRequest,
-) -> Result<Comparison, Error> {
+) -> Result<Comparison, CompareError> {
     let mut matcher = Matcher::new(file);
     let filter = MessageFilter {
         provider: Some(request.provider),
@@ -103,7 +116,12 @@ pub async fn compare(
     };
     let mut pages = pin!(priced_pages(costs.clone(), filter));
     let mut unmatched: Vec<Unmatched> = Vec::new();
+    let mut compared = 0;
     while let Some(page) = pages.try_next().await? {
+        compared += page.len();
+        if let Some(limit) = request.message_limit.filter(|limit| compared > *limit) {
+            return Err(CompareError::TooManyMessages(limit));
+        }
         let ids: Vec<MessageId> = page.iter().map(|row| row.message.id).collect();
         let mut known = costs.store.list_provider_ids_of(&ids).await?;
         for PricedMessage { message, cost } in page {

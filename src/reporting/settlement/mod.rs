@@ -1,7 +1,13 @@
 //! Settlement: a provider's own report or invoice file, compared with our messages.
 
 mod comparison;
+mod covered_period;
+mod difference_rows;
 mod provider_file;
 
-pub use comparison::{Comparison, ComparisonRequest, Difference, DifferenceKind, compare};
-pub use provider_file::{ColumnMap, FileError, FileField, ProviderFile, read};
+pub use comparison::{
+    CompareError, Comparison, ComparisonRequest, Difference, DifferenceKind, compare,
+};
+pub use covered_period::{PeriodError, covered_period};
+pub use difference_rows::{HEAD, cells, csv_bytes};
+pub use provider_file::{ColumnMap, FileError, FileField, ProviderFile, known_columns, read};

@@ -20,9 +20,6 @@ use crate::domain::provider::ProviderId;
 use crate::providers::vocabulary::{Meaning, meaning, parse_time};
 use crate::sending::recipient_number;
 
-/// Rows of one file; they are compared in memory.
-const ROW_LIMIT: usize = 2_000_000;
-
 /// What a column may mean.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
@@ -78,7 +75,7 @@ const KALEYRA_REQUIRED: [FileField; 3] = [FileField::Id, FileField::To, FileFiel
 pub enum FileError {
     #[error("`{0}` is not FIELD=COLUMN; the fields are {fields}", fields = FileField::ALL.map(FileField::as_str).join(", "))]
     Map(String),
-    #[error("no columns are known for {0}; name them with --map, at least id=COLUMN or to=COLUMN")]
+    #[error("no columns are known for {0}; name them, at least id=COLUMN or to=COLUMN")]
     NoColumns(ProviderId),
     #[error("lacks the column `{column}` ({field}); it has {has}")]
     MissingColumn {
@@ -90,8 +87,8 @@ pub enum FileError {
     Line { line: u64, problem: String },
     #[error("has no rows")]
     Empty,
-    #[error("has more than {ROW_LIMIT} rows; split it")]
-    TooLong,
+    #[error("has more than {0} rows; split it")]
+    TooLong(usize),
     #[error("is not CSV: {0}")]
     NotCsv(String),
 }
@@ -187,8 +184,27 @@ impl ColumnMap {
     }
 }
 
-/// `zone` is that of times without one.
-pub fn read(input: impl Read, columns: &ColumnMap, zone: Tz) -> Result<ProviderFile, FileError> {
+/// The columns of a provider's own file that every file has, and those that are used where present.
+pub fn known_columns(provider: ProviderId) -> (Vec<&'static str>, Vec<&'static str>) {
+    if provider != ProviderId::Kaleyra {
+        return (Vec::new(), Vec::new());
+    }
+    let (required, others): (Vec<_>, Vec<_>) = KALEYRA
+        .into_iter()
+        .partition(|(field, _)| KALEYRA_REQUIRED.contains(field));
+    let names = |columns: Vec<(FileField, &'static str)>| {
+        columns.into_iter().map(|(_, column)| column).collect()
+    };
+    (names(required), names(others))
+}
+
+/// `zone` is that of times without one. The rows are kept in memory, so at most `row_limit` are read.
+pub fn read(
+    input: impl Read,
+    columns: &ColumnMap,
+    zone: Tz,
+    row_limit: usize,
+) -> Result<ProviderFile, FileError> {
     let not_csv = |error: csv::Error| FileError::NotCsv(error.to_string());
     let mut reader = ReaderBuilder::new()
         .trim(Trim::All)
@@ -208,8 +224,8 @@ pub fn read(input: impl Read, columns: &ColumnMap, zone: Tz) -> Result<ProviderF
         let row = parse_row(&record, &places, zone, line);
         let row = row.map_err(|problem| FileError::Line { line, problem })?;
         rows.extend(row);
-        if rows.len() > ROW_LIMIT {
-            return Err(FileError::TooLong);
+        if rows.len() > row_limit {
+            return Err(FileError::TooLong(row_limit));
         }
     }
     if rows.is_empty() {
@@ -312,7 +328,7 @@ mod tests {
 
     fn kaleyra(text: &str) -> Result<ProviderFile, FileError> {
         let columns = ColumnMap::new(ProviderId::Kaleyra, &[]).unwrap();
-        read(text.as_bytes(), &columns, Tz::UTC)
+        read(text.as_bytes(), &columns, Tz::UTC, 2)
     }
 
     #[test]
@@ -366,8 +382,12 @@ mod tests {
                 "line 2: time `noon`",
             ),
             ("Message,State,Fee,When\n", "has no rows"),
+            (
+                "Message,State,Fee,When\nx,read,1,\ny,read,1,\nz,read,1,\n",
+                "has more than 2 rows; split it",
+            ),
         ] {
-            let error = read(text.as_bytes(), &map, Tz::UTC)
+            let error = read(text.as_bytes(), &map, Tz::UTC, 2)
                 .unwrap_err()
                 .to_string();
             assert!(error.starts_with(start), "{error}");

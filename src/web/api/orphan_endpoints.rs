@@ -83,6 +83,6 @@ fn orphan_response(orphan: &ListedOrphan, visibility: Visibility) -> OrphanRespo
             .map(|recipient| wire::recipient_text(recipient, visibility)),
         first_received_at: wire::time(message.created_at),
         stage: orphan.stage().map(Stage::as_str),
-        suggestions: orphan.suggestions.iter().map(|id| id.uuid()).collect(),
+        suggestions: orphan.suggestions.iter().map(|it| it.id.uuid()).collect(),
     }
 }

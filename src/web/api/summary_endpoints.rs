@@ -91,7 +91,7 @@ pub(crate) async fn xlsx(
 )]
 pub(crate) async fn costs(services: web::Data<Services>) -> Result<HttpResponse, ApiError> {
     let now = services.clock.now();
-    let month = month_costs::compute(&services.costs, &services.config, now).await?;
+    let month = month_costs::compute(&services.costs, &services.config, now, now).await?;
     let zone = services.costs.zone.name();
     Ok(HttpResponse::Ok().json(CostsResponse::of(&month, now, zone)))
 }

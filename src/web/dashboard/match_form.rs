@@ -10,7 +10,9 @@ use crate::domain::scope::Visibility;
 use crate::reporting::search_text::SearchText;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
+use crate::store::orphan_list::SuggestedMessage;
 use crate::web::dashboard::message_summary::short_id;
+use crate::web::dashboard::visible_text::visible_line;
 
 /// Messages offered when the input matches several.
 const CHOICES: usize = 5;
@@ -19,7 +21,7 @@ const CHOICES: usize = 5;
 pub(super) struct MatchForm {
     pub(super) action: String,
     pub(super) field: String,
-    /// Short id and id.
+    /// What the operator knows it by, and the id.
     pub(super) suggestions: Vec<(String, String)>,
     /// The input, and why it matches no message.
     pub(super) error: Option<(String, String)>,
@@ -70,15 +72,19 @@ pub(super) struct MatchFormError {
     pub(super) orphan: MessageId,
     pub(super) input: String,
     pub(super) text: String,
-    pub(super) choices: Vec<MessageId>,
+    pub(super) choices: Vec<SuggestedMessage>,
 }
 
 impl MatchForm {
-    pub(super) fn new(orphan: MessageId, suggestions: &[MessageId], page: MatchFormPage) -> Self {
+    pub(super) fn new(
+        orphan: MessageId,
+        suggestions: &[SuggestedMessage],
+        page: MatchFormPage,
+    ) -> Self {
         Self {
             action: format!("/orphans/{orphan}/match"),
             field: format!("match-{orphan}"),
-            suggestions: with_short_ids(suggestions),
+            suggestions: labelled(suggestions),
             error: None,
             page,
         }
@@ -91,14 +97,20 @@ impl MatchForm {
         }
         self.error = Some((error.input.clone(), error.text.clone()));
         if !error.choices.is_empty() {
-            self.suggestions = with_short_ids(&error.choices);
+            self.suggestions = labelled(&error.choices);
         }
     }
 }
 
-fn with_short_ids(ids: &[MessageId]) -> Vec<(String, String)> {
-    ids.iter()
-        .map(|id| (short_id(*id), id.to_string()))
+/// By the caller's reference, else by the end of the id. Only operators see the form, unmasked.
+fn labelled(suggestions: &[SuggestedMessage]) -> Vec<(String, String)> {
+    suggestions
+        .iter()
+        .map(|it| {
+            let reference = it.reference.as_deref();
+            let label = reference.map_or_else(|| short_id(it.id), visible_line);
+            (label, it.id.to_string())
+        })
         .collect()
 }
 
@@ -129,16 +141,21 @@ pub(super) async fn find_target(
         .store
         .list_messages(&filter, None, CHOICES + 1)
         .await?;
-    let mut found: Vec<MessageId> = page.messages.iter().map(|message| message.id).collect();
-    found.retain(|id| *id != orphan);
+    let found = page.messages.into_iter().filter(|it| it.id != orphan);
+    let found: Vec<SuggestedMessage> = found
+        .map(|message| SuggestedMessage {
+            id: message.id,
+            reference: message.client_reference,
+        })
+        .collect();
     match found.as_slice() {
         [] => Err(error(
             "No message of this account has that id, phone number, wamid or reference.",
             Vec::new(),
         )),
-        [only] => Ok(*only),
+        [only] => Ok(only.id),
         several => {
-            let choices = several.iter().take(CHOICES).copied().collect();
+            let choices = several.iter().take(CHOICES).cloned().collect();
             Err(error(
                 "Several messages match. These are the newest; choose one.",
                 choices,

@@ -19,7 +19,7 @@ pub enum MessageColumn {
 }
 enum_words!(MessageColumn, "a column");
 
-/// Of a viewer who has chosen none.
+/// Of a viewer who has chosen none; the campaign only if a message on the page has one.
 const USUAL: [MessageColumn; 6] = [
     MessageColumn::Reference,
     MessageColumn::Account,
@@ -34,12 +34,22 @@ pub(super) struct ShownColumns(Vec<MessageColumn>);
 
 impl ShownColumns {
     /// The usual ones if none is chosen.
-    pub(super) fn of(chosen: &[MessageColumn]) -> Self {
+    pub(super) fn of(chosen: &[MessageColumn], has_campaigns: bool) -> Self {
         if chosen.is_empty() {
-            Self(USUAL.to_vec())
+            let usual = USUAL.into_iter();
+            Self(
+                usual
+                    .filter(|column| has_campaigns || *column != MessageColumn::Campaign)
+                    .collect(),
+            )
         } else {
             Self(chosen.to_vec())
         }
+    }
+
+    /// More than the usual ones, so that each gets less room.
+    pub(super) fn are_many(&self) -> bool {
+        self.0.len() > USUAL.len()
     }
 
     /// By the word of the column.

@@ -20,6 +20,7 @@ use crate::reporting::message_history::MessageHistory;
 use crate::sending::accept::InvalidField;
 use crate::services::Services;
 use crate::store::messages::Found;
+use crate::store::orphan_list::SuggestedMessage;
 use crate::web::api::find_message::parse_id;
 use crate::web::dashboard::callback_row::CallbackRow;
 use crate::web::dashboard::explanation_section::{ExplanationSection, SentencePart};
@@ -244,7 +245,7 @@ impl MessagePage {
     }
 
     /// Adds the form that matches this orphan with a message.
-    pub(super) fn with_match_form(mut self, suggestions: &[MessageId]) -> Self {
+    pub(super) fn with_match_form(mut self, suggestions: &[SuggestedMessage]) -> Self {
         self.match_form = Some(MatchForm::new(self.id, suggestions, MatchFormPage::Report));
         self
     }

@@ -152,6 +152,8 @@ pub struct MessagesPage {
     form: FilterForm,
     rows: Vec<MessageRow>,
     filtered: bool,
+    /// What a search for a few digits does not find.
+    search_note: Option<&'static str>,
     columns: ShownColumns,
     /// The filters and the order, for the form of the columns.
     column_fields: Vec<(&'static str, String)>,
@@ -197,7 +199,14 @@ impl MessagesPage {
                 })
                 .collect(),
             filtered: url.is_filtered(),
-            columns: ShownColumns::of(&url.columns),
+            search_note: search_note(url.query.search.as_ref(), viewer, now),
+            columns: ShownColumns::of(
+                &url.columns,
+                input
+                    .messages
+                    .iter()
+                    .any(|message| message.campaign.is_some()),
+            ),
             column_fields: {
                 let view = url.view_pairs().into_iter();
                 let sort = view.filter(|(name, _)| *name == "sort");
@@ -222,6 +231,20 @@ impl MessagesPage {
             url: url.clone(),
         }
     }
+}
+
+fn search_note(
+    search: Option<&SearchText>,
+    viewer: Visibility,
+    now: DateTime<Utc>,
+) -> Option<&'static str> {
+    search?.recent_ending(Visibility::Full, now)?;
+    Some(match viewer {
+        Visibility::Full => {
+            "So few digits find only numbers of the last 7 days. For older messages type at least the last seven digits, or the number from its beginning."
+        }
+        Visibility::Masked => "With your role, only a complete number finds messages.",
+    })
 }
 
 fn pills(url: &MessageListUrl) -> Vec<FilterPill> {

@@ -69,6 +69,8 @@ mod send_form;
 pub(crate) mod send_page;
 pub(crate) mod settings_forms;
 pub mod settings_page;
+mod settlement_form;
+pub mod settlement_page;
 mod skipped_reasons;
 mod stage_stepper;
 pub mod state_pill;

@@ -1,6 +1,6 @@
 //! The form of the delivery summary on `/reports`, with the fields of the API.
 
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::ids::AccountId;
@@ -11,7 +11,9 @@ use crate::web::problem_json::FieldError;
 
 /// Days without a choice, with today.
 const DEFAULT_DAYS: u64 = 7;
-const FIELDS: [&str; 6] = ["from", "to", "interval", "by", "account", "campaign"];
+const FIELDS: [&str; 7] = [
+    "from", "to", "month", "interval", "by", "account", "campaign",
+];
 /// The dimensions that the form offers.
 const CHOICES: [(&str, &str); 6] = [
     ("account", "account"),
@@ -26,6 +28,10 @@ const CHOICES: [(&str, &str); 6] = [
 pub(super) struct ReportForm {
     pub(super) from: String,
     pub(super) to: String,
+    /// If the period is one month: `2026-10`.
+    pub(super) month: String,
+    /// Periods that one click shows, with their URLs.
+    pub(super) presets: Vec<Choice>,
     pub(super) intervals: Vec<Choice>,
     pub(super) by: Vec<Choice>,
     pub(super) accounts: Vec<Choice>,
@@ -60,6 +66,21 @@ pub(super) fn read(
         .collect();
     let has =
         |pairs: &[(String, String)], wanted: &str| pairs.iter().any(|(name, _)| name == wanted);
+    let mut month_errors = Vec::new();
+    if let Some(place) = pairs.iter().position(|(name, _)| name == "month") {
+        let (_, text) = pairs.remove(place);
+        pairs.retain(|(name, _)| name != "from" && name != "to" && name != "month");
+        match parse_month(&text) {
+            Some((first, last)) => {
+                pairs.push(("from".to_owned(), first.to_string()));
+                pairs.push(("to".to_owned(), last.to_string()));
+                if !has(&pairs, "interval") {
+                    pairs.push(("interval".to_owned(), "month".to_owned()));
+                }
+            }
+            None => month_errors.push(FieldError::new("month", "must be a month (2026-10)")),
+        }
+    }
     let defaults = [
         ("from", first.to_string()),
         ("to", today.to_string()),
@@ -70,7 +91,7 @@ pub(super) fn read(
             pairs.push(((*name).to_owned(), value.clone()));
         }
     }
-    let (query, errors) = match parse_summary(&pairs, zone, now) {
+    let (query, mut errors) = match parse_summary(&pairs, zone, now) {
         Ok(query) => (query, Vec::new()),
         Err(errors) => {
             pairs = defaults
@@ -79,8 +100,54 @@ pub(super) fn read(
             (SummaryQuery::by_account(first, zone, now), errors)
         }
     };
-    let form = ReportForm::new(&query, &pairs, accounts, errors);
+    errors.extend(month_errors);
+    let form = ReportForm::new(&query, &pairs, accounts, errors, today);
     (query, form)
+}
+
+/// The first and the last day of `2026-10`.
+fn parse_month(text: &str) -> Option<(NaiveDate, NaiveDate)> {
+    let first: NaiveDate = format!("{}-01", text.trim()).parse().ok()?;
+    let next = first.checked_add_months(Months::new(1))?;
+    Some((first, next.pred_opt()?))
+}
+
+fn print_month(day: NaiveDate) -> String {
+    day.format("%Y-%m").to_string()
+}
+
+/// The month whose first and last day these are, or today as the last.
+fn month_of(from: &str, to: &str, today: NaiveDate) -> Option<NaiveDate> {
+    let (from, to): (NaiveDate, NaiveDate) = (from.parse().ok()?, to.parse().ok()?);
+    let (first, last) = parse_month(&print_month(from))?;
+    let ends = to == last || to == today && (first..=last).contains(&today);
+    (from == first && ends).then_some(first)
+}
+
+/// The last days, this month and the last one, each for the chosen account.
+fn presets(
+    account: Option<&AccountId>,
+    month: Option<NaiveDate>,
+    is_usual: bool,
+    today: NaiveDate,
+) -> Vec<Choice> {
+    let this = today.with_day(1).unwrap_or(today);
+    let last = this.checked_sub_months(Months::new(1)).unwrap_or(this);
+    let link = |label: &str, shown: Option<NaiveDate>, selected: bool| {
+        let mut pairs = Vec::new();
+        pairs.extend(shown.map(|month| ("month", print_month(month))));
+        pairs.extend(account.map(|id| ("account", id.to_string())));
+        Choice {
+            value: with_query("/reports", &pairs),
+            label: label.to_owned(),
+            selected,
+        }
+    };
+    vec![
+        link("Last 7 days", None, is_usual),
+        link("This month", Some(this), month == Some(this)),
+        link("Last month", Some(last), month == Some(last)),
+    ]
 }
 
 impl ReportForm {
@@ -89,6 +156,7 @@ impl ReportForm {
         pairs: &[(String, String)],
         accounts: &[AccountId],
         errors: Vec<FieldError>,
+        today: NaiveDate,
     ) -> Self {
         let given = |wanted: &str| {
             let found = pairs.iter().find(|(name, _)| name == wanted);
@@ -112,9 +180,15 @@ impl ReportForm {
         if !dimensions.iter().any(|choice| choice.selected) {
             dimensions.push(choice(&by, &by, true));
         }
+        let (from, to) = (given("from"), given("to"));
+        let month = month_of(&from, &to, today);
+        let first = today.checked_sub_days(Days::new(DEFAULT_DAYS - 1));
+        let is_usual = to == today.to_string() && first.is_some_and(|it| from == it.to_string());
         Self {
-            from: given("from"),
-            to: given("to"),
+            presets: presets(query.period.account.as_ref(), month, is_usual, today),
+            month: month.map(print_month).unwrap_or_default(),
+            from,
+            to,
             intervals: Interval::ALL
                 .map(|interval| {
                     choice(

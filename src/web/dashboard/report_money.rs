@@ -1,6 +1,6 @@
-//! The costs of the month on `/reports`.
+//! The costs of a month on `/reports`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Months, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::amount::Totals;
@@ -18,7 +18,7 @@ pub(super) struct MoneySection {
     pub(super) accounts: Vec<AccountCosts>,
     pub(super) total: CostRow,
     pub(super) budgets: Vec<BudgetBar>,
-    /// Deliveries that no rate fits.
+    /// Deliveries without a price, which are in no sum.
     pub(super) unknown: Option<String>,
     pub(super) estimated: bool,
     /// Why the file of rates is not used.
@@ -30,7 +30,7 @@ pub(super) struct AccountCosts {
     pub(super) row: CostRow,
     pub(super) per_delivered: String,
     pub(super) per_read: String,
-    /// By category, if there are several.
+    /// By category, if any was reported.
     pub(super) categories: Vec<CostRow>,
 }
 
@@ -39,6 +39,8 @@ pub(super) struct CostRow {
     pub(super) label: String,
     pub(super) deliveries: String,
     pub(super) free: String,
+    /// Deliveries without a price.
+    pub(super) unknown: String,
     pub(super) cost: Figure,
     pub(super) before: String,
 }
@@ -59,10 +61,19 @@ impl MoneySection {
     ) -> Self {
         let (total, before) = (month.total(), month.previous_total());
         let name = month.month.format("%B %Y");
-        let title = if total.totals.is_empty() {
-            format!("Nothing charged in {name} so far")
+        let (so_far, compared_with) = if month.is_complete {
+            let before = month.month.checked_sub_months(Months::new(1));
+            let before = before.unwrap_or(month.month).format("%B %Y");
+            ("", format!("the whole month; compared with {before}"))
         } else {
-            format!("{} in {name} so far", money(&total.totals))
+            let until = now.with_timezone(&zone).format("%-d %B %H:%M");
+            let text = format!("until {until}; compared with the same part of the month before");
+            (" so far", text)
+        };
+        let title = if total.totals.is_empty() {
+            format!("Nothing charged in {name}{so_far}")
+        } else {
+            format!("{} in {name}{so_far}", money(&total.totals))
         };
         let mut accounts: Vec<AccountId> = month
             .groups
@@ -74,17 +85,14 @@ impl MoneySection {
         accounts.dedup();
         Self {
             title,
-            compared_with: format!(
-                "until {}; compared with the same part of the month before",
-                now.with_timezone(&zone).format("%-d %B %H:%M")
-            ),
+            compared_with,
             accounts: accounts
                 .iter()
                 .map(|account| account_costs(month, account))
                 .collect(),
             budgets: month.budgets.iter().map(BudgetBar::new).collect(),
             unknown: (total.unknown > 0)
-                .then(|| counted(positive(total.unknown), "delivery is", "deliveries are")),
+                .then(|| counted(positive(total.unknown), "delivery has", "deliveries have")),
             estimated: total.estimated,
             rates_problem,
             total: cost_row("All accounts".to_owned(), &total, &before),
@@ -140,18 +148,36 @@ fn account_costs(month: &MonthCosts, account: &AccountId) -> AccountCosts {
         let before = month.previous.get(group).unwrap_or(&none);
         cost_row(label.to_owned(), figures, before)
     });
-    // Messages without a rate are in the number and not in the sum.
-    let known = if now.unknown == 0 {
-        now.totals.clone()
-    } else {
-        Totals::default()
+    let has_categories = month
+        .groups
+        .keys()
+        .chain(month.previous.keys())
+        .any(|(owner, category)| owner == account && !category.is_empty());
+    // What messages without a price cost is not known. Without them the average per delivery is exact;
+    // how many of them were read is not known either, so the cost per read is at least that of the others.
+    let (per_delivered, per_read) = match now.unknown {
+        0 => (
+            average_text(&now.totals, reached.delivered),
+            average_text(&now.totals, reached.read),
+        ),
+        unknown => (
+            average_text(&now.totals, now.deliveries - unknown),
+            at_least(average_text(&now.totals, reached.read)),
+        ),
     };
-    let per = |messages: i64| average_text(&known, messages);
     AccountCosts {
-        per_delivered: per(reached.delivered),
-        per_read: per(reached.read),
+        per_delivered,
+        per_read,
         row: cost_row(account.to_string(), &now, &before),
-        categories: categories.collect(),
+        categories: categories.filter(|_| has_categories).collect(),
+    }
+}
+
+fn at_least(amount: String) -> String {
+    if amount == "–" {
+        amount
+    } else {
+        format!("≥ {amount}")
     }
 }
 
@@ -164,6 +190,7 @@ fn cost_row(label: String, figures: &CostFigures, before: &CostFigures) -> CostR
         label,
         deliveries: number(figures.deliveries),
         free: number(figures.free),
+        unknown: number(figures.unknown),
         cost: Figure {
             text: money(&figures.totals),
             change: cost_change(&figures.totals, &before.totals),

@@ -3,9 +3,10 @@
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use crate::domain::ids::AccountId;
+use crate::domain::scope::{Caller, Scope};
 use crate::reporting::costs::month_costs::{self, MonthCosts};
 use crate::reporting::delivery_summary::{Dimension, Interval, SummaryFigures, SummaryGroup};
 use crate::reporting::export::ExportFormat;
@@ -21,6 +22,7 @@ use crate::web::dashboard::page_response::{FramedPage, account_ids, respond};
 use crate::web::dashboard::report_figures::{ReportRow, Settled, number, positive, rows};
 use crate::web::dashboard::report_form::{self, ReportForm};
 use crate::web::dashboard::report_money::MoneySection;
+use crate::web::dashboard::settlement_form::SettlementForm;
 use crate::web::error::ApiError;
 
 /// Deliveries are reported within it, nearly always.
@@ -29,6 +31,7 @@ const READ_AGE: TimeDelta = TimeDelta::hours(24);
 
 pub(crate) async fn show(
     services: web::Data<Services>,
+    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let (query, now) = (request.query_string(), services.clock.now());
@@ -36,7 +39,8 @@ pub(crate) async fn show(
     let zone = services.config.report_time_zone;
     let (summary, form) = report_form::read(query, &accounts, zone, now);
     let report = summary_report::compute(&services.costs, &summary.request(), now).await?;
-    let month = month_costs::compute(&services.costs, &services.config, now).await?;
+    let last = summary.period.to.min(now) - TimeDelta::milliseconds(1);
+    let month = month_costs::compute(&services.costs, &services.config, last, now).await?;
     let shown = ReportsPage::new(&ReportsPageInput {
         url: &MessageListUrl::parse(query),
         accounts: &accounts,
@@ -45,6 +49,10 @@ pub(crate) async fn show(
         report: &report,
         month: &month,
         rates_problem: services.costs.rates_file.problem(),
+        settlement: caller
+            .require(Scope::Operate)
+            .is_ok()
+            .then(|| SettlementForm::empty(&services)),
         now,
     });
     respond(&services, shown).await
@@ -93,6 +101,8 @@ pub(super) struct ReportsPageInput<'a> {
     pub(super) report: &'a SummaryReport,
     pub(super) month: &'a MonthCosts,
     pub(super) rates_problem: Option<String>,
+    /// For operators: files and differences have whole numbers.
+    pub(super) settlement: Option<SettlementForm>,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -115,9 +125,12 @@ pub struct ReportsPage {
     /// Names of the columns before the figures.
     heads: Vec<&'static str>,
     rows: Vec<ReportRow>,
+    /// They are the rows by account again.
+    rows_repeat: bool,
     /// Rows that only the files have.
     more_rows: usize,
     form: FilterForm,
+    settlement: Option<SettlementForm>,
     zone: &'static str,
 }
 
@@ -139,7 +152,10 @@ impl ReportsPage {
         let by_account = [Dimension::Account];
         let accounts_before = before.whole(&by_account);
         let accounts = sums.whole(&by_account);
-        let (rows, more_rows) = rows(&sums.by_interval(&summary.by), summary.interval);
+        let groups = sums.by_interval(&summary.by);
+        let mut intervals: Vec<_> = groups.keys().map(|group| group.day).collect();
+        intervals.dedup();
+        let (rows, more_rows) = rows(&groups, summary.interval);
         let as_of = now.with_timezone(&report.zone);
         let mut frame = Frame::in_section(NavigationSection::Reports, "Reports", Refresh::Never);
         frame.fix_zone(report.zone);
@@ -166,9 +182,11 @@ impl ReportsPage {
             campaigns: campaigns(report),
             money: MoneySection::new(input.month, input.rates_problem.clone(), report.zone, now),
             heads: heads(summary),
+            rows_repeat: summary.by == by_account && intervals.len() == 1,
             rows,
             more_rows,
             form: FilterForm::new(input.url, input.accounts),
+            settlement: input.settlement.clone(),
             zone: report.zone.name(),
         }
     }
@@ -192,7 +210,10 @@ fn title(report: &SummaryReport, total: &SummaryFigures) -> String {
     let day = |at: DateTime<Utc>| at.with_timezone(&report.zone).date_naive();
     let first = day(report.period.from);
     let last = day(report.period.to.min(report.as_of) - TimeDelta::milliseconds(1)).max(first);
-    let days = if first == last {
+    let is_month = first.day() == 1 && last.succ_opt().is_some_and(|next| next.day() == 1);
+    let days = if is_month && (first.year(), first.month()) == (last.year(), last.month()) {
+        first.format("%B %Y").to_string()
+    } else if first == last {
         last.format("%-d %B %Y").to_string()
     } else {
         format!("{} to {}", first.format("%-d %B"), last.format("%-d %B %Y"))

@@ -249,6 +249,38 @@ fn an_empty_list_distinguishes_no_matches_from_no_messages() {
 }
 
 #[test]
+fn a_search_for_few_digits_says_how_far_back_it_looks() {
+    let shown = |query, messages: &[Message], viewer| {
+        let url = MessageListUrl::parse(query);
+        let page = render("messages-search", &list(&url, messages, viewer));
+        page.text(".notice")
+    };
+    let found = [message(1, DeliveryState::Read)];
+    let days = "only numbers of the last 7 days";
+    assert!(shown("q=1234", &found, Visibility::Full).contains(days));
+    assert!(shown("q=1234", &[], Visibility::Full).contains(days));
+    assert_eq!(shown("q=9900001234", &found, Visibility::Full), "");
+    assert_eq!(shown("q=order-42", &found, Visibility::Full), "");
+    let masked = shown("q=1234", &[], Visibility::Masked);
+    assert!(masked.contains("only a complete number"), "{masked}");
+}
+
+#[test]
+fn the_campaign_has_a_column_only_where_a_message_has_one() {
+    let head = |messages: &[Message], query| {
+        let url = MessageListUrl::parse(query);
+        let page = render("messages-columns", &list(&url, messages, Visibility::Full));
+        page.text("thead")
+    };
+    let mut sent = message(1, DeliveryState::Read);
+    sent.campaign = None;
+    assert!(!head(std::slice::from_ref(&sent), "").contains("Campaign"));
+    assert!(head(std::slice::from_ref(&sent), "column=campaign").contains("Campaign"));
+    sent.campaign = Some("diwali".parse().unwrap());
+    assert!(head(&[sent], "").contains("Campaign"));
+}
+
+#[test]
 fn a_message_page_shows_every_stage_and_how_reliable_it_is() {
     let mut read = message(3, DeliveryState::Read);
     read.queue = QueueState::Done;

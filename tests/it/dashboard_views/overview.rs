@@ -53,6 +53,7 @@ fn figures() -> PeriodFigures {
 fn month() -> MonthCosts {
     MonthCosts {
         month: "2026-11-01".parse().unwrap(),
+        is_complete: false,
         groups: BTreeMap::new(),
         previous: BTreeMap::new(),
         reached: BTreeMap::new(),

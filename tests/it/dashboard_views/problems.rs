@@ -9,6 +9,7 @@ use bluetick::reporting::problem_items::{ProblemItems, ProblemList};
 use bluetick::reporting::problem_kind::ProblemKind;
 use bluetick::store::account_records::Pause;
 use bluetick::store::id_conflicts::IdConflict;
+use bluetick::store::orphan_list::SuggestedMessage;
 use bluetick::store::quarantine::QuarantinedPart;
 use bluetick::web::dashboard::problems_page::ProblemsPage;
 
@@ -27,7 +28,13 @@ fn problem_lists() -> Vec<ProblemList> {
             ..message(id, DeliveryState::Delivered)
         },
         ids: vec![ProviderMessageId::parse("wamid.HBgMOTE5OTAwMDAxMjM0FQIAERgS").unwrap()],
-        suggestions,
+        suggestions: suggestions
+            .into_iter()
+            .map(|id| SuggestedMessage {
+                id,
+                reference: Some("order-42".to_owned()),
+            })
+            .collect(),
     };
     let known = |id: u128| message(id, DeliveryState::Submitted).id;
     vec![

@@ -1,0 +1,132 @@
+//! The form that compares a provider's file with our messages, on `/reports` and `/settlement`.
+
+use crate::domain::provider::ProviderId;
+use crate::reporting::settlement::{FileField, known_columns};
+use crate::services::Services;
+use crate::web::dashboard::filter_form::SelectOption;
+use crate::web::dashboard::form_field::FormField;
+use crate::web::dashboard::number_format::{count, size};
+use crate::web::dashboard::upload_form::UploadForm;
+use crate::web::problem_json::FieldError;
+
+/// In bytes.
+pub(super) const FILE_LIMIT: usize = 64 * 1024 * 1024;
+/// With the limit of messages, about 200 MB of memory.
+pub(super) const ROW_LIMIT: usize = 200_000;
+/// Messages of ours on the days of the file.
+pub(super) const MESSAGE_LIMIT: usize = 500_000;
+
+#[derive(Clone, Debug)]
+pub(super) struct SettlementForm {
+    pub(super) accounts: Vec<SelectOption>,
+    /// Zones of times that have none.
+    pub(super) zones: Vec<SelectOption>,
+    pub(super) map: FormField,
+    /// First and last.
+    pub(super) days: Vec<FormField>,
+    pub(super) account_error: Option<String>,
+    pub(super) file_error: Option<String>,
+    /// What each provider's file needs.
+    pub(super) columns: Vec<ProviderColumns>,
+    pub(super) fields: String,
+    pub(super) limits: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ProviderColumns {
+    pub(super) provider: &'static str,
+    /// Empty if no file of the provider is known.
+    pub(super) required: String,
+    pub(super) others: String,
+}
+
+impl SettlementForm {
+    pub(super) fn empty(services: &Services) -> Self {
+        Self::of(services, &UploadForm::default())
+    }
+
+    pub(super) fn of(services: &Services, given: &UploadForm) -> Self {
+        let option = |value: String, label: String, chosen: bool| SelectOption {
+            selected: chosen,
+            label,
+            value,
+        };
+        let accounts = services.accounts.values().map(|account| {
+            let label = format!("{} ({})", account.id, account.provider().title());
+            let id = account.id.to_string();
+            let chosen = id == given.text("account");
+            option(id, label, chosen)
+        });
+        let mut zones = vec!["UTC"];
+        let ours = services.config.report_time_zone.name();
+        zones.extend(Some(ours).filter(|zone| *zone != "UTC"));
+        let field = |name, label, kind, hint| FormField {
+            name,
+            label,
+            kind,
+            hint,
+            value: given.text(name).to_owned(),
+            error: None,
+        };
+        Self {
+            accounts: accounts.collect(),
+            zones: zones
+                .into_iter()
+                .map(|zone| option(zone.to_owned(), zone.to_owned(), zone == given.text("tz")))
+                .collect(),
+            map: field(
+                "map",
+                "Columns",
+                "text",
+                "id=ID,to=TO,status=STATUS,time=TIME",
+            ),
+            days: vec![
+                field("from", "First day", "date", ""),
+                field("to", "Last day", "date", ""),
+            ],
+            account_error: None,
+            file_error: None,
+            columns: columns(services),
+            fields: FileField::ALL.map(FileField::as_str).join(", "),
+            limits: format!(
+                "At most {}, {} rows, and {} messages of ours on its days",
+                size(FILE_LIMIT as u64),
+                count(ROW_LIMIT as u64),
+                count(MESSAGE_LIMIT as u64)
+            ),
+        }
+    }
+
+    /// With the error at its field.
+    pub(super) fn with_error(mut self, error: FieldError) -> Self {
+        let mut days = self.days.iter_mut();
+        let place = match error.field.as_str() {
+            "account" => &mut self.account_error,
+            "map" => &mut self.map.error,
+            name => days
+                .find(|day| day.name == name)
+                .map_or(&mut self.file_error, |day| &mut day.error),
+        };
+        *place = Some(error.message);
+        self
+    }
+}
+
+/// Of the providers that have accounts.
+fn columns(services: &Services) -> Vec<ProviderColumns> {
+    let is_used = |provider: &ProviderId| {
+        let mut accounts = services.accounts.values();
+        accounts.any(|account| account.provider() == *provider)
+    };
+    let providers = ProviderId::ALL.into_iter().filter(is_used);
+    providers
+        .map(|provider| {
+            let (required, others) = known_columns(provider);
+            ProviderColumns {
+                provider: provider.title(),
+                required: required.join(", "),
+                others: others.join(", "),
+            }
+        })
+        .collect()
+}
