@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Environment;
@@ -62,20 +63,18 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
             LOG_QUEUE.write_next(&mut output, notice);
         }
     })?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter(environment)?)
+    let filter = filter(environment)?.and(limits());
+    let lines = tracing_subscriber::fmt::layer()
         // It reports them with `eprintln!`, which panics on a full disk.
         .log_internal_errors(false)
         .with_writer(|| &LOG_QUEUE);
     if is_terminal {
-        subscriber.with_target(false).finish().try_init()?;
+        let lines = lines.with_target(false).with_filter(filter);
+        tracing_subscriber::registry().with(lines).try_init()?;
     } else {
-        subscriber
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .finish()
-            .try_init()?;
+        let lines = lines.json().flatten_event(true).with_current_span(false);
+        let lines = lines.with_filter(filter);
+        tracing_subscriber::registry().with(lines).try_init()?;
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())
@@ -133,6 +132,13 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     if thread::current().name() == Some("main") {
         flush();
     }
+}
+
+/// Whatever the operator asks for: `actix_http` quotes headers of broken requests at `debug`.
+fn limits() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::TRACE)
+        .with_target("actix_http", LevelFilter::INFO)
 }
 
 /// The default filter with the operator's directives over it.

@@ -26,6 +26,7 @@ mod campaign_command;
 mod campaign_edges;
 mod campaign_kills;
 mod campaigns;
+mod canaries;
 mod capacity;
 mod chaos;
 mod clock_steps;

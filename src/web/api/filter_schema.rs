@@ -45,7 +45,11 @@ fn values_of(field: &FilterField) -> RefOr<Schema> {
 /// JSON has numbers and flags besides texts.
 fn value_of(shape: ValueShape) -> RefOr<Schema> {
     let alternative = match shape {
-        ValueShape::Flag => ObjectBuilder::new().schema_type(Type::Boolean),
+        ValueShape::Flag => {
+            let kinds = SchemaType::from_iter([Type::Boolean, Type::Integer]);
+            let range = ObjectBuilder::new().schema_type(kinds);
+            range.minimum(Some(0_usize)).maximum(Some(1_usize))
+        }
         ValueShape::Text | ValueShape::SearchText { .. } | ValueShape::ProviderMessageId => {
             ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Number, Type::Boolean]))
         }

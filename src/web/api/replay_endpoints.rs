@@ -28,7 +28,7 @@ const IDS_LIMIT: usize = 500;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayRequest {
     /// At most 500. Naming an unverified callback releases it.
-    #[schema(min_items = 1, max_items = 500)]
+    #[schema(max_items = 500)]
     pub(crate) ids: Option<Vec<Uuid>>,
     #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) account: Option<String>,

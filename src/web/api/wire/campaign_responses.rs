@@ -48,6 +48,7 @@ pub(crate) struct CreateCampaignRequest {
     pub(crate) send_at: Option<String>,
     /// RFC 3339, or a duration from the start such as `2h`; messages that are still queued then
     /// fail as expired.
+    #[schema(pattern = "^ *[0-9]")]
     pub(crate) send_before: Option<String>,
     /// Messages per second, within the account's rate.
     #[schema(minimum = 0.001, maximum = 1000)]

@@ -51,6 +51,7 @@ pub(crate) struct SendRequest {
     pub(crate) campaign: Option<String>,
     /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent: the account's
     /// `send_before`. Then it fails as expired.
+    #[schema(pattern = "^ *[0-9]")]
     pub(crate) send_before: Option<String>,
     /// `wa_source` (Kaleyra); `source`, `linkWithRecord` (Zixflow).
     #[serde(default)]
@@ -65,13 +66,11 @@ pub(crate) struct SendRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct MediaRequest {
     /// A public http(s) URL.
-    #[schema(pattern = "^[Hh][Tt][Tt][Pp][Ss]?://.")]
     pub(crate) url: Option<String>,
     /// The id of an asset uploaded to Kaleyra before.
     pub(crate) id: Option<String>,
     /// `image/jpeg`, `image/png`, `video/mp4`, `video/3gp`; if absent, derived from the extension
     /// of the URL.
-    #[schema(pattern = "^(image/jpeg|image/png|video/mp4|video/3gpp?)$")]
     pub(crate) mime_type: Option<String>,
 }
 
