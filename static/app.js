@@ -244,13 +244,15 @@
     const known = new Map(listedRows(main()).map((row) => [rowLink(row), row]));
     let added = 0;
     const rows = listedRows(next);
+    const heads = (root) => root.querySelector("table.rows > thead")?.textContent;
+    const sameColumns = heads(next) === heads(main());
     // Before the rows lose their content to those shown.
     const kept = new Set(rows.map(rowLink));
     for (const row of rows) {
       const shown = known.get(rowLink(row));
       if (!shown) {
         added += 1;
-      } else if (!shown.contains(document.activeElement) && !shown.matches(":hover")) {
+      } else if (sameColumns && !shown.contains(document.activeElement) && !shown.matches(":hover")) {
         const selected = shown.querySelector(".select")?.checked === true;
         shown.replaceChildren(...row.childNodes);
         if (selected) shown.querySelector(".select").checked = true;

@@ -4,6 +4,7 @@
 //! Ignores configuration file and environment, listens on 127.0.0.1 only, and deletes its data at
 //! the end.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -69,9 +70,13 @@ async fn run_demo(history: Option<i64>) -> Result<(), CommandError> {
     config.listen = address.to_string();
     config.public_url = format!("http://{address}");
     config.accounts = accounts;
-    let rates = folder.path().join("rates.csv");
-    std::fs::write(&rates, RATES)?;
-    config.rates_file = Some(rates);
+    // Outside the data folder, which must be empty at the first start.
+    let mut rates = tempfile::Builder::new()
+        .prefix("bluetick-demo-")
+        .suffix(".csv")
+        .tempfile()?;
+    rates.write_all(RATES.as_bytes())?;
+    config.rates_file = Some(rates.path().to_path_buf());
     let _serving = app::claim_serving(&config, Owner::Process).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     if let Some(days) = history {

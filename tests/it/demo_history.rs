@@ -31,7 +31,8 @@ impl Api {
 async fn match_an_orphan(api: &Api) {
     let orphans = api.get("/orphans").await;
     let orphans = orphans["data"].as_array().unwrap();
-    assert!(orphans.len() >= 4, "{orphans:?}");
+    // One message in a thousand is never reported.
+    assert!(orphans.len() >= 3, "{orphans:?}");
     for orphan in orphans {
         assert_eq!(orphan["account"], "lancepilot-br");
         assert_eq!(orphan["suggestions"].as_array().unwrap().len(), 2);

@@ -118,7 +118,6 @@ async fn a_row_shows_the_reference_and_columns_that_are_chosen() {
             "Recipient",
             "Reference",
             "Account",
-            "Campaign",
             "Detail",
             "Created ↓",
             "Changed"

@@ -168,7 +168,7 @@ fn check_mime_type(
         Some(guessed) => {
             errors.push(InvalidField::new(
                 field,
-                format!("has the extension of {guessed}, which is not allowed for {kind}; choose another kind, or a file of type {types}"),
+                format!("is {guessed} by its extension; choose another kind, or use {types}"),
             ));
             None
         }

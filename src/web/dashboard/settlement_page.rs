@@ -193,7 +193,7 @@ pub struct SettlementPage {
 #[derive(Clone, Debug)]
 struct ComparisonView {
     title: String,
-    facts: String,
+    summary: String,
     groups: Vec<DifferenceGroup>,
     /// With all rows, if the page has them too.
     csv: Option<String>,
@@ -268,7 +268,7 @@ impl ComparisonView {
                 "{number} in {}",
                 Visibility::Full.quoted(&compared.file_name)
             ),
-            facts: format!(
+            summary: format!(
                 "{} of {} have a message. Compared with our messages of {days}, in {}.",
                 count(comparison.matched),
                 counted(comparison.rows, "row", "rows"),

@@ -253,7 +253,9 @@ fn a_search_for_few_digits_says_how_far_back_it_looks() {
     let shown = |query, messages: &[Message], viewer| {
         let url = MessageListUrl::parse(query);
         let page = render("messages-search", &list(&url, messages, viewer));
-        page.text(".notice")
+        let notes = page.find(".notice");
+        let notes = notes.iter().flat_map(|note| note.text());
+        notes.collect::<String>()
     };
     let found = [message(1, DeliveryState::Read)];
     let days = "only numbers of the last 7 days";
