@@ -1,4 +1,4 @@
-//! The budget of a month.
+//! The monthly budget of an account.
 
 use std::cmp::Reverse;
 
@@ -16,7 +16,7 @@ const CURRENCY_LETTERS: usize = 3;
 pub struct Budget {
     /// Above 0.
     pub amount: Decimal,
-    /// Absent: it is the budget of each currency by itself.
+    /// Absent: the amount applies to each currency separately.
     pub currency: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Budget {
         Ok(Self { amount, currency })
     }
 
-    /// The most used first.
+    /// The use of this budget by each currency, the highest percentage first.
     pub fn used_by(&self, totals: &Totals) -> Vec<BudgetUse> {
         let own = totals.iter().filter(|(currency, _)| {
             self.currency
@@ -71,7 +71,7 @@ impl Budget {
 }
 
 impl BudgetUse {
-    /// The highest alarm share that is reached.
+    /// The highest of [`ALARM_SHARES`] that is reached.
     pub fn alarm_share(&self) -> Option<u32> {
         let mut shares = ALARM_SHARES.into_iter().rev();
         shares.find(|share| self.percent >= u64::from(*share))
