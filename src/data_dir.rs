@@ -80,7 +80,7 @@ pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
     check_access(folder, "use")
 }
 
-/// Whether [`prepare`] would succeed. Changes nothing.
+/// Fails if [`prepare`] would fail. Changes nothing.
 pub fn check(folder: &Path) -> Result<(), DataDirError> {
     if !folder.exists() {
         let parents = folder.ancestors().skip(1);

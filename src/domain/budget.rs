@@ -9,7 +9,8 @@ use crate::domain::amount::{Totals, parse_amount, parse_currency};
 /// Shares of a budget at which an alarm is raised, in percent.
 pub const ALARM_SHARES: [u32; 2] = [80, 100];
 
-/// As ISO 4217 writes currencies. Rates and providers may know others, which no budget is for.
+/// The length of a currency code of ISO 4217. Rates and prices of providers may have other codes, for
+/// which there are no budgets.
 const CURRENCY_LETTERS: usize = 3;
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -61,7 +61,7 @@ impl OrphanFilter {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SuggestedMessage {
     pub id: MessageId,
-    /// Of the caller.
+    /// The caller's reference.
     pub reference: Option<String>,
 }
 

@@ -64,7 +64,7 @@ pub type CostGroup = (AccountId, String);
 pub struct MonthCosts {
     /// The first day of the month.
     pub month: NaiveDate,
-    /// Whether it has ended.
+    /// Whether the month has ended.
     pub is_complete: bool,
     pub groups: BTreeMap<CostGroup, CostFigures>,
     /// The same part of the month before.
