@@ -20,7 +20,7 @@ use crate::domain::secret::Secret;
 
 /// File name of the generated secret key.
 pub const SECRET_KEY_FILE: &str = "secret_key";
-/// Any of them shows that the folder is a data folder.
+/// A folder with any of these files is a data folder.
 const OWN_FILES: [&str; 3] = [SECRET_KEY_FILE, "bluetick.db", "journal.db"];
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -80,7 +80,7 @@ pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
     check_access(folder, "use")
 }
 
-/// Whether [`prepare`] would succeed. Changes nothing.
+/// Fails if [`prepare`] would fail. Changes nothing.
 pub fn check(folder: &Path) -> Result<(), DataDirError> {
     if !folder.exists() {
         let parents = folder.ancestors().skip(1);
@@ -132,7 +132,7 @@ pub fn load_or_create_secret_key(
     }
 }
 
-/// Changes nothing.
+/// Reads the secret key and changes nothing.
 pub fn read_secret_key(path: &Path) -> Result<Secret, DataDirError> {
     match fs::read_to_string(path) {
         Ok(text) if text.trim_end().len() < SECRET_KEY_BYTES => {
@@ -146,13 +146,13 @@ pub fn read_secret_key(path: &Path) -> Result<Secret, DataDirError> {
     }
 }
 
-/// Durable before it is used: no URL may exist without its key.
+/// The key is durable before it is used: no URL may exist without its key.
 fn create_secret_key(folder: &Path, path: &Path) -> Result<Secret, DataDirError> {
     let mut bytes = [0; SECRET_KEY_BYTES];
     SysRng
         .try_fill_bytes(&mut bytes)
         .map_err(io::Error::other)
-        .map_err(io_error("draw random bytes for", path))?;
+        .map_err(io_error("generate random bytes for", path))?;
     let key = STANDARD.encode(bytes);
     let write = || -> io::Result<()> {
         // Created with mode 0600.

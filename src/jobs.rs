@@ -1,5 +1,5 @@
-//! The named loops of a running process. They stop in two steps: claim nothing more, then finish
-//! what is running.
+//! The named loops of a running process. They stop in two steps: first they claim nothing more,
+//! then they finish what is running.
 
 mod maintenance_jobs;
 
@@ -18,7 +18,7 @@ use crate::services::Services;
 
 /// How often the queue is checked without a wake-up or a slot, for messages that are due later.
 const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
-/// The least time between two claims under load.
+/// The minimum time between two claims under load.
 const CLAIM_INTERVAL: Duration = Duration::from_millis(10);
 /// How often the reconcile lease is renewed, or claimed, while the journal is quiet.
 const LEASE_INTERVAL: Duration = Duration::from_secs(2);
@@ -93,12 +93,13 @@ impl Jobs {
         });
     }
 
-    /// Claims nothing more; running submissions continue.
+    /// Stops claiming; running submissions continue.
     pub fn stop_claiming(&self) {
         self.stop.cancel();
     }
 
-    /// Waits for running submissions, at most `timeout`; those interrupted then become uncertain.
+    /// Waits for running submissions, at most `timeout`; those that are still running become
+    /// uncertain.
     pub async fn finish(&self, timeout: Duration) {
         if tokio::time::timeout(timeout, self.tasks.wait())
             .await
@@ -128,7 +129,7 @@ impl Jobs {
             }
         }
         while !self.stop.is_cancelled() {
-            let began = Instant::now();
+            let started_at = Instant::now();
             let submit = |work| {
                 let services = services.clone();
                 self.tasks.spawn(async move {
@@ -149,7 +150,7 @@ impl Jobs {
             };
             self.pause(pause, services.accepted.notified()).await;
             // A group costs about the same with one message as with ten.
-            let gather = CLAIM_INTERVAL.saturating_sub(began.elapsed());
+            let gather = CLAIM_INTERVAL.saturating_sub(started_at.elapsed());
             self.pause(gather, pending()).await;
         }
     }
@@ -224,7 +225,7 @@ impl Jobs {
         }
     }
 
-    /// Waits for a callback, then a moment for more.
+    /// Waits for a callback, then [`GATHER_INTERVAL`] for more.
     async fn gather_callbacks(&self, appended: &mut watch::Receiver<()>) {
         self.wait_for_callbacks(appended).await;
         tokio::time::sleep(GATHER_INTERVAL).await;
@@ -239,7 +240,7 @@ impl Jobs {
             }
             loop {
                 tokio::time::sleep(SHARED_INTERVAL).await;
-                // An error ends the wait; the next step meets and logs it.
+                // An error ends the wait; the next step fails in the same way and logs it.
                 if services.reconciler.is_behind().await.unwrap_or(true) {
                     return;
                 }
@@ -251,10 +252,10 @@ impl Jobs {
         }
     }
 
-    async fn pause(&self, longest: Duration, wake_up: impl Future<Output = ()>) {
+    async fn pause(&self, duration: Duration, wake_up: impl Future<Output = ()>) {
         tokio::select! {
             () = self.stop.cancelled() => {}
-            () = tokio::time::sleep(longest) => {}
+            () = tokio::time::sleep(duration) => {}
             () = wake_up => {}
         }
     }

@@ -104,14 +104,14 @@ impl Keys {
         &self.current.alert
     }
 
-    /// What stands for the name of a request or a recipient that named an erased customer, so that it
-    /// is still recognised when it comes again. Without the secret key it cannot be found by trying
-    /// all numbers.
+    /// The replacement for the name of a request or a recipient that named an erased customer, so
+    /// that it is still recognised when it is sent again. Without the secret key, the name cannot
+    /// be found by trying all numbers.
     pub fn erased_name(&self, parts: &[&str]) -> String {
         self.current.erased_name(parts)
     }
 
-    /// The same by the secret key and by the earlier ones.
+    /// [`Keys::erased_name`] by the secret key, and by each earlier one.
     pub fn erased_names(&self, parts: &[&str]) -> Vec<String> {
         self.all().map(|keys| keys.erased_name(parts)).collect()
     }
@@ -143,10 +143,14 @@ impl Keys {
             for &generation in &generations {
                 let expected = keys.callback_token(account, generation);
                 if bool::from(expected.as_bytes().ct_eq(token.as_bytes())) {
-                    let newest = index == 0 && generation == current;
+                    let is_current = index == 0 && generation == current;
                     matched = Some(CallbackUrl {
                         generation,
-                        age: if newest { UrlAge::Current } else { UrlAge::Old },
+                        age: if is_current {
+                            UrlAge::Current
+                        } else {
+                            UrlAge::Old
+                        },
                     });
                 }
             }

@@ -19,9 +19,9 @@ use crate::receiving::ingest::Ingest;
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::receiving::reconcile::Reconciler;
 use crate::reporting::access_refusals::AccessRefusals;
-use crate::reporting::budget_watch::BudgetWatch;
 use crate::reporting::costs::Costs;
 use crate::reporting::export::Exporter;
+use crate::reporting::month_costs_cache::MonthCostsCache;
 use crate::sending::accept::Acceptor;
 use crate::sending::campaign::CampaignSender;
 use crate::sending::dispatch::Dispatcher;
@@ -29,7 +29,7 @@ use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
 use crate::store::lease::Lease;
 
-/// What receiving callbacks needs: the journal, and not the main database.
+/// The services that receive callbacks: with the journal, and without the main database.
 #[derive(Clone)]
 pub struct ReceivingServices {
     pub config: Arc<Config>,
@@ -48,7 +48,7 @@ pub struct Services {
     /// Configured accounts.
     pub accounts: Arc<BTreeMap<AccountId, Account>>,
     pub clock: Arc<dyn Clock>,
-    /// The time of leases.
+    /// The clock of leases.
     pub steady_clock: Arc<SteadyClock>,
     pub keys: Arc<Keys>,
     /// Counts of failed sign-ins and refused tokens.
@@ -77,15 +77,15 @@ pub struct Services {
     pub alert_client: GuardedClient,
     /// Held by the one process that expires, releases and adopts messages and trims shared tables.
     pub maintenance_lease: Lease,
-    /// What messages cost.
+    /// Computes what messages cost.
     pub costs: Arc<Costs>,
     /// Writes messages into files.
     pub exporter: Arc<Exporter>,
-    /// Budgets, for the alarms.
-    pub budgets: Arc<BudgetWatch>,
+    /// The costs of this month, for budgets.
+    pub budgets: Arc<MonthCostsCache>,
     /// Wakes the dispatcher when a message was accepted.
     pub accepted: Arc<Notify>,
-    /// Wakes the campaigns when one was changed.
+    /// Wakes the job of campaigns when one was changed.
     pub campaign_changed: Arc<Notify>,
     /// Cancelled when the process stops; ends streams and long purges.
     pub stopping: CancellationToken,

@@ -115,7 +115,7 @@ pub async fn restore(
         queued: if arguments.queue {
             QueuedMessages::StayQueued
         } else {
-            QueuedMessages::AreUncertain
+            QueuedMessages::BecomeUncertain
         },
     };
     let decision = Decision { actor: ACTOR, now };

@@ -68,7 +68,7 @@ pub(super) async fn fill(
         let done = u64::try_from(day).unwrap_or_default().min(total);
         progress.update_of(done, total, "days of history");
     }
-    services.store.date_past_changes().await?;
+    services.store.set_past_change_times().await?;
     progress.finish();
     Ok(ordinal)
 }

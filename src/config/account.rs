@@ -14,7 +14,7 @@ use crate::config::table_reader::TableReader;
 use crate::config::time_zone::parse_time_zone;
 use crate::domain::budget::Budget;
 use crate::domain::callback_fields::CallbackFields;
-use crate::domain::ids::{AccountId, NotASlug};
+use crate::domain::ids::{AccountId, NotAnAccountId};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{
@@ -69,7 +69,9 @@ pub(super) fn read_account(
 ) -> Option<Account> {
     let id = table.required("id", |table, name| {
         table.parse(name, |text| {
-            let id: AccountId = text.parse().map_err(|error: NotASlug| error.to_string())?;
+            let id: AccountId = text
+                .parse()
+                .map_err(|error: NotAnAccountId| error.to_string())?;
             if taken.insert(id.clone()) {
                 Ok(id)
             } else {

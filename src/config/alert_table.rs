@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::config::table_reader::TableReader;
 use crate::domain::alert::{AlertFormat, AlertKind, AlertRule};
-use crate::domain::ids::{AccountId, NotASlug};
+use crate::domain::ids::{AccountId, NotAnAccountId};
 use crate::domain::secret::Secret;
 
 /// Prefix of keys in the format of Standard Webhooks; keys without it are accepted.
@@ -25,7 +25,7 @@ pub(super) fn read_alert(table: &mut TableReader<'_, '_>) -> Option<AlertRule> {
     let threshold = table.positive_number("threshold");
     let account = table.parse("account", |text| {
         text.parse::<AccountId>()
-            .map_err(|error: NotASlug| error.to_string())
+            .map_err(|error: NotAnAccountId| error.to_string())
     });
     let url = table.parse("url", parse_alert_url);
     let format = table.word(

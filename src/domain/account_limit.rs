@@ -5,9 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::domain::ids::{AccountId, NotASlug};
+use crate::domain::ids::{AccountId, NotAnAccountId};
 
-/// No limit unless one is given; a limit to no account allows nothing.
+/// Without a limit, which is the default, every account is allowed; a limit to no account allows
+/// none.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AccountLimit(Option<Arc<BTreeSet<AccountId>>>);
 
@@ -56,11 +57,11 @@ impl fmt::Display for AccountLimit {
 }
 
 impl FromStr for AccountLimit {
-    type Err = NotASlug;
+    type Err = NotAnAccountId;
 
-    fn from_str(text: &str) -> Result<Self, NotASlug> {
-        let words = text.split(',').map(str::trim);
-        let accounts: Result<Vec<AccountId>, NotASlug> = words.map(str::parse).collect();
+    fn from_str(text: &str) -> Result<Self, NotAnAccountId> {
+        let ids = text.split(',').map(str::trim);
+        let accounts: Result<Vec<AccountId>, NotAnAccountId> = ids.map(str::parse).collect();
         Ok(Self::to(accounts?))
     }
 }

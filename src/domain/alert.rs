@@ -19,7 +19,7 @@ pub enum AlertKind {
     Overdue,
     /// Queued messages.
     Backlog,
-    /// An amount that is spent in a month; 0: 80 % of each `monthly_budget`.
+    /// The amount spent in a month; a threshold of 0 means 80 % of each `monthly_budget`.
     Budget,
     /// Callbacks in quarantine, of all accounts together.
     Quarantine,
@@ -57,9 +57,9 @@ enum_words!(AlertFormat, "an alert format");
 #[derive(Clone, PartialEq, Debug)]
 pub struct AlertRule {
     pub kind: AlertKind,
-    /// Reached is exceeded.
+    /// The alert begins when the value reaches it.
     pub threshold: f64,
-    /// `None`: every account, each for itself.
+    /// `None`: every account separately.
     pub account: Option<AccountId>,
     /// Receives notifications; without one, incidents are only shown.
     pub url: Option<String>,
@@ -69,7 +69,7 @@ pub struct AlertRule {
 }
 
 impl AlertRule {
-    /// Identifies the rule, whatever its place in the file. Contains the URL, which may be a secret.
+    /// Identifies the rule wherever it is in the file. Contains the URL, which may be a secret.
     pub fn identity(&self) -> String {
         let account = self.account.as_ref().map_or("", AccountId::as_str);
         let url = self.url.as_deref().unwrap_or_default();

@@ -5,20 +5,20 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
-/// A larger number is no price or rate. Any number of messages times it stays exact.
-const LARGEST: i64 = 1_000_000_000;
+/// The largest price or rate; its product with any number of messages is exact.
+const LARGEST_AMOUNT: i64 = 1_000_000_000;
 const DECIMAL_PLACES: u32 = 9;
-/// Characters of a currency.
+/// The longest code of a currency, in characters.
 const CURRENCY_LIMIT: usize = 8;
 
-/// Parses a price as providers and rate files write it; `None` if it is none.
+/// Parses a price as providers and rate files write it; `None` if the text is not a price.
 pub fn parse_amount(text: &str) -> Option<Decimal> {
     let text = text.trim();
     let number = Decimal::from_str_exact(text)
         .or_else(|_| Decimal::from_scientific(text))
         .ok()?
         .normalize();
-    let fits = number.abs() <= Decimal::from(LARGEST) && number.scale() <= DECIMAL_PLACES;
+    let fits = number.abs() <= Decimal::from(LARGEST_AMOUNT) && number.scale() <= DECIMAL_PLACES;
     fits.then_some(number)
 }
 
@@ -30,7 +30,7 @@ pub fn parse_currency(text: &str) -> Option<String> {
     fits.then(|| text.to_ascii_uppercase())
 }
 
-/// Sums by currency. Amounts of a price without currency are summed under the empty text.
+/// Sums by currency. Amounts without a currency are summed under the empty string.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Totals(BTreeMap<String, Decimal>);
 
@@ -61,7 +61,7 @@ impl Totals {
     }
 }
 
-/// `INR 207437.5 · USD 3`, as exact as the amounts are.
+/// `INR 207437.5 · USD 3`, unrounded.
 impl fmt::Display for Totals {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<String> = self

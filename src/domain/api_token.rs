@@ -1,4 +1,4 @@
-//! API tokens as they are listed, their names, and how their texts begin.
+//! API tokens as they are listed, their names and their prefix.
 
 use chrono::{DateTime, Utc};
 
@@ -6,7 +6,7 @@ use crate::domain::account_limit::AccountLimit;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
 
-/// How every token begins, so that scanners and operators recognise a leaked one.
+/// The prefix of every token, so that scanners and operators recognise a leaked one.
 pub const TOKEN_PREFIX: &str = "bt_";
 
 /// An API token as it is listed; its text is shown only on creation.
@@ -15,13 +15,13 @@ pub struct ApiToken {
     pub id: TokenId,
     pub name: String,
     pub scopes: Scopes,
-    /// The accounts that it sees.
+    /// The accounts that it may access.
     pub accounts: AccountLimit,
     pub created_at: DateTime<Utc>,
-    /// When it ends by itself.
+    /// `None`: never.
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
-    /// To the minute.
+    /// To within a minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 

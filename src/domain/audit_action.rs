@@ -1,4 +1,4 @@
-//! Operator actions as the audit log keeps them.
+//! Operator actions as the audit log stores them.
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -95,7 +95,6 @@ pub struct Action {
     pub detail: Option<String>,
     /// The IP address that the request came from; none for the command line.
     pub address: Option<String>,
-    /// When.
     pub happened_at: DateTime<Utc>,
 }
 

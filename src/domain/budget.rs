@@ -1,4 +1,4 @@
-//! The budget of a month.
+//! The monthly budget of an account.
 
 use std::cmp::Reverse;
 
@@ -9,14 +9,15 @@ use crate::domain::amount::{Totals, parse_amount, parse_currency};
 /// Shares of a budget at which an alarm is raised, in percent.
 pub const ALARM_SHARES: [u32; 2] = [80, 100];
 
-/// As ISO 4217 writes currencies. Rates and providers may know others, which no budget is for.
+/// The length of a currency code of ISO 4217. Rates and prices of providers may have other codes, for
+/// which there are no budgets.
 const CURRENCY_LETTERS: usize = 3;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Budget {
     /// Above 0.
     pub amount: Decimal,
-    /// Absent: it is the budget of each currency by itself.
+    /// Absent: the amount applies to each currency separately.
     pub currency: Option<String>,
 }
 
@@ -50,7 +51,7 @@ impl Budget {
         Ok(Self { amount, currency })
     }
 
-    /// The most used first.
+    /// The use of this budget by each currency, the highest percentage first.
     pub fn used_by(&self, totals: &Totals) -> Vec<BudgetUse> {
         let own = totals.iter().filter(|(currency, _)| {
             self.currency
@@ -71,7 +72,7 @@ impl Budget {
 }
 
 impl BudgetUse {
-    /// The highest alarm share that is reached.
+    /// The highest of [`ALARM_SHARES`] that is reached.
     pub fn alarm_share(&self) -> Option<u32> {
         let mut shares = ALARM_SHARES.into_iter().rev();
         shares.find(|share| self.percent >= u64::from(*share))

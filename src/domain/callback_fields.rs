@@ -1,6 +1,6 @@
 //! The `callback_fields` of an account: field names that the operator chose in a callback profile.
 
-/// The field name of each value; `None` means the provider's usual field names.
+/// The field name of each value; `None` means the provider's default field names.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallbackFields {
     pub id: Option<String>,

@@ -8,7 +8,7 @@ use strum::{EnumString, IntoStaticStr};
 pub enum Outcome {
     /// It failed authentication and was not parsed.
     Unverified,
-    /// It reported at least one message.
+    /// It contained a report about at least one message.
     Receipts,
     /// A customer's message.
     Inbound,
@@ -16,12 +16,12 @@ pub enum Outcome {
     Quarantined,
     /// Parsed, but not about a message.
     Notice,
-    /// A test whether the URL works.
+    /// A request that only tests whether the URL works.
     Probe,
 }
 
 impl Outcome {
-    /// In the order in which they are offered.
+    /// In the order in which pages and error messages list them.
     pub const ALL: [Self; 6] = [
         Self::Receipts,
         Self::Inbound,
@@ -35,7 +35,7 @@ impl Outcome {
         self.into()
     }
 
-    /// All words, for error messages.
+    /// The words of all outcomes, for error messages.
     pub fn words() -> String {
         Self::ALL.map(Self::as_str).join(", ")
     }

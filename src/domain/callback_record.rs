@@ -9,7 +9,7 @@ use crate::domain::ids::{AccountId, CallbackId, MessageId};
 pub enum Route {
     /// The account's callback URL.
     Callback,
-    /// A callback URL of the previous generation or of an earlier secret key. It still works.
+    /// A callback URL of the previous generation or of an earlier secret key, which still works.
     OldCallback,
     /// The account's callback URL with a mistake in it.
     MistypedCallback(UrlMistake),

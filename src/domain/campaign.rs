@@ -12,7 +12,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
 use crate::domain::template::Template;
 
-/// Characters of an id.
+/// The longest id, in characters.
 const ID_LIMIT: usize = 64;
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -26,12 +26,12 @@ pub struct NotACampaignId(pub String);
 pub struct CampaignId(String);
 
 impl CampaignId {
-    /// Made from a name; `None` if it has no letter or digit of ASCII.
-    pub fn of_name(name: &str) -> Option<Self> {
+    /// The slug of a name; `None` if the name has no ASCII letter or digit.
+    pub fn from_name(name: &str) -> Option<Self> {
         let mut slug = String::new();
-        for letter in name.chars().flat_map(char::to_lowercase) {
-            if letter.is_ascii_alphanumeric() {
-                slug.push(letter);
+        for character in name.chars().flat_map(char::to_lowercase) {
+            if character.is_ascii_alphanumeric() {
+                slug.push(character);
             } else if !slug.is_empty() && !slug.ends_with('-') {
                 slug.push('-');
             }
@@ -120,9 +120,9 @@ pub struct Campaign {
     pub template: Option<Template>,
     pub state: CampaignState,
     pub send_at: Option<DateTime<Utc>>,
-    /// Messages that are still queued then fail as expired.
+    /// Messages that are still queued at this time fail as expired.
     pub send_before: Option<DateTime<Utc>>,
-    /// From the start; becomes `send_before` then.
+    /// How long after its start messages may be sent; sets `send_before` at the start.
     pub send_within: Option<TimeDelta>,
     /// Messages per second.
     pub rate: Option<f64>,
@@ -139,11 +139,11 @@ pub struct Campaign {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RecipientCounts {
     pub accepted: u64,
-    /// Rows whose recipient was known.
+    /// Rows whose recipient was already in the campaign.
     pub duplicates: u64,
     /// Rows that were not accepted.
     pub rejected: u64,
-    /// Accepted recipients that became messages.
+    /// Accepted recipients that became messages, or failed the checks at that time.
     pub taken: u64,
 }
 
@@ -163,7 +163,7 @@ impl Campaign {
         }
     }
 
-    /// What every recipient gets, and the name.
+    /// The name, and the texts that every recipient gets.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let template = self.template.iter().flat_map(|template| {
             let buttons = template.buttons.iter().map(|button| &button.value);
@@ -176,7 +176,7 @@ impl Campaign {
     }
 
     /// Why recipients cannot be added; `None` if they can.
-    pub fn refuses_recipients(&self) -> Option<String> {
+    pub fn recipient_refusal(&self) -> Option<String> {
         matches!(self.state, CampaignState::Done | CampaignState::Cancelled)
             .then(|| format!("the campaign is {}; create another", self.state))
     }
@@ -195,10 +195,10 @@ mod tests {
             ("---", None),
             ("त्योहार", None),
         ] {
-            let made = CampaignId::of_name(name);
+            let made = CampaignId::from_name(name);
             assert_eq!(made.as_ref().map(CampaignId::as_str), id, "{name}");
         }
-        let long = CampaignId::of_name(&"ab ".repeat(60)).unwrap();
+        let long = CampaignId::from_name(&"ab ".repeat(60)).unwrap();
         assert!(long.as_str().len() <= ID_LIMIT && !long.as_str().ends_with('-'));
     }
 }

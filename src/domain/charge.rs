@@ -1,13 +1,14 @@
-//! What a delivered message is charged by. Charges that agree in everything cost the same on one day.
+//! What decides the price of a delivered message. Messages with equal charges cost the same on one
+//! day.
 
 use crate::domain::amount::{parse_amount, parse_currency};
 use crate::domain::ids::AccountId;
 use crate::domain::receipt::Pricing;
 
-/// Meta's pricing types of free messages begin with it.
-const FREE_TYPE: &str = "free";
+/// The prefix of Meta's pricing types for free messages.
+const FREE_TYPE_PREFIX: &str = "free";
 
-/// Texts are empty where nothing is known.
+/// Unknown texts are empty.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Charge {
     pub account: AccountId,
@@ -64,14 +65,15 @@ impl Charge {
             sender: sender.unwrap_or_default().to_owned(),
             country: country.unwrap_or_default().to_owned(),
             category: lower(reported.category),
-            free: reported.billable == Some(false) || pricing_type.starts_with(FREE_TYPE),
+            free: reported.billable == Some(false) || pricing_type.starts_with(FREE_TYPE_PREFIX),
             pricing_type,
             currency: currency.filter(|_| price.is_some()).unwrap_or_default(),
             price: price.map_or_else(String::new, |price| price.to_string()),
         }
     }
 
-    /// Whether its cost is known only from a rate. Such messages use up an account's free ones.
+    /// Whether only a rate can give its cost. Such messages count against the account's free
+    /// messages of the month.
     pub fn needs_rate(&self) -> bool {
         !self.free && self.price.is_empty()
     }

@@ -3,42 +3,43 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Consecutive submissions without a clear answer that open it.
-const TROUBLE_LIMIT: u32 = 5;
-/// Recipients for whom the provider refused in the same way, one after another, that open it.
+/// It opens after this many consecutive submissions without a clear reply.
+const UNCLEAR_LIMIT: u32 = 5;
+/// It opens after messages to this many recipients in a row were refused in the same way.
 const REFUSAL_LIMIT: u32 = 10;
-/// Refusals of one kind from which on the account sends carefully.
-const CAREFUL_FROM: u32 = 3;
-/// Messages that are spent on failures before only an operator lets more be sent.
+/// After this many refusals of one kind, as few messages as possible are submitted at a time.
+const CAREFUL_LIMIT: u32 = 3;
+/// The account is paused after this many messages failed or became uncertain.
 const SPENT_LIMIT: u32 = 20;
-/// Of the messages that were in flight when it opened, those beyond are not counted: a pause saves none
-/// of them.
-const COUNTED_IN_FLIGHT: u32 = 13;
+/// Of the messages that were in flight when it opened, at most this many count: a pause cannot save
+/// them.
+const MAX_COUNTED_IN_FLIGHT: u32 = 13;
 const FIRST_PROBE_WAIT: TimeDelta = TimeDelta::seconds(30);
 const LONGEST_PROBE_WAIT: TimeDelta = TimeDelta::minutes(5);
 
-/// How the last submissions ended, if none was accepted since.
+/// The consecutive submissions that failed in the same way, since the last acceptance.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Streak {
-    /// [`TROUBLE`], or status and code of the refusals.
+    /// [`UNCLEAR_STREAK`], or HTTP status and code of the refusals.
     pub kind: Option<String>,
     pub count: u32,
-    /// Marks of the recipients of refusals; no personal data.
+    /// Hashes of the recipients of refusals; no personal data.
     pub recipients: Vec<String>,
 }
 
-pub const TROUBLE: &str = "trouble";
+/// The stored kind of a streak of submissions without a clear reply.
+pub const UNCLEAR_STREAK: &str = "trouble";
 
-/// The breaker is open.
+/// The state of an open breaker.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trip {
     pub since: DateTime<Utc>,
     pub reason: String,
-    /// The provider's last answer, in one line.
+    /// The provider's last reply, in one line.
     pub last_reply: String,
     pub next_probe_at: DateTime<Utc>,
     pub probe_wait: TimeDelta,
-    /// Messages that cannot be sent again.
+    /// Messages that were refused or became uncertain since the streak began.
     pub spent: u32,
 }
 
@@ -53,7 +54,7 @@ pub struct CircuitBreaker {
 pub struct Failed<'a> {
     pub cause: FailureCause<'a>,
     pub purpose: SubmissionPurpose,
-    /// What is known of the answer, in one line.
+    /// What is known of the reply, in one line.
     pub reply: &'a str,
 }
 
@@ -61,11 +62,11 @@ pub struct Failed<'a> {
 pub enum FailureCause<'a> {
     /// The request did not leave.
     Unreachable,
-    /// 5xx, a timeout or another unclear answer.
+    /// 5xx, a timeout or another unclear reply.
     Unclear,
     /// 5xx, and documented as not accepted.
     TryLater,
-    /// By this message, for a recipient with this mark.
+    /// With this status and code; `recipient` is a hash.
     Refused { kind: &'a str, recipient: &'a str },
 }
 
@@ -81,11 +82,11 @@ pub enum SubmissionPurpose {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Consequence {
     None,
-    /// As few submissions at a time as possible.
+    /// As few messages as possible are submitted at a time.
     Careful,
     /// The breaker opened.
     Tripped(String),
-    /// Too many messages were spent: only an operator may continue.
+    /// Too many messages failed: only an operator may resume the account.
     Pause(String),
 }
 
@@ -102,7 +103,7 @@ impl CircuitBreaker {
             return trip.note_failure(failed, now);
         }
         let Some(reason) = self.streak.reason_to_trip() else {
-            return if self.streak.is_alarming() {
+            return if self.streak.requires_care() {
                 Consequence::Careful
             } else {
                 Consequence::None
@@ -122,9 +123,9 @@ impl CircuitBreaker {
         Consequence::Tripped(reason)
     }
 
-    /// After an answer that neither accepts nor refuses: a probe is sent again at `at`. A late answer
+    /// After a reply that neither accepts nor refuses: a probe is sent again at `at`. A late reply
     /// to another submission never brings the next probe forward.
-    pub fn note_answer(&mut self, purpose: SubmissionPurpose, at: DateTime<Utc>) {
+    pub fn note_other_reply(&mut self, purpose: SubmissionPurpose, at: DateTime<Utc>) {
         match (&mut self.trip, purpose) {
             (Some(trip), SubmissionPurpose::Probe) => trip.next_probe_at = at,
             (_, SubmissionPurpose::Sending) => self.postpone_probe(at),
@@ -132,7 +133,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Sends no probe before.
+    /// Sends no probe before `until`.
     pub fn postpone_probe(&mut self, until: DateTime<Utc>) {
         if let Some(trip) = &mut self.trip {
             trip.next_probe_at = trip.next_probe_at.max(until);
@@ -144,7 +145,7 @@ impl Streak {
     fn add(&mut self, cause: FailureCause<'_>) {
         let kind = match cause {
             FailureCause::Refused { kind, .. } => kind,
-            _ => TROUBLE,
+            _ => UNCLEAR_STREAK,
         };
         if self.kind.as_deref() != Some(kind) {
             *self = Self {
@@ -164,19 +165,19 @@ impl Streak {
         }
     }
 
-    fn is_trouble(&self) -> bool {
-        self.kind.as_deref() == Some(TROUBLE)
+    fn is_unclear(&self) -> bool {
+        self.kind.as_deref() == Some(UNCLEAR_STREAK)
     }
 
-    fn is_alarming(&self) -> bool {
-        self.is_trouble() || self.count >= CAREFUL_FROM
+    fn requires_care(&self) -> bool {
+        self.is_unclear() || self.count >= CAREFUL_LIMIT
     }
 
     fn reason_to_trip(&self) -> Option<String> {
         let count = self.count;
-        if self.is_trouble() {
-            return (count >= TROUBLE_LIMIT)
-                .then(|| format!("{count} submissions in a row had no clear answer"));
+        if self.is_unclear() {
+            return (count >= UNCLEAR_LIMIT)
+                .then(|| format!("{count} submissions in a row had no clear reply"));
         }
         (count >= REFUSAL_LIMIT).then(|| {
             format!("messages to {count} recipients in a row were refused in the same way")
@@ -192,7 +193,7 @@ impl Trip {
             FailureCause::Unclear | FailureCause::Refused { .. }
         );
         let is_probe = failed.purpose == SubmissionPurpose::Probe;
-        if is_spent && (is_probe || self.spent < COUNTED_IN_FLIGHT) {
+        if is_spent && (is_probe || self.spent < MAX_COUNTED_IN_FLIGHT) {
             self.spent = self.spent.saturating_add(1);
         }
         if is_probe {
@@ -201,7 +202,7 @@ impl Trip {
         }
         if self.spent >= SPENT_LIMIT {
             return Consequence::Pause(format!(
-                "{}; {} messages were spent, the last answer was: {}",
+                "{}; {} messages failed or became uncertain, the last reply was: {}",
                 self.reason, self.spent, self.last_reply
             ));
         }
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn five_unclear_answers_in_a_row_open_it_and_an_acceptance_closes_it() {
+    fn five_unclear_replies_in_a_row_open_it_and_an_acceptance_closes_it() {
         let mut breaker = CircuitBreaker::default();
         let unclear = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
         for _ in 0..4 {
@@ -317,7 +318,7 @@ mod tests {
             let consequence = breaker.note_failure(sending, noon());
             assert!(!matches!(consequence, Consequence::Pause(_)));
         }
-        assert_eq!(breaker.trip.as_ref().unwrap().spent, COUNTED_IN_FLIGHT);
+        assert_eq!(breaker.trip.as_ref().unwrap().spent, MAX_COUNTED_IN_FLIGHT);
         let mut probes = 0;
         loop {
             let probe = failed(FailureCause::Unclear, SubmissionPurpose::Probe);
@@ -326,11 +327,11 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(probes, SPENT_LIMIT - COUNTED_IN_FLIGHT);
+        assert_eq!(probes, SPENT_LIMIT - MAX_COUNTED_IN_FLIGHT);
     }
 
     #[test]
-    fn only_the_answer_to_a_probe_brings_the_next_one_forward() {
+    fn only_the_reply_to_a_probe_brings_the_next_one_forward() {
         let mut breaker = CircuitBreaker::default();
         for _ in 0..5 {
             let sending = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
@@ -338,9 +339,9 @@ mod tests {
         }
         let due = breaker.trip.clone().unwrap().next_probe_at;
         let soon = noon() + TimeDelta::seconds(1);
-        breaker.note_answer(SubmissionPurpose::Sending, soon);
+        breaker.note_other_reply(SubmissionPurpose::Sending, soon);
         assert_eq!(breaker.trip.as_ref().unwrap().next_probe_at, due);
-        breaker.note_answer(SubmissionPurpose::Probe, soon);
+        breaker.note_other_reply(SubmissionPurpose::Probe, soon);
         assert_eq!(breaker.trip.as_ref().unwrap().next_probe_at, soon);
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub trait Clock: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
 
-    /// Whether its time passes otherwise than in the world, in steps.
+    /// Whether its time is simulated: it advances in steps.
     fn is_simulated(&self) -> bool {
         false
     }
@@ -37,11 +37,11 @@ impl FixedClock {
 
     /// `step` may be negative.
     pub fn advance(&self, step: TimeDelta) {
-        let mut shown = self
+        let mut current = self
             .0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *shown += step;
+        *current += step;
     }
 }
 

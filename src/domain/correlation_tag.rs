@@ -11,30 +11,30 @@ use crate::domain::message::{REFERENCE_LIMIT, References};
 use crate::domain::provider_account::CorrelationSlot;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-const MARK: &str = "bt:";
+const PREFIX: &str = "bt:";
 const DIGITS: usize = 26;
 
 /// In characters.
-pub const TAG_LENGTH: usize = MARK.len() + DIGITS;
+pub const TAG_LENGTH: usize = PREFIX.len() + DIGITS;
 
 pub fn format_tag(id: MessageId) -> String {
     let value = id.uuid().as_u128();
-    let digits = (0..DIGITS).rev().map(|place| {
-        let digit = (value >> (place * 5)) & 31;
+    let digits = (0..DIGITS).rev().map(|position| {
+        let digit = (value >> (position * 5)) & 31;
         char::from(ALPHABET[usize::try_from(digit).unwrap_or_default()])
     });
-    MARK.chars().chain(digits).collect()
+    PREFIX.chars().chain(digits).collect()
 }
 
 /// Finds the last well-formed tag in a text.
 pub fn find(text: &str) -> Option<MessageId> {
-    text.rmatch_indices(MARK).find_map(|(at, _)| {
-        let digits = text.get(at + MARK.len()..at + TAG_LENGTH)?;
-        let ends = text[at + TAG_LENGTH..]
+    text.rmatch_indices(PREFIX).find_map(|(at, _)| {
+        let digits = text.get(at + PREFIX.len()..at + TAG_LENGTH)?;
+        let is_complete = text[at + TAG_LENGTH..]
             .chars()
             .next()
             .is_none_or(|next| !next.is_ascii_alphanumeric());
-        if ends { decode(digits) } else { None }
+        if is_complete { decode(digits) } else { None }
     })
 }
 
@@ -69,9 +69,9 @@ pub fn insert_tag(
         .iter()
         .filter(is_empty)
         .chain(slots.iter().filter(|slot| !is_empty(slot)))
-        .filter_map(|slot| place_in(*slot, references, id))
+        .filter_map(|slot| append_to(*slot, references, id))
         // A caller's own text may contain an older tag; the new one must take precedence.
-        .find(|placed| find_in_references(placed) == Some(id))
+        .find(|tagged| find_in_references(tagged) == Some(id))
         .ok_or(NoRoomForTag)
 }
 
@@ -94,7 +94,7 @@ fn text_in(slot: CorrelationSlot, references: &References) -> Option<&str> {
     }
 }
 
-fn place_in(slot: CorrelationSlot, references: &References, id: MessageId) -> Option<References> {
+fn append_to(slot: CorrelationSlot, references: &References, id: MessageId) -> Option<References> {
     let text = match text_in(slot, references).unwrap_or_default() {
         "" => format_tag(id),
         own => format!("{own} {}", format_tag(id)),
@@ -102,13 +102,13 @@ fn place_in(slot: CorrelationSlot, references: &References, id: MessageId) -> Op
     if text.chars().count() > REFERENCE_LIMIT {
         return None;
     }
-    let mut placed = references.clone();
+    let mut tagged = references.clone();
     match slot {
-        CorrelationSlot::Ref => placed.reference = Some(text),
-        CorrelationSlot::Ref1 => placed.reference1 = Some(text),
-        CorrelationSlot::Auto | CorrelationSlot::Ref2 => placed.reference2 = Some(text),
+        CorrelationSlot::Ref => tagged.reference = Some(text),
+        CorrelationSlot::Ref1 => tagged.reference1 = Some(text),
+        CorrelationSlot::Auto | CorrelationSlot::Ref2 => tagged.reference2 = Some(text),
     }
-    Some(placed)
+    Some(tagged)
 }
 
 fn decode(digits: &str) -> Option<MessageId> {

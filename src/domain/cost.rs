@@ -11,9 +11,9 @@ use crate::domain::unit_cost::UnitCost;
 pub enum CostBasis {
     /// The provider reported the price.
     Reported,
-    /// By the rates.
+    /// Computed from the rates.
     Estimated,
-    /// By its pricing type, or one of the account's free messages of the month.
+    /// Of a free pricing type, or one of the account's free messages of the month.
     Free,
     /// Not delivered, so not charged.
     None,
@@ -25,7 +25,7 @@ enum_words!(CostBasis);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cost {
     pub basis: CostBasis,
-    /// Zero if it is free; absent without a charge, or without a rate.
+    /// Zero if it is free; absent if nothing is charged, or no rate fits.
     pub amount: Option<Decimal>,
     pub currency: Option<String>,
 }
@@ -37,8 +37,8 @@ impl Cost {
         currency: None,
     };
 
-    /// Of so many deliveries, some of them among the account's free ones. `currency` is that of a
-    /// reported price.
+    /// The cost of `deliveries`, `free` of which are among the account's free messages. `currency`
+    /// is that of a reported price.
     pub fn of(unit: UnitCost<'_>, currency: &str, deliveries: i64, free: i64) -> Self {
         let known = |basis, amount: Decimal, currency: &str| Self {
             basis,

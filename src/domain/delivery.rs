@@ -189,8 +189,8 @@ fn compare_failures(one: (&Receipt, &Failure), other: (&Receipt, &Failure)) -> O
         .then_with(|| other.0.time().inferred.cmp(&one.0.time().inferred))
 }
 
-/// The recipients that reports of a delivery name, at least one. One person may be named by a number
-/// and by a user id, and a number may be written in two ways.
+/// Counts the recipients that reports of a delivery name; at least one. The same customer may be
+/// named by a number and by a user id, and a number may be written in two ways.
 fn count_reached(receipts: &[Receipt]) -> u32 {
     let (mut numbers, mut user_ids): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for receipt in receipts {
@@ -217,7 +217,7 @@ fn count_reached(receipts: &[Receipt]) -> u32 {
     u32::try_from(reached).unwrap_or(u32::MAX)
 }
 
-/// Takes each field from the lowest stage that has it, then the earliest, then the least value.
+/// Takes each field from the lowest stage that has it, then the earliest, then the smallest value.
 ///
 /// Providers report pricing with `sent`.
 fn fold_pricing(receipts: &[Receipt]) -> Pricing {

@@ -6,7 +6,7 @@
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("`{word}` is not {noun}; use {}", list(.accepted))]
 pub struct UnknownWord {
-    /// With its article.
+    /// With its article: `a delivery state`.
     pub noun: &'static str,
     pub word: String,
     pub accepted: Vec<&'static str>,

@@ -1,4 +1,4 @@
-//! What stands for the recipients that the receipts of a message named, after their data was erased.
+//! Replacements for the recipients that the receipts of a message name, once their data is erased.
 //!
 //! **Invariant:** as many recipients are counted as before, also those of a group.
 
@@ -7,42 +7,46 @@ use std::collections::BTreeMap;
 use crate::domain::phone;
 use crate::domain::recipient_spelling;
 
-const NUMBER: &str = "erased number ";
-const USER_ID: &str = "erased user id ";
+const NUMBER_PREFIX: &str = "erased number ";
+const USER_ID_PREFIX: &str = "erased user id ";
 
 /// Whether it is, or was, a phone number.
 pub fn is_number(recipient: &str) -> bool {
-    phone::are_digits(recipient) || recipient.starts_with(NUMBER)
+    phone::are_digits(recipient) || recipient.starts_with(NUMBER_PREFIX)
 }
 
-fn is_stand_in(recipient: &str) -> bool {
-    recipient.starts_with(NUMBER) || recipient.starts_with(USER_ID)
+fn is_replacement(recipient: &str) -> bool {
+    recipient.starts_with(NUMBER_PREFIX) || recipient.starts_with(USER_ID_PREFIX)
 }
 
-/// What takes the place of each recipient of one message that is to be erased.
-pub fn stand_ins<'a>(
+/// The replacement of each recipient of one message that is to be erased.
+pub fn replacements<'a>(
     recipients: &[&'a str],
     is_erased: impl Fn(&str) -> bool,
 ) -> BTreeMap<&'a str, String> {
     let mut found: BTreeMap<&str, String> = BTreeMap::new();
     for recipient in recipients {
-        if is_stand_in(recipient) || !is_erased(recipient) {
+        if is_replacement(recipient) || !is_erased(recipient) {
             continue;
         }
         let same = found
             .iter()
             .find(|(known, _)| recipient_spelling::is_same_recipient(known, recipient));
-        let stand_in = same.map(|(_, stand_in)| stand_in.clone());
-        let stand_in = stand_in.unwrap_or_else(|| {
+        let replacement = same.map(|(_, replacement)| replacement.clone());
+        let replacement = replacement.unwrap_or_else(|| {
             let is_number = phone::are_digits(recipient);
-            let kind = if is_number { NUMBER } else { USER_ID };
+            let prefix = if is_number {
+                NUMBER_PREFIX
+            } else {
+                USER_ID_PREFIX
+            };
             let is_free = |text: &String| {
                 !recipients.contains(&text.as_str()) && !found.values().any(|used| used == text)
             };
-            let mut texts = (1..).map(|number: u32| format!("{kind}{number}"));
+            let mut texts = (1..).map(|number: u32| format!("{prefix}{number}"));
             texts.find(is_free).unwrap_or_default()
         });
-        found.insert(recipient, stand_in);
+        found.insert(recipient, replacement);
     }
     found
 }
@@ -52,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stand_ins_differ_as_the_recipients_did() {
+    fn replacements_differ_as_the_recipients_did() {
         let recipients = [
             "erased number 1",
             "5511987654321",
@@ -61,10 +65,10 @@ mod tests {
             "919970000001",
             "GB.1",
         ];
-        let found = stand_ins(&recipients, |recipient| recipient != "919970000001");
+        let found = replacements(&recipients, |recipient| recipient != "919970000001");
         let found: Vec<(&str, &str)> = found
             .iter()
-            .map(|(recipient, stand_in)| (*recipient, stand_in.as_str()))
+            .map(|(recipient, replacement)| (*recipient, replacement.as_str()))
             .collect();
         assert_eq!(
             found,

@@ -82,7 +82,7 @@ pub(super) static TABLE: &[CodeEntry] = &[
     for_provider(Kaleyra, None, entry(&["WA-401"], Account, "Kaleyra does not permit this for the account.", "See Kaleyra's message and ask its support; resume the account if it is paused, then resend this message.")),
     for_provider(Kaleyra, None, entry(&["WA500"], Provider, "Kaleyra had an internal error.", "It was retried after 5, 10 and 15 minutes. Resend once Kaleyra has recovered.")),
     for_provider(Kaleyra, None, entry(&["E13001"], Provider, "Kaleyra's first API version rejected a field of the request.", "Correct what its message names, then resend.")),
-    // The others say it with an HTTP status
+    // The other providers report an HTTP status
     for_provider(Sobot, None, entry(&["400"], Provider, "Sobot rejected a field of the request.", "Its message names the field, often the mobile number: correct it, then resend.")),
     for_provider(Sobot, None, entry(&["401"], Account, "Sobot does not accept these keys. Generating new keys disables the old pair at once.", "Correct api_key and api_secret in the account's configuration; resume the account if it is paused, then resend this message.")),
     for_provider(Sobot, None, entry(&["403"], Account, "Sobot does not permit this for these keys.", "Check the permissions of the keys in Sobot's console; resume the account if it is paused, then resend this message.")),

@@ -53,10 +53,10 @@ pub fn rejects_account(provider: ProviderId, failure: &Failure) -> bool {
 }
 
 /// Our own codes of messages that failed in the queue, without an attempt.
-pub const OF_QUEUE: [&str; 2] = [EXPIRED, UNSENDABLE];
+pub const QUEUE_CODES: [&str; 2] = [EXPIRED, UNSENDABLE];
 
-pub fn is_of_queue(code: &str) -> bool {
-    OF_QUEUE.contains(&code)
+pub fn is_queue_code(code: &str) -> bool {
+    QUEUE_CODES.contains(&code)
 }
 
 /// For failures without a code.

@@ -1,23 +1,24 @@
-//! When an account counts as failing, slow or silent: its last hour against its seven days before.
+//! When an account counts as failing, slow or silent: its last hour is compared with the seven days
+//! before.
 
 use chrono::TimeDelta;
 
-/// Share of failed messages that is too high whatever is usual, in percent.
-const HIGH_SHARE: i64 = 20;
-/// Fewer failures are no rate.
-pub const FEWEST_FAILURES: i64 = 3;
-/// Fewer delivered messages have no typical time.
-const FEWEST_DELIVERED: i64 = 5;
-/// Faster is never slow, however fast is usual.
-const SLOW_MILLIS: f64 = 30_000.0;
-/// Slow where nothing is usual.
-const VERY_SLOW_MILLIS: f64 = 600_000.0;
-/// Times the usual time.
+/// In percent of the attempted messages: from here on, failures are too many, even if usual.
+const HIGH_FAILED_PERCENT: i64 = 20;
+/// With fewer failures, no rate is judged.
+pub const MIN_FAILURES: i64 = 3;
+/// With fewer delivered messages, no delivery time is judged.
+const MIN_DELIVERED: i64 = 5;
+/// A shorter delivery time is never slow.
+const MIN_SLOW_MILLIS: f64 = 30_000.0;
+/// The limit where nothing was delivered in the seven days before.
+const SLOW_MILLIS_WITHOUT_HISTORY: f64 = 600_000.0;
+/// This many times the usual delivery time is slow.
 const SLOW_FACTOR: f64 = 3.0;
-/// Fewer unreported messages are no silence.
-pub const FEWEST_UNREPORTED: i64 = 5;
-/// How long nothing was received at the least.
-const SILENCE: TimeDelta = TimeDelta::minutes(15);
+/// With fewer unreported messages, an account is not silent.
+pub const MIN_UNREPORTED: i64 = 5;
+/// A shorter time without callbacks is not silence.
+const MIN_SILENCE: TimeDelta = TimeDelta::minutes(15);
 
 /// Failed messages of those attempted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -45,10 +46,10 @@ impl FailureRate {
     /// Too high by itself, or at least twice the usual rate by more than chance explains.
     pub fn is_raised(self) -> bool {
         let Self { recent, usual } = self;
-        if recent.failed < FEWEST_FAILURES {
+        if recent.failed < MIN_FAILURES {
             return false;
         }
-        if recent.failed * 100 >= recent.attempted * HIGH_SHARE {
+        if recent.failed * 100 >= recent.attempted * HIGH_FAILED_PERCENT {
             return true;
         }
         if usual.attempted == 0 {
@@ -60,8 +61,8 @@ impl FailureRate {
     }
 }
 
-/// How long half of the delivered messages took at most since they were submitted: time in our queue
-/// is no fault of the provider.
+/// The median time from submission to delivery. It leaves out the time in our queue, which the
+/// provider does not cause.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct DeliveryTime {
     pub recent_millis: f64,
@@ -74,25 +75,25 @@ pub struct DeliveryTime {
 impl DeliveryTime {
     pub fn is_slow(self) -> bool {
         let limit = match self.usual_millis {
-            Some(usual) => (usual * SLOW_FACTOR).max(SLOW_MILLIS),
-            None => VERY_SLOW_MILLIS,
+            Some(usual) => (usual * SLOW_FACTOR).max(MIN_SLOW_MILLIS),
+            None => SLOW_MILLIS_WITHOUT_HISTORY,
         };
-        self.delivered >= FEWEST_DELIVERED && self.recent_millis >= limit
+        self.delivered >= MIN_DELIVERED && self.recent_millis >= limit
     }
 }
 
-/// An account that sends and receives nothing.
+/// How long an account that sends messages has received nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Silence {
-    /// Since the last callback.
+    /// The time since the last callback.
     pub lasting: TimeDelta,
-    /// Messages submitted since then that no report answers.
+    /// Messages submitted since then without a report.
     pub unreported: i64,
 }
 
 impl Silence {
     pub fn is_unusual(self) -> bool {
-        self.lasting >= SILENCE && self.unreported >= FEWEST_UNREPORTED
+        self.lasting >= MIN_SILENCE && self.unreported >= MIN_UNREPORTED
     }
 }
 

@@ -20,7 +20,7 @@ macro_rules! own_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id that sorts by `now`.
+            /// A new id; ids sort by their `now`.
             pub fn new(now: DateTime<Utc>) -> Self {
                 let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
                 Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
@@ -111,7 +111,7 @@ impl CallbackId {
 #[error(
     "`{0}` is not an account id: use 1 to 64 of a-z, 0-9 and -, beginning with a letter or digit"
 )]
-pub struct NotASlug(pub String);
+pub struct NotAnAccountId(pub String);
 
 /// The operator's name for one account: a slug, part of callback URLs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -124,9 +124,9 @@ impl AccountId {
 }
 
 impl FromStr for AccountId {
-    type Err = NotASlug;
+    type Err = NotAnAccountId;
 
-    fn from_str(text: &str) -> Result<Self, NotASlug> {
+    fn from_str(text: &str) -> Result<Self, NotAnAccountId> {
         let fits = (1..=64).contains(&text.len())
             && !text.starts_with('-')
             && text
@@ -135,7 +135,7 @@ impl FromStr for AccountId {
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NotASlug(text.to_owned()))
+            Err(NotAnAccountId(text.to_owned()))
         }
     }
 }

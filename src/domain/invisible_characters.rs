@@ -31,7 +31,7 @@ pub fn is_blank(c: char) -> bool {
     c.is_whitespace() || is_invisible(c)
 }
 
-/// Without white space and invisible characters at both ends.
+/// Removes white space and invisible characters from both ends.
 pub fn trim(text: &str) -> &str {
     text.trim_matches(is_blank)
 }

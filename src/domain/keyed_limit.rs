@@ -6,13 +6,13 @@ use std::hash::Hash;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Keys that are remembered; beyond it, the oldest is forgotten.
+/// The number of keys that are remembered; when it is reached, the oldest is forgotten.
 const KEY_LIMIT: usize = 10_000;
 
-/// At most `most` calls per key within `window`, which begins with the first call.
+/// At most `max_calls` calls per key within `window`, which begins with the first call.
 #[derive(Debug)]
 pub struct KeyedLimit<K> {
-    most: u32,
+    max_calls: u32,
     window: TimeDelta,
     calls: HashMap<K, KeyCalls>,
 }
@@ -36,9 +36,9 @@ impl LimitWait {
 }
 
 impl<K: Eq + Hash + Clone> KeyedLimit<K> {
-    pub fn new(most: u32, window: TimeDelta) -> Self {
+    pub fn new(max_calls: u32, window: TimeDelta) -> Self {
         Self {
-            most,
+            max_calls,
             window,
             calls: HashMap::new(),
         }
@@ -62,18 +62,20 @@ impl<K: Eq + Hash + Clone> KeyedLimit<K> {
         Ok(())
     }
 
-    /// Whether the key has a call left.
+    /// Fails if the key has used up its calls.
     pub fn check(&self, key: &K, now: DateTime<Utc>) -> Result<(), LimitWait> {
         match self.calls.get(key) {
-            Some(calls) if is_current(*calls, self.window, now) && calls.number >= self.most => {
+            Some(calls)
+                if is_current(*calls, self.window, now) && calls.number >= self.max_calls =>
+            {
                 Err(LimitWait(calls.since + self.window - now))
             }
             _ => Ok(()),
         }
     }
 
-    /// Takes one call back.
-    pub fn give_back(&mut self, key: &K) {
+    /// Subtracts a counted call.
+    pub fn uncount(&mut self, key: &K) {
         if let Some(calls) = self.calls.get_mut(key) {
             calls.number = calls.number.saturating_sub(1);
         }

@@ -7,7 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use crate::domain::delivery_state::Stage;
 use crate::domain::enum_words::{UnknownWord, enum_words};
 
-/// A time that is counted.
+/// An interval whose length is counted.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -22,7 +22,7 @@ pub enum LatencySpan {
     /// From the provider's acceptance to `delivered`, without the time in our queue.
     SubmittedToDelivered,
 }
-enum_words!(LatencySpan, "a counted time");
+enum_words!(LatencySpan, "a latency span");
 
 impl LatencySpan {
     /// The stage that it lasts to, if it begins with the acceptance.
@@ -36,10 +36,9 @@ impl LatencySpan {
     }
 }
 
-/// Buckets per doubling.
-const STEPS: u64 = 8;
+const BUCKETS_PER_DOUBLING: u64 = 8;
 /// The number of the longest duration's bucket.
-const LAST: i64 = 64 * 8 - 1;
+const LAST_BUCKET: i64 = 64 * 8 - 1;
 
 /// A histogram bucket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -52,14 +51,15 @@ impl LatencyBucket {
         let millis = u64::try_from(time.num_milliseconds()).unwrap_or(0).max(1);
         let doublings = u64::from(millis.ilog2());
         // `millis` lies in 2^doublings .. 2^(doublings + 1); which eighth of that range is it in?
-        let step = ((u128::from(millis) * u128::from(STEPS)) >> doublings) % u128::from(STEPS);
-        let number = u128::from(doublings * STEPS) + step;
+        let step = ((u128::from(millis) * u128::from(BUCKETS_PER_DOUBLING)) >> doublings)
+            % u128::from(BUCKETS_PER_DOUBLING);
+        let number = u128::from(doublings * BUCKETS_PER_DOUBLING) + step;
         Self(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
-    /// A number that no duration has becomes the nearest.
+    /// A number outside the range becomes the nearest valid one.
     pub fn from_number(number: i64) -> Self {
-        Self(number.clamp(0, LAST))
+        Self(number.clamp(0, LAST_BUCKET))
     }
 
     /// The number stored in the database.
@@ -75,35 +75,35 @@ impl LatencyBucket {
     }
 }
 
-/// By the number of the bucket, up to the last one of which something was added.
+/// Message counts, indexed by bucket number, up to the highest bucket that was added to.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram(Vec<i64>);
 
 impl Histogram {
     pub fn add(&mut self, bucket: LatencyBucket, messages: i64) {
-        let place = usize::try_from(bucket.0).unwrap_or_default();
-        if place >= self.0.len() {
-            self.0.resize(place + 1, 0);
+        let index = usize::try_from(bucket.0).unwrap_or_default();
+        if index >= self.0.len() {
+            self.0.resize(index + 1, 0);
         }
-        if let Some(counted) = self.0.get_mut(place) {
+        if let Some(counted) = self.0.get_mut(index) {
             *counted += messages;
         }
     }
 
     pub fn add_all(&mut self, other: &Self) {
-        for (bucket, messages) in other.steps() {
+        for (bucket, messages) in other.buckets() {
             self.add(bucket, messages);
         }
     }
 
     /// The buckets with messages, in order.
-    pub fn steps(&self) -> impl Iterator<Item = (LatencyBucket, i64)> {
+    pub fn buckets(&self) -> impl Iterator<Item = (LatencyBucket, i64)> {
         let numbered = (0..).map(LatencyBucket).zip(self.0.iter().copied());
         numbered.filter(|(_, messages)| *messages != 0)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.steps().next().is_none()
+        self.buckets().next().is_none()
     }
 
     pub fn count(&self) -> i64 {
@@ -114,7 +114,7 @@ impl Histogram {
     pub fn percentile(&self, percent: u32) -> Option<f64> {
         let wanted = as_float(self.count()) * f64::from(percent) / 100.0;
         let mut below = 0;
-        for (bucket, messages) in self.steps().filter(|(_, messages)| *messages > 0) {
+        for (bucket, messages) in self.buckets().filter(|(_, messages)| *messages > 0) {
             let within = (wanted - as_float(below)) / as_float(messages);
             if within <= 1.0 {
                 let next = LatencyBucket(bucket.0 + 1);
@@ -128,7 +128,7 @@ impl Histogram {
 
 impl PartialEq for Histogram {
     fn eq(&self, other: &Self) -> bool {
-        self.steps().eq(other.steps())
+        self.buckets().eq(other.buckets())
     }
 }
 

@@ -6,14 +6,14 @@ use crate::domain::scope::Visibility;
 
 const WAMID: &str = "wamid.";
 /// Numbers with fewer digits are codes, not phone numbers.
-const PHONE_DIGITS: usize = 7;
-/// From this many digits on, separated groups or a code are taken for a phone number.
-const CERTAIN_DIGITS: usize = 10;
+const MIN_PHONE_DIGITS: usize = 7;
+/// Groups of digits or a code with at least this many digits are taken for a phone number.
+const CERTAIN_PHONE_DIGITS: usize = 10;
 /// Separators inside phone numbers: spaces, hyphens, dashes, brackets, full stops.
 const SEPARATORS: &str = " -().\u{a0}\u{2009}\u{202f}\u{2010}\u{2011}\u{2012}\u{2013}";
 
 impl Visibility {
-    /// Free text of a provider or operator, which may quote a number or an id.
+    /// Masks free text of a provider or operator, which may quote a number or an id.
     pub fn mask_text(self, text: &str) -> String {
         match self {
             Self::Full => text.to_owned(),
@@ -21,17 +21,18 @@ impl Visibility {
         }
     }
 
-    /// A failure code. Genuine ones have fewer digits than a phone number with its country code.
+    /// Masks a failure code. Genuine ones have fewer digits than a phone number with its country
+    /// code.
     pub fn mask_code(self, code: &str) -> String {
         let digits = code.bytes().filter(u8::is_ascii_digit).count();
-        if digits < CERTAIN_DIGITS && !code.contains(WAMID) {
+        if digits < CERTAIN_PHONE_DIGITS && !code.contains(WAMID) {
             code.to_owned()
         } else {
             self.mask_text(code)
         }
     }
 
-    /// A phone number as `+` and digits, stored with or without `+`, or any other recipient.
+    /// Shows a phone number as `+` and digits, stored with or without `+`, or any other recipient.
     pub fn mask_phone(self, text: &str) -> String {
         let digits = text.strip_prefix('+').unwrap_or(text);
         match self {
@@ -41,7 +42,8 @@ impl Visibility {
         }
     }
 
-    /// A provider id. A wamid decodes to the recipient's number; other ids hold no personal data.
+    /// Masks a provider id. A wamid decodes to the recipient's number; other ids hold no personal
+    /// data.
     pub fn mask_id(self, id: &ProviderMessageId) -> String {
         match self {
             Self::Masked if id.is_wamid() => id.masked(),
@@ -79,7 +81,7 @@ impl ProviderMessageId {
 }
 
 /// Masks a possible phone number: of more than seven characters, the first four and last three
-/// stay.
+/// stay; a shorter text is masked entirely.
 pub fn mask_middle(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     if characters.len() <= 7 {
@@ -114,7 +116,7 @@ pub fn mask_quoted(text: &str) -> String {
 
 /// The length of a wamid, also percent-encoded, without the full stop of a sentence.
 fn wamid_length(text: &str) -> usize {
-    let length = length_of(text, |c| c.is_ascii_alphanumeric() || "+/=_.-%".contains(c));
+    let length = prefix_length(text, |c| c.is_ascii_alphanumeric() || "+/=_.-%".contains(c));
     text[..length].trim_end_matches(['.', '-']).len()
 }
 
@@ -126,26 +128,29 @@ fn mask_wamid(wamid: &str) -> String {
 fn mask_number(text: &str) -> (usize, String) {
     let sign = usize::from(text.starts_with('+'));
     let belongs = |c: char| c.is_ascii_digit() || SEPARATORS.contains(c);
-    let apart = sign + length_of(&text[sign..], belongs);
+    let grouped = sign + prefix_length(&text[sign..], belongs);
     // What follows the last digit (a space, a full stop) belongs to the sentence.
-    let apart = text[..apart]
+    let grouped = text[..grouped]
         .rfind(|c: char| c.is_ascii_digit())
         .map_or(sign, |at| at + 1);
-    let together = sign + length_of(&text[sign..], |c| c.is_ascii_digit());
-    let digits: String = text[..apart].chars().filter(char::is_ascii_digit).collect();
-    let enough = if sign == 1 {
-        PHONE_DIGITS
+    let ungrouped = sign + prefix_length(&text[sign..], |c| c.is_ascii_digit());
+    let digits: String = text[..grouped]
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    let min_digits = if sign == 1 {
+        MIN_PHONE_DIGITS
     } else {
-        CERTAIN_DIGITS
+        CERTAIN_PHONE_DIGITS
     };
-    if digits.len() >= enough {
-        return (apart, mask_middle(&digits));
+    if digits.len() >= min_digits {
+        return (grouped, mask_middle(&digits));
     }
-    let whole = &text[..together];
-    if together - sign >= PHONE_DIGITS {
-        (together, mask_middle(&whole[sign..]))
+    let whole = &text[..ungrouped];
+    if ungrouped - sign >= MIN_PHONE_DIGITS {
+        (ungrouped, mask_middle(&whole[sign..]))
     } else {
-        (together, whole.to_owned())
+        (ungrouped, whole.to_owned())
     }
 }
 
@@ -158,7 +163,7 @@ fn date_length(text: &str) -> Option<usize> {
     (is_day && day.starts_with("20") && !more).then_some(LENGTH)
 }
 
-fn length_of(text: &str, belongs: impl Fn(char) -> bool) -> usize {
+fn prefix_length(text: &str, belongs: impl Fn(char) -> bool) -> usize {
     text.find(|c| !belongs(c)).unwrap_or(text.len())
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::domain::secret::Secret;
 
-/// In Unicode scalars.
+/// In Unicode scalar values.
 pub const CAPTION_LIMIT: usize = 1024;
 
 #[derive(
@@ -52,13 +52,14 @@ pub enum MediaSource {
     Upload(Upload),
 }
 
-/// A file that the caller uploaded, kept until it is submitted; with a token also afterwards.
+/// A file that the caller uploaded, kept until it is submitted; with a token, also afterwards.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Upload {
     pub path: PathBuf,
     /// In bytes.
     pub size: u64,
-    /// Of the public URL from which the provider fetches it; absent where the provider gets the bytes.
+    /// Part of the public URL from which the provider fetches it; absent where it is uploaded to
+    /// the provider.
     pub token: Option<Secret>,
 }
 

@@ -1,12 +1,12 @@
-//! What a media file is, by its bytes.
+//! Properties of a media file that its bytes show.
 
 use std::fmt;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MediaProperties {
-    /// In bytes; of a file that is too large, at least so many.
+    /// In bytes; a lower bound for a file that is too large.
     pub size: u64,
-    /// By its first bytes; `None` for an unknown type.
+    /// Detected from its first bytes; `None` for an unknown type.
     pub mime_type: Option<String>,
     pub content: MediaContent,
 }
@@ -57,7 +57,7 @@ pub enum Completeness {
 pub enum TrackCodec {
     H264,
     Aac,
-    /// By its usual name.
+    /// By its common name.
     Other(&'static str),
 }
 

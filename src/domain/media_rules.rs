@@ -1,4 +1,4 @@
-//! What WhatsApp and the providers require of a media file, and which of it a file breaks.
+//! What WhatsApp and the providers require of a media file, and which of these rules a file breaks.
 
 use strum::{Display, IntoStaticStr, VariantArray};
 
@@ -16,19 +16,19 @@ use crate::domain::provider::Capabilities;
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum MediaRule {
-    /// The URL is http(s), on a usual port, without a password.
+    /// The URL is http(s), on an allowed port, without a password.
     Url,
     /// The host is on the public Internet.
     PublicHost,
-    /// The host answers.
+    /// The host responds.
     Reachable,
-    /// The answer is 200.
+    /// The response status is 200.
     HttpStatus,
-    /// The header says what the file is, without parameters.
+    /// The header `Content-Type` fits the content, and has no parameters.
     ContentType,
-    /// The name's extension says what the file is.
+    /// The extension of the file name fits the content.
     Extension,
-    /// The file is what the message says it is, and of a type that WhatsApp supports.
+    /// The content is of the type that the message gives, which WhatsApp supports.
     Type,
     Size,
     BitDepth,
@@ -36,11 +36,11 @@ pub enum MediaRule {
     VideoCodec,
     AudioCodec,
     AudioTracks,
-    /// The file has an end.
+    /// The file is not truncated.
     Complete,
     /// The file can be parsed.
     Readable,
-    /// Not a requirement: the check did not end in time.
+    /// Not a requirement: the check did not finish in time.
     Checked,
 }
 enum_words!(MediaRule);
@@ -63,12 +63,12 @@ impl MediaFinding {
 /// What a file is used for.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaUse<'a> {
-    /// Absent: whatever the file is.
+    /// Absent: any kind.
     pub kind: Option<MediaKind>,
     /// The type that the message gives.
     pub mime_type: Option<&'a str>,
     pub capabilities: &'a Capabilities,
-    /// Whose limits these are.
+    /// The name of the provider whose limits these are.
     pub provider: &'a str,
 }
 
@@ -113,7 +113,7 @@ pub fn kind_of_type(mime_type: &str) -> Option<MediaKind> {
         .find(|kind| kind.mime_types().contains(&mime_type))
 }
 
-fn supported(kind: Option<MediaKind>) -> String {
+fn supported_types(kind: Option<MediaKind>) -> String {
     let kinds = kind.map_or(MediaKind::ALL.to_vec(), |kind| vec![kind]);
     let types: Vec<&str> = kinds
         .into_iter()
@@ -129,9 +129,9 @@ fn check_type(
     usage: &MediaUse<'_>,
     findings: &mut Vec<MediaFinding>,
 ) {
-    let types = supported(usage.kind);
+    let types = supported_types(usage.kind);
     let message = match (detected, actual) {
-        (None, _) => format!("the content is of no known type; WhatsApp accepts {types}"),
+        (None, _) => format!("the type of the content is not known; WhatsApp accepts {types}"),
         (Some(name), None) => format!("the content is {name}; WhatsApp accepts {types}"),
         (Some(name), Some(kind)) if usage.kind.is_some_and(|wanted| wanted != kind) => {
             format!("the content is {name}; the message needs {types}")
@@ -159,7 +159,7 @@ fn check_labels(labels: &MediaLabels, detected: Option<&str>, findings: &mut Vec
     let header = header.trim().to_ascii_lowercase();
     let essence = header.split(';').next().unwrap_or_default().trim();
     let message = if essence != header && detected.is_some_and(|name| is_same_type(essence, name)) {
-        format!("the host's Content-Type is `{header}`; WhatsApp wants it without parameters")
+        format!("the host's Content-Type is `{header}`; WhatsApp requires it without parameters")
     } else if let Some(detected) = detected.filter(|name| !is_same_type(essence, name)) {
         format!("the host's Content-Type is `{header}`; the content is {detected}")
     } else {
@@ -234,7 +234,7 @@ fn check_video(video: &VideoProperties, findings: &mut Vec<MediaFinding>) {
     }
 }
 
-/// Whether the file could be parsed.
+/// Returns whether the file could be parsed.
 fn check_completeness(completeness: &Completeness, findings: &mut Vec<MediaFinding>) -> bool {
     match completeness {
         Completeness::Complete => true,

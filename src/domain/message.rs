@@ -20,7 +20,7 @@ use crate::domain::template::Template;
 pub const REFERENCE_LIMIT: usize = 255;
 /// In characters.
 pub const NAME_LIMIT: usize = 256;
-/// Provider ids per message.
+/// The most provider ids that one message has.
 pub const PROVIDER_IDS_LIMIT: usize = 16;
 
 /// How long after the submission a report without a known id may be matched by its recipient.
@@ -120,7 +120,7 @@ pub struct OutgoingMessage {
 pub enum MatchedBy {
     /// Account, recipient and kind fit exactly one message.
     Recipient,
-    /// An operator decided.
+    /// An operator matched them.
     Operator,
 }
 enum_words!(MatchedBy, "a way of matching");
@@ -141,7 +141,7 @@ pub struct Message {
     pub origin: Origin,
     /// The business number: `+` and digits.
     pub sender: Option<String>,
-    /// Phone digits, or whatever a callback named.
+    /// Phone digits, or the id that a callback named.
     pub recipient: Option<String>,
     pub name: Option<String>,
     /// Absent where the message is known only from callbacks.
@@ -164,7 +164,7 @@ pub struct Message {
     pub stages: [Option<DateTime<Utc>>; 6],
     pub failure: Option<ListedFailure>,
     pub pricing: Pricing,
-    /// Of a recipient that was erased: deliveries are charged by it.
+    /// The country of an erased recipient, by which deliveries are charged.
     pub erased_country: Option<String>,
     /// How many recipients it reached: more than one in a group.
     pub deliveries: i64,
@@ -178,7 +178,7 @@ pub struct Message {
     pub campaign: Option<CampaignId>,
     /// When it was accepted, or first reported.
     pub created_at: DateTime<Utc>,
-    /// When statistics and costs count it: at its first attempt, until then like `created_at`.
+    /// The time at which statistics and costs count it: its first attempt, until then `created_at`.
     pub counted_at: DateTime<Utc>,
     /// When anything that is shown last changed.
     pub updated_at: DateTime<Utc>,

@@ -14,7 +14,7 @@ pub enum WarningCode {
     DryRun,
     /// A registered message's recipient differs from what is known of its id.
     RecipientDiffers,
-    /// The reply with which the provider accepted the message is odd.
+    /// The reply with which the provider accepted the message is unusual.
     UnusualReply,
     /// The account is paused: the message waits.
     AccountPaused,

@@ -2,10 +2,10 @@
 //!
 //! The result is a function of the *set* of links: their order of arrival cannot be seen in it.
 //!
-//! A user id belongs to one person for ever, so links between user ids join persons. A phone number
-//! does not: it can be given to another customer. Its history is therefore divided into tenures, which
-//! end where its holder changes to another number, or where another person is first seen with it;
-//! persons hold tenures, not numbers.
+//! A user id belongs to one person permanently, so links between user ids join persons. A phone
+//! number does not: it can be given to another customer. Its history is therefore divided into
+//! tenures, which end where its holder changes to another number, or where another person is first
+//! seen with it; persons hold tenures, not numbers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,8 +17,8 @@ use crate::domain::ids::AccountId;
 use crate::domain::phone;
 use crate::domain::recipient_spelling::canonical_spelling;
 
-/// An id that is seen together with more others than this belongs to no one person: a callback
-/// template sends the same one for all customers.
+/// An id that is seen together with more others than this does not identify a customer: a callback
+/// template sends the same one for all of them.
 const LINKED_IDS_LIMIT: usize = 8;
 
 #[derive(
@@ -76,7 +76,7 @@ impl HeldId {
 pub fn find_held_ids(identity: &str, links: &[(IdLink, DateTime<Utc>)]) -> BTreeSet<HeldId> {
     let persons = Persons::new(links);
     let identity = canonical_spelling(identity);
-    let Some(start) = persons.node_of(&identity) else {
+    let Some(start) = persons.find_node(&identity) else {
         return BTreeSet::new();
     };
     persons.held_by(start)
@@ -89,9 +89,9 @@ struct Tenure {
     from: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
     node: Node,
-    /// The user ids of its holder.
+    /// A user id of its holder.
     holder: Option<Node>,
-    /// Whether a callback says anything of its holder.
+    /// Whether any link is about its holder.
     has_evidence: bool,
 }
 
@@ -153,14 +153,17 @@ impl Persons {
             let of_phone = changes.entry(phone.clone()).or_default();
             of_phone.push((at, NumberChange::IsSeenWith(persons.root(node))));
         }
-        persons.divide(changes);
+        persons.divide_into_tenures(changes);
         persons
     }
 
     /// Divides each number's history into tenures, and joins them with their holders.
-    fn divide(&mut self, changes: BTreeMap<String, Vec<(DateTime<Utc>, NumberChange)>>) {
-        let mut left: HashMap<usize, Node> = HashMap::new();
-        let mut taken: HashMap<usize, Node> = HashMap::new();
+    fn divide_into_tenures(
+        &mut self,
+        changes: BTreeMap<String, Vec<(DateTime<Utc>, NumberChange)>>,
+    ) {
+        let mut left_tenures: HashMap<usize, Node> = HashMap::new();
+        let mut new_tenures: HashMap<usize, Node> = HashMap::new();
         for (phone, mut of_phone) in changes {
             of_phone.sort_unstable();
             let mut tenures = vec![self.tenure(None)];
@@ -169,7 +172,7 @@ impl Persons {
                 match what {
                     NumberChange::Leaves(link) => {
                         tenures[last].has_evidence = true;
-                        left.insert(link, tenures[last].node);
+                        left_tenures.insert(link, tenures[last].node);
                         self.end(&mut tenures, at);
                     }
                     NumberChange::Arrives(link) => {
@@ -178,7 +181,7 @@ impl Persons {
                         }
                         let last = tenures.len() - 1;
                         tenures[last].has_evidence = true;
-                        taken.insert(link, tenures[last].node);
+                        new_tenures.insert(link, tenures[last].node);
                     }
                     NumberChange::IsSeenWith(holder) => {
                         // A late report that names the number which its customer has left.
@@ -205,8 +208,9 @@ impl Persons {
             .flatten()
             .filter_map(|tenure| Some((tenure.node, tenure.holder?)))
             .chain(
-                left.iter()
-                    .filter_map(|(link, node)| Some((*node, *taken.get(link)?))),
+                left_tenures
+                    .iter()
+                    .filter_map(|(link, node)| Some((*node, *new_tenures.get(link)?))),
             )
             .collect();
         for (one, other) in held {
@@ -258,8 +262,8 @@ impl Persons {
         self.parents[one.max(other)] = one.min(other);
     }
 
-    /// The node of a user id, or of the last tenure of a phone number of which anything is known.
-    fn node_of(&self, identity: &str) -> Option<Node> {
+    /// The node of a user id, or of the last tenure of a phone number that has evidence.
+    fn find_node(&self, identity: &str) -> Option<Node> {
         if let Some(tenures) = self.tenures.get(identity) {
             let last = tenures.iter().rev().find(|tenure| tenure.has_evidence);
             return last.map(|tenure| tenure.node);

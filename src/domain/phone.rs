@@ -8,7 +8,7 @@ use crate::domain::phone_text::{BadPhoneNumber, NumberStart, PhoneText};
 /// Digits of an international number, country code included.
 pub const NUMBER_DIGITS: RangeInclusive<usize> = 7..=15;
 /// A number with fewer digits and without `+` is taken for a national one.
-pub const LEAST_DIGITS_WITHOUT_PLUS: usize = 11;
+pub const MIN_DIGITS_WITHOUT_PLUS: usize = 11;
 
 /// An international number: 7 to 15 digits, country code first. `Debug` masks it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,9 +21,7 @@ impl PhoneNumber {
         let written = PhoneText::parse(text)?;
         match written.digits.len() {
             _ if written.digits.starts_with('0') => Err(BadPhoneNumber::LeadingZero),
-            length
-                if written.start == NumberStart::Unknown && length < LEAST_DIGITS_WITHOUT_PLUS =>
-            {
+            length if written.start == NumberStart::Unknown && length < MIN_DIGITS_WITHOUT_PLUS => {
                 Err(BadPhoneNumber::NoCountryCode)
             }
             length if !NUMBER_DIGITS.contains(&length) => Err(BadPhoneNumber::Length(length)),

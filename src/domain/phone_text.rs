@@ -26,13 +26,14 @@ pub enum BadPhoneNumber {
     LeadingZero,
 }
 
-/// What a written number says, apart from numbering plans. Without `Debug`: numbers are not logged.
+/// A number as it was written; no numbering plan is applied. Without `Debug`: numbers are not
+/// logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneText {
     /// All digits in their order, `0` to `9`.
     pub digits: String,
     pub start: NumberStart,
-    /// Where in `digits` the zero of a `(0)` is, which is dialled only inside the country.
+    /// The index in `digits` of the zero of a `(0)`, which is dialled only inside the country.
     pub bracketed_zero: Option<usize>,
 }
 
@@ -44,16 +45,16 @@ pub enum NumberStart {
     Unknown,
 }
 
-/// Digits above which no notation is a phone number: 15, a prefix and trunk digits.
+/// The most digits in any notation of a phone number: 15, a prefix and trunk digits.
 const DIGIT_LIMIT: usize = 24;
 
 impl PhoneText {
-    /// At least one digit, at most 24.
+    /// Accepts 1 to 24 digits.
     pub fn parse(text: &str) -> Result<Self, BadPhoneNumber> {
         let (number, mut start) = unwrap_link(text);
         let mut digits = String::new();
         let mut bracketed_zero = None;
-        // The last three characters that mean something, to recognise `(0)`.
+        // The last three characters that were not skipped, to recognise `(0)`.
         let mut last = [' '; 3];
         for c in number.chars() {
             let c = match ascii_digit(c) {
@@ -66,7 +67,7 @@ impl PhoneText {
                     continue;
                 }
                 None if is_blank(c) => continue,
-                None if is_separator(c) => narrow(c),
+                None if is_separator(c) => to_ascii_separator(c),
                 None if is_user_id(&number) => return Err(BadPhoneNumber::UserId),
                 None => return Err(BadPhoneNumber::Character(c)),
             };
@@ -107,7 +108,7 @@ pub fn is_user_id(text: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// A user id with its country in capitals; absent if the text is no user id.
+/// A user id with its country in capitals; `None` if the text is not a user id.
 pub fn parse_user_id(text: &str) -> Option<String> {
     let (country, id) = text.split_once('.').filter(|_| is_user_id(text))?;
     Some(format!("{}.{id}", country.to_ascii_uppercase()))
@@ -120,8 +121,8 @@ const CHAT_HOSTS: [&str; 4] = [
     "api.whatsapp.com/",
     "web.whatsapp.com/",
 ];
-/// WhatsApp's own ids of a customer.
-const CHAT_ID_ENDS: [&str; 2] = ["@s.whatsapp.net", "@c.us"];
+/// The suffixes of WhatsApp's own ids of customers.
+const CHAT_ID_SUFFIXES: [&str; 2] = ["@s.whatsapp.net", "@c.us"];
 const NUMBER_SCHEMES: [&str; 5] = ["tel:", "callto:", "sms:", "smsto:", "whatsapp:"];
 
 /// The number inside a link, or the text itself.
@@ -137,10 +138,14 @@ fn unwrap_link(text: &str) -> (String, NumberStart) {
         .find_map(|host| strip_prefix(chat, host))
         .or_else(|| strip_prefix(text, "whatsapp://"));
     if let Some(path) = chat_path {
-        let number = parameter(path, "phone=", ['?', '&']).unwrap_or_else(|| cut(path, "?#/"));
+        let number =
+            parameter(path, "phone=", ['?', '&']).unwrap_or_else(|| before_any(path, "?#/"));
         return (decode(number), NumberStart::CountryCode);
     }
-    if let Some(id) = CHAT_ID_ENDS.iter().find_map(|end| text.strip_suffix(end)) {
+    if let Some(id) = CHAT_ID_SUFFIXES
+        .iter()
+        .find_map(|suffix| text.strip_suffix(suffix))
+    {
         return (id.to_owned(), NumberStart::CountryCode);
     }
     let Some(number) = NUMBER_SCHEMES
@@ -153,7 +158,7 @@ fn unwrap_link(text: &str) -> (String, NumberStart) {
         .map(decode)
         .filter(|context| context.starts_with('+'))
         .unwrap_or_default();
-    let number = decode(cut(number.trim_start_matches('/'), ";?"));
+    let number = decode(before_any(number.trim_start_matches('/'), ";?"));
     if number.trim_start().starts_with('+') {
         (number, NumberStart::Unknown)
     } else {
@@ -168,8 +173,11 @@ fn parameter<'a>(text: &'a str, name: &str, separators: [char; 2]) -> Option<&'a
         .find_map(|pair| strip_prefix(pair, name))
 }
 
-fn cut<'a>(text: &'a str, ends: &str) -> &'a str {
-    text.split(|c| ends.contains(c)).next().unwrap_or_default()
+/// The text before the first of these characters.
+fn before_any<'a>(text: &'a str, characters: &str) -> &'a str {
+    text.split(|c| characters.contains(c))
+        .next()
+        .unwrap_or_default()
 }
 
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -177,7 +185,7 @@ fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     head.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// The percent-encodings that occur in links to numbers.
+/// Decodes the percent-encodings that occur in links to numbers.
 fn decode(text: &str) -> String {
     [
         ("%2B", "+"),
@@ -197,11 +205,14 @@ fn is_plus(c: char) -> bool {
 }
 
 fn is_separator(c: char) -> bool {
-    matches!(narrow(c), '-' | '(' | ')' | '.' | '/' | '[' | ']' | '~')
+    matches!(
+        to_ascii_separator(c),
+        '-' | '(' | ')' | '.' | '/' | '[' | ']' | '~'
+    )
 }
 
 /// The ASCII form of brackets, dots, slashes and the many dashes.
-fn narrow(c: char) -> char {
+fn to_ascii_separator(c: char) -> char {
     match c {
         '（' | '﹙' => '(',
         '）' | '﹚' => ')',
@@ -214,7 +225,7 @@ fn narrow(c: char) -> char {
     }
 }
 
-/// The zeros of the decimal digits in use beside ASCII's; nine digits follow each.
+/// The digit zero of every other script in use; its other nine digits follow it.
 const ZEROS: [char; 20] = [
     '\u{660}', '\u{6f0}', '\u{7c0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}',
     '\u{be6}', '\u{c66}', '\u{ce6}', '\u{d66}', '\u{de6}', '\u{e50}', '\u{ed0}', '\u{f20}',

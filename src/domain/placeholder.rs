@@ -1,4 +1,4 @@
-//! Texts that stand where a value is missing: `null`, or a template's variable that nothing replaced.
+//! Texts that replace a missing value: `null`, or a template's variable that nothing replaced.
 
 /// Words for "no value", names of the id variable, and type names or sample values, in lower case
 /// without punctuation.
@@ -47,8 +47,8 @@ const WORDS: &[&str] = &[
     "whatsappmessageid",
 ];
 
-/// Marks of a variable somewhere in the text; no id contains them.
-const INSIDE: &[(&str, &str)] = &[
+/// Pairs of marks that enclose a variable anywhere in a text; no id contains them.
+const MARKS_INSIDE: &[(&str, &str)] = &[
     ("{{", "}}"),
     ("${", "}"),
     ("#{", "}"),
@@ -58,8 +58,8 @@ const INSIDE: &[(&str, &str)] = &[
     ("%7b", "%7d"),
 ];
 
-/// Marks around a whole text.
-const AROUND: &[(&str, &str)] = &[
+/// Pairs of marks that enclose a whole text.
+const MARKS_AROUND: &[(&str, &str)] = &[
     ("{", "}"),
     ("<", ">"),
     ("[", "]"),
@@ -81,30 +81,34 @@ const AROUND: &[(&str, &str)] = &[
 ];
 
 /// Signs before a variable's name.
-const BEFORE: &[char] = &['$', ':', '@', '#', '%', '&', '=', '!', '\\', '?', '~'];
+const MARKS_BEFORE: &[char] = &['$', ':', '@', '#', '%', '&', '=', '!', '\\', '?', '~'];
 
-/// Whether a text is no value: it may be neither an id nor a recipient.
+/// Whether a text is not a value: it cannot be an id or a recipient.
 pub fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     is_absent(text) || is_variable(text)
 }
 
-/// Whether a text is no status word. Some providers have words such as `0` and `unknown`.
-pub fn is_no_word(text: &str) -> bool {
+/// Whether a text is not a status word. Some providers have words such as `0` and `unknown`.
+pub fn is_not_status_word(text: &str) -> bool {
     let text = text.trim();
-    is_variable(text) || matches!(letters(text).as_str(), "" | "nil" | "null" | "undefined")
+    is_variable(text)
+        || matches!(
+            lower_alphanumeric(text).as_str(),
+            "" | "nil" | "null" | "undefined"
+        )
 }
 
 /// Whether a text says that there is no value.
 fn is_absent(text: &str) -> bool {
-    let word = letters(text);
+    let word = lower_alphanumeric(text);
     let only_zeros = word.bytes().all(|byte| byte == b'0');
     let only_x = word.len() >= 3 && word.bytes().all(|byte| byte == b'x');
     only_zeros || only_x || text == "-1" || WORDS.contains(&word.as_str())
 }
 
 /// Letters and digits, in lower case.
-fn letters(text: &str) -> String {
+fn lower_alphanumeric(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
@@ -114,20 +118,20 @@ fn letters(text: &str) -> String {
 /// Whether a text is the variable of a template that nothing replaced.
 fn is_variable(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let has_inside = INSIDE.iter().any(|(open, close)| {
+    let has_inside = MARKS_INSIDE.iter().any(|(open, close)| {
         lower
             .split_once(open)
             .is_some_and(|(_, rest)| rest.contains(close))
     });
-    let is_enclosed = AROUND.iter().any(|(open, close)| {
+    let is_enclosed = MARKS_AROUND.iter().any(|(open, close)| {
         text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
     });
-    has_inside || is_enclosed || text.strip_prefix(BEFORE).is_some_and(is_name)
+    has_inside || is_enclosed || text.strip_prefix(MARKS_BEFORE).is_some_and(is_name)
 }
 
 /// Whether a text could be the name of a variable.
 fn is_name(text: &str) -> bool {
-    let text = text.trim_start_matches(BEFORE);
+    let text = text.trim_start_matches(MARKS_BEFORE);
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && text
             .chars()
@@ -210,7 +214,7 @@ mod tests {
         #[test]
         fn a_name_between_marks_is_a_placeholder(
             name in "[a-zA-Z_][a-zA-Z0-9_.]{0,24}",
-            (open, close) in prop::sample::select([INSIDE, AROUND].concat()),
+            (open, close) in prop::sample::select([MARKS_INSIDE, MARKS_AROUND].concat()),
             space in " {0,2}",
         ) {
             let text = format!("{open}{space}{name}{space}{close}");

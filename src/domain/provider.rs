@@ -67,7 +67,7 @@ pub enum SendOption {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "independent answers, each read by its name in a provider's table"
+    reason = "independent capabilities, named where a provider lists them"
 )]
 pub struct Capabilities {
     pub kinds: &'static [MediaKind],
@@ -77,14 +77,14 @@ pub struct Capabilities {
     pub mime_type_required: bool,
     pub sender_required: bool,
     /// Whether callbacks echo references, so that one can carry the correlation tag.
-    pub carries_references: bool,
+    pub echoes_references: bool,
     pub options: &'static [SendOption],
     /// In bytes, inclusive.
     pub image_limit: u64,
     /// In bytes, inclusive.
     pub video_limit: u64,
     /// Documented delays before the second, third, … attempt, for a reply that asks for a retry
-    /// without a time. Empty: our own back-off.
+    /// without a time. Empty: our own back-off applies.
     pub retry_schedule: &'static [Duration],
     pub templates: TemplateRules,
 }

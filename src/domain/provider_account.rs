@@ -8,7 +8,7 @@ use crate::domain::budget::Budget;
 use crate::domain::callback_fields::CallbackFields;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
-use crate::domain::secret::{Secret, longest_first};
+use crate::domain::secret::{Secret, sort_longest_first};
 
 /// Kaleyra's regions; each has its own host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +66,7 @@ impl Credentials {
             Self::Kaleyra { api_key, .. } => vec![api_key],
             Self::Zixflow { token, .. } | Self::LancePilot { token, .. } => vec![token],
         };
-        longest_first(&mut secrets);
+        sort_longest_first(&mut secrets);
         secrets
     }
 }
@@ -79,7 +79,7 @@ pub struct BasicLogin {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeaderSecret {
-    /// Compared without case.
+    /// Compared case-insensitively.
     pub name: String,
     pub value: Secret,
 }
@@ -88,7 +88,7 @@ pub struct HeaderSecret {
 pub struct HmacSignature {
     /// `X-Hub-Signature-256` for Meta.
     pub header: String,
-    /// Any of these keys may have signed.
+    /// A signature with any of these keys is valid.
     pub secrets: Vec<Secret>,
 }
 
@@ -142,10 +142,10 @@ pub enum AccountMode {
 pub enum Preflight {
     /// It is not fetched.
     Off,
-    /// What is wrong with it is a warning.
+    /// Each problem with it is a warning.
     #[default]
     Warn,
-    /// A message with wrong media is refused.
+    /// A message whose media has a problem is refused.
     Refuse,
 }
 
@@ -159,7 +159,8 @@ pub enum WindowPolicy {
     Refuse,
 }
 
-/// The zone of times without one, unless an account has another. No provider documents another.
+/// The zone of provider times without a zone, unless the account configures another. No provider
+/// documents a different zone.
 pub const PROVIDER_TIME_ZONE: Tz = Tz::UTC;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -182,7 +183,7 @@ pub struct Account {
     pub match_by: MatchBy,
     /// The ISO 3166 country of numbers without a country code, such as `IN`.
     pub default_country: Option<String>,
-    /// How long after the submission or the last status receipt a missing report is normal.
+    /// A message becomes overdue this long after its submission or last status receipt.
     pub deadline: Duration,
     /// The total timeout of one call.
     pub timeout: Duration,
@@ -190,12 +191,12 @@ pub struct Account {
     pub send_before: Duration,
     /// The limit in messages per second.
     pub rate: Option<f64>,
-    /// Submissions at a time, of one process.
+    /// The most concurrent submissions of one process.
     pub max_in_flight: usize,
     pub mode: AccountMode,
     pub preflight: Preflight,
     pub window: WindowPolicy,
-    /// Deliveries per sender and month that need a rate and yet cost nothing.
+    /// Free deliveries per sender and month, among those whose cost comes from a rate.
     pub free_per_month: u32,
     pub monthly_budget: Option<Budget>,
 }

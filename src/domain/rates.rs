@@ -13,7 +13,7 @@ pub struct Rate {
     pub currency: String,
 }
 
-/// What a rate is for; `None` is for all.
+/// What a rate applies to; `None` means all.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct RateScope {
     pub account: Option<AccountId>,
@@ -37,7 +37,7 @@ impl Rates {
     }
 
     /// The days on which a rate begins.
-    pub fn starts(&self) -> impl Iterator<Item = NaiveDate> {
+    pub fn start_days(&self) -> impl Iterator<Item = NaiveDate> {
         self.0.values().flat_map(BTreeMap::keys).copied()
     }
 

@@ -19,7 +19,8 @@ pub enum ReceiptEvent {
     Failure(Failure),
     /// A word that does not change the state: deleted, warning, or an unrecognised one.
     Other(String),
-    /// An event that is no status of the message, such as a payment. The text is safe to show.
+    /// An event that is not a status of the message, such as a payment. The text has no personal
+    /// data.
     Notice(String),
 }
 
@@ -46,8 +47,8 @@ impl Pricing {
         *self == Self::default()
     }
 
-    /// Whether a message in this state is charged. Providers announce a charge with `sent`, and make
-    /// it when the message is delivered; absent while that is open.
+    /// Whether a message in this state is charged. Providers announce a charge with `sent`, and
+    /// charge on delivery; `None` before the outcome is known.
     pub fn is_charged(&self, state: DeliveryState) -> Option<bool> {
         is_charged(self.billable, state)
     }
@@ -165,7 +166,7 @@ impl Receipt {
     }
 }
 
-/// The word of the latest reply that neither confirms nor refuses the message, such as
+/// The status word of the latest reply that neither confirms nor refuses the message, such as
 /// `held_for_quality_assessment`.
 pub fn find_reply_word(receipts: &[Receipt]) -> Option<&str> {
     let words = receipts.iter().filter_map(|receipt| match &receipt.event {
@@ -182,13 +183,13 @@ pub fn plausible(
     occurred_at: Option<DateTime<Utc>>,
     received_at: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    occurred_at.filter(|&at| at.timestamp() >= EARLIEST && at - received_at <= CLOCK_SKEW)
+    occurred_at.filter(|&at| at.timestamp() >= EARLIEST_TIMESTAMP && at - received_at <= CLOCK_SKEW)
 }
 
-/// 2009-01-01: WhatsApp did not exist before.
-const EARLIEST: i64 = 1_230_768_000;
+/// 2009-01-01, in seconds since 1970: WhatsApp did not exist before.
+const EARLIEST_TIMESTAMP: i64 = 1_230_768_000;
 
-/// The largest difference that is put down to the clocks.
+/// The largest difference that is attributed to clock skew.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// Why a reported time counts as absent.
@@ -200,7 +201,8 @@ pub enum TimeProblem {
     TooOld,
 }
 
-/// No zone is further from UTC than 14 hours; the rest is the way of the report.
+/// No zone is further from UTC than 14 hours; five minutes allow for the transmission of the
+/// report.
 const LARGEST_ZONE_OFFSET: TimeDelta = TimeDelta::minutes(14 * 60 + 5);
 
 impl fmt::Display for TimeProblem {
@@ -210,7 +212,7 @@ impl fmt::Display for TimeProblem {
             Self::TooOld => return out.write_str("before 2009"),
             Self::Ahead(ahead) => *ahead,
         };
-        // A zone differs by whole minutes, and the report took some seconds.
+        // A zone differs by whole minutes, and the transmission took some seconds.
         let minutes = (ahead + TimeDelta::seconds(30)).num_minutes();
         let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
         let parts: Vec<String> = [(days, "days"), (hours, "h"), (minutes, "min")]
@@ -234,7 +236,7 @@ pub fn predates(reported: DateTime<Utc>, accepted: DateTime<Utc>) -> bool {
 /// Whether a stage cannot have been reached at `later` when the stage below was reached at `lower`.
 ///
 /// Providers round to seconds, and `submitted` is often timed by our own clock.
-pub fn out_of_order(below: Stage, lower: DateTime<Utc>, later: DateTime<Utc>) -> bool {
+pub fn is_out_of_order(below: Stage, lower: DateTime<Utc>, later: DateTime<Utc>) -> bool {
     let tolerance = match below {
         Stage::Queued | Stage::Submitted => CLOCK_SKEW,
         _ => TimeDelta::seconds(2),

@@ -1,18 +1,23 @@
-//! How many receipts a message keeps. Every change of a message reads all of them again.
+//! How many receipts a message keeps. Every change of a message folds all of them again.
 
 use crate::domain::receipt::{Receipt, SourceKind};
 
 /// Receipts of one message; a group of 1,024 with `sent`, `delivered` and `read` has fewer.
-const RECEIPTS: usize = 4096;
-/// Beyond that limit, each stage, failures and other words still keep this many, so that repeats of
-/// one do not displace the others.
-const PER_KIND: usize = 8;
+const RECEIPTS_PER_MESSAGE: usize = 4096;
+/// Beyond that limit, each stage, failures and other words may still reach this many, so that
+/// repeats of one do not displace the others.
+const RESERVED_PER_KIND: usize = 8;
 
 /// Whether a message with these receipts may get one more; our own are always allowed.
 pub fn allows(known: &[Receipt], next: &Receipt) -> bool {
     let same_kind = |it: &&Receipt| it.rank() == next.rank();
     next.source_kind != SourceKind::Callback
-        || known.len() < RECEIPTS
-        || known.iter().filter(same_kind).take(PER_KIND).count() < PER_KIND
+        || known.len() < RECEIPTS_PER_MESSAGE
+        || known
+            .iter()
+            .filter(same_kind)
+            .take(RESERVED_PER_KIND)
+            .count()
+            < RESERVED_PER_KIND
         || known.iter().any(|it| it.key() == next.key())
 }

@@ -3,7 +3,7 @@
 
 /// A country whose mobile numbers are written with and without an extra digit: Brazil's ninth
 /// digit, Argentina's 9, Mexico's 1.
-struct Infix {
+struct ExtraDigit {
     country: &'static str,
     /// Digits of the area code before the extra digit.
     area: usize,
@@ -15,22 +15,22 @@ struct Infix {
 }
 
 /// Brazil's landlines begin with 2 to 5 and have no ninth digit.
-const INFIXES: [Infix; 3] = [
-    Infix {
+const EXTRA_DIGITS: [ExtraDigit; 3] = [
+    ExtraDigit {
         country: "55",
         area: 2,
         digit: '9',
         length: 10,
         first: "6789",
     },
-    Infix {
+    ExtraDigit {
         country: "54",
         area: 0,
         digit: '9',
         length: 10,
         first: "123456789",
     },
-    Infix {
+    ExtraDigit {
         country: "52",
         area: 0,
         digit: '1',
@@ -44,28 +44,30 @@ const INFIXES: [Infix; 3] = [
 /// WhatsApp's id of a Brazilian, Argentinian or Mexican number can have one digit more or less than
 /// the dialled number.
 pub fn spellings(recipient: &str) -> Vec<String> {
-    let other = INFIXES.iter().find_map(|infix| infix.other(recipient));
+    let other = EXTRA_DIGITS
+        .iter()
+        .find_map(|extra| extra.other_spelling(recipient));
     std::iter::once(recipient.to_owned()).chain(other).collect()
 }
 
 /// Whether two texts name the same recipient. Anything but a phone number is compared exactly.
 pub fn is_same_recipient(one: &str, other: &str) -> bool {
     one == other
-        || INFIXES
+        || EXTRA_DIGITS
             .iter()
-            .any(|infix| infix.other(one).as_deref() == Some(other))
+            .any(|extra| extra.other_spelling(one).as_deref() == Some(other))
 }
 
-/// The one spelling under which an id is linked: of a number that is written with or without an
-/// extra digit, the first in the order of texts.
+/// The spelling under which an id is linked: of the two spellings of a number, the first in
+/// alphabetical order.
 pub fn canonical_spelling(identity: &str) -> String {
     let spellings = spellings(identity).into_iter();
     spellings.min().unwrap_or_else(|| identity.to_owned())
 }
 
-impl Infix {
+impl ExtraDigit {
     /// The number with the extra digit added or removed.
-    fn other(&self, recipient: &str) -> Option<String> {
+    fn other_spelling(&self, recipient: &str) -> Option<String> {
         let national = recipient.strip_prefix(self.country)?;
         if !national.bytes().all(|byte| byte.is_ascii_digit()) || national.len() < self.length {
             return None;

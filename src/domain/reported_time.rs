@@ -12,8 +12,8 @@ pub enum ReportedTime {
 }
 
 impl ReportedTime {
-    /// The instant. Of an hour that a zone repeats, the first one; an hour that it skips is counted
-    /// on from the hour before.
+    /// The instant. In an hour that a zone repeats, the first of the two; in an hour that it skips,
+    /// one by the zone's offset from shortly before or after.
     pub fn in_zone(self, zone: Tz) -> DateTime<Utc> {
         let local = match self {
             Self::Instant(at) => return at,

@@ -48,7 +48,7 @@ impl Scope {
     }
 }
 
-/// The granted scopes, without those they imply.
+/// The scopes as they were granted; each also allows what it implies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scopes(Vec<Scope>);
 
@@ -103,8 +103,8 @@ impl FromStr for Scopes {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, scope) in self.0.iter().enumerate() {
-            if place > 0 {
+        for (index, scope) in self.0.iter().enumerate() {
+            if index > 0 {
                 out.write_str(",")?;
             }
             out.write_str(scope.as_str())?;

@@ -42,7 +42,7 @@ impl Redactor {
             .into_iter()
             .filter(|secret| !secret.expose().is_empty())
             .collect();
-        longest_first(&mut secrets);
+        sort_longest_first(&mut secrets);
         Self(secrets)
     }
 
@@ -54,7 +54,7 @@ impl Redactor {
     }
 
     /// Whether the text contains a secret.
-    pub fn touches(&self, text: &str) -> bool {
+    pub fn contains_secret(&self, text: &str) -> bool {
         self.found(text).next().is_some()
     }
 
@@ -67,7 +67,7 @@ impl Redactor {
 }
 
 /// Sorts a secret before those it contains, so that no part of it remains.
-pub(super) fn longest_first<S: std::borrow::Borrow<Secret>>(secrets: &mut [S]) {
+pub(super) fn sort_longest_first<S: std::borrow::Borrow<Secret>>(secrets: &mut [S]) {
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.borrow().expose().len()));
 }
 
@@ -79,6 +79,6 @@ mod tests {
     fn no_part_of_a_secret_remains() {
         let redactor = Redactor::new(["key", "", "key-of-keys"].map(Secret::new));
         assert_eq!(redactor.hide("a key, a key-of-keys"), "a …, a …");
-        assert!(redactor.touches("monkeys") && !redactor.touches("monks"));
+        assert!(redactor.contains_secret("monkeys") && !redactor.contains_secret("monks"));
     }
 }

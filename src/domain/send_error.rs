@@ -1,4 +1,4 @@
-//! What sending can end in: acceptance by the provider, or one of a closed list of errors.
+//! The result of a submission: acceptance by the provider, or one of a closed list of errors.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::domain::ids::ProviderMessageId;
 pub struct ProviderAcceptance {
     /// Valid ids of the reply; may be empty.
     pub ids: Vec<ProviderMessageId>,
-    /// Oddities of the reply, such as an id that is too long to store.
+    /// Unusual properties of the reply, such as an id that is too long to store.
     pub warnings: Vec<String>,
-    /// A word that neither confirms nor refuses the message: `held_for_quality_assessment`.
+    /// A status word that neither confirms nor refuses the message: `held_for_quality_assessment`.
     pub word: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub enum SendError {
         /// The requested delay; absent: `Capabilities::retry_schedule`, else our own back-off.
         after: Option<Duration>,
     },
-    /// The account sends too fast; the message is not to blame.
+    /// The account sends too fast; the message is not the cause.
     #[error("the provider asks the account to send more slowly")]
     SlowDown {
         failure: Failure,
@@ -55,9 +55,9 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// Whether the attempt counts towards the limit of a message: the message is not to blame for
-    /// a provider that is slow or cannot be reached.
-    pub fn uses_up_an_attempt(&self) -> bool {
+    /// Whether the attempt counts towards the limit of attempts: it does not if the provider asks
+    /// to send more slowly or cannot be reached.
+    pub fn counts_as_attempt(&self) -> bool {
         !matches!(
             self,
             Self::SlowDown { .. } | Self::SlowDownRecipient { .. } | Self::NotReached(_)

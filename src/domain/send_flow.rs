@@ -6,10 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::circuit_breaker::{CircuitBreaker, SubmissionPurpose};
 use crate::domain::send_rate::{self, AcceptanceCount, Slowdown};
 
-/// No time ahead is longer than this, unless the clock was set back since it was stored.
+/// A stored time further ahead than this is from before the clock was set back, and ignored.
 const LONGEST_HOLD: TimeDelta = TimeDelta::minutes(61);
-/// A slot may be this far ahead beyond what was reserved, before it counts as one from before the
-/// clock was set back.
+/// A stored slot that is further beyond the reserved ones than this is from before the clock was
+/// set back.
 const SLOT_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -41,16 +41,16 @@ impl SendFlow {
         }
     }
 
-    /// Why messages of the account wait, while the breaker is open.
+    /// Why messages of the account wait; `None` unless the breaker is open.
     pub fn hold_text(&self) -> Option<String> {
         let trip = self.breaker.trip.as_ref()?;
         Some(format!(
-            "sending has stopped: {}; last answer: {}",
+            "sending has stopped: {}; last reply: {}",
             trip.reason, trip.last_reply
         ))
     }
 
-    /// Messages per second now; `None`: no limit.
+    /// The current limit in messages per second; `None`: no limit.
     pub fn rate(&self, configured: Option<f64>, now: DateTime<Utc>) -> Option<f64> {
         send_rate::effective_rate(configured, self.slowdown.as_ref(), now)
     }
@@ -86,7 +86,7 @@ impl SendFlow {
     }
 }
 
-/// Rounded up to a microsecond, so that the rate is kept.
+/// Rounded up to a microsecond, so that the rate is not exceeded.
 fn interval(rate: f64) -> TimeDelta {
     let micros = (1_000_000.0 / rate).ceil();
     if micros.is_finite() && micros < 1e15 {

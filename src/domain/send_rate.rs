@@ -11,18 +11,19 @@ const LOWEST_RATE: f64 = 0.2;
 const HIGHEST_RATE: f64 = 1_000.0;
 /// Share of the accepted rate at which sending continues: just below the provider's limit.
 const SAFE_SHARE: f64 = 0.95;
-/// After a slowdown the rate grows by this share each second.
-const GROWTH: f64 = 0.01;
-/// Then it doubles in this time: the limit of the provider must have changed.
-const DOUBLING: f64 = 20.0;
-/// Wait where the provider names none; doubled while it accepts nothing.
+/// The share by which the rate grows each second after a slowdown.
+const GROWTH_PER_SECOND: f64 = 0.01;
+/// In seconds: how long the rate grows linearly, and the time in which it doubles after that,
+/// because the provider's limit must have changed.
+const DOUBLING_SECONDS: f64 = 20.0;
+/// The wait if the provider names none; doubled while it accepts nothing.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// Limits for a `Retry-After` of a provider.
+/// The limits within which a provider's `Retry-After` is followed.
 pub const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
-/// Acceptances are counted over one to two of these.
-const COUNTED_OVER: TimeDelta = TimeDelta::seconds(5);
+/// Acceptances are counted in periods of this length: the current one and the one before.
+const COUNT_PERIOD: TimeDelta = TimeDelta::seconds(5);
 
 /// The provider asked to slow down.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,7 +33,7 @@ pub struct Slowdown {
     pub hold_until: DateTime<Utc>,
     /// Messages per second at `hold_until`; it grows from there.
     pub rate: f64,
-    /// In the provider's words.
+    /// The provider's text.
     pub reason: String,
     /// Requests to slow down since the last acceptance.
     pub requests: u32,
@@ -51,15 +52,15 @@ impl AcceptanceCount {
     pub fn add(&mut self, now: DateTime<Utc>) {
         let since = self.since.unwrap_or(now);
         let elapsed = now - since;
-        if elapsed >= COUNTED_OVER * 2 || self.since.is_none() {
+        if elapsed >= COUNT_PERIOD * 2 || self.since.is_none() {
             *self = Self {
                 since: Some(now),
                 current: 0,
                 before: 0,
             };
-        } else if elapsed >= COUNTED_OVER {
+        } else if elapsed >= COUNT_PERIOD {
             *self = Self {
-                since: Some(since + COUNTED_OVER),
+                since: Some(since + COUNT_PERIOD),
                 current: 0,
                 before: self.current,
             };
@@ -75,7 +76,7 @@ impl AcceptanceCount {
         }
         let mut elapsed = seconds(now - self.since?);
         if self.before > 0 {
-            elapsed += seconds(COUNTED_OVER);
+            elapsed += seconds(COUNT_PERIOD);
         }
         Some(f64::from(count) / elapsed.max(1.0))
     }
@@ -90,9 +91,10 @@ pub fn effective_rate(
     let Some(slowdown) = slowdown else {
         return configured;
     };
-    let grown = seconds(now - slowdown.hold_until).max(0.0);
-    let linear = grown.min(DOUBLING);
-    let factor = (1.0 + GROWTH * linear) * ((grown - linear) / DOUBLING).exp2();
+    let elapsed = seconds(now - slowdown.hold_until).max(0.0);
+    let linear = elapsed.min(DOUBLING_SECONDS);
+    let factor =
+        (1.0 + GROWTH_PER_SECOND * linear) * ((elapsed - linear) / DOUBLING_SECONDS).exp2();
     let rate = slowdown.rate * factor;
     if rate >= configured.unwrap_or(HIGHEST_RATE) {
         configured
@@ -101,8 +103,8 @@ pub fn effective_rate(
     }
 }
 
-/// The slowdown after a request to slow down. A request that answers a call from before the last
-/// slowdown says nothing about the rate since then, but may ask for a longer wait.
+/// The slowdown after a request to slow down. The reply to a call from before the last slowdown
+/// does not concern the rate since then, but may ask for a longer wait.
 pub fn slow_down(
     configured: Option<f64>,
     previous: Option<&Slowdown>,
@@ -127,7 +129,7 @@ pub fn slow_down(
     };
     let held = previous.map(|previous| previous.hold_until);
     let hold_until = held.map_or(now + wait, |held| held.max(now + wait));
-    // What was accepted so far has set the rate; the wait does not count as slow.
+    // The acceptances so far have set the rate; the wait is not counted as a slow period.
     *accepted = AcceptanceCount {
         since: Some(hold_until),
         ..AcceptanceCount::default()
@@ -143,7 +145,7 @@ pub fn slow_down(
 
 #[derive(Clone, Copy, Debug)]
 pub struct SlowDownRequest<'a> {
-    /// When the call began that this request answers.
+    /// When the call began whose reply is this request.
     pub called_at: DateTime<Utc>,
     /// `Retry-After`
     pub after: Option<Duration>,

@@ -1,4 +1,4 @@
-//! Numbers of messages by state, and the one definition of what percentages of them are of.
+//! Numbers of messages by state, and the total that percentages refer to.
 
 use std::collections::BTreeMap;
 
@@ -26,10 +26,10 @@ impl StateTotals {
         totals
     }
 
-    /// The failure code is empty without one.
+    /// `code` is the failure code, empty without one.
     pub fn add(&mut self, state: DeliveryState, code: &str, messages: i64) {
         *self.states.entry(state).or_default() += messages;
-        if state == DeliveryState::Failed && failure_codes::is_of_queue(code) {
+        if state == DeliveryState::Failed && failure_codes::is_queue_code(code) {
             self.failed_in_queue += messages;
         }
     }
@@ -49,11 +49,11 @@ impl StateTotals {
         self.states.values().sum()
     }
 
-    /// Messages of which a submission began: percentages are of these. All but those that wait, were
-    /// cancelled, or failed in the queue.
+    /// Messages of which a submission began: percentages refer to these. All except those that are
+    /// queued, were cancelled, or failed in the queue.
     pub fn attempted(&self) -> i64 {
-        let waiting = self.get(DeliveryState::Queued) + self.get(DeliveryState::Cancelled);
-        self.messages() - waiting - self.failed_in_queue
+        let not_attempted = self.get(DeliveryState::Queued) + self.get(DeliveryState::Cancelled);
+        self.messages() - not_attempted - self.failed_in_queue
     }
 
     /// Failed in an attempt or after it.
@@ -61,7 +61,7 @@ impl StateTotals {
         self.get(DeliveryState::Failed) - self.failed_in_queue
     }
 
-    /// Failed without an attempt, as those that expired.
+    /// Failed without an attempt, such as expired messages.
     pub fn failed_in_queue(&self) -> i64 {
         self.failed_in_queue
     }

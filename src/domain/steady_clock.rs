@@ -1,4 +1,4 @@
-//! The time of leases: no step of the machine's clock changes it.
+//! A clock for leases that steps of the machine's clock do not affect.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
@@ -16,15 +16,15 @@ pub struct SteadyClock {
 
 #[derive(Clone, Copy, Debug)]
 struct TimeBase {
-    shown: DateTime<Utc>,
-    at: Instant,
+    time: DateTime<Utc>,
+    measured_at: Instant,
 }
 
 impl SteadyClock {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let base = TimeBase {
-            shown: clock.now(),
-            at: Instant::now(),
+            time: clock.now(),
+            measured_at: Instant::now(),
         };
         Self {
             clock,
@@ -37,15 +37,15 @@ impl SteadyClock {
             return self.clock.now();
         }
         let base = *self.base.read().unwrap_or_else(PoisonError::into_inner);
-        base.shown + TimeDelta::from_std(base.at.elapsed()).unwrap_or_default()
+        base.time + TimeDelta::from_std(base.measured_at.elapsed()).unwrap_or_default()
     }
 
-    /// Continues from another clock, which showed this at that moment.
-    pub fn follow(&self, shown: DateTime<Utc>, at: Instant) {
-        *self.base.write().unwrap_or_else(PoisonError::into_inner) = TimeBase { shown, at };
+    /// Continues from the time of another clock, which was read at `measured_at`.
+    pub fn follow(&self, time: DateTime<Utc>, measured_at: Instant) {
+        *self.base.write().unwrap_or_else(PoisonError::into_inner) = TimeBase { time, measured_at };
     }
 
-    /// A simulated clock is followed itself: its time passes in steps.
+    /// The time of a simulated clock is returned as it is, since it advances in steps.
     pub fn is_simulated(&self) -> bool {
         self.clock.is_simulated()
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use crate::domain::clock::FixedClock;
 
-    /// The machine's clock, which someone sets.
+    /// A machine's clock that is set while the process runs.
     struct SteppedClock(FixedClock);
 
     impl Clock for SteppedClock {

@@ -40,7 +40,7 @@ enum_words!(ButtonKind, "a template button");
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TemplateButton {
     pub kind: ButtonKind,
-    /// Its place among the template's buttons, from 0.
+    /// Its position among the template's buttons, from 0.
     pub index: u8,
     pub value: String,
 }
@@ -62,9 +62,9 @@ pub struct Template {
 pub struct TemplateRules {
     /// The template is identified by a number instead of name and language.
     pub name_is_number: bool,
-    /// Most variables in the body, where the provider limits them.
+    /// The most variables in the body, if the provider limits them.
     pub body_limit: Option<usize>,
     pub buttons: &'static [ButtonKind],
-    /// Most buttons of a template.
+    /// The most buttons of a template.
     pub button_limit: usize,
 }

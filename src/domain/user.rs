@@ -48,7 +48,7 @@ const EMAIL_LIMIT: usize = 254;
 pub struct NotAnEmail(String);
 
 impl Email {
-    /// The user of sign-in links that were created for no one in particular.
+    /// The user of sign-in links that were created without naming a user.
     pub fn built_in_admin() -> Self {
         Self("admin@localhost".to_owned())
     }

@@ -4,9 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::ids::{SessionId, UserId};
 
-/// After the last use.
+/// How long a session lasts after its last use.
 pub const SESSION_IDLE_LIFE: TimeDelta = TimeDelta::hours(12);
-/// After signing in.
+/// How long a session lasts at most.
 pub const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
 
 /// A sign-in that lasts until it is ended or expires.
@@ -15,11 +15,11 @@ pub struct UserSession {
     pub id: SessionId,
     pub user: UserId,
     pub started_at: DateTime<Utc>,
-    /// Time of the last use, to five minutes.
+    /// The time of the last use, to within five minutes.
     pub used_at: DateTime<Utc>,
     /// The IP address at sign-in.
     pub address: Option<String>,
-    /// As the browser named itself at sign-in.
+    /// The browser, as its requests named it at sign-in.
     pub browser: Option<String>,
 }
 

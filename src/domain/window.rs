@@ -24,7 +24,7 @@ pub enum Window {
         expires_at: DateTime<Utc>,
     },
     Closed {
-        /// At the latest; absent where the customer never wrote and nothing was refused.
+        /// The latest possible time; absent where the customer never wrote and nothing was refused.
         expired_at: Option<DateTime<Utc>>,
     },
     /// No inbound message of the account was ever received.
@@ -32,8 +32,8 @@ pub enum Window {
 }
 
 impl Window {
-    /// A refusal closes the window until the customer writes again. It counts for 24 hours: after
-    /// that, an account whose inbound messages are not received here knows nothing any more.
+    /// A refusal closes the window until the customer writes again. It counts for 24 hours:
+    /// after that, the window is unknown if the account's inbound messages are not received here.
     pub fn at(now: DateTime<Utc>, events: WindowEvents) -> Self {
         let refused_at = events.refused_at.filter(|at| {
             now < *at + LENGTH && events.inbound_of_customer.is_none_or(|wrote| wrote <= *at)

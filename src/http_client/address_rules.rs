@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 use url::{Host, Url};
 
-/// Why a URL is never fetched. The text names no address that a host name stands for.
+/// Why a URL is never fetched. The text does not reveal the address of a host name.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum UnfetchableUrl {
     #[error("has the scheme `{0}`; only http and https are fetched")]
@@ -23,7 +23,7 @@ pub enum UnfetchableUrl {
 }
 
 /// Networks of the IANA special-purpose registries that are not on the public Internet, and addresses
-/// at which clouds answer with secrets.
+/// at which clouds serve secrets.
 const NOT_PUBLIC: &[(&str, &str)] = &[
     ("0.0.0.0/8", "this network"),
     ("10.0.0.0/8", "private"),
@@ -83,8 +83,8 @@ impl AddressRules {
         Self { allowed }
     }
 
-    /// Checks everything but the addresses of a host name. `Url` has already decoded odd spellings of
-    /// an address, such as `0x7f.1`.
+    /// Checks everything except the addresses of a host name. `Url` has already decoded unusual
+    /// spellings of an address, such as `0x7f.1`.
     pub fn check_url(&self, url: &Url) -> Result<(), UnfetchableUrl> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(UnfetchableUrl::Scheme(url.scheme().to_owned()));
@@ -105,7 +105,7 @@ impl AddressRules {
     }
 
     pub fn check_address(&self, address: IpAddr) -> Result<(), UnfetchableUrl> {
-        let address = embedded(address);
+        let address = embedded_ipv4(address);
         if self
             .allowed
             .iter()
@@ -128,8 +128,8 @@ impl AddressRules {
         }
     }
 
-    /// Names that only mean something inside a network. With allowed networks they may be resolved,
-    /// and their addresses are checked.
+    /// Rejects names that are only valid inside a network. With allowed networks they may be
+    /// resolved, and their addresses are checked.
     fn check_name(&self, name: &str) -> Result<(), UnfetchableUrl> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         if name.is_empty() {
@@ -147,7 +147,7 @@ impl AddressRules {
 }
 
 /// The IPv4 address inside a mapped (`::ffff:0:0/96`) or translated (NAT64, `64:ff9b::/96`) one.
-fn embedded(address: IpAddr) -> IpAddr {
+fn embedded_ipv4(address: IpAddr) -> IpAddr {
     let IpAddr::V6(outer) = address else {
         return address;
     };

@@ -1,8 +1,8 @@
 //! Fetches URLs that callers name, and only from public addresses.
 //!
-//! Every host name is resolved once per request. Its addresses are checked, and the connection goes to
-//! one of the checked ones, so an answer that changes afterwards has no effect. Each redirect is a new
-//! request with all checks.
+//! Every host name is resolved once per request. Its addresses are checked, and the connection goes
+//! to one of the checked ones, so a later change of the DNS answer has no effect. Each redirect is
+//! a new request with all checks.
 
 use std::fmt;
 use std::io;
@@ -36,7 +36,7 @@ pub enum FetchError {
     TooManyRedirects,
     #[error("did not answer in time")]
     TimedOut,
-    /// Without the URL.
+    /// The text does not contain the URL.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
 }
@@ -142,7 +142,8 @@ struct CheckedResolver {
 }
 
 impl Resolve for CheckedResolver {
-    /// Fails if any address is refused: a host with both kinds changes between them.
+    /// Fails if any address is refused: a host with refused and allowed ones could switch between
+    /// them.
     fn resolve(&self, name: Name) -> Resolving {
         let found = self.lookup.look_up(name.as_str().to_owned());
         let rules = Arc::clone(&self.rules);

@@ -15,7 +15,7 @@ use crate::http_client;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than providers wait for a response, and enough for 3 MiB over a slow uplink.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Of a reply, in bytes; ours are shorter.
+/// The longest reply that is read, in bytes; our own are shorter.
 const REPLY_LIMIT: usize = 64 * 1024;
 
 #[derive(Clone, Debug)]
@@ -33,12 +33,12 @@ pub struct UrlCheckReply {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum UrlCheckFailure {
     CertificateExpired,
-    /// It is for other names.
+    /// The certificate is for other names.
     CertificateName,
     CertificateUnknownIssuer,
     Certificate(String),
     TimedOut,
-    /// Without the URL.
+    /// The text does not contain the URL.
     Unreachable(String),
 }
 
@@ -106,7 +106,7 @@ fn failure(error: &reqwest::Error) -> UrlCheckFailure {
     }
 }
 
-/// I/O errors, one around the other, hide the error of TLS from `source`.
+/// Nested I/O errors hide the TLS error from `source`.
 fn certificate_error(cause: &(dyn StdError + 'static)) -> Option<UrlCheckFailure> {
     let mut hidden = cause;
     while let Some(inner) = hidden

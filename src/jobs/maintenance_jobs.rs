@@ -13,16 +13,16 @@ use crate::reporting::books;
 
 /// How often expired, abandoned and adoptable messages are searched for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
-/// Uploaded files that are not needed are searched for this seldom: they are kept for a quarter of an
-/// hour anyway.
+/// Uploaded files that are not needed are searched for only once in this many sweeps: they are kept
+/// for a quarter of an hour anyway.
 const SWEEPS_PER_FILE_SEARCH: u64 = 60;
 /// How often the traffic of accounts is stored, and the other processes' traffic loaded.
 const USAGE_INTERVAL: Duration = Duration::from_secs(10);
-/// How often the lag of the reconciler is measured, and how many times until the clock of leases is
-/// compared with the server's again.
+/// How often the lag of the reconciler is measured, and after how many measurements the clock of
+/// leases is compared with the server's again.
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
-const LAG_CHECKS_PER_CLOCK: u32 = 12;
-/// How often alerts are judged, and how often it is checked whether a notification is due.
+const LAG_CHECKS_PER_CLOCK_CHECK: u32 = 12;
+/// How often alerts are evaluated, and how often it is checked whether a notification is due.
 const ALERT_INTERVAL: Duration = Duration::from_secs(5);
 const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often rows past their retention are searched for, and the pause between two purge steps.
@@ -61,7 +61,7 @@ impl Jobs {
         }
     }
 
-    /// What one process does for all. A failed part does not prevent the others.
+    /// Does what one process does for all. A failed part does not prevent the others.
     async fn run_maintenance(
         &self,
         now: DateTime<Utc>,
@@ -86,24 +86,24 @@ impl Jobs {
         swept.and(adopted).and(uploads).and(changes)
     }
 
-    /// One process per database judges for all. Without rules it closes the incidents of those that
-    /// were removed.
+    /// One process per database evaluates alerts for all. Without rules it closes the incidents of
+    /// those that were removed.
     pub(super) async fn watch_alerts(self) {
         let services = &self.services;
         while !self.stop.is_cancelled() {
             let now = services.steady_clock.now();
             let result = match services.maintenance_lease.hold(now).await {
-                Ok(true) => alerting::judge(services).await,
+                Ok(true) => alerting::evaluate(services).await,
                 held => held.map(|_| ()),
             };
             if let Err(error) = result {
-                tracing::warn!(%error, "alerts could not be judged; will retry");
+                tracing::warn!(%error, "alerts could not be evaluated; will retry");
             }
             self.pause(ALERT_INTERVAL, pending()).await;
         }
     }
 
-    /// Any process delivers what another one has judged; each notification is taken by one.
+    /// Any process delivers notifications, whichever process created them; each is claimed by one.
     pub(super) async fn deliver_alerts(self) {
         while !self.stop.is_cancelled() {
             if let Err(error) = alert_delivery::deliver_due(&self.services).await {
@@ -144,18 +144,18 @@ impl Jobs {
         }
     }
 
-    /// Measures how far the reconciler is behind. In every process, also in those that do not reconcile.
+    /// Measures how far the reconciler is behind, also in processes that do not reconcile.
     pub(super) async fn watch_reconciler(self) {
         let services = &self.services;
-        let mut until_clock = 0;
+        let mut checks_until_clock = 0;
         while !self.stop.is_cancelled() {
-            // An unreachable database ends no lag; other loops log the error.
+            // The lag stays while a database is unreachable; other loops log the error.
             let _ = services.reconciler.note_lag().await;
-            if until_clock == 0 {
-                until_clock = LAG_CHECKS_PER_CLOCK;
+            if checks_until_clock == 0 {
+                checks_until_clock = LAG_CHECKS_PER_CLOCK_CHECK;
                 let _ = services.store.set_lease_clock(&services.steady_clock).await;
             }
-            until_clock -= 1;
+            checks_until_clock -= 1;
             self.pause(LAG_INTERVAL, pending()).await;
         }
     }

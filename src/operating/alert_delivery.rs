@@ -42,7 +42,7 @@ pub async fn deliver_due(services: &Services) -> Result<(), db::Error> {
     let now = services.clock.now();
     let due = services
         .store
-        .take_due_notifications(now, now + TAKEN_FOR, BATCH)
+        .claim_due_notifications(now, now + TAKEN_FOR, BATCH)
         .await?;
     let mut by_rule: BTreeMap<&str, Vec<&Notification>> = BTreeMap::new();
     for notification in &due {

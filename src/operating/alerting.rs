@@ -42,7 +42,7 @@ impl AlertEvent {
 
 /// Compares the rules with the present state and queues what is to be notified. Delivers nothing, so
 /// that no receiver delays it.
-pub async fn judge(services: &Services) -> Result<(), db::Error> {
+pub async fn evaluate(services: &Services) -> Result<(), db::Error> {
     let now = services.clock.now();
     let rules = &services.config.alerts;
     let open = services.store.list_open_incidents().await?;

@@ -47,12 +47,12 @@ impl fmt::Display for UpgradeStep {
                 out,
                 "waiting for another process that holds the main database"
             ),
-            Self::Migrating(MigrationStep::Applying { number, of }) => {
-                write!(out, "migrating the main database: {number} of {of}")
+            Self::Migrating(MigrationStep::Applying { number, total }) => {
+                write!(out, "migrating the main database: {number} of {total}")
             }
-            Self::Migrating(MigrationStep::Counting(RecountProgress { counted, of })) => {
+            Self::Migrating(MigrationStep::Counting(RecountProgress { counted, total })) => {
                 // Without numbers that only operators may know.
-                let percent = (counted * 100).checked_div(*of).unwrap_or_default();
+                let percent = (counted * 100).checked_div(*total).unwrap_or_default();
                 write!(out, "counting messages again: {percent} %")
             }
             Self::Finishing => write!(out, "opening the main database"),
@@ -122,20 +122,20 @@ struct MigrationLog {
 impl MigrationLog {
     fn note(&mut self, step: MigrationStep) {
         match step {
-            MigrationStep::Applying { number: 1, of } => {
+            MigrationStep::Applying { number: 1, total } => {
                 self.wrote = true;
-                tracing::info!(migrations = of, "migrating the main database");
+                tracing::info!(migrations = total, "migrating the main database");
             }
-            MigrationStep::Counting(RecountProgress { counted: 0, of }) if of > 0 => {
+            MigrationStep::Counting(RecountProgress { counted: 0, total }) if total > 0 => {
                 self.wrote = true;
                 self.counted = 0;
-                tracing::info!(messages = of, "counting all messages again");
+                tracing::info!(messages = total, "counting all messages again");
             }
-            MigrationStep::Counting(RecountProgress { counted, of })
+            MigrationStep::Counting(RecountProgress { counted, total })
                 if counted >= self.counted + LOGGED_MESSAGES =>
             {
                 self.counted = counted;
-                tracing::info!(counted, of, "still counting messages again");
+                tracing::info!(counted, total, "still counting messages again");
             }
             MigrationStep::Applying { .. } | MigrationStep::Counting(_) => {}
         }

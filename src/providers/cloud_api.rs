@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use crate::domain::correlation_tag;
-use crate::domain::placeholder::is_no_word;
+use crate::domain::placeholder::is_not_status_word;
 use crate::domain::receipt::Pricing;
 use crate::providers::account_event_parser;
 use crate::providers::meta_failure::parse_failure;
@@ -155,7 +155,8 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
     if !status.is_object() {
         return CallbackPart::unparseable("a status that is not an object");
     }
-    let Some(word) = first_text(status, &["status"]).filter(|word| !is_no_word(word)) else {
+    let Some(word) = first_text(status, &["status"]).filter(|word| !is_not_status_word(word))
+    else {
         return CallbackPart::unparseable("a status without a word");
     };
     if let Some(subject) = notice::subject_of_status(status, field) {

@@ -11,7 +11,7 @@ use crate::domain::correlation_tag;
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
 use crate::domain::message::References;
-use crate::domain::placeholder::is_no_word;
+use crate::domain::placeholder::is_not_status_word;
 use crate::domain::receipt::Pricing;
 use crate::providers::cloud_api::{PRICING_WORD_LIMIT, find_pricing};
 use crate::providers::meta_failure::{parse_any_error, parse_failure};
@@ -131,7 +131,7 @@ impl ConfiguredFieldsParser<'_> {
 
     fn word(&self, object: &Value) -> Option<String> {
         first_text(object, &names(self.fields.status.as_ref(), STATUSES))
-            .filter(|word| !is_no_word(word))
+            .filter(|word| !is_not_status_word(word))
     }
 
     fn uses_configured_name(&self, sources: &[&Value]) -> bool {

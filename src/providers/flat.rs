@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
-use crate::domain::placeholder::is_no_word;
+use crate::domain::placeholder::is_not_status_word;
 use crate::domain::reported_time::ReportedTime;
 use crate::providers::cloud_api::find_pricing;
 use crate::providers::meta_failure::parse_failure;
@@ -88,7 +88,9 @@ fn find_word(chain: &[&Value], names: &FieldNames) -> Option<String> {
             names
                 .iter()
                 .filter_map(|name| first_text(object, &[name]))
-                .filter(|word| !matches!(word.as_str(), "true" | "false") && !is_no_word(word))
+                .filter(|word| {
+                    !matches!(word.as_str(), "true" | "false") && !is_not_status_word(word)
+                })
         })
     };
     let is_known = |word: &String| vocabulary::meaning(word, names.status_words).is_some();

@@ -68,7 +68,7 @@ impl Redaction {
             .map(|pair| match pair.split_once('=') {
                 Some((name, value))
                     if name == SECRET_PARAMETER
-                        || self.texts.touches(value)
+                        || self.texts.contains_secret(value)
                         || self.contains_decoded(value) =>
                 {
                     format!("{}={REDACTED}", self.texts.hide(name))
@@ -81,8 +81,9 @@ impl Redaction {
     }
 
     fn contains_decoded(&self, text: &str) -> bool {
-        parse(text.as_bytes())
-            .any(|(name, value)| self.texts.touches(&name) || self.texts.touches(&value))
+        parse(text.as_bytes()).any(|(name, value)| {
+            self.texts.contains_secret(&name) || self.texts.contains_secret(&value)
+        })
     }
 
     /// Whether the text contains a percent-encoded secret, which a plain search does not find.

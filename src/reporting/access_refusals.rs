@@ -24,14 +24,14 @@ pub enum AccessRefusal {
 }
 enum_words!(AccessRefusal);
 
-/// Of this process, since it started.
+/// The refusals of this process since it started.
 #[derive(Debug)]
 pub struct AccessRefusals([Refusals; AccessRefusal::ALL.len()]);
 
 #[derive(Debug)]
 struct Refusals {
     total: AtomicU64,
-    /// How many of them the log has.
+    /// How many of them were logged.
     logged: AtomicU64,
     lines: LinePerMinute,
 }
@@ -59,7 +59,7 @@ impl AccessRefusals {
         }
     }
 
-    /// By cause.
+    /// The number of refusals by each cause.
     pub fn counts(&self) -> Vec<(AccessRefusal, u64)> {
         let totals = self.0.iter().map(|it| it.total.load(Ordering::Relaxed));
         AccessRefusal::ALL.into_iter().zip(totals).collect()

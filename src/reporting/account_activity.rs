@@ -1,5 +1,5 @@
-//! What each account did: the last hour, the seven days before to compare with, and its messages
-//! without a report, from the stored counts.
+//! The activity of each account: its last hour, the seven days before for comparison, and its
+//! messages without a report, from the stored counts.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,19 @@ use crate::domain::health_thresholds::{DeliveryTime, FailedShare, FailureRate};
 use crate::domain::ids::AccountId;
 use crate::services::Services;
 use crate::store::account_records::AccountRecord;
-use crate::store::bucket_counts::QUARTER;
+use crate::store::bucket_counts::QUARTER_HOUR;
 use crate::store::period_totals::AccountTotals;
 
-const USUAL_DAYS: i64 = 7;
+/// The last hour is compared with this many days before it.
+const COMPARED_DAYS: i64 = 7;
 /// A message may be this old before its missing report counts as silence.
 const REPORT_GRACE: TimeDelta = TimeDelta::minutes(5);
-/// Messages of which a report is missing are looked for this far back, or since the last callback of
-/// an account that is silent for longer.
+/// Messages without a report are counted this far back, or since the last callback of an account
+/// that has been silent for longer.
 const UNREPORTED_HOURS: i64 = 24;
-/// Most messages are attempted this soon after they were created.
-const TIME_IN_QUEUE: TimeDelta = TimeDelta::hours(1);
-/// By then no report is expected any more: WhatsApp drops a message after 30 days.
+/// Most messages are attempted within this time after their creation.
+const MOST_TIME_IN_QUEUE: TimeDelta = TimeDelta::hours(1);
+/// After this time no report is expected any more: WhatsApp drops a message after 30 days.
 const REPORTS_EXPECTED_DAYS: i64 = 30;
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -44,7 +45,7 @@ impl AccountActivity {
         let since = self
             .unreported
             .iter()
-            .filter(|(at, _)| *at + QUARTER > last);
+            .filter(|(at, _)| *at + QUARTER_HOUR > last);
         since.map(|(_, messages)| messages).sum()
     }
 }
@@ -56,22 +57,24 @@ pub async fn list_activity(
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<AccountId, AccountActivity>, db::Error> {
     let store = &services.store;
-    let hour = now - TimeDelta::hours(1);
-    let hour = hour.duration_trunc(QUARTER).unwrap_or(hour);
-    let recent = store.sum_by_account(hour, now + QUARTER).await?;
+    let hour_start = now - TimeDelta::hours(1);
+    let hour_start = hour_start
+        .duration_trunc(QUARTER_HOUR)
+        .unwrap_or(hour_start);
+    let recent = store.sum_by_account(hour_start, now + QUARTER_HOUR).await?;
     let usual = store
-        .sum_by_account(hour - TimeDelta::days(USUAL_DAYS), hour)
+        .sum_by_account(hour_start - TimeDelta::days(COMPARED_DAYS), hour_start)
         .await?;
-    let mut hours: BTreeMap<AccountId, AccountActivity> = BTreeMap::new();
+    let mut activities: BTreeMap<AccountId, AccountActivity> = BTreeMap::new();
     for (account, totals) in &usual {
-        let hour = hours.entry(account.clone()).or_default();
-        hour.failures.usual = share(totals);
+        let activity = activities.entry(account.clone()).or_default();
+        activity.failures.usual = share(totals);
     }
     for (account, totals) in &recent {
-        let hour = hours.entry(account.clone()).or_default();
-        hour.failures.recent = share(totals);
+        let activity = activities.entry(account.clone()).or_default();
+        activity.failures.recent = share(totals);
         let times = &totals.delivery_time;
-        hour.delivery = times.percentile(50).map(|recent_millis| DeliveryTime {
+        activity.delivery = times.percentile(50).map(|recent_millis| DeliveryTime {
             recent_millis,
             delivered: times.count(),
             usual_millis: usual
@@ -81,12 +84,12 @@ pub async fn list_activity(
     }
     let since = unreported_since(services, records, now).await?;
     for (account, at, messages) in store.count_unreported(since).await? {
-        if at + QUARTER + REPORT_GRACE <= now {
-            let hour = hours.entry(account).or_default();
-            hour.unreported.push((at, messages));
+        if at + QUARTER_HOUR + REPORT_GRACE <= now {
+            let activity = activities.entry(account).or_default();
+            activity.unreported.push((at, messages));
         }
     }
-    Ok(hours)
+    Ok(activities)
 }
 
 /// From when on messages without a report count towards silence. Silence ends only with a callback, or
@@ -102,12 +105,12 @@ async fn unreported_since(
     for record in records.values() {
         let last = record.last_callback_at.map_or(oldest, |at| at.max(oldest));
         // Most accounts have no such message, and the counts of a day suffice.
-        let attempted = last - TIME_IN_QUEUE..recent;
+        let attempted = last - MOST_TIME_IN_QUEUE..recent;
         if last < since && services.store.has_unreported(&record.id, attempted).await? {
             since = last;
         }
     }
-    Ok(since.duration_trunc(QUARTER).unwrap_or(since))
+    Ok(since.duration_trunc(QUARTER_HOUR).unwrap_or(since))
 }
 
 fn share(totals: &AccountTotals) -> FailedShare {

@@ -63,17 +63,17 @@ pub struct AccountStatus {
     pub mode: Option<AccountMode>,
     pub callback_url: String,
     pub health: Health,
-    /// Of the circuit breaker, also while the account is paused.
+    /// The trip of the circuit breaker, also while the account is paused.
     pub trip: Option<Trip>,
-    /// What the last hour is judged by.
-    pub hour: AccountActivity,
+    /// The activity by which `health` is decided.
+    pub activity: AccountActivity,
     pub last_callback_at: Option<DateTime<Utc>>,
-    /// When a callback URL of an earlier generation was last used.
+    /// When a callback URL of an earlier generation or secret key was last used.
     pub old_address_at: Option<DateTime<Utc>>,
     pub warnings: Vec<AccountWarning>,
     /// Messages per second, as configured.
     pub rate: Option<f64>,
-    /// Messages per second now; `None`: no limit.
+    /// The current limit in messages per second; `None`: no limit.
     pub effective_rate: Option<f64>,
     /// Why the effective rate is lower than the configured one.
     pub slowdown: Option<Slowdown>,
@@ -84,18 +84,18 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
     let now = services.clock.now();
     let inputs = HealthInputs {
         refused_at: services.store.list_last_unverified().await?,
-        silent: services.store.list_overdue_accounts(now).await?,
+        overdue: services.store.list_overdue_accounts(now).await?,
         now,
     };
     let records = services.store.list_accounts().await?;
-    let mut hours = account_activity::list_activity(services, &records, now).await?;
+    let mut activities = account_activity::list_activity(services, &records, now).await?;
     let mut flows = services.store.list_send_flows().await?;
     let slot_time = services.steady_clock.now();
     let statuses = records.into_values().map(|record| {
         let configured = services.accounts.get(&record.id);
         let deadline = configured.and_then(|account| TimeDelta::from_std(account.deadline).ok());
-        let silent_since = now - deadline.unwrap_or(TimeDelta::hours(24));
-        let hour = hours.remove(&record.id).unwrap_or_default();
+        let report_deadline = now - deadline.unwrap_or(TimeDelta::hours(24));
+        let activity = activities.remove(&record.id).unwrap_or_default();
         let flow = flows.remove(&record.id).unwrap_or_default();
         let rate = configured.and_then(|account| account.rate);
         let effective_rate = flow.rate(rate, slot_time);
@@ -105,9 +105,14 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
             slowdown: flow
                 .slowdown
                 .filter(|slowdown| effective_rate != rate || slot_time < slowdown.hold_until),
-            health: inputs.health(&record, flow.breaker.trip.clone(), &hour, silent_since),
+            health: inputs.health(
+                &record,
+                flow.breaker.trip.clone(),
+                &activity,
+                report_deadline,
+            ),
             trip: flow.breaker.trip,
-            hour,
+            activity,
             warnings: list_warnings(&record),
             callback_url: services.callback_url(&record.id, record.generation),
             provider: record.provider,
@@ -125,7 +130,7 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
 
 struct HealthInputs {
     refused_at: HashMap<AccountId, DateTime<Utc>>,
-    silent: BTreeSet<AccountId>,
+    overdue: BTreeSet<AccountId>,
     now: DateTime<Utc>,
 }
 
@@ -134,8 +139,8 @@ impl HealthInputs {
         &self,
         record: &AccountRecord,
         trip: Option<Trip>,
-        hour: &AccountActivity,
-        silent_since: DateTime<Utc>,
+        activity: &AccountActivity,
+        report_deadline: DateTime<Utc>,
     ) -> Health {
         if let Some(pause) = &record.pause {
             return Health::Paused {
@@ -146,8 +151,8 @@ impl HealthInputs {
         if let Some(trip) = trip {
             return Health::Tripped(trip);
         }
-        if hour.failures.is_raised() {
-            return Health::Failing(hour.failures);
+        if activity.failures.is_raised() {
+            return Health::Failing(activity.failures);
         }
         let Some(last) = record.last_callback_at else {
             return Health::Unconfigured;
@@ -158,13 +163,13 @@ impl HealthInputs {
         }
         let silence = Silence {
             lasting: self.now - last,
-            unreported: hour.unreported_since(last),
+            unreported: activity.unreported_since(last),
         };
-        let is_overdue = last < silent_since && self.silent.contains(&record.id);
+        let is_overdue = last < report_deadline && self.overdue.contains(&record.id);
         if is_overdue || silence.is_unusual() {
             return Health::Silent(silence);
         }
-        match hour.delivery {
+        match activity.delivery {
             Some(delivery) if delivery.is_slow() => Health::Slow(delivery),
             _ => Health::Ok,
         }

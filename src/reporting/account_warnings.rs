@@ -1,5 +1,5 @@
-//! What works although it is set up wrongly at an account's provider, or differs from what the
-//! provider documents, with what to correct there.
+//! Mistakes in the set-up at an account's provider that do no harm here, and deviations from what
+//! the provider documents, each with its correction.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -9,14 +9,14 @@ use crate::store::account_records::AccountRecord;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AccountWarning {
-    /// Stable.
+    /// Stable: callers branch on it.
     pub code: &'static str,
     /// What was seen, and what to correct.
     pub message: String,
     pub last_seen_at: DateTime<Utc>,
 }
 
-/// A mistake that no callback has had for this long has been corrected.
+/// A mistake counts as corrected when no callback has had it for this long.
 const CORRECTED_AFTER: TimeDelta = TimeDelta::hours(24);
 
 pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
@@ -50,7 +50,7 @@ pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
             "callback_url_white_space",
             record.url_space_at,
             format!(
-                "Callbacks come to the callback URL with a space behind it. They are accepted. \
+                "Callbacks arrive at the callback URL with a space at its end. They are accepted. \
                  Correct the URL in {console}: delete the space at its end."
             ),
         ),
@@ -58,7 +58,7 @@ pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
             "callback_url_doubled_slash",
             record.url_slash_at,
             format!(
-                "Callbacks come to the callback URL with a doubled slash in its path. They are \
+                "Callbacks arrive at the callback URL with a doubled slash in its path. They are \
                  accepted. Correct the URL in {console}: copy it from here again."
             ),
         ),

@@ -17,7 +17,7 @@ use crate::services::Services;
 
 const MIB: u64 = 1024 * 1024;
 const LONG_LAG: TimeDelta = TimeDelta::seconds(60);
-/// On a large disk, a small share is enough.
+/// In bytes. On a large disk, less than a twentieth is enough.
 const LOW_SPACE: u64 = 10 * 1024 * MIB;
 
 #[derive(
@@ -88,7 +88,7 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = disks(services).collect();
     alarms.extend(spool(services));
     alarms.extend(sends(services));
-    alarms.extend(late(services.reconciler.lag()));
+    alarms.extend(lag_alarm(services.reconciler.lag()));
     let (limits, now) = (services.ingest.limits(), services.clock.now());
     alarms.extend(limits.list_orphan_floods(now).into_iter().map(flood_alarm));
     alarms.extend(limits.list_spikes(now).into_iter().map(spike_alarm));
@@ -126,7 +126,7 @@ fn low_disk(name: &str, disk: Disk) -> Option<Alarm> {
 }
 
 fn sends(services: &Services) -> Option<Alarm> {
-    services.store.is_refusing().then(|| Alarm {
+    services.store.last_write_failed().then(|| Alarm {
         kind: AlarmKind::SendsRefused,
         account: None,
         text: "The last write to the main database failed: new messages and all actions are answered 503, and callbacks are processed later. The log has the reason: a lock that another program holds, a full disk, or an unreachable server. Bluetick recovers automatically.".to_owned(),
@@ -138,7 +138,7 @@ pub fn is_late(services: &Services) -> bool {
     services.reconciler.lag() > LONG_LAG
 }
 
-fn late(lag: TimeDelta) -> Option<Alarm> {
+fn lag_alarm(lag: TimeDelta) -> Option<Alarm> {
     (lag > LONG_LAG).then(|| Alarm {
         kind: AlarmKind::ReconcileLag,
         account: None,
@@ -186,7 +186,7 @@ fn spool(services: &Services) -> Vec<Alarm> {
     alarms
 }
 
-/// As the dispatcher last read them.
+/// The trips as the dispatcher last read them.
 fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
     let flows = services.dispatcher.known_flows.list();
     flows.into_iter().filter_map(|(account, flow)| {
@@ -194,10 +194,10 @@ fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
         Some(Alarm {
             kind: AlarmKind::AccountTripped,
             text: format!(
-                "{account} has stopped sending since {}: {}. The last answer was: {}. Its messages stay queued. Single messages test whether the provider accepts again; then sending continues by itself.",
+                "{account} has stopped sending since {}: {}. The last reply was: {}. Its messages stay queued. Single messages test whether the provider accepts again; then sending continues automatically.",
                 trip.since.format("%Y-%m-%d %H:%M:%S UTC"),
                 trip.reason,
-                // Providers quote whom a message went to.
+                // Replies may quote the recipient.
                 Visibility::Masked.mask_text(&trip.last_reply)
             ),
             account: Some(account),
@@ -278,7 +278,7 @@ fn budget_alarm(line: &BudgetLine) -> Option<Alarm> {
     let spent = spent.trim_end();
     let text = if share == 100 {
         format!(
-            "The messages of {of} have cost {spent} this month; the budget of {budget} is used up. Messages are sent all the same: pause the account or its campaigns to stop the costs."
+            "The messages of {of} have cost {spent} this month; the budget of {budget} is used up. Messages are still sent: pause the account or its campaigns to stop the costs."
         )
     } else {
         format!(

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
 use crate::domain::alert::{AlertKind, AlertRule};
-use crate::domain::health_thresholds::{FEWEST_FAILURES, FEWEST_UNREPORTED, FailureRate, Silence};
+use crate::domain::health_thresholds::{FailureRate, MIN_FAILURES, MIN_UNREPORTED, Silence};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus};
@@ -20,7 +20,7 @@ pub struct ActiveCondition {
     pub rule: usize,
     /// `None`: all accounts together.
     pub account: Option<AccountId>,
-    /// Names account and value, and no person.
+    /// Names the account and the value, and no customer.
     pub summary: String,
 }
 
@@ -57,10 +57,10 @@ pub async fn list_active(
             }));
             continue;
         }
-        let judged = accounts.iter().filter(|account| {
+        let concerned = accounts.iter().filter(|account| {
             account.mode.is_some() && rule.account.as_ref().is_none_or(|id| *id == account.id)
         });
-        for account in judged {
+        for account in concerned {
             let summary = match rule.kind {
                 AlertKind::Overdue => {
                     let counted = overdue.iter().find(|(id, _)| *id == account.id);
@@ -75,7 +75,7 @@ pub async fn list_active(
                     reaches(rule, messages)
                         .then(|| format!("{}: {messages} messages are queued", account.id))
                 }
-                _ => judge(rule, account, now),
+                _ => check_health(rule, account, now),
             };
             active.extend(summary.map(|summary| ActiveCondition {
                 rule: index,
@@ -87,27 +87,27 @@ pub async fn list_active(
     Ok(active)
 }
 
-/// The kinds that the account's health is enough for.
-fn judge(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -> Option<String> {
+/// Checks the kinds of rules that depend only on the account's health.
+fn check_health(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -> Option<String> {
     match rule.kind {
         AlertKind::FailureRate => {
-            let rate: FailureRate = account.hour.failures;
+            let rate: FailureRate = account.activity.failures;
             let share = as_float(rate.recent.failed) / as_float(rate.recent.attempted.max(1));
-            (rate.recent.failed >= FEWEST_FAILURES && share >= rule.threshold)
+            (rate.recent.failed >= MIN_FAILURES && share >= rule.threshold)
                 .then(|| headline::failing(&account.id, rate))
         }
         AlertKind::Silent => {
             let last = account
                 .last_callback_at
-                .or_else(|| account.hour.first_unreported())?;
+                .or_else(|| account.activity.first_unreported())?;
             let silence = Silence {
                 lasting: now - last,
-                unreported: account.hour.unreported_since(last),
+                unreported: account.activity.unreported_since(last),
             };
-            (lasts(silence.lasting, rule) && silence.unreported >= FEWEST_UNREPORTED)
+            (lasts(silence.lasting, rule) && silence.unreported >= MIN_UNREPORTED)
                 .then(|| headline::silent(&account.id, silence))
         }
-        // A pause does not end it.
+        // A pause does not end the condition.
         AlertKind::Tripped => match &account.trip {
             Some(trip) if lasts(now - trip.since, rule) => Some(format!(
                 "{}: nothing sent since {}, {}",

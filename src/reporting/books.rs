@@ -11,13 +11,13 @@ use crate::store::callback_books::MessageBooks;
 use crate::store::store_settings::Verification;
 
 /// Journal entries per query.
-const PAGE: u64 = 1000;
-/// Unprocessed callbacks are counted up to here.
+const PAGE_SIZE: u64 = 1000;
+/// Unprocessed callbacks are counted up to this number.
 const UNPROCESSED_LIMIT: u64 = 10_000;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Books {
-    /// Those that are kept, by outcome.
+    /// Kept callbacks, by outcome.
     pub outcomes: Vec<(Outcome, i64)>,
     /// At most 10,000.
     pub unprocessed: u64,
@@ -66,12 +66,12 @@ pub async fn check(store: &Store, journal: &Journal, now: DateTime<Utc>) -> Resu
     store.compare_messages(now).await
 }
 
-/// Before entries are removed from the journal, they must be counted.
+/// Counts processed entries of the journal, which must happen before they are removed.
 pub async fn count_journal(store: &Store, journal: &Journal) -> Result<(), db::Error> {
     let books = store.find_callback_books().await?;
     let mut after = books.until;
     while after < books.position {
-        let listed = journal.list_positions(after, PAGE).await?;
+        let listed = journal.list_positions(after, PAGE_SIZE).await?;
         let processed = listed.iter().filter(|entry| entry.seq <= books.position);
         let number = u64::try_from(processed.count()).unwrap_or_default();
         let until = match listed.last() {
@@ -79,7 +79,7 @@ pub async fn count_journal(store: &Store, journal: &Journal) -> Result<(), db::E
             None => books.position,
         };
         if !store.add_journal_entries(after, until, number).await? {
-            // Another process counts.
+            // Another process is counting.
             return Ok(());
         }
         after = until;

@@ -1,4 +1,4 @@
-//! Statistics per account, kind and bucket of a zone's clock, summed from the stored counts.
+//! Statistics per account, kind and bucket of local time, summed from the stored counts.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::domain::latency::{Histogram, LatencySpan};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::bucket_counts::{Period, QUARTER};
+use crate::store::bucket_counts::{Period, QUARTER_HOUR};
 use crate::store::summed_counts::SumDetail;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum BucketWidth {
     #[strum(serialize = "15m")]
-    Quarter,
+    QuarterHour,
     /// An hour of the zone's clock.
     Hour,
     /// A day of the zone's calendar, which may have 23 or 25 hours.
@@ -33,14 +33,14 @@ impl BucketWidth {
     /// Start of the bucket that contains an instant.
     pub fn start(self, at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
         let step = match self {
-            Self::Quarter => QUARTER,
+            Self::QuarterHour => QUARTER_HOUR,
             Self::Hour => TimeDelta::hours(1),
             Self::Day => return day_start(at.with_timezone(&zone).date_naive(), zone),
         };
         let offset = at.with_timezone(&zone).offset().fix().local_minus_utc();
         let local = at + TimeDelta::seconds(i64::from(offset));
-        let past = local.timestamp_millis().rem_euclid(step.num_milliseconds());
-        at - TimeDelta::milliseconds(past)
+        let elapsed = local.timestamp_millis().rem_euclid(step.num_milliseconds());
+        at - TimeDelta::milliseconds(elapsed)
     }
 
     /// The starts of the buckets of a period: its own start, and those after it.
@@ -59,12 +59,12 @@ impl BucketWidth {
 
     fn next(self, start: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
         match self {
-            Self::Quarter => start + QUARTER,
+            Self::QuarterHour => start + QUARTER_HOUR,
             Self::Day => day_end(start.with_timezone(&zone).date_naive(), zone),
             Self::Hour => {
-                let mut next = start + QUARTER;
+                let mut next = start + QUARTER_HOUR;
                 while self.start(next, zone) == start {
-                    next += QUARTER;
+                    next += QUARTER_HOUR;
                 }
                 next
             }
@@ -74,7 +74,7 @@ impl BucketWidth {
     /// Approximate number of buckets between two instants.
     pub fn count(self, from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
         let step = match self {
-            Self::Quarter => QUARTER,
+            Self::QuarterHour => QUARTER_HOUR,
             Self::Hour => TimeDelta::hours(1),
             Self::Day => TimeDelta::days(1),
         };
@@ -90,7 +90,7 @@ pub fn day_start(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
         if let Some(at) = zone.from_local_datetime(&local).earliest() {
             return at.to_utc();
         }
-        local += QUARTER;
+        local += QUARTER_HOUR;
     }
     local.and_utc()
 }
@@ -183,7 +183,7 @@ mod tests {
         let zone = chrono_tz::Asia::Kolkata;
         let instant = at("2026-11-20T10:50:00Z");
         for (width, start) in [
-            (BucketWidth::Quarter, "2026-11-20T10:45:00Z"),
+            (BucketWidth::QuarterHour, "2026-11-20T10:45:00Z"),
             (BucketWidth::Hour, "2026-11-20T10:30:00Z"),
             (BucketWidth::Day, "2026-11-19T18:30:00Z"),
         ] {

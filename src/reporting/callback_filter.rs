@@ -7,9 +7,9 @@ use crate::domain::ids::AccountId;
 use crate::reporting::query_values::{parse_account, parse_instant, print_instant};
 use crate::reporting::value_shape::ValueShape;
 
-/// Stands for callbacks that are not processed yet.
+/// The value that selects callbacks that are not processed yet.
 pub const PENDING: &str = "pending";
-/// Characters of the text that bodies are searched for. Fewer are in nearly all.
+/// In characters, of the text that bodies are searched for. A shorter one is in nearly all bodies.
 const TEXT_LENGTH: std::ops::RangeInclusive<usize> = 3..=200;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -27,11 +27,11 @@ pub struct CallbackFilter {
 
 #[derive(Clone, Copy, Debug)]
 pub struct CallbackField {
-    /// Of the query parameter.
+    /// The query parameter.
     pub name: &'static str,
     pub description: &'static str,
     pub shape: ValueShape,
-    /// An error continues the field's name.
+    /// Errors are appended to the field's name.
     pub parse: fn(&mut CallbackFilter, &str) -> Result<(), String>,
     /// The canonical value, which `parse` accepts.
     pub print: fn(&CallbackFilter) -> Option<String>,
@@ -94,8 +94,8 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
         },
         parse: |filter, text| {
             if !TEXT_LENGTH.contains(&text.chars().count()) {
-                let (least, most) = (TEXT_LENGTH.start(), TEXT_LENGTH.end());
-                return Err(format!("must have {least} to {most} characters"));
+                let (min, max) = (TEXT_LENGTH.start(), TEXT_LENGTH.end());
+                return Err(format!("must have {min} to {max} characters"));
             }
             filter.text = Some(text.to_owned());
             Ok(())

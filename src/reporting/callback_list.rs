@@ -1,4 +1,5 @@
-//! Pages of the list of callbacks, newest first. A text is sought in a bounded number of bodies.
+//! Pages of the list of callbacks, newest first. A text is searched for in a bounded number of
+//! bodies.
 
 use chrono::{DateTime, Utc};
 
@@ -12,16 +13,16 @@ use crate::reporting::callback_views::{ListedCallback, summaries_of, with_outcom
 use crate::services::Services;
 use crate::store::outcome_list::OutcomeFilter;
 
-/// Callbacks whose bodies one page searches: a page stays fast, whatever the text.
-const SEARCHED_CALLBACKS: usize = 5_000;
-const SEARCHED_BYTES: u64 = 32 * 1024 * 1024;
-/// Callbacks of one query of a search.
-const GROUP: usize = 500;
+/// The most callbacks and bytes of bodies that one page searches, so that a page stays fast.
+const MAX_SEARCHED_CALLBACKS: usize = 5_000;
+const MAX_SEARCHED_BYTES: u64 = 32 * 1024 * 1024;
+/// Callbacks per query of a search.
+const GROUP_SIZE: usize = 500;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackQuery {
     pub filter: CallbackFilter,
-    /// Of the caller.
+    /// The accounts that the caller may access.
     pub limit_to: AccountLimit,
     /// Older than this journal position.
     pub before: Option<i64>,
@@ -31,9 +32,9 @@ pub struct CallbackQuery {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackList {
     pub callbacks: Vec<ListedCallback>,
-    /// Where the next page starts.
+    /// The end of this page, where the next one begins.
     pub next: Option<i64>,
-    /// Of a search.
+    /// Absent without a text.
     pub searched: Option<SearchedSpan>,
 }
 
@@ -69,7 +70,7 @@ async fn list_page(
     })
 }
 
-/// Ends when the page is full, nothing is left, or enough is searched.
+/// Ends when the page is full, all callbacks are searched, or the limit of a search is reached.
 async fn search(
     candidates: &Candidates<'_>,
     query: &CallbackQuery,
@@ -82,10 +83,10 @@ async fn search(
         oldest: None,
     };
     let next = loop {
-        let mut group = candidates.before(before, GROUP).await?;
-        let is_last = group.len() < GROUP;
+        let mut group = candidates.before(before, GROUP_SIZE).await?;
+        let is_last = group.len() < GROUP_SIZE;
         let fitting = group.iter().take_while(|summary| {
-            let fits = bytes < SEARCHED_BYTES;
+            let fits = bytes < MAX_SEARCHED_BYTES;
             bytes = bytes.saturating_add(summary.size);
             fits
         });
@@ -108,7 +109,7 @@ async fn search(
         if is_last && is_whole && found.len() < query.limit {
             break None;
         }
-        if found.len() == query.limit || !is_whole || searched.callbacks >= SEARCHED_CALLBACKS {
+        if found.len() == query.limit || !is_whole || searched.callbacks >= MAX_SEARCHED_CALLBACKS {
             break before;
         }
     };
@@ -119,18 +120,18 @@ async fn search(
     })
 }
 
-/// What matches all conditions but the text.
+/// The callbacks that match all conditions except the text.
 struct Candidates<'a> {
     services: &'a Services,
     journal: JournalFilter,
-    /// If an outcome is given.
+    /// Present if an outcome is given.
     outcomes: Option<OutcomeFilter>,
 }
 
 impl<'a> Candidates<'a> {
     async fn of(services: &'a Services, query: &CallbackQuery) -> Result<Self, db::Error> {
         let filter = &query.filter;
-        // No index has the time; the position in the journal follows it.
+        // No index has the time, but positions in the journal are in its order.
         let since = match filter.received_after {
             Some(at) => services.journal.first_seq_after(at).await?,
             None => None,

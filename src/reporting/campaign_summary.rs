@@ -10,13 +10,13 @@ use crate::store::Store;
 use crate::store::campaigns::{DeliveryTimes, FailureGroup};
 use crate::store::page_counts::CountsByState;
 
-/// The speed is that of the last minutes.
+/// The speed is measured over this time.
 const SPEED_WINDOW: TimeDelta = TimeDelta::minutes(2);
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct CampaignSummary {
     pub campaign: Campaign,
-    /// With the recipients that are no messages yet: queued, or cancelled with their campaign.
+    /// Includes recipients without a message yet: as queued, or as cancelled with their campaign.
     pub states: CountsByState,
     pub failures: Vec<FailureGroup>,
     pub times: DeliveryTimes,
@@ -79,12 +79,12 @@ impl CampaignSummary {
     pub fn failed_in_queue(&self) -> u64 {
         let of_queue = self.failures.iter().filter(|group| {
             let code = group.code.as_deref();
-            code.is_some_and(failure_codes::is_of_queue)
+            code.is_some_and(failure_codes::is_queue_code)
         });
         of_queue.map(|group| group.messages).sum()
     }
 
-    /// Messages that have not left the queue, and recipients that are no messages yet.
+    /// Messages that have not left the queue, and recipients without a message yet.
     pub fn unsent(&self) -> u64 {
         self.sum(|state| matches!(state, DeliveryState::Queued | DeliveryState::Sending))
     }

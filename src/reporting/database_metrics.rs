@@ -14,7 +14,7 @@ use crate::reporting::gauges::{GaugeFamily, register_gauge, signed};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 
-/// Age of the messages that are counted, as a sum over the stored counts of one day.
+/// Messages up to this age are counted, as a sum over the stored counts of one day.
 const MESSAGE_AGE: TimeDelta = TimeDelta::hours(24);
 
 pub(super) async fn register(
@@ -107,19 +107,19 @@ fn register_books(books: &Books, registry: &mut Registry) {
         kept,
     );
     let differences = GaugeFamily::<1>::default();
-    let differ = |book: &str, difference: i64| {
+    let set_difference = |book: &str, difference: i64| {
         let label = [("book", book.to_owned())];
         differences.get_or_create(&label).set(difference);
     };
     if let Some(difference) = books.difference {
-        differ("callbacks", difference);
+        set_difference("callbacks", difference);
     }
     if let Some(compared) = &books.messages {
-        differ("messages", compared.messages - compared.counted);
+        set_difference("messages", compared.messages - compared.counted);
     }
     registry.register(
         "books_difference",
-        "Processed callbacks of the journal less outcomes, and messages of the last day less their counts by state; 0 unless something was lost",
+        "Processed callbacks of the journal minus outcomes, and messages of the last day minus their counts by state; 0 unless something was lost",
         differences,
     );
     if let Some(verified) = &books.verified {
@@ -132,7 +132,7 @@ fn register_books(books: &Books, registry: &mut Registry) {
         register_gauge(
             registry,
             "verified_discrepancies",
-            "How many discrepancies it found",
+            "Discrepancies that this check of `bluetick verify` found",
             signed(verified.discrepancies),
         );
     }

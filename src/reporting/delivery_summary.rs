@@ -25,13 +25,14 @@ use crate::store::bucket_counts::Period;
 use crate::store::latency_sums::LatencySum;
 use crate::store::summed_counts::{StateSum, SumDetail};
 
-/// Intervals of one summary: three years of days.
+/// The most intervals of one summary: three years of days.
 pub const INTERVAL_LIMIT: usize = 1100;
-/// Rows of one summary.
+/// The most rows of one summary.
 pub const ROW_LIMIT: usize = 100_000;
 
-/// Times with a median.
-const TIMED: [LatencySpan; 3] = [LatencySpan::Sent, LatencySpan::Delivered, LatencySpan::Read];
+/// Times whose median is reported.
+const MEDIAN_SPANS: [LatencySpan; 3] =
+    [LatencySpan::Sent, LatencySpan::Delivered, LatencySpan::Read];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
@@ -43,7 +44,7 @@ pub enum Interval {
 }
 enum_words!(Interval, "an interval");
 
-/// Parts that have rows of their own, besides the interval.
+/// What separates rows, in addition to the interval.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -88,7 +89,7 @@ impl Interval {
     }
 }
 
-/// A part without rows of its own is `None`; a kind or campaign is empty where a message has none.
+/// `None` for what does not separate rows; a kind or campaign is empty where a message has none.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct SummaryGroup {
     /// The first day of the interval that is in the period.
@@ -107,7 +108,7 @@ pub struct SummaryFigures {
     pub dry_run: i64,
     /// Time from acceptance to a stage, of messages sent by us.
     pub latencies: BTreeMap<Stage, Histogram>,
-    /// Of messages sent by us and elsewhere.
+    /// The cost of messages sent by us and elsewhere.
     pub cost: CostFigures,
 }
 
@@ -126,7 +127,7 @@ impl SummaryFigures {
     }
 }
 
-/// Everything that happened in a period, by interval.
+/// All sums of a period, by interval.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PeriodSums {
     zone: Tz,
@@ -162,10 +163,10 @@ impl PeriodSums {
         };
         let detail = SumDetail::KindAndCampaign;
         let states = store.sum_states(period, &starts, detail).await?;
-        let asked = |sum: &StateSum| campaign.is_none() || sum.campaign.as_ref() == campaign;
-        sums.states.extend(states.into_iter().filter(asked));
+        let is_requested = |sum: &StateSum| campaign.is_none() || sum.campaign.as_ref() == campaign;
+        sums.states.extend(states.into_iter().filter(is_requested));
         if campaign.is_none() {
-            sums.latencies = store.sum_latencies(period, &starts, &TIMED).await?;
+            sums.latencies = store.sum_latencies(period, &starts, &MEDIAN_SPANS).await?;
         }
         Ok(sums)
     }

@@ -18,17 +18,17 @@ use crate::reporting::value_shape::ValueShape;
 
 #[derive(Clone, Copy, Debug)]
 pub struct FilterField {
-    /// Of the query parameter.
+    /// The query parameter.
     pub name: &'static str,
-    /// Of the command line, without `--`.
+    /// The option of the command line, without `--`.
     pub option: &'static str,
-    /// Stands for the value in the help of the command line.
+    /// The placeholder of the value in the help of the command line.
     pub value_name: &'static str,
     pub description: &'static str,
     pub shape: ValueShape,
-    /// Whether it accepts several values: given again, or separated by commas.
+    /// Whether it accepts several values: repeated, or separated by commas.
     pub repeatable: bool,
-    /// Adds one value. An error continues the field's name.
+    /// Adds one value. Errors are appended to the field's name.
     pub parse: ParseFunction,
     /// The canonical value, which `parse` accepts.
     pub print: PrintFunction,
@@ -40,7 +40,7 @@ type PrintFunction = fn(&MessageQuery) -> Option<String>;
 impl FilterField {
     /// The values in one text.
     pub fn split(self, text: &str) -> impl Iterator<Item = &str> {
-        text.split(move |letter| self.repeatable && letter == ',')
+        text.split(move |character| self.repeatable && character == ',')
             .map(str::trim)
     }
 }
@@ -279,11 +279,11 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
     },
 ];
 
-/// An orphan is not listed.
+/// Orphans are not listed.
 const LISTED_ORIGINS: [Origin; 3] = [Origin::Api, Origin::Observed, Origin::DryRun];
 
-/// A page of the largest list of the API.
-const LARGEST_SELECTION: usize = 500;
+/// The most ids in one filter: a page of the API has no more.
+const MAX_IDS: usize = 500;
 
 /// A field with one value, whose option has the name of the parameter.
 const fn field(
@@ -326,8 +326,8 @@ fn add_id(query: &mut MessageQuery, text: &str) -> Result<(), String> {
     let id = parse_message_id(text)?;
     let ids = &mut query.filter.ids;
     if let Err(index) = ids.binary_search(&id) {
-        if ids.len() >= LARGEST_SELECTION {
-            return Err(format!("names more than {LARGEST_SELECTION} messages"));
+        if ids.len() >= MAX_IDS {
+            return Err(format!("names more than {MAX_IDS} messages"));
         }
         ids.insert(index, id);
     }

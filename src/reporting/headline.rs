@@ -1,12 +1,12 @@
-//! The state of everything in one sentence, and every sentence behind it: alarms, and accounts that
-//! are paused, stopped, failing, silent or slow.
+//! The most severe current issue in one sentence, and all issues: alarms, and accounts that are
+//! paused, stopped, failing, silent or slow.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::db;
 use crate::domain::account_limit::AccountLimit;
-use crate::domain::health_thresholds::{DeliveryTime, FEWEST_UNREPORTED, FailureRate, Silence};
+use crate::domain::health_thresholds::{DeliveryTime, FailureRate, MIN_UNREPORTED, Silence};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus, Health};
@@ -37,8 +37,8 @@ impl Headline {
     }
 }
 
-/// Judges alarms and accounts as they are now. Times are in `zone`, named only if it is UTC. A caller
-/// who is limited to accounts learns of these only.
+/// Summarizes the current alarms and the health of accounts. Times are in `zone`, named only if it
+/// is UTC. A caller who is limited to accounts gets only their issues.
 pub async fn find(
     services: &Services,
     limit: &AccountLimit,
@@ -51,10 +51,10 @@ pub async fn find(
         Some(account) => limit.allows(account),
         None => !limit.is_limited(),
     });
-    Ok(judge(&accounts, alarms, zone))
+    Ok(summarize(&accounts, alarms, zone))
 }
 
-pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>, zone: Tz) -> Headline {
+pub fn summarize(accounts: &[AccountStatus], alarms: Vec<Alarm>, zone: Tz) -> Headline {
     let configured = accounts.iter().filter(|account| account.mode.is_some());
     let mut ranked: Vec<(u8, i64, Issue)> = configured
         .filter_map(|account| account_issue(account, zone))
@@ -62,7 +62,7 @@ pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>, zone: Tz) -> Headli
     ranked.extend(
         alarms
             .into_iter()
-            // Its account's health says it in more words.
+            // The health of the account is more detailed.
             .filter(|alarm| alarm.kind != AlarmKind::AccountTripped)
             .map(|alarm| {
                 let subject = alarm.account.as_ref().map(|id| format!("{id}: "));
@@ -80,7 +80,7 @@ pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>, zone: Tz) -> Headli
                 (rank, 0, issue)
             }),
     );
-    ranked.sort_by_key(|(rank, size, _)| (*rank, -size));
+    ranked.sort_by_key(|(rank, severity, _)| (*rank, -severity));
     let issues: Vec<Issue> = ranked.into_iter().map(|(_, _, issue)| issue).collect();
     let text = match issues.first() {
         Some(worst) => worst.text.clone(),
@@ -90,16 +90,16 @@ pub fn judge(accounts: &[AccountStatus], alarms: Vec<Alarm>, zone: Tz) -> Headli
     Headline { text, issues }
 }
 
-/// With its rank, and its size among those of the same rank.
+/// The issue of an account, its rank, and its severity within that rank.
 fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> {
     let id = &account.id;
     let masked = |text: &str| Visibility::Masked.mask_text(text);
     let mut path = format!("/accounts#{id}");
-    let (rank, size, text) = match &account.health {
+    let (rank, severity, text) = match &account.health {
         Health::Ok => return None,
         Health::Unconfigured => {
-            let unreported = account.hour.unreported_since(DateTime::<Utc>::MIN_UTC);
-            if unreported < FEWEST_UNREPORTED {
+            let unreported = account.activity.unreported_since(DateTime::<Utc>::MIN_UTC);
+            if unreported < MIN_UNREPORTED {
                 return None;
             }
             let text = format!(
@@ -144,7 +144,7 @@ fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> 
         text,
         path,
     };
-    Some((rank, size, issue))
+    Some((rank, severity, issue))
 }
 
 fn clock_time(at: DateTime<Utc>, format: &str, zone: Tz) -> String {

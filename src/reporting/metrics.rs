@@ -21,7 +21,7 @@ use crate::reporting::gauges::{GaugeFamily, LabelSet, register_gauge, signed};
 use crate::services::Services;
 use crate::telemetry;
 
-/// Without an answer in this time, `/metrics` shows everything else.
+/// If the databases do not respond within this time, `/metrics` shows everything else.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// In the text format of Prometheus.
@@ -42,7 +42,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     let databases = database_metrics::register(services, &mut registry);
     let answered = tokio::time::timeout(DATABASE_TIMEOUT, databases).await;
     let up = match answered {
-        Ok(Ok(())) => i64::from(!services.store.is_refusing()),
+        Ok(Ok(())) => i64::from(!services.store.last_write_failed()),
         Ok(Err(error)) => {
             tracing::warn!(%error, "could not query the databases for metrics");
             0
@@ -52,7 +52,7 @@ pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     register_gauge(
         &mut registry,
         "databases_up",
-        "Whether both databases answer and the last write to the main one succeeded",
+        "Whether both databases respond and the last write to the main one succeeded",
         up,
     );
     let mut text = String::new();

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-/// For readers that do not ask for `OpenMetrics`, such as `promtool check metrics`.
+/// For clients that do not request `OpenMetrics`, such as `promtool check metrics`.
 pub fn to_prometheus_text(open_metrics: &str) -> String {
     let counters: HashSet<&str> = open_metrics
         .lines()

@@ -1,5 +1,5 @@
-//! The figures of a period for the overview: messages over time, and each account beside the
-//! period before.
+//! The figures of a period for the overview: messages over time, and each account compared
+//! with the period before.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,13 +20,13 @@ use crate::store::bucket_counts::Period;
 use crate::store::period_totals::AccountTotals;
 use crate::store::summed_counts::{StateSum, SumDetail};
 
-/// Events of each account that are marked.
+/// The most events of each account that the chart marks.
 const EVENTS_PER_ACCOUNT: usize = 8;
-/// By then almost every report of `delivered` has arrived, and of `read`.
+/// After these times, almost every report of `delivered` and of `read` has arrived.
 const DELIVERED_AGE: TimeDelta = TimeDelta::hours(1);
 const READ_AGE: TimeDelta = TimeDelta::hours(24);
 
-/// A period, and the one before it. All ends lie on quarter hours.
+/// A period, and the one before it. All bounds are on quarter hours.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ComparedPeriod {
     pub from: DateTime<Utc>,
@@ -37,10 +37,10 @@ pub struct ComparedPeriod {
     pub now: DateTime<Utc>,
 }
 
-/// Of a bar of the chart. Days and quarters of a day are those of the zone's clock.
+/// The width of a bar of the chart. Days and quarters of a day are those of the zone's clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BarWidth {
-    Quarter,
+    QuarterHour,
     Hour,
     SixHours,
     Day,
@@ -64,7 +64,7 @@ pub type StateCounts = BTreeMap<DeliveryState, i64>;
 
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct AccountFigures {
-    pub now: AccountTotals,
+    pub current: AccountTotals,
     pub before: AccountTotals,
     /// The part of the period that is old enough to judge deliveries.
     pub settled: AccountTotals,
@@ -91,7 +91,7 @@ impl BarWidth {
     fn next(self, start: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
         let local = start.with_timezone(&zone).naive_local();
         match self {
-            Self::Quarter => start + TimeDelta::minutes(15),
+            Self::QuarterHour => start + TimeDelta::minutes(15),
             Self::Hour => start + TimeDelta::hours(1),
             Self::Day => day_end(local.date(), zone),
             Self::SixHours => {
@@ -147,7 +147,7 @@ pub async fn compute(
         figures.total.before.states.add_all(&earlier.states);
     }
     for current in totals.values() {
-        figures.total.now.states.add_all(&current.states);
+        figures.total.current.states.add_all(&current.states);
     }
     let counted = Period {
         from,
@@ -165,7 +165,7 @@ pub async fn compute(
             .accounts
             .entry(count.account.clone())
             .or_insert_with(|| AccountFigures {
-                now: totals.remove(&count.account).unwrap_or_default(),
+                current: totals.remove(&count.account).unwrap_or_default(),
                 before: before.remove(&count.account).unwrap_or_default(),
                 volume: vec![0; length],
                 ..AccountFigures::default()

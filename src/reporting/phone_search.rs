@@ -12,11 +12,11 @@ use crate::sending::recipient_number;
 use crate::store::messages::Search;
 
 /// Fewer digits at the end of a number match too many messages.
-const SUFFIX_DIGITS: usize = 7;
+const MIN_SUFFIX_DIGITS: usize = 7;
 /// Fewer digits at the beginning of a number are only a country code.
-const PREFIX_DIGITS: usize = 3;
+const MIN_PREFIX_DIGITS: usize = 3;
 
-/// Nothing if the text is no number. With masked numbers only a complete number matches: otherwise
+/// Empty if the text is not a number. With masked numbers only a complete number matches: otherwise
 /// a caller could guess it digit by digit.
 pub fn phone_meanings(text: &str, visibility: Visibility) -> Vec<Search> {
     let Ok(written) = PhoneText::parse(text) else {
@@ -40,15 +40,15 @@ pub fn phone_meanings(text: &str, visibility: Visibility) -> Vec<Search> {
         if spellings(&number).len() > 1 {
             meanings.push(Search::Phone(number.clone()));
         }
-        if number.len() >= PREFIX_DIGITS {
+        if number.len() >= MIN_PREFIX_DIGITS {
             meanings.push(Search::PhonePrefix(number));
         }
     }
-    // National numbers are often written with a zero that the international form has not.
+    // National numbers are often written with a zero that the international form lacks.
     let ends = BTreeSet::from([digits.to_owned(), digits.trim_start_matches('0').to_owned()]);
     meanings.extend(
         within_length(ends)
-            .filter(|end| end.len() >= SUFFIX_DIGITS)
+            .filter(|end| end.len() >= MIN_SUFFIX_DIGITS)
             .map(Search::PhoneSuffix),
     );
     meanings

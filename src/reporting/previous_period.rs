@@ -42,7 +42,8 @@ pub(super) fn previous_period(period: &Period, zone: Tz) -> Period {
     }
 }
 
-/// How many months a period touches, if it begins with a month and ends with one, or within the same.
+/// How many months a period covers, if it begins with the first day of a month, and ends with the
+/// last day of one or within the same month.
 fn months_covered(first: NaiveDate, last: NaiveDate) -> Option<u32> {
     let number = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month0());
     let months = number(last) - number(first) + 1;

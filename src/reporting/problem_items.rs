@@ -213,7 +213,7 @@ fn claim_cursor(conflict: &IdConflict) -> ProblemCursor {
     })
 }
 
-/// With why each tripped, and the last answer.
+/// Each with the reason of its trip and the last reply.
 async fn tripped_accounts(
     services: &Services,
     after: Option<&ProblemCursor>,

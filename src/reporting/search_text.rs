@@ -10,7 +10,7 @@ use crate::domain::scope::Visibility;
 use crate::reporting::phone_search::phone_meanings;
 use crate::store::messages::Search;
 
-/// So many digits at the end of a number are enough for messages of the last days.
+/// This many digits at the end of a number are enough to search the messages of the last days.
 const RECENT_DIGITS: std::ops::Range<usize> = 4..7;
 const RECENT_DAYS: i64 = 7;
 
@@ -63,8 +63,8 @@ impl SearchText {
         meanings
     }
 
-    /// The last digits of a number, of recent messages. Not with masked numbers, which a caller
-    /// could guess.
+    /// A search of recent messages by the last digits of a number. Not with masked numbers, which a
+    /// caller could guess.
     pub fn recent_ending(&self, visibility: Visibility, now: DateTime<Utc>) -> Option<Search> {
         let digits = PhoneText::parse(self.as_str()).ok()?.digits;
         let fits = visibility == Visibility::Full && RECENT_DIGITS.contains(&digits.len());
@@ -72,7 +72,7 @@ impl SearchText {
         fits.then_some(Search::RecentPhoneSuffix(digits, since))
     }
 
-    /// Which of its meanings a found message has.
+    /// Why the text finds this message.
     pub fn match_reason(&self, message: &Message) -> Option<&'static str> {
         let text = self.as_str();
         let without_marks: String = text.chars().filter(|c| !is_invisible(*c)).collect();

@@ -29,7 +29,7 @@ pub struct SummaryRequest<'a> {
     pub campaign: Option<&'a CampaignId>,
 }
 
-/// What lies after `now` is not counted, in neither period.
+/// Nothing after `now` is counted, in either period.
 pub async fn compute(
     costs: &Costs,
     request: &SummaryRequest<'_>,

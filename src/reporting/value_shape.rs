@@ -1,37 +1,37 @@
 //! Shapes of values in query strings, for the OpenAPI document: as narrow as their parsers.
 
-/// What a value looks like. The parser refuses whatever the shape excludes.
+/// The parser refuses every value that the shape excludes.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueShape {
-    /// Not blank.
+    /// Any text that is not blank.
     Text,
-    /// Characters of a search; not blank.
+    /// A text that is not blank, with its least and most characters.
     SearchText {
         least: usize,
         most: usize,
     },
     /// The id of an account or a campaign.
     Slug,
-    /// One of some words.
+    /// One value of the list.
     Word(WordList),
-    /// One of some words, or several with commas.
+    /// One or several values of the list, separated by commas.
     Words(WordList),
-    /// The same, or this word alone.
+    /// Like `Words`, or only the other value.
     WordsOr(WordList, &'static str),
     Flag,
-    /// RFC 3339.
+    /// A time in RFC 3339.
     Instant,
-    /// RFC 3339, or a day.
+    /// A time in RFC 3339, or a day.
     DayOrInstant,
-    /// The same from the year 2000 to the year 9000.
+    /// Like `DayOrInstant`, from the year 2000 to the year 9000.
     DayOrInstantOfOurTime,
     TimeZone,
     Uuid,
-    /// One, or up to 500 with commas.
+    /// Up to 500, separated by commas.
     Uuids,
-    /// A complete number.
+    /// A complete phone number.
     Phone,
-    /// A complete number, or WhatsApp's id of a user.
+    /// A complete phone number, or WhatsApp's id of a user.
     Customer,
     /// A provider's id of a message.
     ProviderMessageId,
@@ -40,7 +40,7 @@ pub enum ValueShape {
         least: usize,
         most: usize,
     },
-    /// Where a page starts.
+    /// The position where a page starts.
     Cursor,
 }
 

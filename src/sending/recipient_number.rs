@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::domain::phone::{LEAST_DIGITS_WITHOUT_PLUS, NUMBER_DIGITS, PhoneNumber};
+use crate::domain::phone::{MIN_DIGITS_WITHOUT_PLUS, NUMBER_DIGITS, PhoneNumber};
 use crate::domain::phone_text::{BadPhoneNumber, NumberStart, PhoneText};
 use crate::sending::numbering_plan::{
     NotPlanned, PlannedNumber, after_international_prefix, read_international, read_national,
@@ -94,7 +94,7 @@ fn parse_without_plus(
     }
     let international = prefixed.or_else(|| {
         let number = unmarked.as_ref().ok()?;
-        let is_short = digits.len() < LEAST_DIGITS_WITHOUT_PLUS;
+        let is_short = digits.len() < MIN_DIGITS_WITHOUT_PLUS;
         let counts = !is_short || (national.is_some() && number.is_assigned());
         counts.then(|| number.clone())
     });
@@ -102,7 +102,7 @@ fn parse_without_plus(
         (Some(national), Some(international)) => choose(national, international, digits),
         (Some(number), None) | (None, Some(number)) => Ok(number),
         (None, None) if digits.starts_with('0') => Err(BadPhoneNumber::LeadingZero.into()),
-        (None, None) if digits.len() < LEAST_DIGITS_WITHOUT_PLUS => {
+        (None, None) if digits.len() < MIN_DIGITS_WITHOUT_PLUS => {
             Err(BadPhoneNumber::NoCountryCode.into())
         }
         (None, None) => Err(match unmarked {
@@ -122,7 +122,7 @@ fn choose(
     if national == international {
         return Ok(national);
     }
-    let is_long = digits.len() >= LEAST_DIGITS_WITHOUT_PLUS;
+    let is_long = digits.len() >= MIN_DIGITS_WITHOUT_PLUS;
     match (national.is_assigned(), international.is_assigned()) {
         // Plans with landlines of any length, such as Germany's, contain most of the world's numbers.
         // Without its trunk prefix such a number says too little.

@@ -16,10 +16,10 @@ use crate::store::Store;
 use crate::store::entities::account_event_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 
-/// Events kept per account; the oldest go first.
+/// Events kept per account; beyond that, the oldest are deleted.
 pub const EVENTS_PER_ACCOUNT: u64 = 10_000;
 
-/// Which events of an account.
+/// Selects events of an account; all given conditions must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EventFilter {
     pub kind: Option<AccountEventKind>,
@@ -79,7 +79,7 @@ impl Ledger {
         if let Some((at, callback, part)) = surplus {
             Entity::delete_many()
                 .filter(Column::Account.eq(account))
-                .filter(place().lte(Expr::tuple([
+                .filter(sort_key().lte(Expr::tuple([
                     Expr::value(at),
                     Expr::value(callback),
                     Expr::value(part),
@@ -101,9 +101,9 @@ impl Store {
         limit: usize,
     ) -> Result<EventPage, Error> {
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let rows = newest_first(selected(account, filter))
+        let rows = newest_first(matching(account, filter))
             .apply_if(after, |query, after| {
-                query.filter(place().lt(Expr::tuple([
+                query.filter(sort_key().lt(Expr::tuple([
                     Expr::value(instant::to_millis(after.at)),
                     Expr::value(after.callback.uuid()),
                     Expr::value(after.part),
@@ -131,7 +131,7 @@ fn of_account(account: &AccountId) -> Select<Entity> {
     Entity::find().filter(Column::Account.eq(account))
 }
 
-fn selected(account: &AccountId, filter: &EventFilter) -> Select<Entity> {
+fn matching(account: &AccountId, filter: &EventFilter) -> Select<Entity> {
     of_account(account)
         .apply_if(filter.kind, |query, kind| {
             query.filter(Column::Kind.eq(kind))
@@ -157,7 +157,7 @@ fn newest_first(query: Select<Entity>) -> Select<Entity> {
         .order_by_desc(Column::Part)
 }
 
-fn place() -> sea_orm::sea_query::SimpleExpr {
+fn sort_key() -> sea_orm::sea_query::SimpleExpr {
     Expr::tuple([
         Expr::col(Column::HappenedAt),
         Expr::col(Column::Callback),

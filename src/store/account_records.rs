@@ -25,22 +25,23 @@ use crate::store::ledger::message_ledger::Ledger;
 pub struct AccountRecord {
     pub id: AccountId,
     pub provider: ProviderId,
-    /// Of the callback address, as last configured.
+    /// The generation of the callback URL, as last configured.
     pub generation: u32,
     pub pause: Option<Pause>,
     pub last_callback_at: Option<DateTime<Utc>>,
+    /// When a callback last arrived at a URL of an earlier generation or secret key.
     pub old_address_at: Option<DateTime<Utc>>,
-    /// When a callback last came to its URL with white space pasted into it.
+    /// When a callback last arrived at its URL with white space in it.
     pub url_space_at: Option<DateTime<Utc>>,
-    /// When a callback last came to its URL with a doubled slash.
+    /// When a callback last arrived at its URL with a doubled slash.
     pub url_slash_at: Option<DateTime<Utc>>,
-    /// What last stood in the place of an id in a callback, and when.
+    /// The last text that a callback contained instead of an id, and when.
     pub constant_id: Option<(String, DateTime<Utc>)>,
     /// When an id last was longer than providers document.
     pub long_id_at: Option<DateTime<Utc>>,
 }
 
-/// What the callback URL of an account depends on.
+/// What the callback URL of an account is derived from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UrlRecord {
     pub account: AccountId,
@@ -221,7 +222,7 @@ impl Ledger {
     }
 }
 
-/// When an account's callbacks last arrived, by how they were addressed.
+/// When an account's callbacks last arrived, by the kind of URL.
 #[derive(Debug, Default)]
 pub(crate) struct CallbackTimes {
     last: Option<DateTime<Utc>>,

@@ -18,7 +18,7 @@ use crate::store::entities::alert_notification_row::Column as Notifications;
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::{alert_incident_row, alert_notification_row, message_row};
 
-/// Closed incidents and finished notifications are kept for so many days.
+/// Incidents are deleted this many days after they closed, notifications after their creation.
 const KEPT_DAYS: i64 = 30;
 const FIRST_OF_INCIDENT: &str = "NOT EXISTS (SELECT 1 FROM alert_notifications AS earlier \
      WHERE earlier.incident = alert_notifications.incident AND earlier.next_try_at IS NOT NULL \
@@ -49,7 +49,7 @@ pub struct Notification {
     pub tries: i64,
 }
 
-/// What changes together in one evaluation.
+/// The changes of one evaluation, which are stored together.
 #[derive(Clone, Debug, Default)]
 pub struct IncidentChanges {
     pub opened: Vec<Incident>,
@@ -63,10 +63,10 @@ pub enum NotificationResult {
     Delivered,
     Failed {
         error: String,
-        /// `None`: not again.
+        /// `None`: it is not tried again.
         next_try_at: Option<DateTime<Utc>>,
     },
-    /// It was not tried, or not to the end.
+    /// It was not tried, or the try was interrupted.
     PutBack {
         due_at: DateTime<Utc>,
     },
@@ -135,9 +135,9 @@ impl Store {
             .await
     }
 
-    /// Takes notifications that are due, the longest due first; none of an incident of which an
-    /// earlier one is still to be delivered. No other process takes them before `until`.
-    pub async fn take_due_notifications(
+    /// Claims due notifications, the longest due first, unless an earlier one of the same incident
+    /// is still to be delivered. No other process claims them before `until`.
+    pub async fn claim_due_notifications(
         &self,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
@@ -149,7 +149,7 @@ impl Store {
             .filter(Expr::cust(FIRST_OF_INCIDENT))
             .order_by_asc(Column::NextTryAt)
             .limit(limit);
-        // Mostly there are none: no reason to wait for the writer.
+        // Usually none is due, and then there is no need to wait for the writer.
         if due.clone().one(self.pools().reader()).await?.is_none() {
             return Ok(Vec::new());
         }

@@ -171,7 +171,7 @@ impl Store {
             return Ok(());
         }
         let minute = instant::to_millis(minute);
-        let note = Entity::update_many()
+        let update = Entity::update_many()
             .col_expr(Column::LastUsedAt, Expr::value(Some(minute)))
             .filter(Column::Id.eq(token.id.uuid()))
             .filter(
@@ -179,18 +179,18 @@ impl Store {
                     .is_null()
                     .or(Column::LastUsedAt.lt(minute)),
             );
-        let noted = timeout(USE_TIMEOUT, note.exec(self.pools().writer())).await;
-        noted.map_err(|_| Error::TooSlow)??;
+        let updated = timeout(USE_TIMEOUT, update.exec(self.pools().writer())).await;
+        updated.map_err(|_| Error::TooSlow)??;
         Ok(())
     }
 }
 
 /// Neither revoked nor expired.
 fn valid(now: DateTime<Utc>) -> Condition {
-    let lasting = Column::ExpiresAt.gt(instant::to_millis(now));
+    let unexpired = Column::ExpiresAt.gt(instant::to_millis(now));
     Condition::all()
         .add(Column::RevokedAt.is_null())
-        .add(Column::ExpiresAt.is_null().or(lasting))
+        .add(Column::ExpiresAt.is_null().or(unexpired))
 }
 
 impl TryFrom<Model> for ApiToken {

@@ -29,7 +29,7 @@ pub struct Attempt {
     pub http_status: Option<u16>,
     /// From the first byte to the end of the reply.
     pub duration_ms: Option<i64>,
-    /// Method, address, headers and body, with secrets as `…`.
+    /// Method, URL, headers and body, with secrets as `…`.
     pub request: String,
     /// Selected headers and the body, with secrets as `…`.
     pub reply: Option<String>,
@@ -38,7 +38,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// What is odd about a reply that accepted the message.
+    /// What is unusual about a reply that accepted the message.
     pub fn warning(&self) -> Option<MessageWarning> {
         self.detail
             .as_deref()
@@ -59,7 +59,7 @@ impl Store {
     }
 }
 
-/// The end of an attempt.
+/// The result of an exchange, with which its attempt ends.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub outcome: AttemptOutcome,
@@ -151,7 +151,7 @@ impl Ledger {
         &mut self,
         finished: Vec<(AttemptId, Exchange)>,
     ) -> Result<(), Error> {
-        const OUTCOME: [Column; 6] = [
+        const OUTCOME_COLUMNS: [Column; 6] = [
             Column::FinishedAt,
             Column::Outcome,
             Column::HttpStatus,
@@ -180,7 +180,8 @@ impl Ledger {
             .collect();
         let rows: Vec<&Model> = rows.iter().collect();
         let touched =
-            statements::update::<Entity>(self.transaction(), Column::Id, &OUTCOME, &rows).await?;
+            statements::update::<Entity>(self.transaction(), Column::Id, &OUTCOME_COLUMNS, &rows)
+                .await?;
         if touched == rows.len() as u64 {
             Ok(())
         } else {
@@ -192,7 +193,7 @@ impl Ledger {
         }
     }
 
-    /// How an attempt ended, as stored.
+    /// The stored outcome of an attempt.
     pub async fn find_outcome(&self, id: AttemptId) -> Result<Option<AttemptOutcome>, Error> {
         let row = Entity::find_by_id(id.uuid())
             .one(self.transaction())

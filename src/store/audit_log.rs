@@ -20,7 +20,7 @@ impl Store {
         insert_action(self.pools().writer(), action).await
     }
 
-    /// Whether the dashboard was ever opened.
+    /// Whether any user has ever signed in to the dashboard.
     pub async fn has_signed_in(&self) -> Result<bool, Error> {
         let action = Entity::find()
             .filter(Column::Verb.eq(Verb::SignIn))
@@ -82,7 +82,7 @@ pub struct ActionCursor {
 
 fn matching(filter: &ActionFilter, after: Option<ActionCursor>) -> Select<Entity> {
     let millis = instant::to_millis;
-    let given = [
+    let conditions = [
         (filter.actor.as_ref()).map(|it| Column::Actor.eq(it.as_str())),
         filter.verb.map(|it| Column::Verb.eq(it)),
         (filter.account.as_ref()).map(|it| Column::Account.eq(it)),
@@ -90,15 +90,15 @@ fn matching(filter: &ActionFilter, after: Option<ActionCursor>) -> Select<Entity
         filter.from.map(|at| Column::HappenedAt.gte(millis(at))),
         filter.to.map(|at| Column::HappenedAt.lt(millis(at))),
         after.map(|after| {
-            let place = Expr::tuple([Expr::col(Column::HappenedAt), Expr::col(Column::Id)]);
-            place.lt(Expr::tuple([
+            let sort_key = Expr::tuple([Expr::col(Column::HappenedAt), Expr::col(Column::Id)]);
+            sort_key.lt(Expr::tuple([
                 Expr::value(millis(after.happened_at)),
                 Expr::value(after.id.uuid()),
             ]))
         }),
     ];
-    let given = given.into_iter().flatten();
-    Entity::find().filter(given.fold(Condition::all(), Condition::add))
+    let conditions = conditions.into_iter().flatten();
+    Entity::find().filter(conditions.fold(Condition::all(), Condition::add))
 }
 
 fn by_verbs(verbs: &[Verb]) -> Select<Entity> {

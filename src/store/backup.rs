@@ -16,14 +16,14 @@ use crate::store::ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
 use crate::store::store_settings::{find, name};
 
-/// Messages changed in one transaction.
+/// The messages that one transaction changes.
 const BATCH: u64 = 400;
 
-/// Which messages that a backup holds in the queue may have been sent since.
+/// What a restore does with the queued messages of a backup, which may have been sent since.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum QueuedMessages {
     /// They become uncertain.
-    AreUncertain,
+    BecomeUncertain,
     /// Only those that were being sent become uncertain.
     StayQueued,
 }
@@ -43,7 +43,7 @@ impl Store {
         self.pools().schema_version("main_migrations").await
     }
 
-    /// Of the secret key; `None` before the first start.
+    /// The fingerprint of the secret key; `None` before the first start.
     pub async fn key_fingerprint(&self) -> Result<Option<String>, Error> {
         find(self.pools().reader(), name::KEY_FINGERPRINT).await
     }
@@ -57,7 +57,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<u64, Error> {
         let states: &[QueueState] = match queued {
-            QueuedMessages::AreUncertain => &[QueueState::Queued, QueueState::Sending],
+            QueuedMessages::BecomeUncertain => &[QueueState::Queued, QueueState::Sending],
             QueuedMessages::StayQueued => &[QueueState::Sending],
         };
         let mut changed = 0;

@@ -8,10 +8,10 @@ use crate::domain::account_limit::AccountLimit;
 use crate::domain::ids::AccountId;
 
 /// The resolution of all counts.
-pub const QUARTER: TimeDelta = TimeDelta::minutes(15);
+pub const QUARTER_HOUR: TimeDelta = TimeDelta::minutes(15);
 
-/// Messages that count in `from..to`, to the quarter hour: by their first attempt, or by their creation
-/// while there is none.
+/// A period of whole quarter hours. A message belongs to that of its first attempt, or of its
+/// creation while there is no attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Period {
     /// Inclusive.
@@ -19,7 +19,7 @@ pub struct Period {
     /// Exclusive.
     pub to: DateTime<Utc>,
     pub account: Option<AccountId>,
-    /// Of the caller.
+    /// The accounts that the caller may access.
     pub limit: AccountLimit,
 }
 

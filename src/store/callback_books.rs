@@ -20,8 +20,8 @@ use crate::store::purge_statements::{execute, query};
 use crate::store::{Store, store_settings};
 
 const TABLE: &str = "callback_books";
-/// Over how much of the past messages are compared with their counts.
-const MESSAGES_COMPARED: TimeDelta = TimeDelta::hours(24);
+/// Messages up to this age are compared with their counts.
+const COMPARED_PERIOD: TimeDelta = TimeDelta::hours(24);
 
 /// By how much the number of callbacks of each outcome changes.
 pub(crate) type OutcomeDifferences = BTreeMap<Outcome, i64>;
@@ -62,7 +62,7 @@ impl CallbackBooks {
 }
 
 impl Store {
-    /// Short: everything is counted already, but outcomes of the last minute.
+    /// Fast: only the outcomes of about the last minute are still to be counted.
     pub async fn find_callback_books(&self) -> Result<CallbackBooks, Error> {
         let sql = format!(
             "SELECT {TABLE}.*, \
@@ -71,10 +71,11 @@ impl Store {
             store_settings::name::POSITION
         );
         let rows = query(self.pools().reader(), &sql, Vec::new()).await?;
-        rows.first().map_or_else(|| Err(missing()), read)
+        rows.first().map_or_else(|| Err(missing()), parse_row)
     }
 
-    /// Adds entries of the journal that were processed. Returns false if another process did.
+    /// Adds entries of the journal that were processed. Returns false if another process has added
+    /// them.
     pub async fn add_journal_entries(
         &self,
         from: i64,
@@ -98,7 +99,7 @@ impl Store {
 
     /// Compares the messages of the last day with their counts by state.
     pub async fn compare_messages(&self, now: DateTime<Utc>) -> Result<(), Error> {
-        let since = bucket_of(instant::to_millis(now - MESSAGES_COMPARED));
+        let since = bucket_of(instant::to_millis(now - COMPARED_PERIOD));
         let purged_before = store_settings::counts_purged_before(self.pools().reader()).await?;
         // A purge removes messages and leaves their counts.
         if purged_before.is_some_and(|before| before > since) {
@@ -127,7 +128,7 @@ impl Store {
     }
 }
 
-fn read(row: &QueryResult) -> Result<CallbackBooks, Error> {
+fn parse_row(row: &QueryResult) -> Result<CallbackBooks, Error> {
     let number = |column: &str| row.try_get::<i64>("", column);
     let mut outcomes = Vec::with_capacity(Outcome::ALL.len());
     for outcome in Outcome::ALL {
@@ -170,14 +171,14 @@ fn missing() -> Error {
 }
 
 /// Adds to the counts of outcomes, in the transaction that changes the outcomes.
-pub(crate) async fn count(
+pub(crate) async fn add_to_counts(
     connection: &impl ConnectionTrait,
     differences: &OutcomeDifferences,
 ) -> Result<(), Error> {
-    change(connection, differences, 0).await
+    change_counts(connection, differences, 0).await
 }
 
-async fn change(
+async fn change_counts(
     connection: &impl ConnectionTrait,
     differences: &OutcomeDifferences,
     entries: i64,
@@ -187,9 +188,9 @@ async fn change(
     }
     let mut values = vec![entries.into()];
     let mut set = vec!["entries = entries + $1".to_owned()];
-    for (place, outcome) in (2..).zip(Outcome::ALL) {
+    for (parameter, outcome) in (2..).zip(Outcome::ALL) {
         let column = outcome.as_str();
-        set.push(format!("{column} = {column} + ${place}"));
+        set.push(format!("{column} = {column} + ${parameter}"));
         let difference = differences.get(&outcome).copied().unwrap_or_default();
         values.push(difference.into());
     }
@@ -202,9 +203,9 @@ async fn change(
     Ok(())
 }
 
-/// How many of the outcomes that fulfil a condition there are, and how many of these are among the
-/// counted entries.
-async fn find_numbers(
+/// Counts the outcomes that fulfil a condition, and those of them that are among the counted
+/// entries.
+async fn count_outcomes(
     connection: &impl ConnectionTrait,
     condition: Condition,
 ) -> Result<Vec<(Outcome, i64, i64)>, Error> {
@@ -222,12 +223,13 @@ async fn find_numbers(
         .await?)
 }
 
-/// Deletes outcomes and subtracts them; returns how many. The condition must select the same rows twice.
+/// Deletes outcomes and subtracts them from the counts; returns how many. The condition must select
+/// the same rows twice.
 pub(crate) async fn remove_outcomes(
     connection: &impl ConnectionTrait,
     condition: Condition,
 ) -> Result<u64, Error> {
-    let numbers = find_numbers(connection, condition.clone()).await?;
+    let numbers = count_outcomes(connection, condition.clone()).await?;
     let removed = Entity::delete_many()
         .filter(condition)
         .exec(connection)
@@ -236,7 +238,7 @@ pub(crate) async fn remove_outcomes(
         .iter()
         .map(|(outcome, number, _)| (*outcome, -number));
     let counted: i64 = numbers.iter().map(|(_, _, counted)| counted).sum();
-    change(connection, &differences.collect(), -counted).await?;
+    change_counts(connection, &differences.collect(), -counted).await?;
     Ok(removed.rows_affected)
 }
 
@@ -252,14 +254,14 @@ pub(crate) async fn find_differences(
     let ids: Vec<Uuid> = new.keys().copied().collect();
     for chunk in ids.chunks(crate::db::statements::IDS_PER_QUERY) {
         let these = Column::Callback.is_in(chunk.iter().copied());
-        for (outcome, number, _) in find_numbers(connection, Condition::all().add(these)).await? {
+        for (outcome, number, _) in count_outcomes(connection, Condition::all().add(these)).await? {
             *differences.entry(outcome).or_default() -= number;
         }
     }
     Ok(differences)
 }
 
-/// Entries from `seq` on will be processed again.
+/// Excludes entries from `seq` on, because they will be processed and counted again.
 pub(crate) async fn count_again_from(
     connection: &impl ConnectionTrait,
     seq: i64,
@@ -274,7 +276,7 @@ pub(super) async fn compare_with_recount(
     connection: &impl ConnectionTrait,
 ) -> Result<Vec<String>, Error> {
     let mut recount = OutcomeDifferences::new();
-    for (outcome, number, _) in find_numbers(connection, Condition::all()).await? {
+    for (outcome, number, _) in count_outcomes(connection, Condition::all()).await? {
         recount.insert(outcome, number);
     }
     let rows = query(connection, &format!("SELECT * FROM {TABLE}"), Vec::new()).await?;

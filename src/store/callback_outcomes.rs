@@ -47,13 +47,14 @@ impl Ledger {
                 .or_default()
                 .add(outcome.route, outcome.received_at);
         }
-        // They had no outcome: a callback is processed once, and a rebuild deletes what it processes again.
+        // They had no outcome: a callback is processed once, and a rebuild deletes the outcomes of
+        // those that it processes again.
         let mut differences = OutcomeDifferences::new();
         for outcome in &outcomes {
             *differences.entry(outcome.outcome).or_default() += 1;
         }
         self.write_outcomes(outcomes, quarantined).await?;
-        callback_books::count(self.transaction(), &differences).await?;
+        callback_books::add_to_counts(self.transaction(), &differences).await?;
         for (account, times) in accounts {
             account_records::record_callback_times(self.transaction(), &account, &times).await?;
         }
@@ -72,7 +73,7 @@ impl Ledger {
             .collect();
         let differences = callback_books::find_differences(self.transaction(), &new).await?;
         self.write_outcomes(outcomes, quarantined).await?;
-        callback_books::count(self.transaction(), &differences).await
+        callback_books::add_to_counts(self.transaction(), &differences).await
     }
 
     async fn write_outcomes(
@@ -131,7 +132,7 @@ pub(crate) async fn mark_repeats(
     }
     let notices = callbacks.iter().map(|id| (*id, Outcome::Notice)).collect();
     let differences = callback_books::find_differences(connection, &notices).await?;
-    callback_books::count(connection, &differences).await?;
+    callback_books::add_to_counts(connection, &differences).await?;
     for chunk in callbacks.chunks(statements::IDS_PER_QUERY) {
         Entity::update_many()
             .col_expr(Column::Outcome, Expr::value(Outcome::Notice))

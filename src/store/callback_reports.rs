@@ -12,7 +12,7 @@ use crate::domain::receipt::{Receipt, ReceiptEvent};
 use crate::store::Store;
 use crate::store::entities::{message_row, receipt_row};
 
-/// So many parts of each callback are read: a batch can have 100,000.
+/// The number of parts that are read of each callback: a batch can have 100,000.
 const PARTS_READ: i64 = 20;
 
 /// One receipt of a callback.
@@ -25,7 +25,7 @@ pub struct CallbackReport {
 }
 
 impl Store {
-    /// Those of the first parts, in their order. Callbacks without any are absent.
+    /// The reports of the first parts, in order. Callbacks without reports are absent.
     pub async fn list_callback_reports(
         &self,
         callbacks: &[CallbackId],

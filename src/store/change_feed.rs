@@ -19,7 +19,7 @@ const ROWS_PER_STATEMENT: usize = 4_000;
 const READ_LIMIT: u64 = 2_000;
 /// Changes kept for processes that lag behind. Pages of a process that lags further are stale until
 /// the next change or reload.
-const KEPT: i64 = 100_000;
+const KEPT_CHANGES: i64 = 100_000;
 
 /// The last change of other processes that a process has read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +66,7 @@ impl Store {
         }
         let FeedPosition(end) = self.last_feed_position().await?;
         let trimmed = Entity::delete_many()
-            .filter(Column::Seq.lte(end - KEPT))
+            .filter(Column::Seq.lte(end - KEPT_CHANGES))
             .exec(self.pools().writer())
             .await?;
         Ok(trimmed.rows_affected)

@@ -23,11 +23,11 @@ use crate::store::entities::charge_count_row::{Column, Entity, Model};
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_row;
 use crate::store::ledger::charge_counts;
-use crate::store::ledger::message_counts::BUCKET;
+use crate::store::ledger::message_counts::BUCKET_MILLIS;
 use crate::store::period_parts;
 
-/// Messages read at a time.
-const PAGE: u64 = 1000;
+/// Messages per query.
+const PAGE_SIZE: u64 = 1000;
 
 /// Deliveries that cost the same on one day.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ pub struct ChargeCount {
 
 /// The deliveries of one sender that need a rate, in one quarter hour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct QuarterCount {
+pub struct QuarterHourCount {
     /// Start of the quarter hour.
     pub start: DateTime<Utc>,
     pub deliveries: i64,
@@ -75,11 +75,11 @@ impl Store {
         let rows = match campaign {
             None => period_parts::sums_and_quarters("charge_sums", "charge_counts", &columns),
             Some(campaign) => {
-                let place = parts.bind(campaign.into());
+                let parameter = parts.bind(campaign.into());
                 // The condition of the partial index, which has quarter hours only.
                 format!(
                     "SELECT part, {columns} FROM parts CROSS JOIN charge_counts \
-                     WHERE campaign = {place} AND campaign <> '' AND bucket >= since AND bucket < ending"
+                     WHERE campaign = {parameter} AND campaign <> '' AND bucket >= since AND bucket < ending"
                 )
             }
         };
@@ -112,11 +112,11 @@ impl Store {
     }
 
     /// Oldest first.
-    pub async fn list_charged_quarters(
+    pub async fn list_charged_quarter_hours(
         &self,
         period: &Period,
         sender: &str,
-    ) -> Result<Vec<QuarterCount>, Error> {
+    ) -> Result<Vec<QuarterHourCount>, Error> {
         let sum = Expr::col(Column::Deliveries).sum().cast_as("bigint");
         let rows: Vec<(i64, i64)> = needing_rate(period)
             .select_only()
@@ -130,7 +130,7 @@ impl Store {
             .await?;
         rows.into_iter()
             .map(|(bucket, deliveries)| {
-                Ok(QuarterCount {
+                Ok(QuarterHourCount {
                     start: instant::from_millis("charge_counts", "bucket", bucket)?,
                     deliveries,
                 })
@@ -139,7 +139,7 @@ impl Store {
     }
 
     /// The messages of one sender in the quarter hour that begins at `start` whose deliveries need a
-    /// rate, oldest first: as many as it takes for `deliveries` of them.
+    /// rate, oldest first, until they have `deliveries` deliveries.
     pub async fn list_charged_messages(
         &self,
         account: &AccountId,
@@ -152,14 +152,14 @@ impl Store {
         let mut after = (first, Uuid::nil());
         let (mut found, mut left) = (Vec::new(), deliveries);
         loop {
-            let place = Expr::tuple([Expr::value(after.0), Expr::value(after.1)]);
+            let last = Expr::tuple([Expr::value(after.0), Expr::value(after.1)]);
             let rows = message_row::Entity::find()
                 .filter(Column::Account.eq(account))
-                .filter(is_counted_in(first..first + BUCKET))
-                .filter(Expr::tuple([counted_at(), Expr::col(Column::Id)]).gt(place))
+                .filter(is_counted_in(first..first + BUCKET_MILLIS))
+                .filter(Expr::tuple([counted_at(), Expr::col(Column::Id)]).gt(last))
                 .order_by(counted_at(), Order::Asc)
                 .order_by_asc(Column::Id)
-                .limit(PAGE)
+                .limit(PAGE_SIZE)
                 .all(self.pools().reader())
                 .await?;
             let Some(last) = rows.last() else {
@@ -196,7 +196,7 @@ impl Store {
     }
 }
 
-/// When statistics count a message.
+/// The time at which statistics count a message.
 fn counted_at() -> SimpleExpr {
     Expr::cust("COALESCE(counted_at, created_at)")
 }
@@ -204,12 +204,12 @@ fn counted_at() -> SimpleExpr {
 /// Two ranges, so that each uses its index.
 fn is_counted_in(range: Range<i64>) -> Condition {
     use message_row::Column::{CountedAt, CreatedAt};
-    let at_once = CountedAt
+    let by_creation = CountedAt
         .is_null()
         .and(CreatedAt.gte(range.start))
         .and(CreatedAt.lt(range.end));
-    let later = CountedAt.gte(range.start).and(CountedAt.lt(range.end));
-    Condition::any().add(at_once).add(later)
+    let by_attempt = CountedAt.gte(range.start).and(CountedAt.lt(range.end));
+    Condition::any().add(by_creation).add(by_attempt)
 }
 
 fn needing_rate(period: &Period) -> Select<Entity> {

@@ -24,8 +24,9 @@ impl VerifySnapshot {
         callback_books::compare_with_recount(&self.transaction).await
     }
 
-    /// Recounts the first day in UTC with counts or messages at or after `bucket`. Returns where the next day begins, the number
-    /// of counts and the discrepancies; `None` after the last day.
+    /// Recounts the first day in UTC with counts or messages at or after `bucket`. Returns the
+    /// start of the next day, the number of counts and the discrepancies; `None` after the last
+    /// day.
     pub async fn check_counts(
         &self,
         bucket: i64,
@@ -56,7 +57,7 @@ impl VerifySnapshot {
         for (((bucket, account, kind), stage, latency), difference) in &differences.latencies {
             if is_wrong(*bucket, *difference) {
                 found.push(format!(
-                    "quarter hour {bucket} (ms), account {account}, kind `{kind}`, time to {}, step {latency}: a recount differs by {difference:+}",
+                    "quarter hour {bucket} (ms), account {account}, kind `{kind}`, time to {}, bucket {latency}: a recount differs by {difference:+}",
                     stage.as_str()
                 ));
             }
@@ -83,7 +84,7 @@ impl VerifySnapshot {
         self.add_stored(1, day..day + DAY, &mut counts).await?;
         let summed = Sums::of(&counts);
         let mut stored = Sums::stored(&self.transaction, day).await?;
-        let named = |width: i64, (start, account, kind): &CohortKey| {
+        let describe = |width: i64, (start, account, kind): &CohortKey| {
             let unit = match width {
                 DAY => "day",
                 HOUR => "hour",
@@ -98,7 +99,7 @@ impl VerifySnapshot {
         }
         for ((width, cohort, (origin, state, code, _, campaign)), difference) in &states {
             if *difference != 0 {
-                let subject = named(*width, cohort);
+                let subject = describe(*width, cohort);
                 found.push(format!(
                     "{subject}, {origin}, {state}, code `{code}`, campaign `{campaign}`: its quarter hours differ by {difference:+}"
                 ));
@@ -110,7 +111,7 @@ impl VerifySnapshot {
         }
         for ((width, (cohort, campaign, charge)), difference) in &charges {
             if *difference != 0 {
-                let subject = named(*width, cohort);
+                let subject = describe(*width, cohort);
                 found.push(format!(
                     "{subject}, campaign `{campaign}`, country `{}`, category `{}`, price `{}`: deliveries of its quarter hours differ by {difference:+}",
                     charge.country, charge.category, charge.price
@@ -124,19 +125,19 @@ impl VerifySnapshot {
                 let difference = times.count() - stored.count();
                 found.push(format!(
                     "{}, time to {}: its quarter hours differ by {difference:+} messages or in their times",
-                    named(*width, cohort),
+                    describe(*width, cohort),
                     span.as_str()
                 ));
             }
         }
-        let unfounded = stored
+        let only_stored = stored
             .latencies
             .iter()
             .filter(|(_, times)| !times.is_empty());
-        for ((width, cohort, span), times) in unfounded {
+        for ((width, cohort, span), times) in only_stored {
             found.push(format!(
                 "{}, time to {}: its quarter hours differ by {:+}",
-                named(*width, cohort),
+                describe(*width, cohort),
                 span.as_str(),
                 -times.count()
             ));
@@ -200,11 +201,11 @@ impl VerifySnapshot {
         differences: &mut Differences,
     ) -> Result<(), Error> {
         use message_row::Column::{CountedAt, CreatedAt};
-        let at_once = CountedAt.is_null();
-        self.recount_by(CreatedAt, at_once, first..next, differences)
+        let not_attempted = CountedAt.is_null();
+        self.recount_by(CreatedAt, not_attempted, first..next, differences)
             .await?;
-        let later = CountedAt.is_not_null();
-        self.recount_by(CountedAt, later, first..next, differences)
+        let attempted = CountedAt.is_not_null();
+        self.recount_by(CountedAt, attempted, first..next, differences)
             .await
     }
 
@@ -240,10 +241,10 @@ impl VerifySnapshot {
         }
     }
 
-    /// Adds the stored counts of a period; subtracts them with the step -1.
+    /// Adds the stored counts of a period, multiplied by `factor`.
     async fn add_stored(
         &self,
-        step: i64,
+        factor: i64,
         Range {
             start: first,
             end: next,
@@ -258,7 +259,7 @@ impl VerifySnapshot {
         for row in counts {
             let cohort = (row.bucket, row.account, row.kind);
             let key = (row.origin, row.state, row.code, row.class, row.campaign);
-            *differences.states.entry((cohort, key)).or_default() += step * row.messages;
+            *differences.states.entry((cohort, key)).or_default() += factor * row.messages;
         }
         let latencies = latency_count_row::Entity::find()
             .filter(latency_count_row::Column::Bucket.gte(first))
@@ -267,7 +268,7 @@ impl VerifySnapshot {
             .await?;
         for row in latencies {
             let key = ((row.bucket, row.account, row.kind), row.stage, row.latency);
-            *differences.latencies.entry(key).or_default() += step * row.messages;
+            *differences.latencies.entry(key).or_default() += factor * row.messages;
         }
         let charges = charge_count_row::Entity::find()
             .filter(charge_count_row::Column::Bucket.gte(first))
@@ -277,7 +278,7 @@ impl VerifySnapshot {
         for row in charges {
             let deliveries = row.deliveries;
             let key = charge_counts::key(row);
-            *differences.charges.0.entry(key).or_default() += step * deliveries;
+            *differences.charges.0.entry(key).or_default() += factor * deliveries;
         }
         Ok(())
     }

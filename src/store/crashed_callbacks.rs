@@ -12,10 +12,10 @@ use crate::domain::ids::CallbackId;
 use crate::store::Store;
 use crate::store::entities::crashed_callback_row::{Column, Entity, Model};
 
-/// A later version of the program may have lost the fault, so it tries again.
+/// The fault may be fixed in another version of the program, which therefore tries again.
 const PROGRAM_VERSION: &str = env!("CARGO_PKG_VERSION");
-/// More are forgotten, the oldest first. Each needed two deaths of the process.
-const MOST_KEPT: u64 = 10_000;
+/// Beyond this number, the oldest are deleted. The process died twice for each.
+const MAX_KEPT: u64 = 10_000;
 
 impl Store {
     /// From now on this version of the program does not process the callback.
@@ -39,13 +39,13 @@ impl Store {
                     .on_conflict(again)
                     .exec_without_returning(transaction)
                     .await?;
-                let first_too_many = Entity::find()
+                let surplus = Entity::find()
                     .order_by_desc(Column::CrashedAt)
-                    .offset(MOST_KEPT)
+                    .offset(MAX_KEPT)
                     .limit(1)
                     .one(transaction)
                     .await?;
-                if let Some(oldest) = first_too_many {
+                if let Some(oldest) = surplus {
                     Entity::delete_many()
                         .filter(Column::CrashedAt.lte(oldest.crashed_at))
                         .exec(transaction)

@@ -1,6 +1,6 @@
 //! Finds what belongs to one customer in the main database, and removes it.
 //!
-//! What names the customer in rows of others is in `erasure_sweep`.
+//! `erasure_sweep` handles texts in the rows of others that name the customer.
 
 use std::collections::BTreeSet;
 
@@ -82,7 +82,8 @@ impl Store {
         Ok(sources.into_iter().map(Into::into).collect())
     }
 
-    /// The campaigns of these messages with their client references, by which rows are known.
+    /// The campaigns of these messages with their client references, which identify rows of
+    /// campaigns.
     pub async fn list_campaign_references(
         &self,
         ids: &[MessageId],
@@ -101,14 +102,14 @@ impl Store {
             .await?)
     }
 
-    /// Cancels those of these messages that are queued.
+    /// Cancels the queued ones of these messages.
     pub async fn cancel_queued(&self, ids: &[MessageId], now: DateTime<Utc>) -> Result<(), Error> {
         self.change_in_background(now, async |ledger| ledger.cancel_all_queued(ids).await)
             .await
     }
 
-    /// Removes the personal data of these messages, but of those that are being submitted; returns
-    /// which. Of the entries for the audit log, records those about erased messages.
+    /// Removes the personal data of these messages, except those that are being submitted; returns
+    /// the erased ones. Records the actions that are about erased messages.
     pub async fn erase_messages(
         &self,
         ids: &[MessageId],
@@ -145,8 +146,8 @@ impl Store {
             .await
     }
 
-    /// Ends an erasure: removes the links between the ids, by which an interrupted one finds what
-    /// belongs to the customer, and records it in the audit log.
+    /// Ends an erasure: removes the links between the ids, which a resumed erasure still needs to
+    /// find the customer's data, and records it in the audit log.
     pub async fn end_erasure(
         &self,
         identities: &BTreeSet<String>,
@@ -164,7 +165,7 @@ impl Store {
             .await
     }
 
-    /// Removes what is known of these callbacks but the receipts: outcomes, quarantined parts and
+    /// Removes the data of these callbacks except the receipts: outcomes, quarantined parts and
     /// account events, as a purge does. Their journal entries must be deleted next.
     pub async fn forget_callbacks(&self, callbacks: &[CallbackId]) -> Result<(), Error> {
         for chunk in callbacks.chunks(IDS_PER_QUERY) {

@@ -18,7 +18,7 @@ impl Store {
     ) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
-                refuse_foreign_key(transaction, fingerprint, previous).await?;
+                refuse_other_secret_key(transaction, fingerprint, previous).await?;
                 set(transaction, name::KEY_FINGERPRINT, fingerprint).await
             })
             .await
@@ -30,23 +30,25 @@ impl Store {
         fingerprint: &str,
         previous: &[String],
     ) -> Result<(), Error> {
-        refuse_foreign_key(self.pools().reader(), fingerprint, previous).await
+        refuse_other_secret_key(self.pools().reader(), fingerprint, previous).await
     }
 
     /// Binds the database to its journal at the first start. Later rejects another journal, one
     /// that ends before our position, and one that was used with another database since.
     ///
-    /// `read` is our position from before the journal's state was read, because another process may
-    /// be processing it. The caller then writes `next` into the journal as its mark.
+    /// `position` is our position from before the journal's state was read, because another process
+    /// may be processing it. The caller then writes `next_mark` into the journal.
     pub async fn claim_journal(
         &self,
-        read: i64,
+        position: i64,
         journal: &JournalState,
-        next: Uuid,
+        next_mark: Uuid,
     ) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
-                if let Some(mismatch) = foreign_journal(transaction, read, journal).await? {
+                if let Some(mismatch) =
+                    find_journal_mismatch(transaction, position, journal).await?
+                {
                     return Err(Error::Foreign(mismatch));
                 }
                 let identity = journal.identity.to_string();
@@ -55,13 +57,13 @@ impl Store {
                     Some(mark) => set(transaction, name::JOURNAL_MARK, &mark.to_string()).await?,
                     None => remove(transaction, name::JOURNAL_MARK).await?,
                 }
-                set(transaction, name::JOURNAL_MARK_NEXT, &next.to_string()).await
+                set(transaction, name::JOURNAL_MARK_NEXT, &next_mark.to_string()).await
             })
             .await
     }
 
-    /// Takes a journal of another time as its own, if it has the same identity; returns how many
-    /// processed callbacks it does not have. Their outcomes go, as after a purge.
+    /// Accepts a journal from another point in time, if it has the same identity; returns how many
+    /// processed callbacks it lacks. Their outcomes are deleted, as by a purge.
     pub async fn accept_journal(&self, journal: &JournalState) -> Result<u64, Error> {
         self.pools()
             .within(async |transaction| {
@@ -87,15 +89,15 @@ impl Store {
     }
 
     /// The check of [`Store::claim_journal`], for read-only commands and before the migrations.
-    pub async fn check_journal(&self, read: i64, journal: &JournalState) -> Result<(), Error> {
-        match foreign_journal(self.pools().reader(), read, journal).await? {
+    pub async fn check_journal(&self, position: i64, journal: &JournalState) -> Result<(), Error> {
+        match find_journal_mismatch(self.pools().reader(), position, journal).await? {
             Some(mismatch) => Err(Error::Foreign(mismatch)),
             None => Ok(()),
         }
     }
 }
 
-async fn refuse_foreign_key(
+async fn refuse_other_secret_key(
     connection: &impl ConnectionTrait,
     fingerprint: &str,
     previous: &[String],
@@ -112,9 +114,9 @@ async fn refuse_foreign_key(
 }
 
 /// Why the journal does not belong to this database, if it does not.
-async fn foreign_journal(
+async fn find_journal_mismatch(
     connection: &impl ConnectionTrait,
-    read: i64,
+    position: i64,
     journal: &JournalState,
 ) -> Result<Option<String>, Error> {
     let Some(known) = find(connection, name::JOURNAL_IDENTITY).await? else {
@@ -128,9 +130,9 @@ async fn foreign_journal(
         return Ok(Some(text.to_owned()));
     }
     let end = journal.end;
-    if read > end {
+    if position > end {
         return Ok(Some(format!(
-            "bluetick.db has read the journal up to {read}, but journal.db ends at {end}; restore both from one backup"
+            "bluetick.db has processed the journal up to {position}, but journal.db ends at {end}; restore both from one backup"
         )));
     }
     let mark = journal.mark.map(|mark| mark.to_string());

@@ -1,4 +1,4 @@
-//! Removes texts that name one customer from every table, row by row. A text is removed whole.
+//! Removes texts that name one customer from every table, row by row. The whole text is removed.
 //!
 //! [`SWEPT`] and [`NOT_SWEPT`] together name every column of text in the main database; a test
 //! compares them with the schema.
@@ -20,7 +20,7 @@ use crate::store::purge_statements::execute;
 /// Whether a text or a body names the customer.
 pub type NamesCustomer<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
 
-/// How a sweep finds texts, and what it leaves of them.
+/// How a sweep recognises texts, and how it hashes keys.
 #[derive(Clone, Copy)]
 pub struct Sweep<'a> {
     pub names_customer: NamesCustomer<'a>,
@@ -32,11 +32,11 @@ pub struct Sweep<'a> {
 pub struct SweptTable {
     pub name: &'static str,
     key: &'static [KeyColumn],
-    /// Column of the message that is folded again when the row changes.
-    folds: Option<&'static str>,
+    /// The column with the message that is folded again when the row changes.
+    folded_message: Option<&'static str>,
     pub columns: &'static [(&'static str, Removal)],
-    /// Rows read at a time.
-    page: u64,
+    /// Rows per query.
+    page_size: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,56 +49,56 @@ enum KeyColumn {
 /// What happens to a text that names the customer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Removal {
-    /// NULL takes its place.
+    /// It is replaced by NULL.
     Null,
-    /// `…` takes its place.
+    /// It is replaced by `…`.
     Ellipsis,
     /// The row is deleted.
     Row,
     /// Like `Row`, for a column of bytes.
     RowOfBytes,
-    /// Of the values of a template, `…` takes the place of those that name the customer.
+    /// The values of a template that name the customer are replaced by `…`.
     Values,
-    /// Another text takes its place that differs from those of other recipients.
+    /// It is replaced by a text that differs from those of other recipients.
     Recipient,
-    /// The name and the hash of the request are hashed, so that the request is recognised.
+    /// The name and the hash of the request are hashed, so that a repeated request is recognised.
     Key,
 }
 
 use KeyColumn::{Id, Integer, Text};
 use Removal::{Ellipsis, Key, Null, Recipient, Row, RowOfBytes, Values};
 
-const PAGE: u64 = 500;
-/// Of rows with whole bodies.
-const SMALL_PAGE: u64 = 8;
+const PAGE_SIZE: u64 = 500;
+/// For rows that contain bodies.
+const SMALL_PAGE_SIZE: u64 = 8;
 
 /// Receipts come before messages, which show their texts.
 #[rustfmt::skip]
 pub const SWEPT: &[SweptTable] = &[
-    SweptTable { name: "receipts", key: &[Id("source"), Integer("part")], folds: Some("message"), page: PAGE, columns: &[
+    SweptTable { name: "receipts", key: &[Id("source"), Integer("part")], folded_message: Some("message"), page_size: PAGE_SIZE, columns: &[
         ("code", Null), ("title", Null), ("detail", Null), ("failure_key", Null), ("word", Ellipsis), ("recipient", Recipient),
         ("pricing_category", Null), ("pricing_model", Null), ("price", Null), ("pricing_type", Null), ("pricing_currency", Null), ("pricing_raw", Null),
     ] },
-    SweptTable { name: "provider_ids", key: &[Text("account"), Text("provider_id")], folds: Some("message"), page: PAGE, columns: &[("provider_id", Row)] },
-    SweptTable { name: "messages", key: &[Id("id")], folds: Some("id"), page: PAGE, columns: &[
+    SweptTable { name: "provider_ids", key: &[Text("account"), Text("provider_id")], folded_message: Some("message"), page_size: PAGE_SIZE, columns: &[("provider_id", Row)] },
+    SweptTable { name: "messages", key: &[Id("id")], folded_message: Some("id"), page_size: PAGE_SIZE, columns: &[
         ("recipient_name", Null), ("media_url", Null), ("media_id", Null), ("caption", Null), ("reference", Null), ("reference1", Null),
         ("reference2", Null), ("client_reference", Null), ("hold", Null), ("template_values", Values),
     ] },
-    SweptTable { name: "attempts", key: &[Id("id")], folds: None, page: PAGE, columns: &[("request", Ellipsis), ("reply", Null), ("detail", Null)] },
-    SweptTable { name: "id_conflicts", key: &[Text("account"), Text("provider_id"), Id("claimant")], folds: None, page: PAGE, columns: &[("provider_id", Row)] },
-    SweptTable { name: "idempotency_keys", key: &[Text("account"), Text("name")], folds: None, page: PAGE, columns: &[("name", Key), ("warnings", Null)] },
-    SweptTable { name: "message_warnings", key: &[Id("message")], folds: None, page: PAGE, columns: &[("warnings", Row)] },
-    SweptTable { name: "actions", key: &[Id("id")], folds: None, page: PAGE, columns: &[("actor", Ellipsis), ("detail", Null)] },
-    SweptTable { name: "quarantine", key: &[Id("callback"), Integer("part")], folds: None, page: SMALL_PAGE, columns: &[("reason", Ellipsis), ("content", RowOfBytes)] },
-    SweptTable { name: "callback_outcomes", key: &[Id("callback")], folds: None, page: PAGE, columns: &[("detail", Ellipsis)] },
-    SweptTable { name: "account_events", key: &[Id("callback"), Integer("part")], folds: None, page: PAGE, columns: &[
+    SweptTable { name: "attempts", key: &[Id("id")], folded_message: None, page_size: PAGE_SIZE, columns: &[("request", Ellipsis), ("reply", Null), ("detail", Null)] },
+    SweptTable { name: "id_conflicts", key: &[Text("account"), Text("provider_id"), Id("claimant")], folded_message: None, page_size: PAGE_SIZE, columns: &[("provider_id", Row)] },
+    SweptTable { name: "idempotency_keys", key: &[Text("account"), Text("name")], folded_message: None, page_size: PAGE_SIZE, columns: &[("name", Key), ("warnings", Null)] },
+    SweptTable { name: "message_warnings", key: &[Id("message")], folded_message: None, page_size: PAGE_SIZE, columns: &[("warnings", Row)] },
+    SweptTable { name: "actions", key: &[Id("id")], folded_message: None, page_size: PAGE_SIZE, columns: &[("actor", Ellipsis), ("detail", Null)] },
+    SweptTable { name: "quarantine", key: &[Id("callback"), Integer("part")], folded_message: None, page_size: SMALL_PAGE_SIZE, columns: &[("reason", Ellipsis), ("content", RowOfBytes)] },
+    SweptTable { name: "callback_outcomes", key: &[Id("callback")], folded_message: None, page_size: PAGE_SIZE, columns: &[("detail", Ellipsis)] },
+    SweptTable { name: "account_events", key: &[Id("callback"), Integer("part")], folded_message: None, page_size: PAGE_SIZE, columns: &[
         ("title", Ellipsis), ("previous", Null), ("current", Null), ("template", Null), ("sender", Null), ("detail", Null),
     ] },
-    SweptTable { name: "accounts", key: &[Text("id")], folds: None, page: PAGE, columns: &[("pause_reason", Null), ("constant_id", Null)] },
-    SweptTable { name: "send_flows", key: &[Text("account")], folds: None, page: PAGE, columns: &[
+    SweptTable { name: "accounts", key: &[Text("id")], folded_message: None, page_size: PAGE_SIZE, columns: &[("pause_reason", Null), ("constant_id", Null)] },
+    SweptTable { name: "send_flows", key: &[Text("account")], folded_message: None, page_size: PAGE_SIZE, columns: &[
         ("slowed_reason", Ellipsis), ("streak_recipients", Ellipsis), ("trip_reason", Ellipsis), ("trip_reply", Null),
     ] },
-    SweptTable { name: "campaigns", key: &[Text("id")], folds: None, page: PAGE, columns: &[
+    SweptTable { name: "campaigns", key: &[Text("id")], folded_message: None, page_size: PAGE_SIZE, columns: &[
         ("name", Ellipsis), ("caption", Null), ("media_url", Null), ("media_id", Null), ("template", Values), ("rejections", Null),
     ] },
 ];
@@ -110,45 +110,45 @@ const RENAMED: &str = "the campaign is renamed if its id names the customer";
 pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("messages", &["campaign"], RENAMED),
     ("messages", &["account", "failure_class", "kind", "link_source", "matched_by", "mime_type", "origin", "provider", "queue", "sender", "state", "wa_source",
-        "template_name", "template_language"], "words of ours, names of templates, numbers of the business"),
+        "template_name", "template_language"], "values of our own, names of templates, numbers of the business"),
     ("messages", &["failure_code", "failure_detail", "erased_country", "failure_key", "failure_title", "price", "price_currency", "pricing_category", "pricing_model", "pricing_type", "provider_id"], "follow from receipts and ids"),
     ("messages", &["media_token", "recipient", "recipient_reversed", "upload_path"], "removed with the customer's messages"),
-    ("receipts", &["fact", "source_kind", "stage"], "words of ours"),
-    ("provider_ids", &["account", "learned_from"], "words of ours"),
-    ("attempts", &["outcome"], "words of ours"),
-    ("id_conflicts", &["account", "learned_from"], "words of ours"),
+    ("receipts", &["fact", "source_kind", "stage"], "values of our own"),
+    ("provider_ids", &["account", "learned_from"], "values of our own"),
+    ("attempts", &["outcome"], "values of our own"),
+    ("id_conflicts", &["account", "learned_from"], "values of our own"),
     ("idempotency_keys", &["account", "request_hash"], "a hash"),
-    ("actions", &["account", "address", "verb"], "words of ours, addresses of users"),
-    ("alert_incidents", &["account", "kind", "rule", "summary"], "words of ours, which name no customer"),
-    ("alert_notifications", &["body", "last_error", "rule"], "words of ours, which name no customer"),
-    ("quarantine", &["account"], "words of ours"),
-    ("callback_outcomes", &["account", "outcome"], "words of ours"),
-    ("account_events", &["account", "kind"], "words of ours"),
-    ("accounts", &["id", "provider"], "words of ours"),
-    ("send_flows", &["account", "streak_kind"], "words of ours"),
+    ("actions", &["account", "address", "verb"], "values of our own, addresses of users"),
+    ("alert_incidents", &["account", "kind", "rule", "summary"], "values of our own, which name no customer"),
+    ("alert_notifications", &["body", "last_error", "rule"], "values of our own, which name no customer"),
+    ("quarantine", &["account"], "values of our own"),
+    ("callback_outcomes", &["account", "outcome"], "values of our own"),
+    ("account_events", &["account", "kind"], "values of our own"),
+    ("accounts", &["id", "provider"], "values of our own"),
+    ("send_flows", &["account", "streak_kind"], "values of our own"),
     ("campaigns", &["id"], RENAMED),
-    ("campaigns", &["account", "kind", "mime_type", "sender", "state"], "words of ours, numbers of the business"),
+    ("campaigns", &["account", "kind", "mime_type", "sender", "state"], "values of our own, numbers of the business"),
     ("campaign_recipients", &["campaign"], RENAMED),
     ("campaign_recipients", &["content", "row_key"], "removed row by row, with the counts of the campaign"),
-    ("callback_hours", &["account"], "words of ours"),
-    ("changes", &["account", "state"], "words of ours"),
+    ("callback_hours", &["account"], "values of our own"),
+    ("changes", &["account", "state"], "values of our own"),
     ("charge_counts", &["campaign"], RENAMED),
     ("charge_counts", &["account", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
     ("charge_sums", &["campaign"], RENAMED),
     ("charge_sums", &["account", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
-    ("crashed_callbacks", &["program_version"], "words of ours"),
-    ("latency_counts", &["account", "kind", "stage"], "words of ours"),
-    ("latency_sums", &["account", "histogram", "kind", "stage"], "words of ours, counts"),
-    ("leases", &["name"], "words of ours"),
-    ("main_migrations", &["version"], "words of ours"),
+    ("crashed_callbacks", &["program_version"], "values of our own"),
+    ("latency_counts", &["account", "kind", "stage"], "values of our own"),
+    ("latency_sums", &["account", "histogram", "kind", "stage"], "values of our own, counts"),
+    ("leases", &["name"], "values of our own"),
+    ("main_migrations", &["version"], "values of our own"),
     ("message_counts", &["campaign"], RENAMED),
-    ("message_counts", &["account", "class", "code", "kind", "origin", "state"], "words of ours, codes"),
+    ("message_counts", &["account", "class", "code", "kind", "origin", "state"], "values of our own, codes"),
     ("message_sums", &["campaign"], RENAMED),
-    ("message_sums", &["account", "class", "code", "kind", "origin", "state"], "words of ours, codes"),
+    ("message_sums", &["account", "class", "code", "kind", "origin", "state"], "values of our own, codes"),
     ("person_links", &["account", "identity", "kind", "other"], "deleted by identity"),
     ("recipient_holds", &["account", "recipient"], "deleted by identity"),
     ("sessions", &["address", "browser"], "of users"),
-    ("settings", &["name", "value"], "words of ours"),
+    ("settings", &["name", "value"], "values of our own"),
     ("sign_in_links", &["hash"], "a hash"),
     ("tokens", &["accounts", "hash", "name", "scopes"], "names of programs"),
     ("uploads", &["content"], "files, deleted with the customer's messages"),
@@ -196,7 +196,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let key = table.read_key(row)?;
-        let message: Option<Uuid> = match table.folds {
+        let message: Option<Uuid> = match table.folded_message {
             Some(column) => Some(row.try_get("", column)?),
             None => None,
         };
@@ -215,7 +215,7 @@ impl Store {
                 let names_customer = |text: &str| (sweep.names_customer)(text.as_bytes());
                 ledger.erase_recipients(&[message], &names_customer).await?;
             }
-            if let Some(statement) = table.removal(found) {
+            if let Some(statement) = table.removal_statement(found) {
                 execute(ledger.transaction(), &statement, values).await?;
             }
             if let Some(message) = message.map(MessageId::from) {
@@ -248,7 +248,7 @@ impl Ledger {
 struct FoundText {
     column: &'static str,
     removal: Removal,
-    /// What takes its place, unless that depends on `removal` alone.
+    /// The new text, unless it depends on `removal` alone.
     replacement: Option<String>,
 }
 
@@ -265,19 +265,23 @@ impl SweptTable {
         let keys = self.keys();
         let texts = self.columns.iter().map(|(name, _)| *name);
         let mut columns = keys.clone();
-        columns.extend(texts.chain(self.folds).filter(|name| !keys.contains(name)));
+        columns.extend(
+            texts
+                .chain(self.folded_message)
+                .filter(|name| !keys.contains(name)),
+        );
         let (columns, keys) = (columns.join(", "), keys.join(", "));
         let after = if is_continued {
-            let places: Vec<String> = (1..=self.key.len())
-                .map(|place| format!("${place}"))
+            let parameters: Vec<String> = (1..=self.key.len())
+                .map(|number| format!("${number}"))
                 .collect();
-            format!("WHERE ({keys}) > ({})", places.join(", "))
+            format!("WHERE ({keys}) > ({})", parameters.join(", "))
         } else {
             String::new()
         };
         format!(
             "SELECT {columns} FROM {} {after} ORDER BY {keys} LIMIT {}",
-            self.name, self.page
+            self.name, self.page_size
         )
     }
 
@@ -310,33 +314,35 @@ impl SweptTable {
                 found.push(FoundText {
                     column,
                     removal,
-                    replacement: values.map(|text| template_values::without(&text, names_customer)),
+                    replacement: values
+                        .map(|text| template_values::erase_values(&text, names_customer)),
                 });
             }
         }
         Ok(found)
     }
 
-    /// The values after the key are the replacements, in order. `None` if no statement is needed.
-    fn removal(&self, found: &[FoundText]) -> Option<String> {
-        let places = (1..).zip(self.keys());
-        let places: Vec<String> = places
-            .map(|(place, name)| format!("{name} = ${place}"))
+    /// The statement whose parameters are the key and the replacements, in order. `None` if none is
+    /// needed.
+    fn removal_statement(&self, found: &[FoundText]) -> Option<String> {
+        let parameters = (1..).zip(self.keys());
+        let conditions: Vec<String> = parameters
+            .map(|(number, name)| format!("{name} = ${number}"))
             .collect();
-        let condition = places.join(" AND ");
+        let condition = conditions.join(" AND ");
         if found
             .iter()
             .any(|text| matches!(text.removal, Row | RowOfBytes))
         {
             return Some(format!("DELETE FROM {} WHERE {condition}", self.name));
         }
-        let mut place = self.key.len();
+        let mut parameter = self.key.len();
         let values = found.iter().filter_map(|text| {
             let value = match text.removal {
                 Ellipsis => format!("'{}'", erased_name::TEXT),
                 Values => {
-                    place += 1;
-                    format!("${place}")
+                    parameter += 1;
+                    format!("${parameter}")
                 }
                 Null | Row | RowOfBytes => "NULL".to_owned(),
                 Recipient | Key => return None,

@@ -40,12 +40,12 @@ impl Store {
     ) -> Result<Vec<IdConflict>, Error> {
         let rows = Entity::find()
             .apply_if(after, |query, after| {
-                let place = Expr::tuple([
+                let sort_key = Expr::tuple([
                     Expr::col(Column::SeenAt),
                     Expr::col(Column::Claimant),
                     Expr::col(Column::ProviderId),
                 ]);
-                query.filter(place.lt(Expr::tuple([
+                query.filter(sort_key.lt(Expr::tuple([
                     Expr::value(instant::to_millis(after.seen_at)),
                     Expr::value(after.claimant.uuid()),
                     Expr::value(after.provider_id.as_str()),

@@ -1,5 +1,5 @@
-//! What accounts show about the ids of their messages: texts that are no ids, and ids longer than
-//! documented.
+//! What pages of accounts show about the ids in callbacks and replies: texts that are not ids, and
+//! ids longer than documented.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ struct IdRemark {
 }
 
 impl IdRemarks {
-    /// A text in the place of an id that identifies no message.
+    /// A text that was sent instead of an id, and identifies no message.
     pub fn note_constant(&mut self, account: &AccountId, text: &str, at: DateTime<Utc>) {
         let shown: String = text.chars().take(SHOWN_LENGTH).collect();
         let remark = self.0.entry(account.clone()).or_default();
@@ -40,7 +40,7 @@ impl IdRemarks {
 }
 
 impl Ledger {
-    /// Keeps the later one of what is stored and what is given.
+    /// Stores each remark, unless the stored one is later.
     pub async fn record_id_remarks(&self, remarks: &IdRemarks) -> Result<(), Error> {
         for (account, remark) in &remarks.0 {
             if let Some((at, text)) = &remark.constant {

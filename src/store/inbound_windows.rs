@@ -26,7 +26,7 @@ const ROWS_PER_STATEMENT: usize = 1000;
 pub type LatestInbound = BTreeMap<(AccountId, String), DateTime<Utc>>;
 
 impl Ledger {
-    /// Stores the times of inbound messages. An older one than the stored changes nothing.
+    /// Stores the times of inbound messages. A time older than the stored one changes nothing.
     pub async fn record_inbound(&mut self, latest: LatestInbound) -> Result<(), Error> {
         let mut of_accounts: BTreeMap<AccountId, DateTime<Utc>> = BTreeMap::new();
         let mut rows = Vec::with_capacity(latest.len());
@@ -40,7 +40,8 @@ impl Ledger {
                 }
                 .into_active_model(),
             );
-            // A customer without a number may be any number's: the windows of others stay unknown.
+            // The number of a customer named by a user id is not known: its window must stay
+            // unknown, and not count as closed.
             if !is_phone {
                 continue;
             }

@@ -18,7 +18,7 @@ use crate::store::entities::lease_row::{Column, Entity, Model};
 
 /// A lease that would run for longer than this many times its length was taken before the clock was
 /// set back. It has expired.
-const IMPLAUSIBLE_LENGTHS: i32 = 10;
+const LONGEST_PLAUSIBLE_LENGTHS: i32 = 10;
 /// The server's clock, in milliseconds since 1970.
 const SERVER_TIME: &str =
     "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS millis";
@@ -48,10 +48,10 @@ impl Lease {
 
     /// Takes the lease, or renews it after half its length; false while another process holds it.
     pub async fn hold(&self, now: DateTime<Utc>) -> Result<bool, Error> {
-        let good_until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not one that the server's clock, set back, has put far ahead.
-        let is_good = |until| now + self.length / 2 < until && until <= now + self.length;
-        if good_until.is_some_and(is_good) {
+        let held_until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        // A later end is from before the server's clock was set back.
+        let is_current = |until| now + self.length / 2 < until && until <= now + self.length;
+        if held_until.is_some_and(is_current) {
             return Ok(true);
         }
         let held = self
@@ -94,7 +94,7 @@ impl Store {
             .pools()
             .within(async |transaction| {
                 let known = Entity::find_by_id(lease).one(transaction).await?;
-                let longest = now + length * IMPLAUSIBLE_LENGTHS;
+                let longest = now + length * LONGEST_PLAUSIBLE_LENGTHS;
                 let is_held_by_another = |known: Model| {
                     known.holder != holder
                         && known.expires_at > instant::to_millis(now)
@@ -113,16 +113,16 @@ impl Store {
         self.record_write(claimed)
     }
 
-    /// Lets the clock of leases follow that of a server that other processes may use, too.
+    /// Sets the clock of leases to that of the database server, if other processes may use it, too.
     pub async fn set_lease_clock(&self, clock: &SteadyClock) -> Result<(), Error> {
         if !self.is_shared() || clock.is_simulated() {
             return Ok(());
         }
         let rows = self.pools().query(SERVER_TIME, Vec::new()).await?;
-        let answered_at = Instant::now();
+        let measured_at = Instant::now();
         if let Some(row) = rows.first() {
             let millis = row.try_get("", "millis")?;
-            clock.follow(instant::from_millis("leases", "now", millis)?, answered_at);
+            clock.follow(instant::from_millis("leases", "now", millis)?, measured_at);
         }
         Ok(())
     }

@@ -19,18 +19,19 @@ use crate::store::campaigns::PAUSED_HOLD;
 use crate::store::entities::{idempotency_key_row, message_row, message_warning_row};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::new_message::NewMessage;
-use crate::store::{Store, first_warnings};
+use crate::store::{Store, acceptance_warnings};
 
 /// The caller's key that makes a request idempotent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IdempotencyKey {
     /// At most 255 characters.
     pub name: String,
-    /// Hash of the request's meaning. Another one with the same key is rejected.
+    /// Hash of the request's content. A request with the same key and another hash is rejected.
     pub request_hash: String,
     /// The hash of the same request in earlier versions.
     pub earlier_hash: Option<String>,
-    /// What stands for name and hashes after an erasure, by the current and the earlier secret keys.
+    /// The replacements of name and hashes after an erasure, by the current and the earlier secret
+    /// keys.
     pub erased: ErasedKey,
 }
 
@@ -41,7 +42,7 @@ pub struct ErasedKey {
 }
 
 impl IdempotencyKey {
-    /// Under which it may be stored.
+    /// The names under which it may be stored.
     fn names(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.name).chain(&self.erased.names)
     }
@@ -60,7 +61,7 @@ pub enum Accepted {
     Replayed {
         message: MessageId,
         created_at: DateTime<Utc>,
-        /// Of the first reply; absent for keys of earlier versions.
+        /// The warnings of the first reply; absent for keys of earlier versions.
         warnings: Option<Vec<MessageWarning>>,
     },
     IdempotencyKeyReused,
@@ -79,7 +80,7 @@ pub struct Acceptance<'a> {
     pub send_before: TimeDelta,
     /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
-    /// Kept for repeated requests and the page of the message.
+    /// Kept for resent requests and the page of the message.
     pub warnings: &'a [MessageWarning],
 }
 
@@ -99,10 +100,10 @@ impl Store {
         }))
     }
 
-    /// Stores validated messages, each with its idempotency key and the instant of its acceptance, in
-    /// one transaction. The results have the order of the messages: one that cannot be stored fails
-    /// alone. After an error of the whole, nothing was stored, unless the outcome of the commit is
-    /// unknown.
+    /// Stores validated messages, each with its idempotency key and the instant of its acceptance,
+    /// in one transaction. The results are in the order of the messages: one that cannot be stored
+    /// does not fail the others. If this function fails, nothing was stored, unless the outcome of
+    /// the commit is unknown.
     ///
     /// [`Error::TooSlow`] if the transaction cannot begin before the deadline.
     pub async fn accept_all(
@@ -152,7 +153,7 @@ impl Store {
 struct Campaigns(BTreeMap<CampaignId, (Campaign, Option<CampaignSlots>)>);
 
 impl Campaigns {
-    /// That of a message, which creates it or lets it run again.
+    /// Finds the campaign of a message, creates it, or sets it to running again; returns its state.
     async fn find(
         &mut self,
         ledger: &mut Ledger,
@@ -162,7 +163,7 @@ impl Campaigns {
             return Ok(None);
         };
         if !self.0.contains_key(id) {
-            let campaign = ledger.campaign_of_message(id, draft).await?;
+            let campaign = ledger.find_or_create_campaign(id, draft).await?;
             let slots = match campaign.rate {
                 Some(rate) => {
                     let unsent = ledger.count_unsent(id).await?;
@@ -177,7 +178,7 @@ impl Campaigns {
     }
 
     /// When the campaign's rate allows its next message.
-    fn next_due_at(&mut self, id: Option<&CampaignId>, now: DateTime<Utc>) -> DateTime<Utc> {
+    fn next_submit_at(&mut self, id: Option<&CampaignId>, now: DateTime<Utc>) -> DateTime<Utc> {
         let slots = id.and_then(|id| self.0.get_mut(id)?.1.as_mut());
         slots.map_or(now, CampaignSlots::take_next)
     }
@@ -193,7 +194,7 @@ impl Campaigns {
     }
 }
 
-/// Keys as stored, or of messages that are about to be.
+/// Stored keys, and keys of messages that are about to be stored.
 type KnownKeys = HashMap<(AccountId, String), idempotency_key_row::Model>;
 
 async fn store_all(
@@ -201,11 +202,11 @@ async fn store_all(
     acceptances: &[(Acceptance<'_>, DateTime<Utc>)],
 ) -> Result<Vec<Result<Accepted, Error>>, Error> {
     let mut known = find_keys(ledger, acceptances).await?;
-    let repeated: Vec<MessageId> = acceptances
+    let resent: Vec<MessageId> = acceptances
         .iter()
         .filter_map(|(acceptance, _)| acceptance.draft.resend_of)
         .collect();
-    ledger.load(&repeated).await?;
+    ledger.load(&resent).await?;
     let mut keys = Vec::new();
     let mut warnings = Vec::new();
     let mut campaigns = Campaigns::default();
@@ -230,9 +231,9 @@ async fn store_all(
             results.push(Ok(Accepted::CampaignCancelled));
             continue;
         }
-        // Before anything is added: a failing message must not fail its neighbours.
-        if let Some(repeated) = acceptance.draft.resend_of
-            && let Err(error) = ledger.note_resend(repeated, acceptance.id)
+        // Before anything is added, because this message may fail without the others.
+        if let Some(resent) = acceptance.draft.resend_of
+            && let Err(error) = ledger.note_resend(resent, acceptance.id)
         {
             results.push(Err(error));
             continue;
@@ -241,9 +242,9 @@ async fn store_all(
             known.insert((row.account.clone(), row.name.clone()), row.clone());
             keys.push(row);
         }
-        let due_at = campaigns.next_due_at(acceptance.draft.campaign.as_ref(), *now);
-        ledger.insert(message_row(acceptance, *now, due_at, campaign));
-        warnings.extend(first_warnings::row(acceptance.id, acceptance.warnings));
+        let submit_at = campaigns.next_submit_at(acceptance.draft.campaign.as_ref(), *now);
+        ledger.insert(message_row(acceptance, *now, submit_at, campaign));
+        warnings.extend(acceptance_warnings::row(acceptance.id, acceptance.warnings));
         if let Some(action) = acceptance.action {
             ledger.record_action(action).await?;
         }
@@ -272,7 +273,7 @@ async fn find_keys(
     let Some(last) = names.last().copied() else {
         return Ok(KnownKeys::new());
     };
-    // Few different texts, so that statement caches hit.
+    // Few different lengths, so that cached statements are reused.
     names.resize(names.len().next_power_of_two(), last);
     let rows = idempotency_key_row::Entity::find()
         .filter(idempotency_key_row::Column::Account.is_in(accounts))
@@ -296,18 +297,18 @@ fn key_row(
         request_hash: key.request_hash.clone(),
         message: acceptance.id.uuid(),
         created_at: instant::to_millis(now),
-        warnings: Some(first_warnings::write(acceptance.warnings)),
+        warnings: Some(acceptance_warnings::write(acceptance.warnings)),
     }
 }
 
-/// The message that repeats the same one already.
+/// The message that already resends the same one.
 fn find_resend(
     ledger: &Ledger,
     acceptance: &Acceptance<'_>,
     now: DateTime<Utc>,
 ) -> Option<Accepted> {
-    let repeated = ledger.row(acceptance.draft.resend_of?)?;
-    let message = MessageId::from(repeated.resent_as?);
+    let resent = ledger.row(acceptance.draft.resend_of?)?;
+    let message = MessageId::from(resent.resent_as?);
     Some(Accepted::Replayed {
         message,
         created_at: message.created_at().unwrap_or(now),
@@ -318,7 +319,7 @@ fn find_resend(
 fn message_row(
     acceptance: &Acceptance<'_>,
     now: DateTime<Utc>,
-    due_at: DateTime<Utc>,
+    submit_at: DateTime<Utc>,
     campaign: Option<CampaignState>,
 ) -> message_row::Model {
     let draft = acceptance.draft;
@@ -326,11 +327,11 @@ fn message_row(
         id: acceptance.id,
         created_at: now,
         queue: QueueState::Queued,
-        send_before: Some(due_at + acceptance.send_before),
+        send_before: Some(submit_at + acceptance.send_before),
         silence_limit: acceptance.silence_limit,
     };
     let mut row = new.queued(draft);
-    row.next_attempt_at = row.next_attempt_at.map(|_| instant::to_millis(due_at));
+    row.next_attempt_at = row.next_attempt_at.map(|_| instant::to_millis(submit_at));
     if campaign == Some(CampaignState::Paused) && draft.origin != Origin::DryRun {
         row.hold = Some(PAUSED_HOLD.to_owned());
         row.next_attempt_at = None;
@@ -345,6 +346,6 @@ fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Result<A
     Ok(Accepted::Replayed {
         message: known.message.into(),
         created_at: instant::from_millis("idempotency_keys", "created_at", known.created_at)?,
-        warnings: known.warnings.as_deref().map(first_warnings::read),
+        warnings: known.warnings.as_deref().map(acceptance_warnings::read),
     })
 }

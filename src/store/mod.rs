@@ -1,5 +1,6 @@
 //! The main database. Takes and returns domain values; entities never leave this folder.
 
+mod acceptance_warnings;
 pub mod account_events;
 pub mod account_records;
 pub mod alert_records;
@@ -22,7 +23,6 @@ pub mod database_identity;
 mod dismissals;
 mod entities;
 pub mod erasure_sweep;
-mod first_warnings;
 pub mod id_conflicts;
 pub mod id_remarks;
 pub mod inbound_windows;
@@ -92,8 +92,8 @@ pub struct Store {
     feed: broadcast::Sender<Change>,
     /// Distinguishes this process's changes from those of others.
     process: Uuid,
-    /// See [`Store::is_refusing`].
-    refusing: Arc<AtomicBool>,
+    /// See [`Store::last_write_failed`].
+    write_failed: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -106,7 +106,7 @@ impl Store {
             pools: Arc::new(pools),
             feed: broadcast::Sender::new(FEED_LENGTH),
             process: Uuid::from_bytes(rand::random()),
-            refusing: Arc::default(),
+            write_failed: Arc::default(),
         })
     }
 
@@ -141,7 +141,7 @@ impl Store {
         self.record_write(in_time(begun).await)
     }
 
-    /// [`Store::ledger_for_caller`] with the deadline of callers that waited before.
+    /// [`Store::ledger_for_caller`] with a deadline, since its callers may have waited before.
     async fn ledger_before(&self, now: DateTime<Utc>, deadline: Instant) -> Result<Ledger, Error> {
         let begun = Box::pin(Ledger::begin(&self.pools, self.process, now));
         let begun = timeout_at(deadline, begun).await;
@@ -155,7 +155,7 @@ impl Store {
         work: impl AsyncFnOnce(&mut Ledger) -> Result<T, E>,
     ) -> Result<T, E> {
         let ledger = self.ledger_for_caller(now).await?;
-        self.end(ledger, work).await
+        self.commit_or_roll_back(ledger, work).await
     }
 
     /// Commits and publishes the changes to the live feed.
@@ -173,10 +173,10 @@ impl Store {
         work: impl AsyncFnOnce(&mut Ledger) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let ledger = self.ledger(now).await?;
-        self.end(ledger, work).await
+        self.commit_or_roll_back(ledger, work).await
     }
 
-    async fn end<T, E: From<Error>>(
+    async fn commit_or_roll_back<T, E: From<Error>>(
         &self,
         mut ledger: Ledger,
         work: impl AsyncFnOnce(&mut Ledger) -> Result<T, E>,
@@ -195,16 +195,16 @@ impl Store {
 
     /// Whether this process's last write failed: the database is locked, full or unreachable. Loops
     /// retry every few seconds.
-    pub fn is_refusing(&self) -> bool {
-        self.refusing.load(Ordering::Relaxed)
+    pub fn last_write_failed(&self) -> bool {
+        self.write_failed.load(Ordering::Relaxed)
     }
 
     /// Records whether the last write failed.
     fn record_write<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
         match &written {
-            Ok(_) => self.refusing.store(false, Ordering::Relaxed),
+            Ok(_) => self.write_failed.store(false, Ordering::Relaxed),
             Err(Error::Driver { .. } | Error::TooSlow) => {
-                self.refusing.store(true, Ordering::Relaxed);
+                self.write_failed.store(true, Ordering::Relaxed);
             }
             Err(_) => {}
         }
@@ -212,7 +212,7 @@ impl Store {
     }
 
     fn publish(&self, change: Change) {
-        // A feed without subscribers is no error.
+        // A feed without subscribers is not an error.
         let _ = self.feed.send(change);
     }
 

@@ -25,22 +25,21 @@ use crate::store::messages::search_conditions::{has_provider_id, sent_to};
 
 /// Maximum time between the submission of a suggested message and the orphan's first report.
 const SUGGESTION_WINDOW: TimeDelta = TimeDelta::hours(24);
-/// Suggestions per orphan.
-const SUGGESTIONS: usize = 5;
-/// Latest messages examined per page. More within a day to the same few customers is not a
-/// realistic load.
-const CANDIDATES: u64 = 2_000;
+const SUGGESTIONS_PER_ORPHAN: usize = 5;
+/// The latest messages that are examined per page. More within a day to the same few customers are
+/// not realistic.
+const MAX_CANDIDATES: u64 = 2_000;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OrphanFilter {
     pub account: Option<AccountId>,
-    /// Of the caller.
+    /// The accounts that the caller may access.
     pub limit: AccountLimit,
     /// Any of these; empty for all.
     pub ids: Vec<MessageId>,
     /// Any id of the orphan.
     pub provider_id: Option<String>,
-    /// As in the callback.
+    /// The recipient as the callback names it.
     pub recipient: Option<String>,
     /// By the first report, inclusive.
     pub received_after: Option<DateTime<Utc>>,
@@ -51,7 +50,7 @@ pub struct OrphanFilter {
 }
 
 impl OrphanFilter {
-    /// Leaves out the accounts that a caller does not see.
+    /// Leaves out the accounts that a caller may not access.
     pub fn limit_to(&mut self, limit: &AccountLimit) {
         self.account = limit.filter_account(self.account.take());
         self.limit = limit.clone();
@@ -62,7 +61,7 @@ impl OrphanFilter {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SuggestedMessage {
     pub id: MessageId,
-    /// Of the caller.
+    /// The caller's reference.
     pub reference: Option<String>,
 }
 
@@ -134,7 +133,7 @@ impl Store {
                     id: candidate.id.into(),
                     reference: candidate.client_reference.clone(),
                 })
-                .take(SUGGESTIONS)
+                .take(SUGGESTIONS_PER_ORPHAN)
                 .collect();
             if !fitting.is_empty() {
                 suggestions.insert(orphan.id, fitting);
@@ -144,7 +143,7 @@ impl Store {
     }
 
     /// Messages without a provider id to any of these recipients, around the first reports of all
-    /// the orphans; the latest [`CANDIDATES`].
+    /// the orphans; the latest [`MAX_CANDIDATES`].
     async fn list_candidates(
         &self,
         orphans: &[Message],
@@ -163,7 +162,7 @@ impl Store {
                 instant::to_millis(last + MATCH_WINDOW),
             ))
             .order_by_desc(Column::SubmissionStartedAt)
-            .limit(CANDIDATES)
+            .limit(MAX_CANDIDATES)
             .into_partial_model()
             .all(self.pools().reader())
             .await?;

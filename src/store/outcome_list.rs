@@ -20,7 +20,7 @@ use crate::store::entities::quarantined_part_row;
 pub struct OutcomeFilter {
     pub ids: Option<Vec<CallbackId>>,
     pub account: Option<AccountId>,
-    /// Of the caller.
+    /// The accounts that the caller may access.
     pub limit: AccountLimit,
     /// `Quarantined` selects all callbacks with an unparsed part, whatever their other parts
     /// contained.
@@ -36,7 +36,7 @@ pub struct OutcomeFilter {
 }
 
 impl OutcomeFilter {
-    /// Leaves out the accounts that a caller does not see.
+    /// Leaves out the accounts that a caller may not access.
     pub fn limit_to(&mut self, limit: &AccountLimit) {
         self.account = limit.filter_account(self.account.take());
         self.limit = limit.clone();
@@ -51,7 +51,7 @@ impl Store {
         after: i64,
         limit: u64,
     ) -> Result<Vec<CallbackOutcome>, Error> {
-        let query = selected(filter)
+        let query = matching(filter)
             .filter(Column::Seq.gt(after))
             .order_by_asc(Column::Seq);
         self.list_outcomes(query.limit(limit)).await
@@ -64,7 +64,7 @@ impl Store {
         before: Option<i64>,
         limit: u64,
     ) -> Result<Vec<CallbackOutcome>, Error> {
-        let query = selected(filter)
+        let query = matching(filter)
             .apply_if(before, |query, before| query.filter(Column::Seq.lt(before)))
             .order_by_desc(Column::Seq);
         self.list_outcomes(query.limit(limit)).await
@@ -116,7 +116,7 @@ impl Store {
     }
 }
 
-fn selected(filter: &OutcomeFilter) -> Select<Entity> {
+fn matching(filter: &OutcomeFilter) -> Select<Entity> {
     let received_after = filter.received_after.map(instant::to_millis);
     let received_before = filter.received_before.map(instant::to_millis);
     Entity::find()

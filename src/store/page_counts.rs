@@ -155,8 +155,8 @@ impl Store {
     }
 }
 
-/// Messages that may need attention: no orphans, and none that was resent.
-fn open() -> Select<message_row::Entity> {
+/// Messages that may need attention: not orphans, and not resent.
+fn unresolved() -> Select<message_row::Entity> {
     message_row::Entity::find()
         .filter(message_row::Column::Origin.ne(Origin::Orphan))
         .filter(message_row::Column::ResentAs.is_null())
@@ -167,15 +167,15 @@ fn orphans() -> Select<message_row::Entity> {
 }
 
 fn conflicts() -> Select<message_row::Entity> {
-    open().filter(in_conflict())
+    unresolved().filter(in_conflict())
 }
 
 fn overdue(now: DateTime<Utc>) -> Select<message_row::Entity> {
-    open().filter(message_row::Column::DueAt.lte(instant::to_millis(now)))
+    unresolved().filter(message_row::Column::DueAt.lte(instant::to_millis(now)))
 }
 
 fn uncertain() -> Select<message_row::Entity> {
-    open()
+    unresolved()
         .filter(message_row::Column::Origin.eq(Origin::Api))
         .filter(message_row::Column::State.eq(DeliveryState::Uncertain))
 }

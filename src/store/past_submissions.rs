@@ -33,7 +33,7 @@ pub struct PastSubmission {
 }
 
 impl Store {
-    /// Adds them as sent by us, in one transaction.
+    /// Adds the messages as sent by us, in one transaction.
     pub async fn add_past_submissions(
         &self,
         past: &[PastSubmission],
@@ -82,8 +82,8 @@ impl Store {
         .await
     }
 
-    /// Dates the last change of every message by its last event.
-    pub async fn date_past_changes(&self) -> Result<(), Error> {
+    /// Sets the last change of every message to the time of its last event.
+    pub async fn set_past_change_times(&self) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
                 let sql = "UPDATE messages SET updated_at = COALESCE(failed_at, played_at, read_at, delivered_at, sent_at, submitted_at, created_at)";

@@ -1,5 +1,5 @@
-//! The intervals of a period, each as few sums: whole days in UTC, the whole hours beside them, and
-//! quarter hours at the edges. One query reads all intervals.
+//! The intervals of a period, each as few sums: whole days in UTC, whole hours before and after
+//! them, and quarter hours at the edges. One query reads all intervals.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
@@ -7,9 +7,9 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 use crate::db::{Error, instant, statements};
 use crate::store::bucket_counts::Period;
 use crate::store::ledger::count_sums::{DAY, HOUR};
-use crate::store::ledger::message_counts::BUCKET;
+use crate::store::ledger::message_counts::BUCKET_MILLIS;
 
-/// Sums that one query may give: what a report needs memory for.
+/// The most sums that one query may return, as a report holds them in memory.
 const SUM_LIMIT: usize = 200_000;
 /// Above this number, parts are padded to a multiple of it.
 const PADDING: usize = 64;
@@ -65,7 +65,8 @@ impl PartsQuery {
 pub(super) fn query(backend: DbBackend, period: &Period, starts: &[DateTime<Utc>]) -> PartsQuery {
     let parts = parts(period, starts);
     let types = ["bigint"; 4];
-    // Few different texts, and no more values than SQLite allows for the 2,300 days of a statistic.
+    // Few different statements, and no more values than SQLite allows for the 2,300 days of a
+    // statistic.
     let size = match parts.len() {
         few @ ..=PADDING => few.next_power_of_two(),
         many => many.next_multiple_of(PADDING),
@@ -110,11 +111,11 @@ pub(super) fn sums(table: &str, columns: &str) -> String {
     )
 }
 
-/// The same where quarter hours have a table of their own.
+/// [`sums`] where quarter hours have a table of their own.
 pub(super) fn sums_and_quarters(table: &str, quarters: &str, columns: &str) -> String {
     format!(
         "{} UNION ALL SELECT part, {columns} FROM parts CROSS JOIN {quarters} \
-         WHERE parts.width = {BUCKET} AND bucket >= since AND bucket < ending",
+         WHERE parts.width = {BUCKET_MILLIS} AND bucket >= since AND bucket < ending",
         sums(table, columns)
     )
 }
@@ -140,7 +141,7 @@ fn split(interval: i64, from: i64, to: i64, widths: &[i64], parts: &mut Vec<Part
         to,
     };
     let Some((width, narrower)) = widths.split_first() else {
-        parts.push(part(BUCKET, from, to));
+        parts.push(part(BUCKET_MILLIS, from, to));
         return;
     };
     let first = -(-from).div_euclid(*width) * width;
@@ -170,10 +171,10 @@ mod tests {
             let mut parts = Vec::new();
             split(0, from, to, &[DAY, HOUR], &mut parts);
             for part in &parts {
-                let is_whole = part.width == BUCKET || part.from % part.width == 0 && part.to % part.width == 0;
+                let is_whole = part.width == BUCKET_MILLIS || part.from % part.width == 0 && part.to % part.width == 0;
                 prop_assert!(is_whole, "{part:?}");
             }
-            for quarter in (0..9 * DAY / BUCKET).map(|number| number * BUCKET) {
+            for quarter in (0..9 * DAY / BUCKET_MILLIS).map(|number| number * BUCKET_MILLIS) {
                 let holding = parts.iter().filter(|part| (part.from..part.to).contains(&quarter));
                 let is_within = from <= quarter && quarter < to;
                 prop_assert_eq!(holding.count(), usize::from(is_within), "{}", quarter);

@@ -22,9 +22,9 @@ use crate::store::summed_counts::SumDetail;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AccountTotals {
     pub states: StateTotals,
-    /// Time from acceptance to `delivered`.
+    /// The time from acceptance to `delivered`.
     pub time_to_delivered: Histogram,
-    /// The same from the submission: without the time in our queue.
+    /// The time from submission to `delivered`, without the time in our queue.
     pub delivery_time: Histogram,
 }
 

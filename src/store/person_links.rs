@@ -1,7 +1,7 @@
 //! Which ids belong to one customer, as callbacks name them, per account: user ids are issued per
-//! business, and what one account's callbacks say must not join the customers of another.
+//! business, and the callbacks of one account must not join the customers of another.
 //!
-//! A link follows from a callback: it is added by whichever callback names it, and only a rebuild or
+//! A link is derived from callbacks: any callback that names it adds it, and only a rebuild or
 //! retention removes it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,12 +19,13 @@ use crate::store::Store;
 use crate::store::entities::person_link_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 
-const DAY: i64 = 86_400_000;
-/// Links that are remembered; about 4 MB.
-const MOST_REMEMBERED: usize = 20_000;
-/// Ids of one person that are followed, and links read for them.
-const MOST_IDS: usize = 64;
-const MOST_LINKS: u64 = 512;
+const DAY_MILLIS: i64 = 86_400_000;
+/// The most links that are kept in memory; about 4 MB.
+const MAX_REMEMBERED: usize = 20_000;
+/// The most ids of one person whose links are read.
+const MAX_IDS: usize = 64;
+/// The most links per query.
+const MAX_LINKS: u64 = 512;
 
 /// When callbacks named a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +40,7 @@ impl LinkTimes {
         let millis = instant::to_millis(at);
         Self {
             first: millis,
-            last_day_end: (millis.div_euclid(DAY) + 1) * DAY,
+            last_day_end: (millis.div_euclid(DAY_MILLIS) + 1) * DAY_MILLIS,
         }
     }
 
@@ -57,7 +58,7 @@ impl LinkTimes {
 
 pub type NamedLinks = BTreeMap<IdLink, LinkTimes>;
 
-/// Adds what a callback names.
+/// Adds a link that a callback names.
 pub fn note_link(links: &mut NamedLinks, link: IdLink, at: DateTime<Utc>) {
     let times = LinkTimes::at(at);
     let known = links.entry(link).or_insert(times);
@@ -69,7 +70,7 @@ pub fn note_link(links: &mut NamedLinks, link: IdLink, at: DateTime<Utc>) {
 pub struct KnownLinks(Arc<Mutex<HashMap<IdLink, LinkTimes>>>);
 
 impl KnownLinks {
-    /// Removes what is stored already.
+    /// Removes links that are stored already.
     pub fn retain_new(&self, links: &mut NamedLinks) {
         if links.is_empty() {
             return;
@@ -84,10 +85,10 @@ impl KnownLinks {
             return;
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() + links.len() > MOST_REMEMBERED {
+        if known.len() + links.len() > MAX_REMEMBERED {
             known.clear();
         }
-        for (link, times) in links.into_iter().take(MOST_REMEMBERED) {
+        for (link, times) in links.into_iter().take(MAX_REMEMBERED) {
             let known = known.entry(link).or_insert(times);
             *known = known.union(times);
         }
@@ -130,8 +131,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes what callbacks name again: all links, or those that were first named at or after the
-    /// first callback of the journal. Older ones may be from callbacks that were purged.
+    /// Removes links that callbacks will name again: all links, or those that were first named at
+    /// or after the first callback of the journal. Older ones may be from callbacks that were
+    /// purged.
     pub(in crate::store) async fn forget_links(
         &self,
         since: Option<DateTime<Utc>>,
@@ -148,7 +150,8 @@ impl Ledger {
 
 impl Store {
     /// Every id of the person who has one of these ids: phone numbers for as long as the person had
-    /// them, user ids for ever. The ids themselves are among them only if a callback links them.
+    /// them, user ids without a limit. The ids themselves are among them only if a callback links
+    /// them.
     ///
     /// With an account, by what its callbacks name; else by what the callbacks of all accounts name
     /// for the same phone number.
@@ -182,7 +185,7 @@ impl Store {
         let mut found: BTreeMap<IdLink, DateTime<Utc>> = BTreeMap::new();
         let mut followed: BTreeSet<String> = BTreeSet::new();
         let mut next = start;
-        while !next.is_empty() && followed.len() < MOST_IDS {
+        while !next.is_empty() && followed.len() < MAX_IDS {
             let ids = || next.iter().map(String::as_str);
             let rows = Entity::find()
                 .filter(
@@ -190,7 +193,7 @@ impl Store {
                         .add(Column::Identity.is_in(ids()))
                         .add(Column::Other.is_in(ids())),
                 )
-                .limit(MOST_LINKS)
+                .limit(MAX_LINKS)
                 .all(self.pools().reader())
                 .await?;
             followed.append(&mut next);

@@ -13,8 +13,8 @@ use crate::store::{Store, callback_books};
 
 /// Rows removed in one transaction.
 const BATCH_ROWS: u64 = 250;
-/// Pages of SQLite's file returned to the file system per call: each moves another page.
-const PAGES: u32 = 64;
+/// Free pages of SQLite's file that one call returns to the file system: each moves another page.
+const RELEASED_PAGES: u32 = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PurgeMode {
@@ -39,11 +39,11 @@ pub enum ExpiredRows {
     PersonLinks(DateTime<Utc>),
     SignInLinks(DateTime<Utc>),
     Leases(DateTime<Utc>),
-    /// Ids of several messages, by the callback that showed it.
+    /// By the callback that showed that the id is constant.
     ConstantIds(DateTime<Utc>),
     /// Of campaigns that ended, or were never started.
     CampaignRecipients(DateTime<Utc>),
-    /// Those without messages and recipients.
+    /// Campaigns without messages and recipients.
     Campaigns(DateTime<Utc>),
 }
 
@@ -147,7 +147,7 @@ impl Store {
         if self.pools().count_free_pages().await? == 0 {
             return Ok(0);
         }
-        self.pools().release_free_pages(PAGES).await
+        self.pools().release_free_pages(RELEASED_PAGES).await
     }
 }
 
@@ -167,7 +167,7 @@ async fn remove_some(
         .await
 }
 
-/// With their counts.
+/// Removes outcomes together with their counts.
 async fn remove_some_outcomes(pools: &Pools, condition: SqlCondition) -> Result<u64, Error> {
     let sql = format!(
         "SELECT callback FROM callback_outcomes WHERE {} LIMIT {BATCH_ROWS}",

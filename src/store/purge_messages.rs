@@ -21,7 +21,7 @@ use crate::store::{Store, store_settings};
 const BATCH_ROWS: u64 = 250;
 /// Messages read for one batch.
 const BATCH_MESSAGES: i64 = 50;
-/// Rows of a message beside its receipts: itself, an attempt, two ids.
+/// Rows of a message in addition to its receipts: itself, an attempt, two ids.
 const ROWS_BESIDE_RECEIPTS: u64 = 4;
 
 /// Numbers of rows by table.
@@ -196,8 +196,8 @@ fn dependent_rows(ids: &[Uuid]) -> Vec<(&'static str, SqlCondition)> {
     let size = usize::try_from(BATCH_MESSAGES)
         .unwrap_or_default()
         .max(ids.len());
-    let places: Vec<String> = (1..=size).map(|number| format!("${number}")).collect();
-    let list = places.join(", ");
+    let parameters: Vec<String> = (1..=size).map(|number| format!("${number}")).collect();
+    let list = parameters.join(", ");
     let naming = |columns: &[&str]| SqlCondition {
         sql: columns
             .iter()

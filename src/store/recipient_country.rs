@@ -32,8 +32,8 @@ pub fn country_of(recipient: &str) -> Option<String> {
     })
 }
 
-/// Several countries share a code such as +1. The main one comes first and is asked first, because
-/// some of the others have its mobile numbers in their ranges too. It has every number of no range.
+/// Several countries share a code such as +1. The main one is first in the list and tried first,
+/// because ranges of others contain its mobile numbers, too. A number in no range belongs to it.
 fn choose<'a>(countries: &[&'a Metadata], national: &str) -> Option<&'a Metadata> {
     if let [only] = countries {
         return Some(only);

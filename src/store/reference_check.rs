@@ -123,7 +123,7 @@ impl VerifySnapshot {
     }
 }
 
-/// The callbacks that receipts came from. Notices are no reports.
+/// The callbacks that receipts came from. Notices are not reports.
 fn reporting_callbacks() -> SelectStatement {
     Query::select()
         .column(receipt_row::Column::Source)

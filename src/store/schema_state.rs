@@ -1,4 +1,4 @@
-//! Migrations of the main database, and which program made them.
+//! Migrations of the main database, and the version of the program that made them.
 
 use migration::MainMigrator;
 use sea_orm::DatabaseTransaction;
@@ -10,11 +10,11 @@ use crate::store::Store;
 use crate::store::ledger::recount::{self, RecountProgress};
 use crate::store::store_settings;
 
-/// What a migration does now.
+/// The current step of a migration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MigrationStep {
     /// Changes the schema; numbered from 1.
-    Applying { number: usize, of: usize },
+    Applying { number: usize, total: usize },
     /// Counts all messages again.
     Counting(RecountProgress),
 }
@@ -65,13 +65,13 @@ async fn apply_pending(
     progress: &mut impl FnMut(MigrationStep),
 ) -> Result<(), Error> {
     let pending = MainMigrator::get_pending_migrations(transaction).await?;
-    let of = pending.len();
-    if of == MainMigrator::migrations().len() {
+    let total = pending.len();
+    if total == MainMigrator::migrations().len() {
         // A new database, which has nothing to convert.
         return Ok(MainMigrator::up(transaction, None).await?);
     }
-    for number in 1..=of {
-        progress(MigrationStep::Applying { number, of });
+    for number in 1..=total {
+        progress(MigrationStep::Applying { number, total });
         MainMigrator::up(transaction, Some(1)).await?;
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! How fast each account may send, as all processes share it, and recipients that get no message
-//! for a while.
+//! The send flow of each account, which all processes share, and the recipients to whom nothing is
+//! sent for a while.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::store::ledger::message_ledger::Ledger;
 const TABLE: &str = "send_flows";
 
 impl Store {
-    /// Accounts that were never held or counted have no flow.
+    /// Accounts that were never slowed down, tripped or counted have no flow.
     pub async fn list_send_flows(&self) -> Result<BTreeMap<AccountId, SendFlow>, Error> {
         let rows = Entity::find().all(self.pools().reader()).await?;
         rows.into_iter()
@@ -38,7 +38,7 @@ impl Store {
     }
 
     /// Removes holds of recipients that have ended.
-    pub async fn drop_recipient_holds(&self, now: DateTime<Utc>) -> Result<(), Error> {
+    pub async fn delete_ended_recipient_holds(&self, now: DateTime<Utc>) -> Result<(), Error> {
         let has_ended = recipient_hold_row::Column::HoldUntil.lte(instant::to_millis(now));
         let ended = recipient_hold_row::Entity::find()
             .filter(has_ended.clone())
@@ -55,7 +55,7 @@ impl Store {
     }
 }
 
-/// The recipients of an account that get no message now.
+/// The recipients of an account to whom nothing is sent now.
 pub(super) fn held_recipients(
     account: &AccountId,
     now: DateTime<Utc>,
@@ -87,7 +87,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The account's other recipients are not affected.
+    /// Sends nothing to this recipient of the account before `until`.
     pub async fn hold_recipient(
         &self,
         account: &AccountId,
@@ -184,7 +184,7 @@ impl TryFrom<Model> for SendFlow {
                     kind: row.streak_kind,
                     count: from_stored_count(row.streak_count),
                     recipients: recipients
-                        .filter(|mark| !mark.is_empty())
+                        .filter(|hash| !hash.is_empty())
                         .map(ToOwned::to_owned)
                         .collect(),
                 },
@@ -194,19 +194,20 @@ impl TryFrom<Model> for SendFlow {
     }
 }
 
-const STORED_RATE: f64 = 1_000_000.0;
+/// Stored rates are messages per million seconds.
+const STORED_RATE_FACTOR: f64 = 1_000_000.0;
 
 #[expect(
     clippy::cast_possible_truncation,
     reason = "rates are at most a thousand"
 )]
 fn to_stored_rate(rate: f64) -> i64 {
-    (rate * STORED_RATE) as i64
+    (rate * STORED_RATE_FACTOR) as i64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates are at most a thousand")]
 fn from_stored_rate(stored: i64) -> f64 {
-    stored.max(1) as f64 / STORED_RATE
+    stored.max(1) as f64 / STORED_RATE_FACTOR
 }
 
 fn to_stored_count(count: u32) -> i32 {

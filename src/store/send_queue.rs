@@ -25,7 +25,7 @@ use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
 use crate::store::send_flows::held_recipients;
 
-/// Messages outside campaigns are sent first.
+/// A part of an account's queue. Messages outside campaigns are sent first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum QueuePart {
     Whole,
@@ -36,11 +36,11 @@ pub enum QueuePart {
 #[derive(Debug, Default)]
 pub struct DueMessages {
     pub messages: Vec<Message>,
-    /// With what is wrong with their rows.
+    /// Messages whose rows are invalid, with the error.
     pub unreadable: Vec<(MessageId, Error)>,
 }
 
-/// Goes from account to account in the index, instead of reading all that is queued.
+/// Reads one entry of the index per account, instead of all queued messages.
 const ACCOUNTS_WITH_DUE: &str = "WITH RECURSIVE queued (account) AS ( \
      SELECT min(account) FROM messages WHERE next_attempt_at IS NOT NULL \
      UNION ALL \
@@ -71,18 +71,18 @@ impl Store {
         now: DateTime<Utc>,
         limit: usize,
     ) -> Result<DueMessages, Error> {
-        let alone = due(account, now).filter(Column::Campaign.is_null());
-        let mut rows = self.take_due(alone, limit).await?;
+        let outside_campaigns = due(account, now).filter(Column::Campaign.is_null());
+        let mut rows = self.read_due(outside_campaigns, limit).await?;
         if rows.len() < limit {
-            // What was resent after a cancellation is sent.
-            let wanted = Column::ResendOf
+            // Resends are sent, even if their campaign is cancelled.
+            let is_wanted = Column::ResendOf
                 .is_not_null()
                 .or(Column::Campaign.not_in_subquery(campaigns(CampaignState::Cancelled)));
             let of_campaigns = due(account, now)
                 .filter(Column::Campaign.is_not_null())
                 .filter(Column::Campaign.not_in_subquery(campaigns(CampaignState::Paused)))
-                .filter(wanted);
-            rows.extend(self.take_due(of_campaigns, limit - rows.len()).await?);
+                .filter(is_wanted);
+            rows.extend(self.read_due(of_campaigns, limit - rows.len()).await?);
         }
         let mut due = DueMessages::default();
         for row in rows {
@@ -109,7 +109,7 @@ impl Store {
             .collect()
     }
 
-    async fn take_due(&self, due: Select<Entity>, limit: usize) -> Result<Vec<Model>, Error> {
+    async fn read_due(&self, due: Select<Entity>, limit: usize) -> Result<Vec<Model>, Error> {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         Ok(due.limit(limit).all(self.pools().reader()).await?)
     }
@@ -142,7 +142,7 @@ impl Store {
         })
     }
 
-    /// Which of these messages are still queued or sending, and will be submitted.
+    /// Those of these messages that are still queued or sending, and will be submitted.
     pub async fn list_waiting(&self, ids: &[MessageId]) -> Result<HashSet<MessageId>, Error> {
         let waiting = Entity::find()
             .filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())))
@@ -299,8 +299,8 @@ impl Ledger {
             .map_or(0, |row| u32::try_from(row.tries).unwrap_or_default())
     }
 
-    /// The last attempt does not count towards the limit of the message.
-    pub fn discount_attempt(&mut self, id: MessageId) -> Result<(), Error> {
+    /// Subtracts the last attempt from those that count towards the limit of the message.
+    pub fn uncount_attempt(&mut self, id: MessageId) -> Result<(), Error> {
         self.edit(id, |row| row.tries = Ord::max(row.tries - 1, 0))
     }
 
@@ -319,7 +319,8 @@ impl Ledger {
         })
     }
 
-    /// Returns a claimed message to its place in the queue: its account waits, for `reason`.
+    /// Returns a claimed message to its position in the queue. `reason` is why its account does not
+    /// send.
     pub fn return_to_queue(&mut self, id: MessageId, reason: &str) -> Result<(), Error> {
         self.edit(id, |row| {
             row.queue = QueueState::Queued;
@@ -329,7 +330,7 @@ impl Ledger {
         })
     }
 
-    /// Moves a message that can be neither sent nor ended to the end of the queue.
+    /// Moves a message that can be neither sent nor marked as failed to the end of the queue.
     pub async fn defer(&self, id: MessageId, at: DateTime<Utc>) -> Result<(), Error> {
         Entity::update_many()
             .col_expr(Column::NextAttemptAt, Expr::value(instant::to_millis(at)))

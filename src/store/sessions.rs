@@ -25,16 +25,16 @@ use crate::store::user_records;
 
 /// How long recording the use of a session may take.
 const USE_TIMEOUT: Duration = Duration::from_millis(250);
-/// Sessions of one user; beyond it, the one that was used longest ago ends.
+/// The most sessions of one user; beyond that, the one that was used longest ago ends.
 const SESSIONS_PER_USER: u64 = 50;
 
-/// Where a sign-in came from.
+/// When a sign-in happened, and where it came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SignInOrigin {
     pub now: DateTime<Utc>,
     /// The IP address.
     pub address: Option<String>,
-    /// As the browser names itself.
+    /// The browser, as its request names it.
     pub browser: Option<String>,
 }
 
@@ -82,7 +82,7 @@ impl Store {
     ) -> Result<Option<(UserSession, User)>, Error> {
         let reader = self.pools().reader();
         let of_secret = Entity::find().filter(Column::Hash.eq(hash(secret)));
-        let row = of_secret.filter(lasting(now)).one(reader).await?;
+        let row = of_secret.filter(unexpired(now)).one(reader).await?;
         let Some(row) = row else { return Ok(None) };
         let session = UserSession::try_from(row)?;
         let user = user_records::find(reader, session.user).await?;
@@ -90,22 +90,23 @@ impl Store {
         Ok(user.map(|user| (session, user)))
     }
 
-    /// Whether a session lasts and its user is not disabled.
+    /// Whether a session has not ended.
     pub async fn is_session_valid(&self, id: SessionId, now: DateTime<Utc>) -> Result<bool, Error> {
         let reader = self.pools().reader();
-        let of_id = Entity::find_by_id(id.uuid()).filter(lasting(now));
+        let of_id = Entity::find_by_id(id.uuid()).filter(unexpired(now));
         Ok(of_id.one(reader).await?.is_some())
     }
 
-    /// Times out early, because a caller that only reads must not wait for a lock.
+    /// Records the use of a session. Times out early, because a caller that only reads must not
+    /// wait for a lock.
     pub async fn record_session_use(&self, id: SessionId, now: DateTime<Utc>) -> Result<(), Error> {
         let now = instant::to_millis(now);
-        let note = Entity::update_many()
+        let update = Entity::update_many()
             .col_expr(Column::UsedAt, Expr::value(now))
             .filter(Column::Id.eq(id.uuid()))
             .filter(Column::UsedAt.lt(now));
-        let noted = timeout(USE_TIMEOUT, note.exec(self.pools().writer())).await;
-        noted.map_err(|_| Error::TooSlow)??;
+        let updated = timeout(USE_TIMEOUT, update.exec(self.pools().writer())).await;
+        updated.map_err(|_| Error::TooSlow)??;
         Ok(())
     }
 
@@ -117,7 +118,7 @@ impl Store {
     ) -> Result<Vec<UserSession>, Error> {
         let rows = Entity::find()
             .filter(Column::UserId.eq(user.uuid()))
-            .filter(lasting(now))
+            .filter(unexpired(now))
             .order_by_desc(Column::UsedAt)
             .order_by_desc(Column::Id)
             .limit(SESSIONS_PER_USER)
@@ -147,7 +148,7 @@ impl Store {
             .await
     }
 
-    /// Ends all sessions of a user but those that are kept.
+    /// Ends all sessions of a user except those that are kept.
     pub async fn end_sessions(
         &self,
         user: UserId,
@@ -164,13 +165,13 @@ impl Store {
 }
 
 impl Store {
-    /// Ends all sessions and deletes all sign-in links; returns how many sessions lasted and how many
-    /// links could be used.
+    /// Ends all sessions and deletes all sign-in links; returns how many sessions had not expired
+    /// and how many links could be used.
     pub async fn end_all_sign_ins(&self, now: DateTime<Utc>) -> Result<(u64, u64), Error> {
         self.pools()
             .within(async |transaction| {
-                let lasting = Entity::find().filter(lasting(now)).count(transaction);
-                let lasting = lasting.await?;
+                let sessions = Entity::find().filter(unexpired(now)).count(transaction);
+                let sessions = sessions.await?;
                 Entity::delete_many().exec(transaction).await?;
                 let links = sign_in_link_row::Entity::find()
                     .filter(sign_in_link_row::Column::UsedAt.is_null())
@@ -180,7 +181,7 @@ impl Store {
                 sign_in_link_row::Entity::delete_many()
                     .exec(transaction)
                     .await?;
-                Ok((lasting, links))
+                Ok((sessions, links))
             })
             .await
     }
@@ -194,7 +195,7 @@ pub(super) async fn start(
     action: &Action,
 ) -> Result<NewSession, Error> {
     let now = instant::to_millis(origin.now);
-    let expired = lasting(origin.now).not();
+    let expired = unexpired(origin.now).not();
     Entity::delete_many()
         .filter(expired)
         .exec(connection)
@@ -244,7 +245,7 @@ pub(super) async fn end_sessions_of(
     Ok(())
 }
 
-fn lasting(now: DateTime<Utc>) -> Condition {
+fn unexpired(now: DateTime<Utc>) -> Condition {
     Condition::all()
         .add(Column::UsedAt.gt(instant::to_millis(now - SESSION_IDLE_LIFE)))
         .add(Column::StartedAt.gt(instant::to_millis(now - SESSION_LIFE)))

@@ -20,7 +20,7 @@ use crate::store::user_records;
 
 /// How long a link of the built-in administrator is valid.
 pub const SIGN_IN_LINK_LIFE: TimeDelta = TimeDelta::minutes(15);
-/// How long a link of another user is valid: it is passed on to them.
+/// How long a link of another user is valid: it must reach them first.
 pub const USER_LINK_LIFE: TimeDelta = TimeDelta::hours(24);
 
 impl Store {

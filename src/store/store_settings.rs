@@ -32,7 +32,8 @@ pub(super) mod name {
     pub(super) const COUNTS_PURGED_BEFORE: &str = "counts_purged_before";
     /// The last check of the public URL, as JSON.
     pub(in crate::store) const URL_CHECKED: &str = "url_checked";
-    /// Charges and campaigns are counted; the migration that adds these counts removes it when it is undone.
+    /// Present once charges and campaigns are counted; the migration that adds these counts removes
+    /// it when it is undone.
     pub(super) const CHARGES_COUNTED: &str = "charges_counted";
 }
 
@@ -88,7 +89,7 @@ impl Store {
 
 impl Store {
     /// The version of the program that wrote the database last; `None` before the first start, and
-    /// of a version that did not record it.
+    /// after a version that did not record it.
     pub(crate) async fn written_by(&self) -> Result<Option<String>, Error> {
         let reader = self.pools().reader();
         if !SchemaManager::new(reader).has_table("settings").await? {
@@ -98,7 +99,7 @@ impl Store {
     }
 }
 
-/// A check of everything by `verify`.
+/// A complete check by `verify`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verification {
     pub at: DateTime<Utc>,
@@ -113,7 +114,7 @@ impl Store {
             .await
     }
 
-    /// The last one; `None` before the first.
+    /// The last verification; `None` before the first.
     pub async fn find_verification(&self) -> Result<Option<Verification>, Error> {
         let Some(text) = find(self.pools().reader(), name::VERIFIED).await? else {
             return Ok(None);

@@ -24,13 +24,13 @@ pub struct StateSum {
     pub campaign: Option<CampaignId>,
     pub origin: Origin,
     pub state: DeliveryState,
-    /// Of a failure; empty without one.
+    /// The failure code; empty without a failure.
     pub code: String,
     pub class: Option<FailureClass>,
     pub messages: i64,
 }
 
-/// What the sums distinguish besides intervals, accounts, origins, states and codes. The rest is absent.
+/// Which of kind, class and campaign the sums distinguish; the others are absent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SumDetail {
     Totals,
@@ -39,7 +39,7 @@ pub enum SumDetail {
 }
 
 impl SumDetail {
-    /// SQL of kind, class and campaign.
+    /// The SQL expressions of kind, class and campaign.
     fn columns(self) -> [&'static str; 3] {
         match self {
             Self::Totals => ["''", "''", "''"],

@@ -23,13 +23,13 @@ use crate::store::messages::message_lookup::list_ids;
 /// When a file is no longer served.
 #[derive(Clone, Copy, Debug)]
 pub struct HostingEnd {
-    /// Of messages that have been final since before this instant.
+    /// Files of messages whose state has been final since before this instant.
     pub final_before: DateTime<Utc>,
-    /// Of messages that were created before this instant, whatever their state is.
+    /// Files of messages that were created before this instant, in any state.
     pub created_before: DateTime<Utc>,
 }
 
-const FINAL: [DeliveryState; 5] = [
+const FINAL_STATES: [DeliveryState; 5] = [
     DeliveryState::Delivered,
     DeliveryState::Read,
     DeliveryState::Played,
@@ -40,7 +40,7 @@ const FINAL: [DeliveryState; 5] = [
 /// Messages whose file is still served.
 fn is_hosted(end: HostingEnd) -> Condition {
     let recent = Condition::any()
-        .add(message_row::Column::State.is_not_in(FINAL))
+        .add(message_row::Column::State.is_not_in(FINAL_STATES))
         .add(message_row::Column::UpdatedAt.gte(instant::to_millis(end.final_before)));
     Condition::all()
         .add(message_row::Column::MediaToken.is_not_null())
@@ -126,26 +126,26 @@ impl Store {
             .filter(message_row::Column::Origin.ne(Origin::DryRun))
             .filter(message_row::Column::Queue.is_in([QueueState::Queued, QueueState::Sending]));
         let hosted = known.clone().filter(is_hosted(end));
-        let over = Condition::any()
+        let is_unneeded = Condition::any()
             .add(Expr::exists(known.into_query()))
             .add(Column::CreatedAt.lt(instant::to_millis(before)));
-        let dropped = Entity::delete_many()
-            .filter(over)
+        let deleted = Entity::delete_many()
+            .filter(is_unneeded)
             .filter(Expr::not_exists(waiting.into_query()))
             .filter(Expr::not_exists(hosted.into_query()))
             .exec(self.pools().writer())
             .await?;
-        Ok(dropped.rows_affected)
+        Ok(deleted.rows_affected)
     }
 }
 
 impl Ledger {
-    /// Stores the file of a message for another one too; false if it was deleted.
-    pub async fn copy_upload(&self, of: MessageId, id: MessageId) -> Result<bool, Error> {
+    /// Copies the file of a message for another one; false if it was deleted.
+    pub async fn copy_upload(&self, from: MessageId, to: MessageId) -> Result<bool, Error> {
         let sql = "INSERT INTO uploads (message, content, created_at) \
              SELECT $1, content, $2 FROM uploads WHERE message = $3";
         let now = instant::to_millis(self.now());
-        let values: [Value; 3] = [id.uuid().into(), now.into(), of.uuid().into()];
+        let values: [Value; 3] = [to.uuid().into(), now.into(), from.uuid().into()];
         let backend = self.transaction().get_database_backend();
         let statement = Statement::from_sql_and_values(backend, sql, values);
         let copied = self.transaction().execute_raw(statement).await?;

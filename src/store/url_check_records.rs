@@ -11,7 +11,7 @@ use crate::store::store_settings::{self, name};
 pub struct UrlCheckRecord {
     pub public_url: String,
     pub at: DateTime<Utc>,
-    /// What would keep callbacks away or change them.
+    /// The number of problems that would block or change callbacks.
     pub problems: usize,
 }
 

@@ -13,7 +13,7 @@ use crate::store::entities::user_row::{Column, Entity, Model};
 use crate::store::sessions::{KeptSessions, end_sessions_of};
 use crate::store::user_records;
 
-/// A user with what a sign-in by password is checked against.
+/// A user with the hash against which a password is checked.
 #[derive(Debug)]
 pub struct UserCredentials {
     pub user: User,
@@ -32,7 +32,7 @@ pub enum UserChange {
 }
 
 impl Store {
-    /// By address.
+    /// Sorted by e-mail address.
     pub async fn list_users(&self) -> Result<Vec<User>, Error> {
         let by_address = Entity::find().order_by_asc(Column::Email);
         let rows = by_address.all(self.pools().reader()).await?;

@@ -27,7 +27,7 @@ pub struct VerifySnapshot {
 }
 
 impl Store {
-    /// Later writes do not show in the snapshot.
+    /// The snapshot does not contain later writes.
     pub async fn snapshot(&self) -> Result<VerifySnapshot, Error> {
         let reader = self.pools().reader();
         let transaction = if reader.get_database_backend() == DbBackend::Postgres {
@@ -112,8 +112,8 @@ impl VerifySnapshot {
             )?;
             derived.provider_id = preferred_id(provider_ids);
             found.extend(compare(row, &derived));
-            let foreign = provider_ids.iter().filter(|id| id.account != row.account);
-            found.extend(foreign.map(|id| {
+            let of_others = provider_ids.iter().filter(|id| id.account != row.account);
+            found.extend(of_others.map(|id| {
                 format!(
                     "message {} of account {} holds an id of account {}",
                     row.id, row.account, id.account

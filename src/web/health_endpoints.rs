@@ -30,7 +30,7 @@ pub(crate) async fn ready(state: web::Data<WebState>) -> HttpResponse {
     };
     let text = if spool.in_use {
         "ready for callbacks; a database does not take them, the spool does"
-    } else if services.store.is_refusing() {
+    } else if services.store.last_write_failed() {
         "ready for callbacks; the main database cannot be written, so sends are refused"
     } else if alarms::is_late(services) {
         "ready for callbacks; they are processed late"

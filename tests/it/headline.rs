@@ -167,7 +167,7 @@ async fn a_healthy_hour_is_called_healthy() {
     }
     assert_eq!(issues(&app).await, Vec::<Value>::new());
     let accounts = account_health::list_accounts(&app.services).await.unwrap();
-    let headline = headline::judge(&accounts, Vec::new(), chrono_tz::UTC);
+    let headline = headline::summarize(&accounts, Vec::new(), chrono_tz::UTC);
     assert_eq!(headline.text, "All accounts healthy");
     assert!(headline.is_healthy());
 }

@@ -393,7 +393,7 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
             "a journal older than the database",
             Some(&early[journal]),
             Some(&late[main]),
-            "has read the journal up to ",
+            "has processed the journal up to ",
         ),
         (
             "a database older than the journal",

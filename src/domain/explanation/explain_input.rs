@@ -70,7 +70,7 @@ pub struct Correlation {
     pub merged: u64,
     /// Sent messages that claim an id of this one, or have one that this one claims.
     pub conflicting: Vec<MessageId>,
-    /// Those of them that have an id which this one claims: its reports count there.
+    /// The conflicting messages that have an id which this one claims: its reports count there.
     pub id_holders: Vec<MessageId>,
     /// Registered by a caller instead of sent.
     pub registered: bool,
@@ -102,7 +102,7 @@ impl ExplainInput<'_> {
             && receipt.source_kind == SourceKind::Callback
             && (self.message.recipient.as_deref())
                 .zip(receipt.recipient.as_deref())
-                .is_some_and(|(sent_to, named)| are_two_numbers(sent_to, named))
+                .is_some_and(|(sent_to, named)| are_different_numbers(sent_to, named))
     }
 
     pub(super) fn code(&self, code: &str) -> String {
@@ -140,7 +140,7 @@ impl ExplainInput<'_> {
 }
 
 /// Whether both are phone numbers and differ; one may lack the country code.
-fn are_two_numbers(one: &str, other: &str) -> bool {
+fn are_different_numbers(one: &str, other: &str) -> bool {
     let digits = |text: &str| -> Option<String> {
         let is_number = text
             .chars()

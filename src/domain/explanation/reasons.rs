@@ -84,7 +84,7 @@ fn queued(input: &ExplainInput<'_>) -> String {
         (_, None, Some(rate)) => {
             format!("Queued: account {id} sends at most {rate} messages per second.")
         }
-        (_, None, None) => "Queued: the account has no obstacle.".to_owned(),
+        (_, None, None) => "Queued: nothing stops the account from sending.".to_owned(),
     }
 }
 

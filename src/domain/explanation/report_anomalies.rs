@@ -9,7 +9,7 @@ use crate::domain::explanation::explain_input::ExplainInput;
 use crate::domain::explanation::receipt_reasons::reported_stages;
 use crate::domain::explanation::sentence_parts::format_instant;
 use crate::domain::receipt::{
-    Receipt, ReceiptEvent, SourceKind, TimeProblem, out_of_order, predates,
+    Receipt, ReceiptEvent, SourceKind, TimeProblem, is_out_of_order, predates,
 };
 
 /// Times or recipients in one sentence.
@@ -86,7 +86,7 @@ fn inconsistent_times(input: &ExplainInput<'_>) -> Option<String> {
         if before_acceptance(reached.at) {
             inconsistent.push(format!("{reported}, before the message was accepted"));
         } else if let Some((lower, _)) =
-            below.filter(|(lower, time)| out_of_order(*lower, *time, reached.at))
+            below.filter(|(lower, time)| is_out_of_order(*lower, *time, reached.at))
         {
             inconsistent.push(format!("{reported}, before `{}`", lower.as_str()));
         }

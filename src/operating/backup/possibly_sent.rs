@@ -26,7 +26,7 @@ impl PossiblySent {
         decision: &Decision<'_>,
     ) -> Result<Self, BackupError> {
         let paused_campaigns = match queued {
-            QueuedMessages::AreUncertain => pause_campaigns(store, decision).await?,
+            QueuedMessages::BecomeUncertain => pause_campaigns(store, decision).await?,
             QueuedMessages::StayQueued => 0,
         };
         let uncertain = store

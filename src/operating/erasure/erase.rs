@@ -302,7 +302,7 @@ impl Erasure<'_> {
         for id in store.list_ended_campaigns().await? {
             if names_in_id(&self.matcher, &id)
                 && let Some(new) =
-                    CampaignId::of_name(&keys.erased_name(&erased_name::of_campaign(&id)))
+                    CampaignId::from_name(&keys.erased_name(&erased_name::of_campaign(&id)))
             {
                 store.rename_campaign(&id, &new).await?;
                 renamed += 1;

@@ -44,7 +44,7 @@ impl SignInThrottle {
 
     pub(super) fn note_success(&self, user: &str, address: &str) {
         lock(&self.users).forget(&user.to_owned());
-        lock(&self.addresses).give_back(&address.to_owned());
+        lock(&self.addresses).uncount(&address.to_owned());
     }
 }
 

@@ -48,7 +48,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     recipient_name_required: false,
     mime_type_required: false,
     sender_required: true,
-    carries_references: true,
+    echoes_references: true,
     options: &[SendOption::WaSource],
     image_limit: 5 * 1024 * 1024,
     video_limit: 16 * 1024 * 1024,

@@ -44,7 +44,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     recipient_name_required: false,
     mime_type_required: false,
     sender_required: false,
-    carries_references: false,
+    echoes_references: false,
     options: &[],
     image_limit: 5120 * 1024,
     video_limit: 16384 * 1024,

@@ -41,7 +41,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     recipient_name_required: false,
     mime_type_required: false,
     sender_required: false,
-    carries_references: false,
+    echoes_references: false,
     options: &[SendOption::Source, SendOption::LinkWithRecord],
     image_limit: 5 * 1024 * 1024,
     video_limit: 16 * 1024 * 1024,

@@ -64,7 +64,7 @@ impl Reconciler {
                 };
                 if *left == 0 {
                     ledger.postpone_adoption(*id, now + NEXT_DAY)?;
-                } else if ledger.adopt(*id).await? == AdoptionResult::Done {
+                } else if ledger.adopt(*id).await? == AdoptionResult::Adopted {
                     *left -= 1;
                     *adopted.entry(account).or_default() += 1;
                 }

@@ -11,13 +11,13 @@ use crate::reporting::costs::pricer::Pricer;
 use crate::store::bucket_counts::Period;
 
 impl Pricer {
-    /// Of its messages until `now`.
+    /// The cost of its messages until `now`.
     pub async fn of_campaign(
         mut self,
         campaign: &Campaign,
         now: DateTime<Utc>,
     ) -> Result<CostFigures, Error> {
-        let from = BucketWidth::Quarter.start(campaign.created_at, self.zone);
+        let from = BucketWidth::QuarterHour.start(campaign.created_at, self.zone);
         let period = Period {
             from,
             to: now.max(from),

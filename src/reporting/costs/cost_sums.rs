@@ -13,18 +13,18 @@ use crate::reporting::bucketed_statistics::day_start;
 use crate::reporting::costs::free_deliveries::FreeDeliveries;
 use crate::reporting::costs::months::{month_after, month_start};
 use crate::reporting::costs::pricer::Pricer;
-use crate::store::bucket_counts::{Period, QUARTER};
+use crate::store::bucket_counts::{Period, QUARTER_HOUR};
 use crate::store::charges::ChargeCount;
 
 /// The cost of deliveries that cost the same.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CostSum {
-    /// Start of the part of the period that was asked for.
+    /// Start of the requested part of the period.
     pub start: DateTime<Utc>,
     pub count: ChargeCount,
     /// How many of the deliveries cost nothing.
     pub free: i64,
-    /// Of all of them.
+    /// The cost of all of them.
     pub cost: Cost,
 }
 
@@ -37,13 +37,17 @@ impl Pricer {
         starts: &[DateTime<Utc>],
         campaign: Option<&CampaignId>,
     ) -> Result<Vec<CostSum>, Error> {
-        let cuts: Vec<DateTime<Utc>> = self.cuts(period, starts).await?.into_iter().collect();
-        let counts = self.store.sum_charges(period, &cuts, campaign).await?;
+        let boundaries: Vec<DateTime<Utc>> =
+            self.boundaries(period, starts).await?.into_iter().collect();
+        let counts = self
+            .store
+            .sum_charges(period, &boundaries, campaign)
+            .await?;
         let mut sums = Vec::with_capacity(counts.len());
-        for (cut, count) in counts {
-            let from = cuts.get(cut).copied().unwrap_or(period.from);
-            let place = starts.partition_point(|start| *start <= from);
-            let start = starts.get(place.saturating_sub(1)).copied();
+        for (index, count) in counts {
+            let from = boundaries.get(index).copied().unwrap_or(period.from);
+            let following = starts.partition_point(|start| *start <= from);
+            let start = starts.get(following.saturating_sub(1)).copied();
             sums.push(self.cost_of(start.unwrap_or(from), from, count));
         }
         Ok(sums)
@@ -67,27 +71,27 @@ impl Pricer {
 
     /// Where costs may change: `starts`, days on which rates begin, and the quarter hours in which
     /// the free deliveries of a sender end.
-    async fn cuts(
+    async fn boundaries(
         &mut self,
         period: &Period,
         starts: &[DateTime<Utc>],
     ) -> Result<BTreeSet<DateTime<Utc>>, Error> {
-        let mut cuts: BTreeSet<DateTime<Utc>> = starts.iter().copied().collect();
-        cuts.insert(period.from);
-        let rates = self.rates.starts().map(|day| day_start(day, self.zone));
-        cuts.extend(rates);
-        let asked = |id: &_| period.account.as_ref().is_none_or(|account| account == id);
+        let mut boundaries: BTreeSet<DateTime<Utc>> = starts.iter().copied().collect();
+        boundaries.insert(period.from);
+        let rates = self.rates.start_days().map(|day| day_start(day, self.zone));
+        boundaries.extend(rates);
+        let is_requested = |id: &_| period.account.as_ref().is_none_or(|account| account == id);
         let accounts: Vec<_> = self
             .accounts
             .values()
-            .filter(|account| account.free_per_month > 0 && asked(&account.id))
+            .filter(|account| account.free_per_month > 0 && is_requested(&account.id))
             .map(|account| account.id.clone())
             .collect();
         for account in accounts {
             let mut month = month_start(period.from, self.zone);
             while month < period.to {
                 let next = month_after(month, self.zone, 1);
-                cuts.insert(month);
+                boundaries.insert(month);
                 let within = Period {
                     from: month,
                     to: next,
@@ -98,12 +102,12 @@ impl Pricer {
                     self.load_free(&account, &sender, month).await?;
                     let free = self.free_deliveries(&account, &sender, month);
                     if let Some(FreeDeliveries::Until(last)) = free {
-                        cuts.extend([last.quarter, last.quarter + QUARTER]);
+                        boundaries.extend([last.quarter_hour, last.quarter_hour + QUARTER_HOUR]);
                     }
                 }
                 month = next;
             }
         }
-        Ok(cuts.range(period.from..period.to).copied().collect())
+        Ok(boundaries.range(period.from..period.to).copied().collect())
     }
 }

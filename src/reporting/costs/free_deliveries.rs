@@ -12,13 +12,13 @@ use crate::domain::charge::Charge;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::store::Store;
-use crate::store::bucket_counts::{Period, QUARTER};
+use crate::store::bucket_counts::{Period, QUARTER_HOUR};
 use crate::store::charges::ChargeCount;
 
-/// The free deliveries of one sender in one month.
+/// Account, sender, and the start of a month.
 pub(super) type SenderMonth = (AccountId, String, DateTime<Utc>);
 
-/// What is counted separately.
+/// What deliveries are counted by.
 type CountKey = (Option<MediaKind>, Option<CampaignId>, Charge);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,10 +32,10 @@ pub(super) enum FreeDeliveries {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct LastFree {
     /// Start of the quarter hour in which they end. Those before are all free, those after are not.
-    pub(super) quarter: DateTime<Utc>,
+    pub(super) quarter_hour: DateTime<Utc>,
     /// The last message with a free delivery in that quarter hour, and how many it has.
     message: Option<(DateTime<Utc>, MessageId, i64)>,
-    /// The free ones of that quarter hour.
+    /// The free deliveries of that quarter hour.
     counts: BTreeMap<CountKey, i64>,
 }
 
@@ -53,12 +53,12 @@ pub(super) async fn find(
         limit: AccountLimit::default(),
     };
     let mut left = limit;
-    for quarter in store.list_charged_quarters(&period, sender).await? {
-        if quarter.deliveries > left {
-            let last = find_last(store, account, sender, quarter.start, left).await?;
+    for quarter_hour in store.list_charged_quarter_hours(&period, sender).await? {
+        if quarter_hour.deliveries > left {
+            let last = find_last(store, account, sender, quarter_hour.start, left).await?;
             return Ok(FreeDeliveries::Until(last));
         }
-        left -= quarter.deliveries;
+        left -= quarter_hour.deliveries;
     }
     Ok(FreeDeliveries::All)
 }
@@ -68,18 +68,18 @@ async fn find_last(
     store: &Store,
     account: &AccountId,
     sender: &str,
-    quarter: DateTime<Utc>,
+    quarter_hour: DateTime<Utc>,
     mut left: i64,
 ) -> Result<LastFree, Error> {
     let mut last = LastFree {
-        quarter,
+        quarter_hour,
         message: None,
         counts: BTreeMap::new(),
     };
     if left == 0 {
         return Ok(last);
     }
-    let messages = store.list_charged_messages(account, sender, quarter, left);
+    let messages = store.list_charged_messages(account, sender, quarter_hour, left);
     for message in messages.await? {
         let free = message.deliveries.min(left);
         left -= free;
@@ -88,14 +88,14 @@ async fn find_last(
         *last.counts.entry(key).or_default() += free;
     }
     if left > 0 {
-        spread_purged(store, account, sender, left, &mut last).await?;
+        take_from_counts(store, account, sender, left, &mut last).await?;
     }
     Ok(last)
 }
 
-/// Messages of the quarter hour were purged, and their counts kept: takes the rest of the free ones
-/// from any of them.
-async fn spread_purged(
+/// Takes the rest of the free deliveries from any counts of the quarter hour, because messages of
+/// it were purged and only their counts kept.
+async fn take_from_counts(
     store: &Store,
     account: &AccountId,
     sender: &str,
@@ -103,8 +103,8 @@ async fn spread_purged(
     last: &mut LastFree,
 ) -> Result<(), Error> {
     let period = Period {
-        from: last.quarter,
-        to: last.quarter + QUARTER,
+        from: last.quarter_hour,
+        to: last.quarter_hour + QUARTER_HOUR,
         account: Some(account.clone()),
         limit: AccountLimit::default(),
     };
@@ -132,7 +132,7 @@ impl FreeDeliveries {
         let Self::Until(last) = self else {
             return deliveries;
         };
-        if counted_at < last.quarter {
+        if counted_at < last.quarter_hour {
             return deliveries;
         }
         match last.message {
@@ -142,13 +142,13 @@ impl FreeDeliveries {
         }
     }
 
-    /// How many of these deliveries, counted from `from` on, are free. The period does not begin
-    /// before and end after the quarter hour in which the free ones end.
+    /// How many of these deliveries, counted from `from` on, are free. They lie entirely before, in
+    /// or after the quarter hour in which the free ones end.
     pub(super) fn of_count(&self, from: DateTime<Utc>, count: &ChargeCount) -> i64 {
         let Self::Until(last) = self else {
             return count.deliveries;
         };
-        match from.cmp(&last.quarter) {
+        match from.cmp(&last.quarter_hour) {
             std::cmp::Ordering::Less => count.deliveries,
             std::cmp::Ordering::Greater => 0,
             std::cmp::Ordering::Equal => {

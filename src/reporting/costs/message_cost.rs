@@ -49,7 +49,7 @@ macro_rules! charge_of {
 charge_of!(Message, ExportedMessage);
 
 impl Pricer {
-    /// In the order of the messages.
+    /// The costs, in the order of the messages.
     pub async fn price<'a, M: 'a>(
         &mut self,
         messages: impl IntoIterator<Item = &'a M>,

@@ -1,7 +1,7 @@
 //! What messages cost: from what providers reported, the rates of the operator, and the free messages
 //! of an account.
 //!
-//! Nothing of it is stored: new rates change the cost of old messages.
+//! Costs are not stored: new rates change the cost of old messages.
 
 mod campaign_cost;
 mod cost_sums;

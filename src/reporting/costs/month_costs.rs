@@ -24,9 +24,9 @@ use crate::store::summed_counts::SumDetail;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CostFigures {
     pub deliveries: i64,
-    /// Of these.
+    /// Free ones of these.
     pub free: i64,
-    /// Of these; they are in no sum, because no rate fits.
+    /// Those of these for which no rate fits; they are in no sum.
     pub unknown: i64,
     /// Whether some of the sum is an estimate by rates.
     pub estimated: bool,
@@ -64,7 +64,7 @@ pub type CostGroup = (AccountId, String);
 pub struct MonthCosts {
     /// The first day of the month.
     pub month: NaiveDate,
-    /// Whether it has ended.
+    /// Whether the month has ended.
     pub is_complete: bool,
     pub groups: BTreeMap<CostGroup, CostFigures>,
     /// The same part of the month before.
@@ -112,10 +112,10 @@ fn of_account<'a>(
     groups: &'a BTreeMap<CostGroup, CostFigures>,
     account: &'a AccountId,
 ) -> impl Iterator<Item = &'a CostFigures> {
-    let own = groups
+    let matching = groups
         .iter()
         .filter(move |((owner, _), _)| owner == account);
-    own.map(|(_, figures)| figures)
+    matching.map(|(_, figures)| figures)
 }
 
 fn sum<'a>(figures: impl Iterator<Item = &'a CostFigures>) -> CostFigures {

@@ -5,12 +5,12 @@ use chrono_tz::Tz;
 
 use crate::reporting::bucketed_statistics::day_start;
 
-/// Start of the calendar month with an instant.
+/// Start of the calendar month that contains an instant.
 pub(super) fn month_start(at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
     day_start(first_day(at, zone), zone)
 }
 
-/// Start of the month that is so many months after that of an instant.
+/// Start of the month that is `months` after that of an instant.
 pub(super) fn month_after(at: DateTime<Utc>, zone: Tz, months: u32) -> DateTime<Utc> {
     let first = first_day(at, zone);
     let later = first.checked_add_months(Months::new(months));

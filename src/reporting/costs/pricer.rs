@@ -15,7 +15,7 @@ use crate::reporting::costs::months::{month_after, month_start};
 use crate::reporting::costs::rates_file::RatesFile;
 use crate::store::Store;
 
-/// Shared by everything that shows costs.
+/// Creates pricers, for everything that shows costs.
 #[derive(Clone, Debug)]
 pub struct Costs {
     pub store: Store,
@@ -27,7 +27,7 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// The rates as they are now.
+    /// A pricer with the current rates.
     pub async fn pricer(&self) -> Pricer {
         Pricer {
             store: self.store.clone(),
@@ -39,7 +39,7 @@ impl Costs {
     }
 }
 
-/// Computes costs with a snapshot of the rates. It remembers which messages are free.
+/// Computes costs with a snapshot of the rates. It caches which deliveries are free.
 #[derive(Debug)]
 pub struct Pricer {
     pub(super) store: Store,

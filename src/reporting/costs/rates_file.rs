@@ -22,7 +22,7 @@ const COLUMNS: [&str; 6] = [
 ];
 /// In bytes: some hundred thousand rates.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
-/// Problems that are listed.
+/// The most problems that are listed.
 const PROBLEM_LIMIT: usize = 20;
 
 #[derive(Debug, Error)]
@@ -42,7 +42,7 @@ pub struct RatesFile {
 struct Loaded {
     rates: Arc<Rates>,
     version: Option<FileVersion>,
-    /// Why the file as it is now is not used.
+    /// Why the current file is not used.
     problem: Option<String>,
 }
 
@@ -78,7 +78,7 @@ impl RatesFile {
         Arc::clone(&self.lock().rates)
     }
 
-    /// Why the file as it is now is not used, if it is not.
+    /// Why the current file is not used; `None` if it is.
     pub fn problem(&self) -> Option<String> {
         self.lock().problem.clone()
     }

@@ -110,7 +110,7 @@ const COLUMNS: [ExportColumn; 34] = [
     }),
 ];
 
-/// A message with its cost: a row.
+/// A message with its cost, which is one row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PricedMessage {
     pub message: ExportedMessage,
@@ -154,7 +154,7 @@ pub enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// As CSV and JSON write it; `None` for an absent one and for a flag.
+    /// The text for CSV and JSON; `None` for an absent value and for a flag.
     pub(super) fn into_text(self) -> Option<String> {
         match self {
             Self::Absent | Self::Flag(_) => None,

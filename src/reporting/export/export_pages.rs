@@ -9,8 +9,8 @@ use crate::reporting::export::columns::PricedMessage;
 use crate::store::Store;
 use crate::store::messages::{ExportPage, MessageFilter};
 
-/// Few enough for memory, enough to make the start of the query cheap.
-const PAGE: usize = 1000;
+/// Messages per page: few enough for memory, enough to make the start of the query cheap.
+const PAGE_SIZE: usize = 1000;
 
 struct Reader<C> {
     store: Store,
@@ -60,7 +60,7 @@ pub(super) fn stream<T>(
 
 impl<T, C: FnMut(Vec<PricedMessage>) -> T> Reader<C> {
     async fn first(&self) -> Result<ExportPage, Error> {
-        self.store.first_export_page(&self.filter, PAGE).await
+        self.store.first_export_page(&self.filter, PAGE_SIZE).await
     }
 
     async fn convert(&mut self, page: &ExportPage) -> Result<T, Error> {

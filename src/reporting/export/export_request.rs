@@ -1,4 +1,4 @@
-//! What is exported, from what, and the chunks of a file.
+//! The request for an export, and the chunks of the file.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::reporting::export::columns::ColumnContext;
 use crate::reporting::export::csv::ByteOrderMark;
 use crate::store::messages::MessageFilter;
 
-/// Its word is the extension of the file.
+/// The word of a format is the file's extension.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum ExportFormat {
@@ -45,7 +45,7 @@ pub const XLSX_TYPE: &str = "application/vnd.openxmlformats-officedocument.sprea
 #[derive(Clone, Debug)]
 pub struct Exporter {
     pub costs: Costs,
-    /// Where workbooks are built, in files without a name.
+    /// The folder of the unnamed temporary files of workbooks.
     pub folder: PathBuf,
 }
 

@@ -40,7 +40,7 @@ const LAST_COLUMNS: [&str; 16] = [
     "failed_in_queue",
 ];
 
-/// Its word is the extension of the file.
+/// The word of a format is the file's extension.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum SummaryFormat {
@@ -50,7 +50,7 @@ pub enum SummaryFormat {
 }
 enum_words!(SummaryFormat, "a format");
 
-/// A summary and what a file says about it.
+/// A summary, with what the file states about it.
 #[derive(Clone, Debug)]
 pub struct SummaryFile {
     rows: BTreeMap<SummaryGroup, SummaryFigures>,
@@ -63,7 +63,7 @@ pub struct SummaryFile {
 }
 
 impl SummaryFile {
-    /// `by` names the parts that have rows of their own besides the interval.
+    /// `by` is what separates rows, in addition to the interval.
     pub fn new(report: &SummaryReport, by: &[Dimension]) -> Self {
         Self {
             rows: report.sums.by_interval(by),
@@ -129,12 +129,12 @@ impl SummaryFile {
         figures: &SummaryFigures,
         currencies: &BTreeSet<String>,
     ) -> Vec<Value> {
-        let word = |text: Option<String>| text.map_or(Value::Empty, Value::Text);
+        let optional_text = |text: Option<String>| text.map_or(Value::Empty, Value::Text);
         let count = Value::Count;
         let mut values = vec![
-            word(group.day.map(|day| day.to_string())),
-            word(group.account.as_ref().map(ToString::to_string)),
-            word(group.kind.map(str::to_owned)),
+            optional_text(group.day.map(|day| day.to_string())),
+            optional_text(group.account.as_ref().map(ToString::to_string)),
+            optional_text(group.kind.map(str::to_owned)),
             count(figures.states.messages()),
         ];
         values.extend(DeliveryState::ALL.map(|state| count(figures.states.get(state))));
@@ -146,12 +146,12 @@ impl SummaryFile {
         }));
         let cost = &figures.cost;
         values.extend([
-            word(Some(
+            optional_text(Some(
                 self.as_of.to_rfc3339_opts(SecondsFormat::Millis, true),
             )),
-            word(Some(self.zone.name().to_owned())),
-            word(Some(self.interval.as_str().to_owned())),
-            word(group.campaign.clone()),
+            optional_text(Some(self.zone.name().to_owned())),
+            optional_text(Some(self.interval.as_str().to_owned())),
+            optional_text(group.campaign.clone()),
             count(figures.states.attempted()),
             count(figures.delivered()),
             count(figures.read()),

@@ -1,4 +1,5 @@
-//! A workbook (XLSX) that is written row by row: its rows are in files without a name, not in memory.
+//! A workbook (XLSX) that is written row by row: its rows are in unnamed temporary files, not in
+//! memory.
 
 use std::io;
 use std::path::Path;
@@ -9,11 +10,11 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 
-/// Rows of a sheet with its header; what Excel allows.
+/// Excel's limit of rows per sheet, including the header.
 const SHEET_ROWS: u32 = 1_048_576;
-/// Characters of a cell; what Excel allows.
+/// Excel's limit of characters per cell.
 const CELL_LIMIT: usize = 32_767;
-/// The day before Excel's first day.
+/// The day before Excel's first day, in days since 1970.
 const EXCEL_EPOCH: i64 = -25_569;
 const DAY_MILLIS: f64 = 86_400_000.0;
 
@@ -29,14 +30,14 @@ pub(super) enum Value {
     Time(DateTime<Tz>),
 }
 
-/// One kind of row. Further sheets are begun where a sheet is full.
+/// Writes rows with the same columns, and begins another sheet when one is full.
 pub(super) struct SheetWriter<'a> {
     workbook: &'a mut Workbook,
     formats: Formats,
     name: String,
     columns: Vec<(String, f64)>,
     sheets: u32,
-    /// The place of the current sheet in the workbook.
+    /// The index of the current sheet in the workbook.
     index: usize,
     /// The next row of the current sheet.
     row: u32,
@@ -83,12 +84,12 @@ impl<'a> SheetWriter<'a> {
         if self.row == SHEET_ROWS {
             self.next_sheet().map_err(into_io)?;
         }
-        let place = self.row;
+        let row_index = self.row;
         self.row += 1;
         let sheet = self.workbook.worksheet_from_index(self.index);
         let sheet = sheet.map_err(into_io)?;
         for (column, value) in (0..).zip(row) {
-            write(sheet, place, column, value, &self.formats).map_err(into_io)?;
+            write(sheet, row_index, column, value, &self.formats).map_err(into_io)?;
         }
         Ok(())
     }
@@ -147,7 +148,7 @@ fn serial(at: &DateTime<Tz>) -> f64 {
     days.to_f64().unwrap_or_default() + within.to_f64().unwrap_or_default() / DAY_MILLIS
 }
 
-/// What a sheet about the file says: as of when, in which zone, with which filters.
+/// Adds a sheet about the file: as of when, in which zone, with which filters.
 pub(super) fn add_about(
     workbook: &mut Workbook,
     as_of: DateTime<Utc>,

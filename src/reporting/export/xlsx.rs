@@ -1,4 +1,4 @@
-//! Messages as a workbook. A thread builds it from pages that it is sent, and sends its bytes back:
+//! Messages as a workbook. A thread receives pages, builds the workbook, and sends back its bytes:
 //! neither the rows nor the file are ever in memory as a whole.
 
 use std::io::{self, Write};
@@ -12,10 +12,10 @@ use crate::reporting::export::export_pages;
 use crate::reporting::export::export_request::{ExportChunk, ExportError, ExportRequest, Exporter};
 use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io, new_workbook};
 
-/// Pages and chunks that wait for the other side.
-const QUEUE: usize = 2;
+/// The most pages, and the most chunks, that wait for their receiver.
+const QUEUE_LENGTH: usize = 2;
 /// In bytes.
-const CHUNK: usize = 64 * 1024;
+const CHUNK_SIZE: usize = 64 * 1024;
 
 type BuiltChunk = Result<ExportChunk, ExportError>;
 
@@ -30,8 +30,8 @@ async fn start(
     exporter: Exporter,
     export: ExportRequest,
 ) -> Result<impl Stream<Item = BuiltChunk>, ExportError> {
-    let (pages, received) = mpsc::channel(QUEUE);
-    let (chunks, built) = mpsc::channel(QUEUE);
+    let (pages, received) = mpsc::channel(QUEUE_LENGTH);
+    let (chunks, built) = mpsc::channel(QUEUE_LENGTH);
     let filter = export.filter.clone();
     let builder = Builder {
         folder: exporter.folder,
@@ -42,7 +42,7 @@ async fn start(
     let building = tokio::task::spawn_blocking(move || builder.run());
     let mut rows = Box::pin(export_pages::stream(exporter.costs, filter, |page| page));
     while let Some(page) = rows.try_next().await? {
-        // Refused only by a thread that failed, which says why below.
+        // This fails only if the thread has failed; its error is returned below.
         if pages.send(page).await.is_err() {
             break;
         }
@@ -92,7 +92,7 @@ impl Builder {
             );
         add_about(&mut workbook, self.export.now, self.export.zone, lines)?;
         let mut writer = ChunkWriter {
-            buffer: Vec::with_capacity(CHUNK),
+            buffer: Vec::with_capacity(CHUNK_SIZE),
             messages,
             chunks: self.chunks,
         };
@@ -122,7 +122,7 @@ fn width(column: &str) -> f64 {
     }
 }
 
-/// Sends what is written, in chunks. The first counts all messages.
+/// Sends the written bytes in chunks. The first chunk has the number of all messages.
 struct ChunkWriter {
     buffer: Vec<u8>,
     messages: u64,
@@ -132,7 +132,7 @@ struct ChunkWriter {
 impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= CHUNK {
+        if self.buffer.len() >= CHUNK_SIZE {
             self.flush()?;
         }
         Ok(bytes.len())

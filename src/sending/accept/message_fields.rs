@@ -279,7 +279,7 @@ fn check_references(
     check_length("refs.ref", references.reference.as_deref(), errors);
     check_length("refs.ref1", references.reference1.as_deref(), errors);
     check_length("refs.ref2", references.reference2.as_deref(), errors);
-    if capabilities.carries_references && errors.len() == before {
+    if capabilities.echoes_references && errors.len() == before {
         collect_error(
             correlation_tag::insert_tag(account.correlation_slot, &references, id),
             "refs",

@@ -257,7 +257,7 @@ fn identify(
         KeyedRequest::Any => (String::new(), None),
     };
     let hashes = std::iter::once(&request_hash).chain(&earlier_hash);
-    let hashes = hashes.flat_map(|hash| keys.erased_names(&erased_name::of_meaning(hash)));
+    let hashes = hashes.flat_map(|hash| keys.erased_names(&erased_name::of_request_hash(hash)));
     let erased = ErasedKey {
         names: keys.erased_names(&erased_name::of_request(&draft.account, &key.name)),
         request_hashes: hashes.collect(),

@@ -15,7 +15,7 @@ use crate::sending::accept::accept_error::{AcceptError, InvalidField};
 use crate::sending::accept::message_fields::{check_length, collect_error, find_account};
 use crate::sending::recipient_number;
 use crate::store::Store;
-use crate::store::ledger::{RecipientGiven, Registration};
+use crate::store::ledger::{RecipientComparison, Registration};
 
 /// A message sent by another program. Not validated.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -81,13 +81,13 @@ pub async fn register(
     }
 }
 
-fn warning(recipient: RecipientGiven) -> Option<MessageWarning> {
+fn warning(recipient: RecipientComparison) -> Option<MessageWarning> {
     let text = match recipient {
-        RecipientGiven::Fits => return None,
-        RecipientGiven::Dropped => {
+        RecipientComparison::Same => return None,
+        RecipientComparison::Ignored => {
             "to: this id belongs to a message to another number, which was kept"
         }
-        RecipientGiven::Replaces => {
+        RecipientComparison::Replaced => {
             "to: reports on this id name another number, which was replaced by yours"
         }
     };

@@ -115,7 +115,7 @@ pub fn check(
     } else if name.chars().any(char::is_control) {
         errors.push(InvalidField::new("name", "contains a control character"));
     }
-    let id = CampaignId::of_name(name).or_else(|| {
+    let id = CampaignId::from_name(name).or_else(|| {
         format!("campaign-{}", now.format("%Y%m%d-%H%M%S"))
             .parse()
             .ok()

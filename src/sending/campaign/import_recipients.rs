@@ -208,7 +208,7 @@ async fn store_group(
             let Some(mut campaign) = ledger.find_campaign(id).await? else {
                 return Ok(Err(ImportError::UnknownCampaign));
             };
-            if let Some(reason) = campaign.refuses_recipients() {
+            if let Some(reason) = campaign.recipient_refusal() {
                 let known = ledger.list_known_rows(id, &recipients).await?;
                 // A file that is imported twice while its campaign ends has nothing new.
                 let has_new = recipients.iter().any(|row| !row.is_among(&known));

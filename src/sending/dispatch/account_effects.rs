@@ -111,7 +111,7 @@ impl AccountEffects {
             SendError::SlowDownRecipient { .. } => {
                 let next = now + NEXT_PROBE;
                 let purpose = pending.work.purpose;
-                self.flow(account).breaker.note_answer(purpose, next);
+                self.flow(account).breaker.note_other_reply(purpose, next);
                 return AccountEffect::None;
             }
             SendError::AccountRefused(_) => {
@@ -176,7 +176,7 @@ impl AccountEffects {
             now,
         );
         let purpose = pending.work.purpose;
-        flow.breaker.note_answer(purpose, slowed.hold_until);
+        flow.breaker.note_other_reply(purpose, slowed.hold_until);
         flow.slowdown = Some(slowed);
     }
 

@@ -46,7 +46,7 @@ impl Dispatcher {
             let ended = self.end_claim(id, now, DeadClaim::Expired(slot_time)).await;
             skip_permanent_error(id, ended)?;
         }
-        self.store.drop_recipient_holds(now).await
+        self.store.delete_ended_recipient_holds(now).await
     }
 
     /// On SQLite every other process that claimed a message is dead: only one may serve a data
@@ -198,7 +198,7 @@ impl Dispatcher {
         }
         if is_unsent {
             ledger.clear_submission(id)?;
-            ledger.discount_attempt(id)?;
+            ledger.uncount_attempt(id)?;
             ledger.return_to_queue(id, NOT_BEGUN)?;
             return self.store.commit(ledger).await;
         }

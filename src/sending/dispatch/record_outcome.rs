@@ -202,8 +202,8 @@ impl Recording<'_> {
         let wait = match claim {
             ClaimStatus::Held => {
                 ledger.clear_submission(id)?;
-                if !error.uses_up_an_attempt() {
-                    ledger.discount_attempt(id)?;
+                if !error.counts_as_attempt() {
+                    ledger.uncount_attempt(id)?;
                 }
                 wait_before_retry(&work.account, error, ledger.tries(id), work.number)
             }

@@ -1,4 +1,4 @@
-//! Campaigns as rows, and their lists.
+//! Stores, finds and lists campaigns.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -19,8 +19,9 @@ use crate::store::entities::campaign_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
 
 const TABLE: &str = "campaigns";
-/// Stragglers of a cancelled campaign are looked for so long.
-const CANCELLED_WATCH: TimeDelta = TimeDelta::hours(24);
+/// How long after its cancellation a campaign is checked for messages that were queued at the same
+/// time.
+const CANCELLED_CHECK: TimeDelta = TimeDelta::hours(24);
 
 /// Where a page of campaigns ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,15 +54,15 @@ impl Store {
             query = query.filter(Column::Account.is_in(accounts));
         }
         if let Some(after) = after {
-            let place = Expr::tuple([
+            let sort_key = Expr::tuple([
                 Expr::col((Entity, Column::CreatedAt)),
                 Expr::col((Entity, Column::Id)),
             ]);
-            let end = Expr::tuple([
+            let last = Expr::tuple([
                 Expr::value(instant::to_millis(after.created_at)),
                 Expr::value(after.id.as_str()),
             ]);
-            query = query.filter(place.lt(end));
+            query = query.filter(sort_key.lt(last));
         }
         let rows = query.all(self.pools().reader()).await?;
         rows.into_iter().map(Campaign::try_from).collect()
@@ -78,14 +79,14 @@ impl Store {
         rows.into_iter().map(Campaign::try_from).collect()
     }
 
-    /// Campaigns for which there may be work.
+    /// Campaigns that may have messages to queue, hold, release or cancel, or a state to change.
     pub async fn list_active_campaigns(&self, now: DateTime<Utc>) -> Result<Vec<Campaign>, Error> {
         let states = [
             CampaignState::Scheduled,
             CampaignState::Running,
             CampaignState::Paused,
         ];
-        let since = instant::to_millis(now - CANCELLED_WATCH);
+        let since = instant::to_millis(now - CANCELLED_CHECK);
         let cancelled = Column::State
             .eq(CampaignState::Cancelled)
             .and(Column::FinishedAt.gte(since));

@@ -1,4 +1,4 @@
-//! Gives an ended campaign another id, wherever its id stands: the old one names an erased customer.
+//! Changes the id of an ended campaign in every table, because the id names an erased customer.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -8,8 +8,9 @@ use crate::store::Store;
 use crate::store::entities::campaign_row::{Column, Entity};
 use crate::store::purge_statements::execute;
 
-/// Messages come before their counts, which every change of a message changes while it holds the message's lock.
-const PLACES: [(&str, &str); 7] = [
+/// The tables and columns with ids of campaigns. Messages come before their counts: every change of a
+/// message locks the message first and then its counts.
+const CAMPAIGN_ID_COLUMNS: [(&str, &str); 7] = [
     ("campaigns", "id"),
     ("campaign_recipients", "campaign"),
     ("messages", "campaign"),
@@ -36,7 +37,7 @@ impl Store {
     pub async fn rename_campaign(&self, id: &CampaignId, new: &CampaignId) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
-                for (table, column) in PLACES {
+                for (table, column) in CAMPAIGN_ID_COLUMNS {
                     let sql = format!("UPDATE {table} SET {column} = $1 WHERE {column} = $2");
                     let values = [new, id].map(|id| id.as_str().into());
                     execute(transaction, &sql, values.to_vec()).await?;

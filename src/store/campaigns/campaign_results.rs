@@ -1,4 +1,4 @@
-//! The outcome of the messages of a campaign: by state, by failure, and how fast.
+//! Results of the messages of a campaign: by state, by failure, and by delivery time.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,9 @@ use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::page_counts::CountsByState;
 
-/// Milliseconds, rounded down by the more the longer it took, so that there are few groups.
-const ROUNDED: &str = "CASE WHEN delivered_at - submitted_at < 10000 THEN (delivered_at - submitted_at) / 100 * 100 \
+/// The delivery time in milliseconds, rounded down more coarsely the longer it is, so that there
+/// are few groups.
+const ROUNDED_TIME: &str = "CASE WHEN delivered_at - submitted_at < 10000 THEN (delivered_at - submitted_at) / 100 * 100 \
     WHEN delivered_at - submitted_at < 600000 THEN (delivered_at - submitted_at) / 1000 * 1000 \
     ELSE (delivered_at - submitted_at) / 60000 * 60000 END";
 
@@ -39,7 +40,7 @@ impl DeliveryTimes {
         self.0.values().sum()
     }
 
-    /// Messages that took less than so many milliseconds.
+    /// Messages that took less than `millis`.
     pub fn below(&self, millis: i64) -> u64 {
         self.0.range(..millis).map(|(_, messages)| messages).sum()
     }
@@ -74,7 +75,7 @@ impl Store {
         let failed = Entity::find()
             .filter(Column::Campaign.eq(id))
             .filter(Column::State.eq(DeliveryState::Failed))
-            .filter(Column::FailureCode.is_in(failure_codes::OF_QUEUE));
+            .filter(Column::FailureCode.is_in(failure_codes::QUEUE_CODES));
         Ok(failed.count(self.pools().reader()).await?)
     }
 
@@ -113,12 +114,12 @@ impl Store {
     pub async fn list_delivery_times(&self, id: &CampaignId) -> Result<DeliveryTimes, Error> {
         let rows: Vec<(i64, i64)> = Entity::find()
             .select_only()
-            .column_as(Expr::cust(ROUNDED), "millis")
+            .column_as(Expr::cust(ROUNDED_TIME), "millis")
             .column_as(Column::Id.count(), "messages")
             .filter(Column::Campaign.eq(id))
             .filter(Column::DeliveredAt.is_not_null())
             .filter(Column::SubmittedAt.is_not_null())
-            .group_by(Expr::cust(ROUNDED))
+            .group_by(Expr::cust(ROUNDED_TIME))
             .into_tuple()
             .all(self.pools().reader())
             .await?;
@@ -130,18 +131,18 @@ impl Store {
         Ok(times)
     }
 
-    /// Messages created since that have left the queue.
+    /// Messages created at or after `since` that have left the queue.
     pub async fn count_submitted_since(
         &self,
         id: &CampaignId,
         since: DateTime<Utc>,
     ) -> Result<u64, Error> {
         let waiting = [DeliveryState::Queued, DeliveryState::Sending];
-        let left: Select<Entity> = Entity::find()
+        let submitted: Select<Entity> = Entity::find()
             .filter(Column::Campaign.eq(id))
             .filter(Column::Origin.ne(Origin::DryRun))
             .filter(Column::CreatedAt.gte(instant::to_millis(since)))
             .filter(Column::State.is_in(waiting).not());
-        Ok(left.count(self.pools().reader()).await?)
+        Ok(submitted.count(self.pools().reader()).await?)
     }
 }

@@ -10,35 +10,35 @@ use crate::domain::provider_account::Account;
 use crate::store::ledger::Ledger;
 use crate::store::messages::new_message::NewMessage;
 
-/// Instead of times that are too long to be added.
-const LONG: TimeDelta = TimeDelta::days(3650);
+/// Replaces durations that are too long to be added to an instant.
+const LONGEST_DURATION: TimeDelta = TimeDelta::days(3650);
 
-/// A message that a campaign makes of a recipient, or one that is sent again.
+/// A message to a recipient of a campaign, or a resend.
 #[derive(Clone, Debug)]
 pub struct NewCampaignMessage {
     pub id: MessageId,
     pub draft: MessageDraft,
-    /// Not sent before.
-    pub due_at: DateTime<Utc>,
+    /// The earliest time of its submission.
+    pub submit_at: DateTime<Utc>,
     pub send_before: DateTime<Utc>,
     /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
 }
 
 impl NewCampaignMessage {
-    /// It may stay queued as long as any of its account.
+    /// It may stay queued as long as any message of its account.
     pub fn of(
         id: MessageId,
         draft: MessageDraft,
         account: &Account,
-        due_at: DateTime<Utc>,
+        submit_at: DateTime<Utc>,
     ) -> Self {
-        let time = |time| TimeDelta::from_std(time).unwrap_or(LONG);
+        let time = |time| TimeDelta::from_std(time).unwrap_or(LONGEST_DURATION);
         Self {
             id,
             draft,
-            due_at,
-            send_before: due_at + time(account.send_before),
+            submit_at,
+            send_before: submit_at + time(account.send_before),
             silence_limit: time(account.deadline),
         }
     }
@@ -55,8 +55,8 @@ impl Ledger {
             silence_limit: message.silence_limit,
         };
         let mut row = new.queued(&message.draft);
-        let due_at = instant::to_millis(message.due_at);
-        row.next_attempt_at = row.next_attempt_at.map(|_| due_at);
+        let submit_at = instant::to_millis(message.submit_at);
+        row.next_attempt_at = row.next_attempt_at.map(|_| submit_at);
         self.insert(row);
     }
 }

@@ -1,4 +1,4 @@
-//! Campaigns that a message names before anyone created them.
+//! Creates a campaign when a message first names it.
 
 use crate::db::Error;
 use crate::domain::campaign::{
@@ -8,7 +8,7 @@ use crate::domain::message::MessageDraft;
 use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
-    /// Lets a campaign that had ended run again, because a message of it is queued.
+    /// Sets a campaign that is done to running again, because a message of it is queued.
     pub async fn reopen_campaign(&mut self, id: &CampaignId) -> Result<Option<Campaign>, Error> {
         let Some(mut campaign) = self.find_campaign(id).await? else {
             return Ok(None);
@@ -21,9 +21,9 @@ impl Ledger {
         Ok(Some(campaign))
     }
 
-    /// The campaign of a message; created unless it exists, and running, because its messages are
-    /// queued by their senders.
-    pub(crate) async fn campaign_of_message(
+    /// Finds the campaign of a message, or creates it. It is running, because callers queue its
+    /// messages themselves.
+    pub(crate) async fn find_or_create_campaign(
         &mut self,
         id: &CampaignId,
         draft: &MessageDraft,

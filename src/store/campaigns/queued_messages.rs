@@ -36,7 +36,8 @@ impl Store {
         Ok(due.one(self.pools().reader()).await?.is_some())
     }
 
-    /// Whether a message that was created until then is queued, or one that is no resend.
+    /// Whether a message of the campaign is queued that was created at or before `until` or is not
+    /// a resend.
     pub async fn has_queued(
         &self,
         campaign: &CampaignId,
@@ -95,14 +96,14 @@ impl Ledger {
         Ok(ids.len())
     }
 
-    /// Releases what [`Ledger::hold_queued`] holds, each message due when `next_due_at` says, the
-    /// first created first; returns how many, at most `limit`.
+    /// Releases messages that [`Ledger::hold_queued`] holds, oldest first; each may be submitted
+    /// from the time that `next_submit_at` returns for it. Returns how many, at most `limit`.
     pub async fn release_held(
         &mut self,
         campaign: &CampaignId,
         expiry: Expiry,
         limit: u64,
-        mut next_due_at: impl FnMut() -> DateTime<Utc>,
+        mut next_submit_at: impl FnMut() -> DateTime<Utc>,
     ) -> Result<usize, Error> {
         let query = queued(campaign)
             .filter(Column::Hold.eq(PAUSED_HOLD))
@@ -111,22 +112,22 @@ impl Ledger {
         let ids = list_ids(self.transaction(), query.limit(limit)).await?;
         self.load(&ids).await?;
         for id in &ids {
-            let due_at = next_due_at();
+            let submit_at = next_submit_at();
             let expires_at = match expiry {
                 Expiry::At(at) => at,
-                Expiry::After(time) => due_at + time,
+                Expiry::After(time) => submit_at + time,
             };
             self.edit(*id, |row| {
                 row.hold = None;
-                row.next_attempt_at = Some(instant::to_millis(due_at));
+                row.next_attempt_at = Some(instant::to_millis(submit_at));
                 row.send_before = Some(instant::to_millis(expires_at));
             })?;
         }
         Ok(ids.len())
     }
 
-    /// Queued messages of a campaign that were created until `until` or are no resends, at most
-    /// `limit`.
+    /// Queued messages of a campaign that were created at or before `until` or are not resends, at
+    /// most `limit`.
     pub async fn list_queued(
         &self,
         campaign: &CampaignId,
@@ -144,7 +145,8 @@ impl Ledger {
 }
 
 fn queued_until(campaign: &CampaignId, until: DateTime<Utc>) -> Select<Entity> {
-    // Only a resend may come after the cancellation; clocks may order the others wrongly.
+    // Only resends are created after the cancellation; the clocks of processes may give others
+    // later times.
     let before = Column::CreatedAt.lte(instant::to_millis(until));
     queued(campaign).filter(before.or(Column::ResendOf.is_null()))
 }

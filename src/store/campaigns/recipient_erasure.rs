@@ -31,7 +31,7 @@ impl From<Model> for RecipientRow {
 }
 
 impl Store {
-    /// Recipients of all campaigns who wait, in the order of campaign and position.
+    /// Waiting recipients of all campaigns, in the order of campaign and position.
     pub async fn list_all_waiting(
         &self,
         after: Option<&(CampaignId, i64)>,
@@ -43,9 +43,9 @@ impl Store {
             .order_by_asc(Column::Position)
             .limit(limit);
         if let Some((campaign, position)) = after {
-            let place = Expr::tuple([Expr::col(Column::Campaign), Expr::col(Column::Position)]);
-            let end = Expr::tuple([Expr::value(campaign.as_str()), Expr::value(*position)]);
-            query = query.filter(place.gt(end));
+            let sort_key = Expr::tuple([Expr::col(Column::Campaign), Expr::col(Column::Position)]);
+            let last = Expr::tuple([Expr::value(campaign.as_str()), Expr::value(*position)]);
+            query = query.filter(sort_key.gt(last));
         }
         let rows = query.all(self.pools().reader()).await?;
         Ok(rows.into_iter().map(RecipientRow::from).collect())
@@ -81,7 +81,8 @@ impl Store {
 }
 
 impl Ledger {
-    /// Removes what is known of a recipient who waits but a hash of the key; false if none waits.
+    /// Erases a waiting recipient except for a hash of the key; false if none waits at this
+    /// position.
     pub async fn erase_waiting_row(
         &mut self,
         campaign: &CampaignId,
@@ -99,7 +100,7 @@ impl Ledger {
         Ok(erased.rows_affected > 0)
     }
 
-    /// Forgets a recipient who waits; false if none waits.
+    /// Deletes a waiting recipient; false if none waits at this position.
     pub async fn delete_waiting_row(
         &mut self,
         campaign: &CampaignId,

@@ -1,4 +1,4 @@
-//! Recipients of campaigns that are no messages yet.
+//! Recipients of campaigns without a message yet.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::store::ledger::message_ledger::Ledger;
 pub struct NewRecipient {
     /// Equal for two rows about one recipient.
     pub row_key: String,
-    /// What stands for the key after the recipient was erased.
+    /// What replaces the key once the recipient is erased.
     pub erased_keys: Vec<String>,
     /// JSON.
     pub content: String,
@@ -28,7 +28,7 @@ impl NewRecipient {
         std::iter::once(&self.row_key).chain(&self.erased_keys)
     }
 
-    /// Whether one of these keys is of the recipient.
+    /// Whether `known` has a key of the recipient.
     pub fn is_among(&self, known: &HashSet<String>) -> bool {
         self.keys().any(|key| known.contains(key))
     }
@@ -41,17 +41,17 @@ pub struct WaitingRecipient {
     pub content: String,
 }
 
-/// Rows that one transaction clears.
-const CLEARED: i64 = 5000;
+/// The most recipients that one transaction clears.
+const CLEARED_AT_ONCE: i64 = 5000;
 
 impl Store {
-    /// Whether recipients are known that are no messages yet.
+    /// Whether there are recipients without a message yet.
     pub async fn has_waiting_recipients(&self, campaign: &CampaignId) -> Result<bool, Error> {
         let first = waiting(campaign).one(self.pools().reader()).await?;
         Ok(first.is_some())
     }
 
-    /// The first recipients that are no messages yet.
+    /// The first recipients without a message yet.
     pub async fn list_waiting_recipients(
         &self,
         campaign: &CampaignId,
@@ -60,7 +60,7 @@ impl Store {
         list_waiting(self.pools().reader(), campaign, limit).await
     }
 
-    /// The keys of those of these recipients that the campaign has.
+    /// The keys of these recipients that the campaign already has.
     pub async fn list_known_rows(
         &self,
         campaign: &CampaignId,
@@ -71,7 +71,7 @@ impl Store {
 }
 
 impl Ledger {
-    /// The keys of those of these recipients that the campaign has.
+    /// The keys of these recipients that the campaign already has.
     pub async fn list_known_rows(
         &self,
         campaign: &CampaignId,
@@ -111,7 +111,7 @@ impl Ledger {
         statements::insert::<Entity>(self.transaction(), &rows, once).await
     }
 
-    /// The first recipients that are no messages yet.
+    /// The first recipients without a message yet.
     pub async fn list_waiting_recipients(
         &self,
         campaign: &CampaignId,
@@ -120,7 +120,7 @@ impl Ledger {
         list_waiting(self.transaction(), campaign, limit).await
     }
 
-    /// Removes recipients that became no message.
+    /// Deletes recipients for whom no message was created.
     pub async fn delete_recipients(
         &mut self,
         campaign: &CampaignId,
@@ -137,7 +137,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes what is known of the first recipients of a cancelled campaign.
+    /// Removes the data of the first waiting recipients of a cancelled campaign.
     pub async fn forget_recipients(&mut self, campaign: &CampaignId) -> Result<(), Error> {
         let first: Option<i64> = waiting(campaign)
             .select_only()
@@ -149,14 +149,14 @@ impl Ledger {
             .await?;
         match first {
             Some(first) => {
-                let last = first.saturating_add(CLEARED);
+                let last = first.saturating_add(CLEARED_AT_ONCE);
                 self.clear_recipients(campaign, last).await
             }
             None => Ok(()),
         }
     }
 
-    /// Removes what is known of recipients up to this position: they are messages now.
+    /// Removes the data of recipients up to this position, for whom there are messages now.
     pub async fn clear_recipients(
         &mut self,
         campaign: &CampaignId,

@@ -25,15 +25,15 @@ pub struct Model {
     pub state: CampaignState,
     pub send_at: Option<i64>,
     pub send_before: Option<i64>,
-    /// Milliseconds from the start; becomes `send_before` then.
+    /// In milliseconds; sets `send_before` at the start.
     pub send_within: Option<i64>,
     /// Messages per second.
     pub rate: Option<f64>,
     /// When `rate` allows the next message.
     pub next_slot_at: Option<i64>,
-    /// Recipients.
+    /// Recipients that were added.
     pub accepted: i64,
-    /// Rows of recipients that were known.
+    /// Rows whose recipient was already in the campaign.
     pub duplicates: i64,
     /// Rows that were not accepted.
     pub rejected: i64,

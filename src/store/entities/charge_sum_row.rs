@@ -10,7 +10,7 @@ use crate::store::entities::column_types::OrEmpty;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "charge_sums")]
 pub struct Model {
-    /// Of the sum, in milliseconds.
+    /// The length of the summed period, in milliseconds.
     #[sea_orm(primary_key, auto_increment = false)]
     pub width: i64,
     #[sea_orm(primary_key, auto_increment = false)]

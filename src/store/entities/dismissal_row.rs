@@ -8,7 +8,7 @@ pub struct Model {
     /// A message or a quarantined callback.
     #[sea_orm(primary_key, auto_increment = false)]
     pub subject: Uuid,
-    /// The number of receipts of the message then; with more it needs attention again.
+    /// The message's number of receipts when it was dismissed; with more, it needs attention again.
     #[sea_orm(column_name = "facts")]
     pub receipts: i32,
     #[sea_orm(column_name = "put_at")]

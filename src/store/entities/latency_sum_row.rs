@@ -11,7 +11,7 @@ use crate::store::entities::column_types::OrEmpty;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "latency_sums")]
 pub struct Model {
-    /// Of the sum, in milliseconds.
+    /// The length of the summed period, in milliseconds.
     #[sea_orm(primary_key, auto_increment = false)]
     pub width: i64,
     #[sea_orm(primary_key, auto_increment = false)]
@@ -22,7 +22,7 @@ pub struct Model {
     pub kind: OrEmpty<MediaKind>,
     #[sea_orm(primary_key, auto_increment = false)]
     pub stage: LatencySpan,
-    /// `latency:messages ` for each step of which there are messages.
+    /// `latency:messages ` for each bucket with messages.
     pub histogram: String,
 }
 

@@ -85,11 +85,11 @@ pub struct Model {
     pub template_language: Option<String>,
     /// JSON: values of variables and buttons.
     pub template_values: Option<String>,
-    /// In the public URL of an uploaded file.
+    /// Part of the public URL of an uploaded file.
     pub media_token: Option<String>,
     /// The first attempt, if it lies in another quarter hour than `created_at`.
     pub counted_at: Option<i64>,
-    /// Of a recipient that was erased: deliveries are charged by it.
+    /// The country of an erased recipient, by which deliveries are charged.
     pub erased_country: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Row of `message_warnings`. With which warnings a message was accepted; most have none.
+//! Row of `message_warnings`. The warnings with which a message was accepted; most have none.
 
 use sea_orm::entity::prelude::*;
 

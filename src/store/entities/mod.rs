@@ -2,10 +2,10 @@
 
 #![expect(
     unreachable_pub,
-    reason = "sea-orm derives its companions of a row as `pub`"
+    reason = "sea-orm derives the other types of a row as `pub`"
 )]
 
-/// What sea-orm's derives need beside a row. The schema has no foreign keys.
+/// What sea-orm's derives need in addition to a row. The schema has no foreign keys.
 macro_rules! without_relations {
     () => {
         #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

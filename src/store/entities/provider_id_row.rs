@@ -16,7 +16,7 @@ pub enum IdSource {
     Callback,
     /// The caller registered it.
     Registration,
-    /// It is no id: callbacks carried it for two messages.
+    /// It is not an id: callbacks carried it for two messages.
     Constant,
 }
 enum_words!(IdSource, "a source of ids");

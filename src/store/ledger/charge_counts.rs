@@ -1,5 +1,5 @@
-//! Counts of deliveries per quarter hour, by what their cost depends on. Costs are computed from them
-//! and the rates when they are asked for.
+//! Counts of deliveries per quarter hour, by what their cost depends on. Costs are computed on
+//! request from them and the rates.
 
 use std::collections::BTreeMap;
 
@@ -22,15 +22,15 @@ pub(crate) type ChargeKey = (CohortKey, OrEmpty<CampaignId>, Charge);
 pub(crate) struct ChargeDifferences(pub(crate) BTreeMap<ChargeKey, i64>);
 
 impl ChargeDifferences {
-    /// Adds the deliveries of a message, or with the step -1 subtracts them.
-    pub(super) fn note(&mut self, cohort: &CohortKey, row: &message_row::Model, step: i64) {
+    /// Adds the deliveries of a message, multiplied by `factor`.
+    pub(super) fn note(&mut self, cohort: &CohortKey, row: &message_row::Model, factor: i64) {
         if row.deliveries != 0 {
             let key = (
                 cohort.clone(),
                 OrEmpty(row.campaign.clone()),
                 charge_of(row),
             );
-            *self.0.entry(key).or_default() += step * row.deliveries;
+            *self.0.entry(key).or_default() += factor * row.deliveries;
         }
     }
 

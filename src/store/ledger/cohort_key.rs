@@ -1,4 +1,4 @@
-//! What every count of messages is kept by.
+//! The key that all counts of messages have in common.
 
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;

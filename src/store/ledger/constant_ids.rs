@@ -1,5 +1,5 @@
 //! Ids that callbacks carry for two messages, each named by report URL or correlation tag: a
-//! template sends the same text for every message, so it is an id of none.
+//! template sends the same text for every message, so it identifies none.
 //!
 //! A row of `provider_ids` without a message keeps such an id. A rebuild keeps it as well, so that
 //! the messages that it joined stay separate.
@@ -14,7 +14,7 @@ use crate::store::ledger::learned_from::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
-    /// Whether an id that [`Ledger::load_holders`] looked up is one of several messages.
+    /// Whether an id that [`Ledger::load_holders`] looked up is constant.
     pub fn is_constant(&self, account: &AccountId, id: &ProviderMessageId) -> bool {
         !self.constant_ids.is_empty() && self.constant_ids.contains(&(account.clone(), id.clone()))
     }
@@ -51,9 +51,9 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Forgets an id for good if callbacks named two messages with it by report URL or tag. An id of
+    /// Makes an id constant if callbacks named two messages with it by report URL or tag. An id of
     /// a reply or a registration stays with its message.
-    pub(super) async fn forget_if_constant(
+    pub(super) async fn release_if_constant(
         &mut self,
         account: &AccountId,
         id: &ProviderMessageId,
@@ -84,7 +84,7 @@ impl Ledger {
         if !only_callbacks || named + usize::from(binding.certain) < 2 {
             return Ok(false);
         }
-        self.forget_for_good(account, id, instant::to_millis(seen_at))
+        self.make_constant(account, id, instant::to_millis(seen_at))
             .await?;
         let holder = MessageId::from(binding.message);
         self.load(&[holder]).await?;
@@ -94,7 +94,7 @@ impl Ledger {
         Ok(true)
     }
 
-    async fn forget_for_good(
+    async fn make_constant(
         &mut self,
         account: &AccountId,
         id: &ProviderMessageId,

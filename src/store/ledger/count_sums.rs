@@ -1,5 +1,6 @@
 //! Sums of the counts by hour and by day in UTC, changed together with the counts: long periods are
-//! read from few rows. Latencies also have one row per quarter hour, with all steps in one text.
+//! read from few rows. Latencies also have one row per quarter hour, with the whole histogram in
+//! one text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,18 +17,20 @@ use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::{charge_sum_row, latency_sum_row, message_sum_row};
 use crate::store::ledger::charge_counts::ChargeKey;
 use crate::store::ledger::cohort_key::CohortKey;
-use crate::store::ledger::message_counts::{BUCKET, Differences, StateKey};
+use crate::store::ledger::message_counts::{BUCKET_MILLIS, Differences, StateKey};
 
+/// In milliseconds.
 pub(crate) const HOUR: i64 = 60 * 60 * 1000;
-/// A day in UTC.
+/// A day in UTC, in milliseconds.
 pub(crate) const DAY: i64 = 24 * HOUR;
-/// Widths of sums of states and charges.
+/// The periods of sums of states and charges, in milliseconds.
 const WIDTHS: [i64; 2] = [HOUR, DAY];
-/// Widths of histograms: also quarter hours, which have a row for each step in `latency_counts`.
-const TIMED_WIDTHS: [i64; 3] = [BUCKET, HOUR, DAY];
+/// The periods of histograms: also quarter hours, which have a row for each bucket in
+/// `latency_counts`.
+const HISTOGRAM_WIDTHS: [i64; 3] = [BUCKET_MILLIS, HOUR, DAY];
 
-/// Histograms found by one statement.
-const FOUND_AT_ONCE: usize = 256;
+/// Histograms per query.
+const HISTOGRAMS_PER_QUERY: usize = 256;
 
 /// The start of the hour or day that contains an instant, in milliseconds.
 pub(crate) fn start_of(at: i64, width: i64) -> i64 {
@@ -61,7 +64,7 @@ impl Sums {
                 *sums.charges.entry(key).or_default() += deliveries;
             }
         }
-        for width in TIMED_WIDTHS {
+        for width in HISTOGRAM_WIDTHS {
             for ((cohort, span, latency), messages) in &counts.latencies {
                 let times = sums.latencies.entry((width, within(width, cohort), *span));
                 let latency = LatencyBucket::from_number(*latency);
@@ -97,7 +100,7 @@ impl Sums {
                 sums.charges.insert((width, charge_key(row)), deliveries);
             }
         }
-        for width in TIMED_WIDTHS {
+        for width in HISTOGRAM_WIDTHS {
             let latencies = latency_sum_row::Entity::find()
                 .filter(latency_sum_row::Column::Width.eq(width))
                 .filter(latency_sum_row::Column::Start.gte(day))
@@ -154,7 +157,7 @@ async fn add_latencies(
 ) -> Result<(), Error> {
     latencies.retain(|_, times| !times.is_empty());
     let keys: Vec<(i64, CohortKey, LatencySpan)> = latencies.keys().cloned().collect();
-    for keys in keys.chunks(FOUND_AT_ONCE) {
+    for keys in keys.chunks(HISTOGRAMS_PER_QUERY) {
         for (key, stored) in find_histograms(connection, keys).await? {
             latencies.entry(key).or_default().add_all(&stored);
         }
@@ -223,23 +226,23 @@ async fn find_histograms(
 
 fn write_histogram(times: &Histogram) -> String {
     let mut text = String::new();
-    for (latency, messages) in times.steps() {
-        // Writing to a text cannot fail.
+    for (latency, messages) in times.buckets() {
+        // Writing to a string cannot fail.
         let _ = write!(text, "{}:{messages} ", latency.number());
     }
     text
 }
 
-/// Reads one or several stored histograms, one after the other.
+/// Parses one stored histogram, or the concatenation of several.
 pub(crate) fn read_histogram(text: &str) -> Result<Histogram, Error> {
     let mut times = Histogram::default();
-    for step in text.split_ascii_whitespace() {
-        let numbers = step.split_once(':').and_then(|(latency, messages)| {
+    for pair in text.split_ascii_whitespace() {
+        let numbers = pair.split_once(':').and_then(|(latency, messages)| {
             let latency: i64 = latency.parse().ok()?;
             Some((latency, messages.parse::<i64>().ok()?))
         });
         let (latency, messages) =
-            numbers.ok_or_else(|| Error::inconsistent("latency_sums", "histogram", step))?;
+            numbers.ok_or_else(|| Error::inconsistent("latency_sums", "histogram", pair))?;
         times.add(LatencyBucket::from_number(latency), messages);
     }
     Ok(times)
@@ -297,8 +300,11 @@ fn charge_key(row: charge_sum_row::Model) -> ChargeKey {
     ((row.start, row.account, row.kind), row.campaign, charge)
 }
 
-/// Sums the counts of the day that contains `since` (ms), and of later ones, again.
-pub(super) async fn sum_again(connection: &impl ConnectionTrait, since: i64) -> Result<(), Error> {
+/// Recomputes the sums of the day that contains `since` (ms), and of later ones.
+pub(super) async fn recompute_sums(
+    connection: &impl ConnectionTrait,
+    since: i64,
+) -> Result<(), Error> {
     let backend = connection.get_database_backend();
     let first = start_of(since, DAY);
     let run = async |sql: String| {
@@ -308,7 +314,7 @@ pub(super) async fn sum_again(connection: &impl ConnectionTrait, since: i64) -> 
     let joined = statements::text_aggregate(backend);
     for table in ["message_sums", "charge_sums", "latency_sums"] {
         run(format!(
-            "DELETE FROM {table} WHERE width IN ({BUCKET}, {HOUR}, {DAY}) AND start >= $1"
+            "DELETE FROM {table} WHERE width IN ({BUCKET_MILLIS}, {HOUR}, {DAY}) AND start >= $1"
         ))
         .await?;
     }
@@ -327,7 +333,7 @@ pub(super) async fn sum_again(connection: &impl ConnectionTrait, since: i64) -> 
             .await?;
         }
     }
-    for width in TIMED_WIDTHS {
+    for width in HISTOGRAM_WIDTHS {
         let start = format!("bucket / {width} * {width}");
         run(format!(
             "INSERT INTO latency_sums (width, start, account, kind, stage, histogram) \

@@ -93,8 +93,9 @@ impl Ledger {
             changed.partition(|entry| entry.only_folded());
         let (submitted, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
             others.into_iter().partition(|entry| entry.only_submitted());
-        self.update_messages(&fold_columns::FOLDED, &folded).await?;
-        self.update_messages(&fold_columns::submitted(), &submitted)
+        self.update_messages(&fold_columns::FOLD_COLUMNS, &folded)
+            .await?;
+        self.update_messages(&fold_columns::submission_columns(), &submitted)
             .await?;
         let rows: Vec<&message_row::Model> = others.iter().map(|entry| &entry.row).collect();
         let set: Vec<String> = message_row::Column::iter()
@@ -197,7 +198,7 @@ impl Ledger {
 
 /// Sets the columns of the fold.
 pub(crate) fn refold(row: &mut message_row::Model, receipts: &[Receipt]) -> Result<(), Error> {
-    if row.queue == QueueState::Queued && receipts.iter().any(is_providers_report) {
+    if row.queue == QueueState::Queued && receipts.iter().any(is_provider_report) {
         // The provider has the message, whatever the send reply was; another attempt would send it
         // twice.
         row.leave_queue(QueueState::Done);
@@ -217,7 +218,7 @@ pub(crate) fn refold(row: &mut message_row::Model, receipts: &[Receipt]) -> Resu
     Ok(())
 }
 
-fn is_providers_report(receipt: &Receipt) -> bool {
+fn is_provider_report(receipt: &Receipt) -> bool {
     receipt.source_kind == SourceKind::Callback
         && matches!(
             receipt.event,

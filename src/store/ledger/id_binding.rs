@@ -23,7 +23,7 @@ pub enum BindOutcome {
     Conflict(MessageId),
     /// The message holds the maximum number of ids.
     Full,
-    /// Callbacks carry it for several messages, so it is an id of none.
+    /// Callbacks carry it for several messages, so it identifies none.
     Constant,
 }
 
@@ -42,17 +42,21 @@ impl Ledger {
         let outcome = match self.holder(account, id) {
             Some(holder) if holder == message => BindOutcome::Held,
             Some(holder) => {
-                self.contend(message, holder, account, id, learned_from)
+                self.resolve_conflict(message, holder, account, id, learned_from)
                     .await?
             }
-            None => return self.hold(message.uuid(), account, id, learned_from).await,
+            None => {
+                return self
+                    .bind_unheld(message.uuid(), account, id, learned_from)
+                    .await;
+            }
         };
         if !matches!(outcome, BindOutcome::Held | BindOutcome::Merged(_)) {
             return Ok(outcome);
         }
         self.confirm(message, account, id, learned_from).await?;
         if self.mark_certain(account, id, learned_from).await?
-            && self.forget_if_constant(account, id, learned_from).await?
+            && self.release_if_constant(account, id, learned_from).await?
         {
             return Ok(BindOutcome::Constant);
         }
@@ -94,7 +98,7 @@ impl Ledger {
         Ok(())
     }
 
-    async fn hold(
+    async fn bind_unheld(
         &mut self,
         message: Uuid,
         account: &AccountId,
@@ -155,7 +159,7 @@ impl Ledger {
 
     /// Decides between two messages with the same id: two sent messages are a conflict, otherwise
     /// one is merged into the other.
-    async fn contend(
+    async fn resolve_conflict(
         &mut self,
         message: MessageId,
         holder: MessageId,
@@ -170,7 +174,7 @@ impl Ledger {
             (true, true) => {
                 self.note_claim(message.uuid(), holder.uuid(), (account, id), learned_from)
                     .await?;
-                if self.forget_if_constant(account, id, learned_from).await? {
+                if self.release_if_constant(account, id, learned_from).await? {
                     return Ok(BindOutcome::Constant);
                 }
                 return Ok(BindOutcome::Conflict(holder));

@@ -12,7 +12,7 @@ pub enum LearnedFrom {
     Reply,
     /// A callback received at this instant. Reprocessing it learns the id at the same instant.
     Callback(DateTime<Utc>),
-    /// The same, of a callback that names its message by report URL or correlation tag.
+    /// Like `Callback`, but the callback names its message by report URL or correlation tag.
     NamingCallback(DateTime<Utc>),
     Registration,
 }

@@ -1,7 +1,7 @@
 //! Provenance of ids: from which callback a message got which id.
 //!
 //! An id or a claim stores the receive time of the first callback that named it. Account and time
-//! lead back to that callback, or to the few that arrived within the same millisecond.
+//! identify that callback, or the few that arrived within the same millisecond.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -26,7 +26,7 @@ pub struct CallbackIds<'a> {
 }
 
 impl CallbackIds<'_> {
-    /// Whether the id may have been learned from this callback and still would be. Never true of a
+    /// Whether the id may have been learned from this callback and still would be. Never true for a
     /// claim: a callback names a claimed id in either case, so only reprocessing decides.
     pub fn includes(&self, learned: &LearnedId) -> bool {
         learned.relation == IdRelation::Holds
@@ -60,7 +60,8 @@ impl LearnedId {
     }
 }
 
-/// Selects rows learned from callbacks. The word is part of the SQL text: a partial index covers it.
+/// Selects rows learned from callbacks. The value is part of the SQL text: a partial index covers
+/// it.
 pub(super) fn is_from_callback() -> SimpleExpr {
     Expr::cust(format!("learned_from = '{}'", IdSource::Callback.as_str()))
 }

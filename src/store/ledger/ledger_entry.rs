@@ -1,4 +1,4 @@
-//! A message under change: its row before and after, and its new receipts.
+//! A message that a ledger changes: its row before and after, and its new receipts.
 
 use crate::domain::message::Origin;
 use crate::domain::receipt::Receipt;

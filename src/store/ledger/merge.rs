@@ -11,7 +11,8 @@ use crate::store::entities::{merged_message_row, message_row, provider_id_row, r
 use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
-    /// Merges a loaded message into another one. From now on `gone`'s id leads to the survivor.
+    /// Merges a loaded message into another one. From now on the id of `gone` redirects to the
+    /// survivor.
     pub async fn merge_into(&mut self, gone: MessageId, survivor: MessageId) -> Result<(), Error> {
         let (gone, survivor) = (gone.uuid(), survivor.uuid());
         self.write_bindings().await?;
@@ -89,7 +90,7 @@ impl Ledger {
         survivor(&self.transaction, id).await
     }
 
-    /// Removes the forwarding of merged messages that this ledger created again.
+    /// Removes the redirects of merged messages that this ledger created again.
     pub async fn unmerge_recreated(&self) -> Result<(), Error> {
         let created: Vec<Uuid> = self
             .entries

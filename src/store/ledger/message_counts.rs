@@ -21,7 +21,7 @@ use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::messages::fold_columns;
 
 /// A quarter of an hour, so that days in any zone add up from whole buckets.
-pub(crate) const BUCKET: i64 = 15 * 60 * 1000;
+pub(crate) const BUCKET_MILLIS: i64 = 15 * 60 * 1000;
 
 /// Origin, state, failure code and class, campaign.
 pub(crate) type StateKey = (
@@ -43,17 +43,17 @@ pub(crate) struct Differences {
 impl Differences {
     /// Subtracts the row before and adds the row after. Orphans are not counted.
     pub(crate) fn note(&mut self, before: Option<&Model>, after: Option<&Model>) {
-        for (row, step) in [(before, -1), (after, 1)] {
+        for (row, factor) in [(before, -1), (after, 1)] {
             let Some(row) = row.filter(|row| row.origin != Origin::Orphan) else {
                 continue;
             };
             let cohort = cohort_key(row);
             for (span, latency) in latencies(row) {
                 let key = (cohort.clone(), span, latency.number());
-                *self.latencies.entry(key).or_default() += step;
+                *self.latencies.entry(key).or_default() += factor;
             }
-            self.charges.note(&cohort, row, step);
-            *self.states.entry((cohort, state_key(row))).or_default() += step;
+            self.charges.note(&cohort, row, factor);
+            *self.states.entry((cohort, state_key(row))).or_default() += factor;
         }
     }
 
@@ -129,7 +129,7 @@ pub(super) async fn delete_counts(
 
 /// The start of the quarter hour that contains an instant, both in milliseconds.
 pub(crate) fn bucket_of(at: i64) -> i64 {
-    at.div_euclid(BUCKET) * BUCKET
+    at.div_euclid(BUCKET_MILLIS) * BUCKET_MILLIS
 }
 
 fn cohort_key(row: &Model) -> CohortKey {

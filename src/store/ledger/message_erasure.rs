@@ -1,5 +1,5 @@
 //! Removes personal data from messages. State, times, cost and counts stay; recipient, content and
-//! ids go.
+//! ids are removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::db::Error;
 use crate::domain::audit_action::Verb;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::erased_name;
-use crate::domain::erased_recipient::stand_ins;
+use crate::domain::erased_recipient::replacements;
 use crate::domain::ids::MessageId;
 use crate::store::entities::{
     action_row, attempt_row, id_conflict_row, idempotency_key_row, message_row,
@@ -21,13 +21,13 @@ use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::template_values::NO_VALUES;
 use crate::store::recipient_country::charged_country;
 
-/// What stands for the parts of a name; see [`erased_name`].
+/// Hashes the parts of a name; see [`erased_name`].
 pub(crate) type NameHash<'a> = &'a (dyn Fn(&[&str]) -> String + Sync);
 
 impl Ledger {
-    /// Removes the personal data of these messages and cancels those that are queued; returns those
-    /// that it erased. Those that are being submitted stay: their outcome would bring the data back.
-    /// None may be loaded.
+    /// Removes the personal data of these messages and cancels the queued ones; returns the erased
+    /// messages. Messages that are being submitted are not erased: recording their outcome would
+    /// store the data again. None of the messages may be loaded.
     pub async fn erase_messages(
         &mut self,
         ids: &[MessageId],
@@ -58,7 +58,7 @@ impl Ledger {
         Ok(ids.into_iter().collect())
     }
 
-    /// Cancels those of these messages that are queued.
+    /// Cancels the queued ones of these messages.
     pub async fn cancel_all_queued(&mut self, ids: &[MessageId]) -> Result<(), Error> {
         self.load(ids).await?;
         for id in ids {
@@ -89,13 +89,13 @@ impl Ledger {
         }
         let mut replaced: BTreeMap<(&str, String), Vec<Uuid>> = BTreeMap::new();
         for (message, recipients) in &recipients {
-            for replacement in stand_ins(recipients, is_erased) {
+            for replacement in replacements(recipients, is_erased) {
                 replaced.entry(replacement).or_default().push(*message);
             }
         }
-        for ((recipient, stand_in), messages) in replaced {
+        for ((recipient, replacement), messages) in replaced {
             receipt_row::Entity::update_many()
-                .col_expr(receipt_row::Column::Recipient, Expr::value(stand_in))
+                .col_expr(receipt_row::Column::Recipient, Expr::value(replacement))
                 .filter(receipt_row::Column::Message.is_in(messages))
                 .filter(receipt_row::Column::Recipient.eq(recipient))
                 .exec(&self.transaction)
@@ -198,7 +198,7 @@ pub(in crate::store) async fn hash_key(
         return Ok(());
     }
     let name = hash(&erased_name::of_request(&row.account, &row.name));
-    let request_hash = hash(&erased_name::of_meaning(&row.request_hash));
+    let request_hash = hash(&erased_name::of_request_hash(&row.request_hash));
     idempotency_key_row::Entity::update_many()
         .col_expr(idempotency_key_row::Column::Name, Expr::value(name))
         .col_expr(

@@ -1,4 +1,4 @@
-//! One write transaction: the messages it loads, as they were and as they become.
+//! A write transaction: it loads messages, collects changes of them, and writes these on commit.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,7 +17,8 @@ use crate::store::entities::{id_conflict_row, id_holder_row, message_row, provid
 use crate::store::ledger::ledger_entry::LedgerEntry;
 use crate::store::ledger::message_change::Change;
 
-/// Ids that are not loaded, or were merged away, are absent after a load.
+/// A write transaction. A message that does not exist, or was merged into another, is absent after
+/// a load.
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) transaction: DatabaseTransaction,
@@ -32,9 +33,9 @@ pub struct Ledger {
     pub(super) id_counts: HashMap<Uuid, usize>,
     /// The message that holds an id; `None` when it was looked up and no message does.
     pub(super) holders: HashMap<(AccountId, ProviderMessageId), Option<Uuid>>,
-    /// Looked-up ids that their holders have from callbacks without report URL and tag.
+    /// Looked-up ids that their holders learned from callbacks without report URL and tag.
     pub(super) uncertain_ids: HashSet<(AccountId, ProviderMessageId)>,
-    /// Looked-up ids that are those of several messages.
+    /// Looked-up ids that are constant.
     pub(super) constant_ids: HashSet<(AccountId, ProviderMessageId)>,
     /// Messages whose ids became constant.
     pub(super) former_holders: Vec<MessageId>,
@@ -86,7 +87,7 @@ impl Ledger {
         })
     }
 
-    /// For rows of other tables that change together with the messages.
+    /// The transaction, for rows of other tables that change together with the messages.
     pub(crate) fn transaction(&self) -> &DatabaseTransaction {
         &self.transaction
     }
@@ -161,7 +162,7 @@ impl Ledger {
             .map(MessageId::from)
     }
 
-    /// A loaded message as the last fold left it.
+    /// A loaded message with the result of its last fold.
     pub fn find(&self, id: MessageId) -> Result<Option<Message>, Error> {
         self.row(id).cloned().map(Message::try_from).transpose()
     }
@@ -198,8 +199,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds a receipt to a loaded message. Its instants are cut to the milliseconds that are stored,
-    /// so that a later fold of the stored receipts has the same result.
+    /// Adds a receipt to a loaded message. Its instants are truncated to milliseconds, as they are
+    /// stored, so that a later fold of the stored receipts has the same result.
     pub fn add(&mut self, id: MessageId, mut receipt: Receipt) -> Result<(), Error> {
         receipt.received_at = receipt.received_at.trunc_subsecs(3);
         receipt.occurred_at = receipt.occurred_at.map(|at| at.trunc_subsecs(3));

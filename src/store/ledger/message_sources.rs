@@ -19,16 +19,16 @@ const INSTANTS_PER_QUERY: usize = 100;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessageSources {
-    /// Those with receipts.
+    /// Callbacks that produced receipts.
     pub reporting: BTreeSet<CallbackId>,
-    /// Those received when an id or a claim was learned.
+    /// Callbacks that were received when an id or a claim was learned.
     pub learned_from_candidates: BTreeSet<CallbackId>,
     /// Whether an id was learned from a callback whose outcome is not kept any more.
     pub some_missing: bool,
 }
 
 impl MessageSources {
-    /// Each once, in the order in which they were received.
+    /// All callbacks, each once, in the order in which they were received.
     pub fn all(&self) -> Vec<CallbackId> {
         self.reporting
             .union(&self.learned_from_candidates)
@@ -76,14 +76,14 @@ impl Ledger {
         &self,
         learned: &[LearnedId],
     ) -> Result<MessageSources, Error> {
-        let moments: BTreeSet<(&AccountId, i64)> = learned
+        let instants: BTreeSet<(&AccountId, i64)> = learned
             .iter()
             .map(|learned| (&learned.account, learned.at))
             .collect();
-        let moments = Vec::from_iter(moments);
+        let instants = Vec::from_iter(instants);
         let mut sources = MessageSources::default();
         let mut found: HashSet<(AccountId, i64)> = HashSet::new();
-        for chunk in moments.chunks(INSTANTS_PER_QUERY) {
+        for chunk in instants.chunks(INSTANTS_PER_QUERY) {
             let mut received_then = Condition::any();
             for (account, at) in chunk {
                 let at = instant::from_millis("provider_ids", "learned_at", *at)?;
@@ -114,7 +114,7 @@ impl Ledger {
                 found.insert((account, at));
             }
         }
-        sources.some_missing = moments
+        sources.some_missing = instants
             .into_iter()
             .any(|(account, at)| !found.contains(&(account.clone(), at)));
         Ok(sources)

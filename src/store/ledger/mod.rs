@@ -38,4 +38,4 @@ pub use message_ledger::Ledger;
 pub use message_sources::MessageSources;
 pub use orphan_adoption::AdoptionResult;
 pub use orphan_messages::{Orphan, format_match_time};
-pub use registration::{RecipientGiven, Registered, Registration};
+pub use registration::{RecipientComparison, Registered, Registration};

@@ -13,12 +13,12 @@ use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
 
 /// How long a sent message without provider id delays the adoption of its recipient's orphans.
-const ADOPTION_HOLD: TimeDelta = TimeDelta::hours(24);
+const ADOPTION_DELAY: TimeDelta = TimeDelta::hours(24);
 
 /// The result of an attempt to adopt an orphan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AdoptionResult {
-    Done,
+    Adopted,
     /// Tried again later.
     Delayed,
 }
@@ -30,7 +30,7 @@ impl Ledger {
         Some(row.account.clone())
     }
 
-    /// A loaded orphan stays one until then.
+    /// Postpones the adoption of a loaded orphan.
     pub fn postpone_adoption(&mut self, id: MessageId, until: DateTime<Utc>) -> Result<(), Error> {
         self.edit(id, |row| row.adopt_at = Some(instant::to_millis(until)))
     }
@@ -43,7 +43,7 @@ impl Ledger {
         };
         let account = row.account.clone();
         if let Some(recipient) = row.recipient.clone() {
-            let period = self.now() - ADOPTION_HOLD..=self.now();
+            let period = self.now() - ADOPTION_DELAY..=self.now();
             if !self
                 .list_without_id(&account, &recipient, None, period, i64::MAX)
                 .await?
@@ -57,7 +57,7 @@ impl Ledger {
             row.origin = Origin::Observed;
             row.adopt_at = None;
         })?;
-        Ok(AdoptionResult::Done)
+        Ok(AdoptionResult::Adopted)
     }
 }
 
@@ -72,7 +72,7 @@ impl Store {
     }
 }
 
-/// Excludes orphans whose reports name no stage: as listed messages they would have no true state.
+/// Excludes orphans whose reports name no stage: listed as messages, they would have a wrong state.
 fn adoptable(now: DateTime<Utc>) -> Select<Entity> {
     Entity::find()
         .filter(Column::Origin.eq(Origin::Orphan))

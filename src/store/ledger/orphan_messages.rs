@@ -24,7 +24,7 @@ use crate::store::messages::message_lookup::list_ids;
 use crate::store::messages::new_message::{NewMessage, set_recipient};
 use crate::store::messages::search_conditions::sent_to;
 
-const MATCHED_SINCE: &str = "matched since ";
+const MATCH_TIME_PREFIX: &str = "matched since ";
 
 /// A message known only from a callback.
 #[derive(Clone, Copy, Debug)]
@@ -188,10 +188,10 @@ impl Ledger {
 /// The detail of an unmatch in the audit log.
 pub fn format_match_time(since: DateTime<Utc>) -> String {
     let since = since.to_rfc3339_opts(SecondsFormat::Millis, true);
-    format!("{MATCHED_SINCE}{since}")
+    format!("{MATCH_TIME_PREFIX}{since}")
 }
 
 /// Earlier versions stored no time.
 fn parse_match_time(detail: &str) -> Option<DateTime<Utc>> {
-    detail.strip_prefix(MATCHED_SINCE)?.parse().ok()
+    detail.strip_prefix(MATCH_TIME_PREFIX)?.parse().ok()
 }

@@ -9,17 +9,17 @@ use uuid::Uuid;
 use crate::db::Error;
 use crate::store::entities::message_row;
 use crate::store::ledger::count_sums;
-use crate::store::ledger::message_counts::{self, BUCKET};
+use crate::store::ledger::message_counts::{self, BUCKET_MILLIS};
 use crate::store::store_settings;
 
-/// Messages loaded at a time.
-const CHUNK: u64 = 400;
+/// Messages per query.
+const CHUNK_SIZE: u64 = 400;
 
-/// Messages that were counted, of those to count.
+/// How many of all messages are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecountProgress {
     pub counted: u64,
-    pub of: u64,
+    pub total: u64,
 }
 
 /// Counts all messages again, except in quarter hours with purged messages, whose counts stay.
@@ -32,14 +32,19 @@ pub(in crate::store) async fn recount(
         .await?
         .unwrap_or_default();
     // The first quarter hour without purged messages.
-    let since = since.div_euclid(BUCKET) * BUCKET + if since % BUCKET == 0 { 0 } else { BUCKET };
+    let since = since.div_euclid(BUCKET_MILLIS) * BUCKET_MILLIS
+        + if since % BUCKET_MILLIS == 0 {
+            0
+        } else {
+            BUCKET_MILLIS
+        };
     let all = message_row::Entity::find().select_only();
-    let of = all
+    let total = all
         .column(message_row::Column::Id)
         .count(connection)
         .await?;
     let mut counted = 0;
-    progress(RecountProgress { counted, of });
+    progress(RecountProgress { counted, total });
     message_counts::delete_counts(connection, since).await?;
     let countable = Condition::any()
         .add(message_row::Column::CreatedAt.gte(since))
@@ -50,11 +55,11 @@ pub(in crate::store) async fn recount(
             .filter(message_row::Column::Id.gt(after))
             .filter(countable.clone())
             .order_by_asc(message_row::Column::Id)
-            .limit(CHUNK)
+            .limit(CHUNK_SIZE)
             .all(connection)
             .await?;
         let Some(last) = rows.last() else {
-            return count_sums::sum_again(connection, since).await;
+            return count_sums::recompute_sums(connection, since).await;
         };
         after = last.id;
         let mut sum = message_counts::Differences::default();
@@ -63,7 +68,7 @@ pub(in crate::store) async fn recount(
         }
         sum.write(connection).await?;
         counted += rows.len() as u64;
-        progress(RecountProgress { counted, of });
+        progress(RecountProgress { counted, total });
     }
 }
 

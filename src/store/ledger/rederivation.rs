@@ -1,5 +1,5 @@
-//! The two ends of a rebuild: deletes what callbacks produced, so that reprocessing the journal
-//! produces it again, and finally deletes what was not produced again.
+//! The beginning and the end of a rebuild: deletes what callbacks produced, so that reprocessing
+//! the journal produces it again, and finally deletes what was not produced again.
 //!
 //! Kept are sent and registered messages, attempts, ids from replies and registrations, operator
 //! decisions, and the effects of callbacks that the journal no longer has. Orphans and observed
@@ -26,11 +26,11 @@ use crate::store::ledger::recount;
 use crate::store::messages::message_lookup::list_ids;
 use crate::store::{Store, callback_books, store_settings};
 
-/// Messages loaded at a time.
-const CHUNK: u64 = 400;
+/// Messages per query.
+const CHUNK_SIZE: u64 = 400;
 
 impl Ledger {
-    /// Keeps `updated_at`: reprocessing is no new change.
+    /// Keeps `updated_at`: reprocessing does not count as a change.
     pub fn keep_times(&mut self) {
         self.times = UpdateTimes::Kept;
     }
@@ -45,7 +45,7 @@ impl Ledger {
             let next = message_row::Entity::find()
                 .filter(message_row::Column::Id.gt(after))
                 .order_by_asc(message_row::Column::Id)
-                .limit(CHUNK);
+                .limit(CHUNK_SIZE);
             let ids = list_ids(&self.transaction, next).await?;
             let Some(last) = ids.last() else {
                 return Ok(folded);
@@ -84,14 +84,14 @@ impl Ledger {
     }
 
     fn reset_loaded(&mut self, start: JournalPosition) {
-        let horizon = instant::to_millis(start.received_at);
+        let journal_start = instant::to_millis(start.received_at);
         for entry in self.entries.values_mut() {
             entry.mark_ids_changed();
             let by_recipient = entry.row.matched_by == Some(MatchedBy::Recipient);
             // The report that matched arrived after the submission, so the journal has it.
             let submitted_at = entry.row.submission_started_at;
             let is_matched_again =
-                start.seq == FIRST_SEQ || submitted_at.is_some_and(|at| at > horizon);
+                start.seq == FIRST_SEQ || submitted_at.is_some_and(|at| at > journal_start);
             if by_recipient && is_matched_again {
                 entry.row.matched_by = None;
             }
@@ -108,7 +108,7 @@ impl Ledger {
                 .filter(message_row::Column::Origin.is_in([Origin::Orphan, Origin::Observed]))
                 .filter(Expr::exists(receipts_of_message()).not())
                 .order_by_asc(message_row::Column::Id)
-                .limit(CHUNK);
+                .limit(CHUNK_SIZE);
             let ids = list_ids(&self.transaction, next).await?;
             let Some(last) = ids.last() else { break };
             after = last.uuid();

@@ -38,22 +38,22 @@ pub struct Registered {
     pub id: MessageId,
     /// Whether message lists contained it before; they omit orphans.
     pub was_listed: bool,
-    pub recipient: RecipientGiven,
+    pub recipient: RecipientComparison,
 }
 
 /// The recipient of a registration, compared with the known one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RecipientGiven {
+pub enum RecipientComparison {
     /// The same, or none was known or given.
-    Fits,
-    /// Another recipient is known and stays.
-    Dropped,
-    /// Reports named another recipient; it is replaced.
-    Replaces,
+    Same,
+    /// Another recipient is known, and the given one is ignored.
+    Ignored,
+    /// Reports named another recipient; the given one replaces it.
+    Replaced,
 }
 
 impl Ledger {
-    /// Registers a message, or finds the one with its id. `None` if that is an id of several messages.
+    /// Registers a message, or finds the one with its id. `None` if that id is constant.
     pub async fn register(&mut self, new: &Registration) -> Result<Option<Registered>, Error> {
         let key = (new.account.clone(), new.provider_id.clone());
         self.load_holders(std::slice::from_ref(&key)).await?;
@@ -66,9 +66,9 @@ impl Ledger {
             id,
             was_listed: true,
             recipient: if contradicted {
-                RecipientGiven::Dropped
+                RecipientComparison::Ignored
             } else {
-                RecipientGiven::Fits
+                RecipientComparison::Same
             },
         };
         let (id, was_listed) =
@@ -103,7 +103,7 @@ impl Ledger {
             LearnedFrom::Registration,
         )
         .await?;
-        // Reports date the submission better than this registration.
+        // Reports have a more exact time of the submission than this registration.
         if new.sent_at.is_some() || !self.is_past_submission(id) {
             let receipt = submitted(new.sent_at, self.now());
             self.add(id, receipt)?;
@@ -112,9 +112,9 @@ impl Ledger {
             id,
             was_listed,
             recipient: if contradicted {
-                RecipientGiven::Replaces
+                RecipientComparison::Replaced
             } else {
-                RecipientGiven::Fits
+                RecipientComparison::Same
             },
         }))
     }
@@ -158,7 +158,7 @@ fn apply_registration(row: &mut Model, new: &Registration) {
     row.client_reference.clone_from(&new.client_reference);
 }
 
-/// A receipt that the provider has the message. Without the caller's time, its time is that of the
+/// A receipt of the stage `submitted`. Without the caller's time, its time is that of the
 /// registration.
 fn submitted(sent_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Receipt {
     Receipt {

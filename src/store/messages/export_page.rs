@@ -16,7 +16,7 @@ use crate::domain::provider::ProviderId;
 use crate::domain::receipt::Pricing;
 use crate::store::Store;
 use crate::store::entities::exported_message_row::{Entity, Model};
-use crate::store::messages::index_choice::RARE;
+use crate::store::messages::index_choice::RARE_LIMIT;
 use crate::store::messages::index_hint::IndexHint;
 use crate::store::messages::list_query::listed;
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
@@ -50,7 +50,7 @@ pub struct ExportedMessage {
     pub read_at: Option<DateTime<Utc>>,
     pub failure: Option<ExportedFailure>,
     pub pricing: Pricing,
-    /// Of a recipient that was erased.
+    /// The country of an erased recipient.
     pub erased_country: Option<String>,
     /// How many recipients it reached: more than one in a group.
     pub deliveries: i64,
@@ -88,7 +88,7 @@ impl Store {
         limit: usize,
     ) -> Result<ExportPage, Error> {
         let filter = &*self.with_other_ids(filter).await?;
-        let index_hint = self.index_hint(filter, RARE).await?;
+        let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
         self.export_page(filter, index_hint, None, limit).await
     }
 
@@ -126,7 +126,8 @@ impl Store {
 }
 
 impl ExportPage {
-    /// Where the next page starts; `None` on the last. Decodes only the last row.
+    /// The end of this page, after which the next one begins; `None` on the last. Decodes only the
+    /// last row.
     pub fn next(&self) -> Result<Option<Cursor>, Error> {
         let mut rest = self.rows.decode_from(self.limit.saturating_sub(1));
         let (Some(last), Some(_)) = (rest.next(), rest.next()) else {

@@ -10,7 +10,7 @@ use crate::domain::provider::ProviderId;
 use crate::store::entities::message_row::{Column, Model};
 
 /// The columns that [`apply`] writes, and `updated_at`.
-pub(crate) const FOLDED: [Column; 23] = [
+pub(crate) const FOLD_COLUMNS: [Column; 23] = [
     Column::State,
     Column::Conflict,
     Column::DueAt,
@@ -36,8 +36,8 @@ pub(crate) const FOLDED: [Column; 23] = [
     Column::UpdatedAt,
 ];
 
-/// The columns that claims and outcomes of submissions write besides.
-const QUEUE: [Column; 9] = [
+/// The columns that claims and outcomes of submissions write in addition.
+const QUEUE_COLUMNS: [Column; 9] = [
     Column::Queue,
     Column::Hold,
     Column::Tries,
@@ -50,11 +50,11 @@ const QUEUE: [Column; 9] = [
 ];
 
 /// The columns of a fold and of a submission.
-pub(crate) fn submitted() -> Vec<Column> {
-    FOLDED.into_iter().chain(QUEUE).collect()
+pub(crate) fn submission_columns() -> Vec<Column> {
+    FOLD_COLUMNS.into_iter().chain(QUEUE_COLUMNS).collect()
 }
 
-/// Whether two rows differ only in the columns of [`submitted`].
+/// Whether two rows differ only in the columns of [`submission_columns`].
 pub(crate) fn differ_in_submission_only(one: &Model, other: &Model) -> bool {
     let one = Model {
         queue: other.queue,
@@ -74,7 +74,7 @@ pub(crate) fn differ_in_submission_only(one: &Model, other: &Model) -> bool {
 /// Defines a function that compares rows in these columns, and the list of their names.
 macro_rules! compare {
     ($name:ident, $list:ident, $($column:ident),+ $(,)?) => {
-        /// Whether two rows differ only in [`FOLDED`] columns.
+        /// Whether two rows differ only in [`FOLD_COLUMNS`] columns.
         pub(crate) fn $name(one: &Model, other: &Model) -> bool {
             $(one.$column == other.$column)&&+
         }
@@ -86,7 +86,7 @@ macro_rules! compare {
 
 compare!(
     differ_in_fold_only,
-    KEPT,
+    COMPARED,
     id,
     account,
     provider,
@@ -219,8 +219,13 @@ mod tests {
 
     #[test]
     fn every_column_is_either_folded_or_compared() {
-        let kept = KEPT.iter().map(|field| field.replace('_', ""));
-        let all: Vec<String> = FOLDED.iter().copied().map(field).chain(kept).collect();
+        let kept = COMPARED.iter().map(|field| field.replace('_', ""));
+        let all: Vec<String> = FOLD_COLUMNS
+            .iter()
+            .copied()
+            .map(field)
+            .chain(kept)
+            .collect();
         let once: BTreeSet<String> = all.iter().cloned().collect();
         assert_eq!(all.len(), once.len());
         assert_eq!(once, Column::iter().map(field).collect());

@@ -16,15 +16,15 @@ use crate::store::messages::list_query::{in_conflict, not_from_api};
 use crate::store::messages::message_filter::{MessageFilter, Search};
 use crate::store::messages::search_conditions::{references, search_conditions};
 
-/// This many rows are found by an index and sorted within half a second. With more matches, a scan
-/// in list order finds a page sooner, unless all matches are old.
-pub(crate) const RARE: u64 = 100_000;
+/// Up to this many rows are found by an index and sorted within half a second. With more matches, a
+/// scan in list order finds a page sooner, unless all matches are old.
+pub(crate) const RARE_LIMIT: u64 = 100_000;
 
-/// This many messages are sorted within a page's time. With more matches, a scan in list order soon
-/// finds a page.
-const FEW: u64 = 20_000;
-/// Conditions that few or most messages may match.
-const SHARES: [IndexHint; 3] = [IndexHint::Sender, IndexHint::Origin, IndexHint::Kind];
+/// Up to this many messages are sorted fast enough for a page. With more matches, a scan in list
+/// order soon finds a page.
+const FEW_LIMIT: u64 = 20_000;
+/// Conditions that may match few messages or most.
+const FEW_OR_MOST: [IndexHint; 3] = [IndexHint::Sender, IndexHint::Origin, IndexHint::Kind];
 /// Conditions of which a list in the order of changes must know whether few messages match.
 const UNSORTED_BY_CHANGE: [IndexHint; 8] = [
     IndexHint::Campaign,
@@ -38,7 +38,7 @@ const UNSORTED_BY_CHANGE: [IndexHint; 8] = [
 ];
 
 impl Store {
-    /// Chooses the condition; a text only if at most `rare` messages have it.
+    /// Chooses the condition; that of a text only if at most `rare` messages have the text.
     pub(super) async fn index_hint(
         &self,
         filter: &MessageFilter,
@@ -48,12 +48,13 @@ impl Store {
         if index_hint != IndexHint::Order {
             return Ok(index_hint);
         }
-        if let Some(few) = self.find_few(&SHARES, filter).await? {
+        if let Some(few) = self.find_few(&FEW_OR_MOST, filter).await? {
             return Ok(few);
         }
-        // Each of these indexes is in list order too. An account's or a state's own is better.
+        // Each of these indexes is in list order, too. The index of an account or a state is
+        // better.
         let has_group = filter.account.is_some() || !filter.states.is_empty();
-        let mut given = SHARES
+        let mut given = FEW_OR_MOST
             .into_iter()
             .filter(|it| condition(filter, *it).is_some());
         Ok(given
@@ -62,7 +63,7 @@ impl Store {
             .unwrap_or(IndexHint::Order))
     }
 
-    /// For a list in the order of changes.
+    /// Chooses the conditions for a list in the order of changes.
     pub(super) async fn change_choice(
         &self,
         filter: &MessageFilter,
@@ -85,7 +86,8 @@ impl Store {
         Ok(ChangeChoice::ByState(choices))
     }
 
-    /// An account with few messages in a state is not looked for among the changes of others.
+    /// If an account has few messages in a state, they are sorted: a scan would read the changes of
+    /// all accounts.
     async fn change_hint(
         &self,
         filter: &MessageFilter,
@@ -97,7 +99,9 @@ impl Store {
         let group = Condition::all()
             .add(Column::Account.eq(account))
             .add(Column::State.eq(state));
-        let is_large = self.finds_any(std::iter::once(beyond(group, FEW))).await?;
+        let is_large = self
+            .finds_any(std::iter::once(beyond(group, FEW_LIMIT)))
+            .await?;
         Ok(if is_large {
             IndexHint::Change
         } else {
@@ -124,7 +128,7 @@ impl Store {
         filter: &MessageFilter,
     ) -> Result<Option<IndexHint>, Error> {
         for index_hint in conditions {
-            let more = condition(filter, *index_hint).map(|matching| beyond(matching, FEW));
+            let more = condition(filter, *index_hint).map(|matching| beyond(matching, FEW_LIMIT));
             if more.is_some() && !self.finds_any(more.into_iter()).await? {
                 return Ok(Some(*index_hint));
             }
@@ -206,8 +210,8 @@ fn beyond(range: Condition, rare: u64) -> Select<Entity> {
     one.filter(range).offset(rare).limit(1)
 }
 
-/// `tests/it/query_plans.rs` has the plans of other filters. More than [`RARE`] messages are too
-/// many for a test database, so the hint is given here.
+/// `tests/it/query_plans.rs` has the plans of other filters. More than [`RARE_LIMIT`] messages are
+/// too many for a test database, so the hint is given here.
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
@@ -301,7 +305,9 @@ mod tests {
                     assert!(!sorts, "{filter:?}: {steps:#?}");
                 }
             }
-            for query in beyond_search(&filter, RARE).chain(beyond_reference(&filter, RARE)) {
+            for query in
+                beyond_search(&filter, RARE_LIMIT).chain(beyond_reference(&filter, RARE_LIMIT))
+            {
                 let steps = plan(&store, query).await;
                 let covered = |step: &String| step.contains(" USING COVERING INDEX ");
                 assert!(steps.iter().all(covered), "{filter:?}: {steps:#?}");

@@ -1,4 +1,5 @@
-//! Which index a list query uses: that of one condition. The others lose theirs.
+//! The index that a list query uses: that of one condition. Those of the other conditions are
+//! disabled.
 
 use sea_orm::ExprTrait;
 use sea_orm::sea_query::{Expr, SimpleExpr};
@@ -27,13 +28,13 @@ pub(crate) enum IndexHint {
     Overdue,
     Class,
     Sender,
-    /// Another than [`Origin::Api`].
+    /// An origin other than [`Origin::Api`].
     Origin,
     Kind,
     /// Creation time, within an account or state if given.
     Order,
-    /// The time of the first attempt, of messages that waited for it for longer than a quarter hour
-    /// began. Never the hint of a whole list: see [`Self::parts`].
+    /// The time of the first attempt, for messages whose first attempt was in a later quarter hour
+    /// than their creation. Never the hint of a whole list: see [`Self::parts`].
     CountedLater,
     /// The time of the last change, within a state.
     Change,
@@ -59,14 +60,14 @@ pub(crate) enum ChangeChoice {
 
 impl IndexHint {
     pub(crate) fn of(filter: &MessageFilter, common: Common) -> Self {
-        let searched = !filter.search.is_empty() && !common.search;
-        let referred = filter.reference.is_some() && !common.reference;
+        let has_search = !filter.search.is_empty() && !common.search;
+        let has_reference = filter.reference.is_some() && !common.reference;
         let ranked = [
             (!filter.ids.is_empty(), Self::Id),
             (filter.provider_id.is_some(), Self::Id),
             (filter.recipient.is_some(), Self::Recipient),
-            (searched, Self::Search),
-            (referred, Self::Reference),
+            (has_search, Self::Search),
+            (has_reference, Self::Reference),
             (filter.campaign.is_some(), Self::Campaign),
             (filter.code.is_some(), Self::Code),
             (filter.conflict == Some(true), Self::Conflict),
@@ -82,7 +83,7 @@ impl IndexHint {
     ///
     /// Messages that count in a period were created in it, or earlier and attempted in it. The first
     /// are found in list order within the period. The second have an index of their own: in list
-    /// order, everything before the period would be read in search of them. Where the condition's
+    /// order, everything before the period would be read to find them. Where the condition's
     /// index is not sorted by creation time, one query finds both.
     pub(super) fn parts(self, filter: &MessageFilter) -> Vec<Self> {
         match self {
@@ -110,23 +111,23 @@ impl IndexHint {
 
     /// The creation time, by which most indexes are sorted after their own columns.
     pub(super) fn created_at(self) -> SimpleExpr {
-        let masked = matches!(
+        let without_index = matches!(
             self,
             Self::Id | Self::Search | Self::Reference | Self::CountedLater | Self::Change
         );
-        operand(Column::CreatedAt, masked)
+        operand(Column::CreatedAt, without_index)
     }
 }
 
-/// A column of a condition that is no reason to choose an index.
+/// A column of a condition, without its index.
 pub(super) fn unindexed(column: Column) -> SimpleExpr {
     operand(column, true)
 }
 
 /// A column, or an equal expression that no index covers.
-fn operand(column: Column, masked: bool) -> SimpleExpr {
+fn operand(column: Column, without_index: bool) -> SimpleExpr {
     let column = Expr::col((Entity, column));
-    if masked {
+    if without_index {
         column.clone().if_null(column)
     } else {
         column

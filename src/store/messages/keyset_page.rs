@@ -4,12 +4,12 @@ use crate::db::Error;
 use crate::domain::message::Message;
 use crate::store::Store;
 use crate::store::entities::message_row::Model;
-use crate::store::messages::index_choice::RARE;
+use crate::store::messages::index_choice::RARE_LIMIT;
 use crate::store::messages::list_query::{listed, listed_by_change};
 use crate::store::messages::message_filter::{Cursor, MessageFilter, MessageOrder};
 use crate::store::messages::message_lookup::list_ids;
 
-/// Newest first.
+/// A page of a list, in the order of the list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page {
     pub messages: Vec<Message>,
@@ -27,7 +27,7 @@ impl Store {
     ) -> Result<Page, Error> {
         let filter = &*self.with_other_ids(filter).await?;
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let index_hint = self.index_hint(filter, RARE).await?;
+        let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
         let rows = listed(filter, index_hint, after, wanted)
             .all(self.pools().reader())
             .await?;
@@ -36,7 +36,7 @@ impl Store {
         Ok(page)
     }
 
-    /// The same in an order.
+    /// [`Store::list_messages`] in the given order.
     pub async fn list_messages_by(
         &self,
         order: MessageOrder,
@@ -49,7 +49,7 @@ impl Store {
         }
         let filter = &*self.with_other_ids(filter).await?;
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let choice = self.change_choice(filter, RARE).await?;
+        let choice = self.change_choice(filter, RARE_LIMIT).await?;
         let rows = listed_by_change(filter, &choice, after, wanted)
             .all(self.pools().reader())
             .await?;
@@ -72,7 +72,7 @@ impl Store {
         limit: u64,
     ) -> Result<Option<u64>, Error> {
         let filter = &*self.with_other_ids(filter).await?;
-        let index_hint = self.index_hint(filter, RARE).await?;
+        let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
         let beyond = listed(filter, index_hint, None, limit.saturating_add(1));
         let ids = list_ids(self.pools().reader(), beyond).await?;
         let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);

@@ -31,7 +31,7 @@ pub(crate) fn listed(
         .iter()
         .flat_map(|part| {
             let older = older_than(part.created_at(), after);
-            by_states(narrow(filter, &parts, *part, older), filter, *part)
+            by_states(filtered(filter, &parts, *part, older), filter, *part)
         })
         .collect();
     let found = if queries.len() == 1 {
@@ -65,7 +65,7 @@ fn by_states(
     }
 }
 
-/// The same by the last change, latest first.
+/// At most `limit` matching messages, last changed first, changed before `after`.
 pub(crate) fn listed_by_change(
     filter: &MessageFilter,
     choice: &ChangeChoice,
@@ -97,7 +97,7 @@ pub(crate) fn listed_by_change(
     }
 }
 
-/// All conditions but the state, and the last change before the last one of a page.
+/// All conditions except the state, and the last change before that of `after`.
 fn changed_before(
     filter: &MessageFilter,
     index_hint: IndexHint,
@@ -107,7 +107,7 @@ fn changed_before(
     let older = older_than(changed_at(), after);
     // A message changes after its creation: the scan can end there.
     let since = filter.created_after.map(instant::to_millis);
-    narrow(filter, &[index_hint], index_hint, older)
+    filtered(filter, &[index_hint], index_hint, older)
         .apply_if(since, |query, since| query.filter(changed_at().gte(since)))
 }
 
@@ -127,9 +127,9 @@ pub(crate) fn newest_first(query: Select<Entity>) -> Select<Entity> {
 /// Messages after the last one of a page.
 pub(crate) fn older_than(time: SimpleExpr, after: Option<Cursor>) -> Condition {
     let older = after.map(|after| {
-        let place = Expr::tuple([time, Expr::col((Entity, Column::Id))]);
+        let sort_key = Expr::tuple([time, Expr::col((Entity, Column::Id))]);
         let (at, id) = (instant::to_millis(after.at), after.id.uuid());
-        place.lt(Expr::tuple([Expr::value(at), Expr::value(id)]))
+        sort_key.lt(Expr::tuple([Expr::value(at), Expr::value(id)]))
     });
     older.into_iter().fold(Condition::all(), Condition::add)
 }
@@ -142,12 +142,12 @@ fn first_of(
     time: Column,
     limit: u64,
 ) -> SelectStatement {
-    let place = [Column::Id, time];
+    let columns = [Column::Id, time];
     let mut each = queries.map(|query| {
-        let newest = query.select_only().columns(place).into_query();
+        let newest = query.select_only().columns(columns).into_query();
         // In a union SQLite accepts `ORDER BY` and `LIMIT` only inside a subquery.
         let mut select = Query::select();
-        select.columns(place).from_subquery(newest, "newest");
+        select.columns(columns).from_subquery(newest, "newest");
         select
     });
     let mut newest = each.next().unwrap_or_default();
@@ -162,8 +162,8 @@ fn first_of(
     ids
 }
 
-/// All conditions but the state.
-fn narrow(
+/// All conditions except the state.
+fn filtered(
     filter: &MessageFilter,
     parts: &[IndexHint],
     index_hint: IndexHint,
@@ -306,7 +306,7 @@ fn all(given: impl IntoIterator<Item = Option<SimpleExpr>>) -> Condition {
     given.fold(Condition::all(), Condition::add)
 }
 
-/// The condition of a partial index, in its words.
+/// The condition of a partial index, exactly as the index has it.
 pub(crate) fn not_from_api() -> SimpleExpr {
     Expr::cust("messages.origin <> 'api'")
 }

@@ -18,7 +18,7 @@ use crate::domain::provider::ProviderId;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessageFilter {
     pub account: Option<AccountId>,
-    /// Of the caller.
+    /// The accounts that the caller may access.
     pub limit: AccountLimit,
     pub provider: Option<ProviderId>,
     /// The business number: `+` and digits.
@@ -49,7 +49,7 @@ pub struct MessageFilter {
     pub created_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub created_before: Option<DateTime<Utc>>,
-    /// Of the time by which statistics count: the first attempt, and until then the creation.
+    /// By the time by which statistics count: the first attempt, and until then the creation.
     /// Inclusive.
     pub counted_after: Option<DateTime<Utc>>,
     /// Exclusive.
@@ -64,7 +64,7 @@ pub struct MessageFilter {
 }
 
 impl MessageFilter {
-    /// Leaves out the accounts that a caller does not see.
+    /// Leaves out the accounts that a caller may not access.
     pub fn limit_to(&mut self, limit: &AccountLimit) {
         self.account = limit.filter_account(self.account.take());
         self.limit = limit.clone();
@@ -85,7 +85,7 @@ pub enum Search {
     PhonePrefix(String),
     /// The last digits of the phone number.
     PhoneSuffix(String),
-    /// The same of messages created at or after this instant; fewer digits are enough.
+    /// Like `PhoneSuffix`, for messages created at or after this instant; fewer digits are enough.
     RecentPhoneSuffix(String, DateTime<Utc>),
     /// The beginning of a reference.
     ReferencePrefix(String),

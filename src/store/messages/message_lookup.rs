@@ -16,7 +16,7 @@ use crate::store::{Store, receipts};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Found {
     Message(Box<Message>),
-    /// Into this message.
+    /// It was merged into this message.
     Merged(MessageId),
 }
 

@@ -67,7 +67,8 @@ fn sent_while_held(held: &HeldId) -> Condition {
     limits.into_iter().flatten().fold(sent, Condition::add)
 }
 
-/// The no-op keeps the planner off the index of `created_at`: the number is more selective.
+/// The no-op prevents the planner from using the index of `created_at`: the number is more
+/// selective.
 fn unindexed_creation() -> SimpleExpr {
     Expr::col(Column::CreatedAt).if_null(Expr::col(Column::CreatedAt))
 }

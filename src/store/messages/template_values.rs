@@ -1,4 +1,4 @@
-//! Values of a template as JSON; in a message beside the columns of name and language.
+//! Values of a template as JSON. A message has other columns for name and language.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use crate::domain::erased_name;
 use crate::domain::template::{Template, TemplateButton};
 use crate::store::entities::message_row::Model;
 
-/// Of a template without values.
+/// Stored for a template without values.
 pub(in crate::store) const NO_VALUES: &str = r#"{"body":[],"buttons":[]}"#;
 
 #[derive(Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl TemplateValues {
         }
     }
 
-    /// `None` if a button is of no known kind.
+    /// `None` if the kind of a button is not known.
     pub(crate) fn into_template(self, name: String, language: Option<String>) -> Option<Template> {
         let buttons = self.buttons.into_iter().map(|button| {
             Some(TemplateButton {
@@ -57,13 +57,13 @@ impl TemplateValues {
     }
 }
 
-/// The same values, of a message or a campaign; `…` takes the place of those that name the customer.
-pub(in crate::store) fn without(text: &str, names_customer: &dyn Fn(&[u8]) -> bool) -> String {
+/// Replaces those of the stored values of a message or a campaign that name the customer by `…`.
+pub(in crate::store) fn erase_values(text: &str, names_customer: &dyn Fn(&[u8]) -> bool) -> String {
     let Ok(mut stored) = serde_json::from_str::<Map<String, Value>>(text) else {
         return NO_VALUES.to_owned();
     };
-    let of = |name: &str| stored.get(name).cloned().unwrap_or_default();
-    let (mut body, mut buttons) = (of("body"), of("buttons"));
+    let value_of = |name: &str| stored.get(name).cloned().unwrap_or_default();
+    let (mut body, mut buttons) = (value_of("body"), value_of("buttons"));
     let values = buttons.as_array_mut().into_iter().flatten();
     let values = values.filter_map(|button| button.get_mut("value"));
     for value in body.as_array_mut().into_iter().flatten().chain(values) {
@@ -78,7 +78,7 @@ pub(in crate::store) fn without(text: &str, names_customer: &dyn Fn(&[u8]) -> bo
     if !names_customer(text.as_bytes()) {
         return text;
     }
-    // The number is spread over several values.
+    // The customer's number is split into several values.
     for name in ["body", "buttons"] {
         stored.insert(name.to_owned(), Value::Array(Vec::new()));
     }
@@ -89,7 +89,7 @@ pub(super) fn encode(template: &Template) -> String {
     serde_json::json!(TemplateValues::of(template)).to_string()
 }
 
-/// `None` for a free-form message.
+/// The template of a message; `None` for a free-form message.
 pub(super) fn decode(row: &Model) -> Result<Option<Template>, Error> {
     let Some(name) = row.template_name.clone() else {
         return Ok(None);

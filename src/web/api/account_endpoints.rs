@@ -80,7 +80,7 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
         last_callback_at: standing.last_callback_at.map(wire::time),
         old_callback_url_used_at: standing.old_address_at.map(wire::time),
         health: standing.health.as_str(),
-        last_hour: LastHourResponse::of(&standing.hour),
+        last_hour: LastHourResponse::of(&standing.activity),
         warnings: standing
             .warnings
             .iter()

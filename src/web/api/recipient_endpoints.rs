@@ -58,7 +58,7 @@ pub(crate) async fn add(
     let dry_run = parameters.parse_with("dry_run", parse_flag);
     let dry_run = parameters.finish(dry_run)?.unwrap_or(false);
     let campaign = find(&services, &id).await?;
-    if let Some(reason) = campaign.refuses_recipients() {
+    if let Some(reason) = campaign.recipient_refusal() {
         return Err(ApiError::NotPossible(reason));
     }
     let format = row_format(&request)?;

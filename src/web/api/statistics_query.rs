@@ -109,7 +109,7 @@ pub(crate) fn parse(
 /// One day of quarters and hours, thirty days of days.
 fn default_start(width: BucketWidth, to: DateTime<Utc>) -> DateTime<Utc> {
     match width {
-        BucketWidth::Quarter | BucketWidth::Hour => to - TimeDelta::days(1),
+        BucketWidth::QuarterHour | BucketWidth::Hour => to - TimeDelta::days(1),
         BucketWidth::Day => to.checked_sub_days(Days::new(30)).unwrap_or(to),
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn figures_rows(
     let accounts = figures
         .accounts
         .iter()
-        .filter(|(_, it)| it.now.states.attempted() > 0);
+        .filter(|(_, it)| it.current.states.attempted() > 0);
     accounts
         .map(|(account, figures)| {
             let provider = providers.get(account).map_or("", |id| id.title());
@@ -77,7 +77,7 @@ fn row(
     figures: &AccountFigures,
     list: &MessageListUrl,
 ) -> AccountFiguresRow {
-    let times = &figures.now.time_to_delivered;
+    let times = &figures.current.time_to_delivered;
     let time = |percentile| {
         times
             .percentile(percentile)
@@ -89,7 +89,7 @@ fn row(
         account: account.to_string(),
         provider,
         href: format!("/accounts#{account}"),
-        attempted: count(natural(figures.now.states.attempted())),
+        attempted: count(natural(figures.current.states.attempted())),
         delivered: ShareCell {
             href: link(&REACHED),
             ..share(
@@ -165,8 +165,8 @@ fn share(
     };
     ShareCell {
         value: percent(
-            natural(number(&figures.now)),
-            natural(figures.now.states.attempted()),
+            natural(number(&figures.current)),
+            natural(figures.current.states.attempted()),
         ),
         change: text,
         is_worse: change.is_some_and(|change| match good {

@@ -206,7 +206,7 @@ impl CampaignPage {
             } else {
                 Vec::new()
             },
-            can_add: can_send && campaign.refuses_recipients().is_none(),
+            can_add: can_send && campaign.recipient_refusal().is_none(),
         }
     }
 }

@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use crate::db;
 use crate::domain::alert::AlertRule;
 use crate::domain::delivery_state::DeliveryState;
-use crate::domain::failure_codes::is_of_queue;
+use crate::domain::failure_codes::is_queue_code;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
@@ -236,7 +236,7 @@ fn tiles(
     let [delivered, read, failed] = total_shares(figures);
     let number = sums.get(DeliveryState::Failed);
     let (now, before) = (
-        figures.now.states.messages(),
+        figures.current.states.messages(),
         figures.before.states.messages(),
     );
     let waiting = [DeliveryState::Queued, DeliveryState::Sending];
@@ -301,7 +301,7 @@ fn failed_in_queue(counts: &Counts) -> u64 {
     let of_queue = counts
         .failures
         .iter()
-        .filter(|((_, code), _)| is_of_queue(code));
+        .filter(|((_, code), _)| is_queue_code(code));
     let messages: i64 = of_queue.map(|(_, messages)| messages).sum();
     u64::try_from(messages).unwrap_or_default()
 }

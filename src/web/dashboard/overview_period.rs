@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use crate::reporting::bucketed_statistics::{BucketWidth, day_end, day_start};
 use crate::reporting::period_figures::{BarWidth, ComparedPeriod};
-use crate::store::bucket_counts::QUARTER;
+use crate::store::bucket_counts::QUARTER_HOUR;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::page_url::with_query;
 
@@ -163,13 +163,13 @@ impl OverviewPeriod {
         let today = now.with_timezone(&zone).date_naive();
         let days = range.days(today);
         // The end of the quarter hour that is being counted.
-        let end = BucketWidth::Quarter.start(now, zone) + QUARTER;
+        let end = BucketWidth::QuarterHour.start(now, zone) + QUARTER_HOUR;
         let compared = match days {
             None => ComparedPeriod {
                 from: end - TimeDelta::days(1),
                 to: end,
                 before: (end - TimeDelta::days(2))..(end - TimeDelta::days(1)),
-                width: BarWidth::Quarter,
+                width: BarWidth::QuarterHour,
                 now,
             },
             Some((first, last)) => compared_days(first, last, zone, end, now),
@@ -223,7 +223,7 @@ fn compared_days(
         to,
         before: day_start(earlier(first), zone)..before_to.min(from),
         width: match number {
-            ..=1 => BarWidth::Quarter,
+            ..=1 => BarWidth::QuarterHour,
             2..=7 => BarWidth::Hour,
             8..=31 => BarWidth::SixHours,
             _ => BarWidth::Day,

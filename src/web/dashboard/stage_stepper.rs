@@ -4,7 +4,7 @@ use crate::domain::delivery::{Delivery, ReachedStage};
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
-use crate::domain::receipt::out_of_order;
+use crate::domain::receipt::is_out_of_order;
 use crate::web::dashboard::number_format::span;
 use crate::web::dashboard::state_pill::{StateIcon, state_of_stage};
 use crate::web::dashboard::time_element::TimeElement;
@@ -62,7 +62,7 @@ fn stage_step(
             !reached.implied
                 && !reached.inferred
                 && !before.implied
-                && out_of_order(below, before.at, reached.at)
+                && is_out_of_order(below, before.at, reached.at)
         });
     let notes = reached.map_or_else(
         || vec![unreached_text(outcome).to_owned()],

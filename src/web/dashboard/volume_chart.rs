@@ -96,7 +96,7 @@ impl VolumeChart {
         let all_failed: i64 = bars.iter().map(failed).sum();
         Self {
             unit: match figures.width {
-                BarWidth::Quarter => "quarter of an hour",
+                BarWidth::QuarterHour => "quarter of an hour",
                 BarWidth::Hour => "hour",
                 BarWidth::SixHours => "6 hours",
                 BarWidth::Day => "day",
@@ -186,7 +186,7 @@ fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
         let time = figures.starts[index].with_timezone(&zone);
         let format = match figures.width {
             BarWidth::Day => "%a %-d %b",
-            BarWidth::Quarter | BarWidth::Hour | BarWidth::SixHours => "%a %-d %b %H:%M",
+            BarWidth::QuarterHour | BarWidth::Hour | BarWidth::SixHours => "%a %-d %b %H:%M",
         };
         let time = time.format(format).to_string();
         let (up, down) = (above(bar), failed(bar));
@@ -211,7 +211,7 @@ fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
 
 /// At most [`LABELS`] times at equal distances; of longer periods, the first bar of a day.
 fn labels(figures: &PeriodFigures, zone: Tz, percent: &impl Fn(f64) -> String) -> Vec<ChartLabel> {
-    let is_days = figures.width != BarWidth::Quarter;
+    let is_days = figures.width != BarWidth::QuarterHour;
     let local = |index: usize| figures.starts[index].with_timezone(&zone);
     let begins_day = |index: &usize| {
         let before = index.checked_sub(1).map(local);

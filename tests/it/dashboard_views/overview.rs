@@ -33,7 +33,7 @@ fn figures() -> PeriodFigures {
         ..AccountTotals::default()
     };
     let total = AccountFigures {
-        now: totals([90, 80, 30]),
+        current: totals([90, 80, 30]),
         before: totals([500, 400, 100]),
         settled: totals([60, 20, 20]),
         read_settled: AccountTotals::default(),

@@ -1,5 +1,5 @@
-//! What the month costs, remembered for alarms, alerts and the overview: summing it reads the counts of
-//! two months.
+//! A cache of this month's costs, for alarms, alerts and the overview: computing them reads the
+//! counts of two months.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,14 +11,14 @@ use crate::domain::alert::AlertKind;
 use crate::reporting::costs::Costs;
 use crate::reporting::costs::month_costs::{self, BudgetLine, MonthCosts};
 
-/// How old the costs on the overview may be.
-const AGE: TimeDelta = TimeDelta::minutes(1);
+/// Costs up to this age are returned without being computed again.
+const MAX_AGE: TimeDelta = TimeDelta::minutes(1);
 
 #[derive(Debug, Default)]
-pub struct BudgetWatch(Mutex<Option<(DateTime<Utc>, Arc<MonthCosts>)>>);
+pub struct MonthCostsCache(Mutex<Option<(DateTime<Utc>, Arc<MonthCosts>)>>);
 
-impl BudgetWatch {
-    /// Sums the month, if a budget or an alert needs it.
+impl MonthCostsCache {
+    /// Computes the costs, if a budget or an alert needs them.
     pub async fn refresh(
         &self,
         costs: &Costs,
@@ -43,16 +43,16 @@ impl BudgetWatch {
         config: &Config,
         now: DateTime<Utc>,
     ) -> Result<Arc<MonthCosts>, Error> {
-        let known = self.known();
-        match known {
-            Some((at, month)) if (now - at).abs() < AGE => Ok(month),
+        let cached = self.cached();
+        match cached {
+            Some((at, month)) if (now - at).abs() < MAX_AGE => Ok(month),
             _ => self.compute(costs, config, now).await,
         }
     }
 
-    /// As of the last refresh.
+    /// The budgets as of the last computation.
     pub fn list(&self) -> Vec<BudgetLine> {
-        self.known()
+        self.cached()
             .map_or_else(Vec::new, |(_, month)| month.budgets.clone())
     }
 
@@ -63,12 +63,12 @@ impl BudgetWatch {
         now: DateTime<Utc>,
     ) -> Result<Arc<MonthCosts>, Error> {
         let month = Arc::new(month_costs::compute(costs, config, now, now).await?);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some((now, Arc::clone(&month)));
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *cached = Some((now, Arc::clone(&month)));
         Ok(month)
     }
 
-    fn known(&self) -> Option<(DateTime<Utc>, Arc<MonthCosts>)> {
+    fn cached(&self) -> Option<(DateTime<Utc>, Arc<MonthCosts>)> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

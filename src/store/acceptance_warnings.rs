@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::entities::message_warning_row::{Entity, Model};
 
 impl Store {
-    /// With which warnings this message was accepted.
+    /// The warnings with which this message was accepted.
     pub async fn list_acceptance_warnings(
         &self,
         message: MessageId,
@@ -38,7 +38,7 @@ pub(super) fn write(warnings: &[MessageWarning]) -> String {
         .to_string()
 }
 
-/// A code of a later version is left out.
+/// Leaves out codes of later versions.
 pub(super) fn read(text: &str) -> Vec<MessageWarning> {
     let written: Vec<Value> = serde_json::from_str(text).unwrap_or_default();
     written
