@@ -137,7 +137,7 @@ impl Store {
 
     /// Takes notifications that are due, the longest due first; none of an incident of which an
     /// earlier one is still to be delivered. No other process takes them before `until`.
-    pub async fn take_due_notifications(
+    pub async fn claim_due_notifications(
         &self,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
