@@ -32,7 +32,7 @@ pub(super) struct Overrides {
 impl Overrides {
     /// Reads every `BLUETICK_…` variable except those that the file refers to as `env:NAME`.
     pub(super) fn read(environment: &Environment, file: &Dict) -> Self {
-        let mut found = Self {
+        let mut overrides = Self {
             values: Dict::new(),
             keys: BTreeMap::new(),
             problems: Vec::new(),
@@ -45,21 +45,21 @@ impl Overrides {
         collect_referenced(file.values(), &mut referenced);
         for (variable, text) in environment {
             if let Some(key) = known.get(variable) {
-                set(&mut found.values, key, text);
-                found.keys.insert((*key).to_owned(), variable.clone());
+                set(&mut overrides.values, key, text);
+                overrides.keys.insert((*key).to_owned(), variable.clone());
             } else if variable.starts_with(PREFIX)
                 && !RESERVED.contains(&variable.as_str())
                 && !referenced.contains(variable)
                 && !is_service_link(variable)
             {
                 let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                found.problems.push(ConfigProblem {
+                overrides.problems.push(ConfigProblem {
                     key: variable.clone(),
                     message: unknown_key(variable, &names),
                 });
             }
         }
-        found
+        overrides
     }
 }
 
@@ -73,7 +73,7 @@ impl Provider for Overrides {
     }
 }
 
-/// Kubernetes sets these for a service named `bluetick`.
+/// Whether Kubernetes sets the variable for a service named `bluetick`.
 fn is_service_link(variable: &str) -> bool {
     variable == "BLUETICK_PORT"
         || variable.starts_with("BLUETICK_PORT_")

@@ -5,7 +5,7 @@ use std::fmt;
 /// Minimum similarity (Jaro-Winkler) for "did you mean".
 const MIN_SIMILARITY: f64 = 0.75;
 
-/// Never contains a secret.
+/// What is wrong with one key. Never contains a secret.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{key}: {message}")]
 pub struct ConfigProblem {
@@ -36,11 +36,11 @@ impl std::error::Error for ConfigErrors {}
 pub(super) fn unknown_key(name: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
-        .map(|word| (strsim::jaro_winkler(name, word), word))
+        .map(|key| (strsim::jaro_winkler(name, key), key))
         .max_by(|one, other| one.0.total_cmp(&other.0));
     match nearest {
-        Some((likeness, word)) if likeness >= MIN_SIMILARITY => {
-            format!("unknown key, did you mean {word}?")
+        Some((similarity, key)) if similarity >= MIN_SIMILARITY => {
+            format!("unknown key, did you mean {key}?")
         }
         _ => "unknown key".to_owned(),
     }
