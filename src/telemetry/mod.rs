@@ -21,7 +21,7 @@ use crate::config::Environment;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::telemetry::log_queue::{LogOutput, LogQueue};
 
-/// How long the end of the program waits for lines that are not written yet.
+/// How long the program waits at its end for lines that are not written yet.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Precedes the first line that is written after lines were dropped.
@@ -43,7 +43,7 @@ pub enum TelemetryError {
     },
     #[error("the thread that writes the log cannot be started: {0}")]
     Thread(#[from] io::Error),
-    /// A log was started before.
+    /// The log of this process was already started.
     #[error("the log cannot be started: {0}")]
     AlreadyStarted(#[from] tracing_subscriber::util::TryInitError),
 }
@@ -64,7 +64,7 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
     })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter(environment)?)
-        // It reports them with `eprintln!`, which panics on a full disk.
+        // The subscriber would report them with `eprintln!`, which panics on a full disk.
         .log_internal_errors(false)
         .with_writer(|| &LOG_QUEUE);
     if is_terminal {
@@ -135,7 +135,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// The default filter with the operator's directives over it.
+/// The default filter, followed by the operator's directives, which take precedence.
 fn filter(environment: &Environment) -> Result<EnvFilter, TelemetryError> {
     let configured = ["BLUETICK_LOG", "RUST_LOG"]
         .into_iter()
