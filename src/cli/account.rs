@@ -21,7 +21,7 @@ pub enum AccountCommand {
         /// The account's id in the configuration
         #[arg(value_name = "ID")]
         account: AccountId,
-        /// Shown wherever messages of the account wait
+        /// Shown with the waiting messages of the account
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },

@@ -13,7 +13,7 @@ pub enum ConfigCommand {
     /// List every problem of the configuration by key
     ///
     /// Reads the file and the BLUETICK_… variables as serve does, and starts nothing.
-    /// Exits with 1 if there is an error; warnings alone are no error.
+    /// Exits with 1 if there is an error; warnings alone are not an error.
     #[command(verbatim_doc_comment)]
     Check,
 }

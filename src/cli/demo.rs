@@ -63,7 +63,7 @@ async fn run_demo(history: Option<i64>) -> Result<(), CommandError> {
     config.listen = address.to_string();
     config.public_url = format!("http://{address}");
     config.accounts = accounts;
-    let _serving = app::claim_serving(&config, Owner::Process).await?;
+    let _serve_lock = app::claim_serving(&config, Owner::Process).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     if let Some(days) = history {
         demo_history::fill(&services, settings, days, services.clock.now()).await?;

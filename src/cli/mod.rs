@@ -92,8 +92,8 @@ pub enum Command {
     Replay(Box<replay::ReplayArguments>),
     /// Dismiss the orphans of an account, reports that match no message, or count them
     ///
-    /// They leave the problems and never become observed messages. A new report on one of them lists it
-    /// again. Can run beside `serve`.
+    /// They no longer count as problems and never become observed messages. A new report on one of
+    /// them lists it again. Can run beside `serve`.
     DismissOrphans(dismiss_orphans::DismissOrphansArguments),
     /// Send a campaign, and show and change campaigns
     ///
@@ -106,7 +106,7 @@ pub enum Command {
     Verify,
     /// Copy the data of SQLite into a new folder and check the copy
     ///
-    /// Can run beside `serve`. The backup does not hold the secret key.
+    /// Can run beside `serve`. The backup does not contain the secret key.
     Backup(backup::BackupArguments),
     /// Restore a backup into a data folder without databases
     ///
@@ -123,7 +123,7 @@ pub enum Command {
     ///
     /// Messages keep state, times and cost, and lose recipient, content and ids; callbacks that name
     /// the customer are deleted. Then searches the files of the data folder and names those that still
-    /// hold the number. Can run beside `serve`; writes wait while the files are written again.
+    /// hold the number. Can run beside `serve`; writes wait while the files are rewritten.
     Erase(erase::EraseArguments),
     /// Export everything about one customer as a zip
     ///
@@ -170,9 +170,9 @@ fn with_services(
     server::block_on(async {
         let config = Config::load(path, &process_environment())?;
         let services = app::open(config, Arc::new(SystemClock)).await?;
-        let done = work(&services).await;
+        let result = work(&services).await;
         app::close(services).await;
-        done
+        result
     })
 }
 
@@ -219,10 +219,10 @@ async fn run_verify(file: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(file, &process_environment())?;
     let store = app::open_read_only(&config).await?;
     let journal = app::open_journal_read_only(&config, &store).await?;
-    let done = verify::run(&store, &journal, SystemClock.now(), &mut stdout()).await;
+    let result = verify::run(&store, &journal, SystemClock.now(), &mut stdout()).await;
     journal.close().await?;
     store.close().await?;
-    done
+    result
 }
 
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {

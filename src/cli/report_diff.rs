@@ -1,4 +1,4 @@
-//! `bluetick report diff`: a provider's own file against our messages.
+//! `bluetick report diff`: compares a provider's own file with our messages.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -23,7 +23,7 @@ use crate::reporting::settlement::{
 };
 use crate::web::api::statistics_query::{End, parse_end};
 
-const HEAD: [&str; 7] = [
+const HEADER: [&str; 7] = [
     "difference",
     "line",
     "their_id",
@@ -32,8 +32,8 @@ const HEAD: [&str; 7] = [
     "ours",
     "theirs",
 ];
-const DIFFERENCES: u8 = 1;
-const UNREADABLE: u8 = 2;
+const EXIT_DIFFERENCES: u8 = 1;
+const EXIT_FAILED: u8 = 2;
 
 #[derive(Args, Debug)]
 pub struct DiffArguments {
@@ -71,12 +71,12 @@ pub async fn run(
     context: &ReportContext<'_>,
 ) -> Result<(), CommandError> {
     let (file, request) = prepare(arguments, context).map_err(|message| ErrorWithStatus {
-        code: UNREADABLE,
+        code: EXIT_FAILED,
         message,
     })?;
-    // A failure that is no difference must not look like one.
+    // Not the status 1, which means that there are differences.
     let failed = |error: &dyn std::fmt::Display| ErrorWithStatus {
-        code: UNREADABLE,
+        code: EXIT_FAILED,
         message: error.to_string(),
     };
     let compared = compare(context.costs, &file, &request).await;
@@ -85,7 +85,7 @@ pub async fn run(
     match compared.differences.len() {
         0 => Ok(()),
         number => Err(ErrorWithStatus {
-            code: DIFFERENCES,
+            code: EXIT_DIFFERENCES,
             message: summary(&compared, number),
         }
         .into()),
@@ -97,8 +97,8 @@ fn summary(compared: &Comparison, number: usize) -> String {
         .into_iter()
         .filter_map(|kind| {
             let of_kind = compared.differences.iter().filter(|it| it.kind == kind);
-            let number = of_kind.count();
-            (number > 0).then(|| format!("{} {number}", kind.as_str()))
+            let count = of_kind.count();
+            (count > 0).then(|| format!("{} {count}", kind.as_str()))
         })
         .collect();
     let noun = if number == 1 {
@@ -179,7 +179,7 @@ fn period(
 }
 
 fn print(arguments: &DiffArguments, compared: &Comparison) -> Result<(), CommandError> {
-    let rows: Vec<[String; HEAD.len()]> = compared.differences.iter().map(cells).collect();
+    let rows: Vec<[String; HEADER.len()]> = compared.differences.iter().map(cells).collect();
     let bytes = match arguments.format.as_str() {
         "csv" => csv_bytes(&rows)?,
         _ => table_bytes(&rows, compared),
@@ -187,7 +187,7 @@ fn print(arguments: &DiffArguments, compared: &Comparison) -> Result<(), Command
     write_output(arguments.output.as_deref(), &bytes)
 }
 
-fn cells(difference: &Difference) -> [String; HEAD.len()] {
+fn cells(difference: &Difference) -> [String; HEADER.len()] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     [
         difference.kind.as_str().to_owned(),
@@ -204,9 +204,9 @@ fn cells(difference: &Difference) -> [String; HEAD.len()] {
     ]
 }
 
-fn csv_bytes(rows: &[[String; HEAD.len()]]) -> Result<Vec<u8>, CommandError> {
+fn csv_bytes(rows: &[[String; HEADER.len()]]) -> Result<Vec<u8>, CommandError> {
     let mut writer = Writer::from_writer(Vec::new());
-    writer.write_record(HEAD)?;
+    writer.write_record(HEADER)?;
     for row in rows {
         let cells = row.each_ref().map(|cell| escape_formula(cell));
         writer.write_record(cells.iter().map(|cell| cell.as_bytes()))?;
@@ -214,14 +214,14 @@ fn csv_bytes(rows: &[[String; HEAD.len()]]) -> Result<Vec<u8>, CommandError> {
     Ok(writer.into_inner()?)
 }
 
-fn table_bytes(rows: &[[String; HEAD.len()]], compared: &Comparison) -> Vec<u8> {
+fn table_bytes(rows: &[[String; HEADER.len()]], compared: &Comparison) -> Vec<u8> {
     if rows.is_empty() {
         let (matched, all) = (compared.matched, compared.rows);
         return format!("no differences; {matched} of {all} rows have a message\n").into_bytes();
     }
-    let head = HEAD.map(str::to_owned);
-    let lines = || std::iter::once(&head).chain(rows);
-    let mut widths = [0; HEAD.len()];
+    let header = HEADER.map(str::to_owned);
+    let lines = || std::iter::once(&header).chain(rows);
+    let mut widths = [0; HEADER.len()];
     for line in lines() {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = (*width).max(cell.chars().count());
