@@ -18,7 +18,7 @@ use crate::web::api::wire::summary_responses::SummaryResponse;
 /// Write deliveries and cost per day, week or month, or compare a provider's own file
 ///
 /// The numbers are those of the page /reports and of GET /api/v1/reports/summary.json. Reads the
-/// database directly; can run beside serve.
+/// database directly; can be used while serve is running.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct ReportArguments {
