@@ -15,7 +15,7 @@ use rand::rngs::SysRng;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use tempfile::NamedTempFile;
 
-use crate::config::SECRET_KEY_BYTES;
+use crate::config::MIN_SECRET_KEY_BYTES;
 use crate::domain::secret::Secret;
 
 /// File name of the generated secret key.
@@ -62,7 +62,7 @@ pub enum DataDirError {
         .0.display()
     )]
     KeyMissing(PathBuf),
-    #[error("the secret key in {} is shorter than {SECRET_KEY_BYTES} bytes", .0.display())]
+    #[error("the secret key in {} is shorter than {MIN_SECRET_KEY_BYTES} bytes", .0.display())]
     KeyTooShort(PathBuf),
 }
 
@@ -135,7 +135,7 @@ pub fn load_or_create_secret_key(
 /// Reads the secret key and changes nothing.
 pub fn read_secret_key(path: &Path) -> Result<Secret, DataDirError> {
     match fs::read_to_string(path) {
-        Ok(text) if text.trim_end().len() < SECRET_KEY_BYTES => {
+        Ok(text) if text.trim_end().len() < MIN_SECRET_KEY_BYTES => {
             Err(DataDirError::KeyTooShort(path.to_owned()))
         }
         Ok(text) => Ok(Secret::new(text.trim_end())),
@@ -148,7 +148,7 @@ pub fn read_secret_key(path: &Path) -> Result<Secret, DataDirError> {
 
 /// The key is durable before it is used: no URL may exist without its key.
 fn create_secret_key(folder: &Path, path: &Path) -> Result<Secret, DataDirError> {
-    let mut bytes = [0; SECRET_KEY_BYTES];
+    let mut bytes = [0; MIN_SECRET_KEY_BYTES];
     SysRng
         .try_fill_bytes(&mut bytes)
         .map_err(io::Error::other)

@@ -20,16 +20,16 @@ use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
 
 /// Folder for uploaded files, in the data folder.
-const UPLOADS: &str = "uploads";
+const UPLOADS_FOLDER: &str = "uploads";
 
-/// For commands that accept messages beside a running process.
+/// For commands that accept messages while another process may serve.
 pub fn open_acceptor(
     config: &Config,
     store: &Store,
     keys: Arc<Keys>,
 ) -> Result<Acceptor, StartError> {
     let uploads = open_uploads(config, store)?;
-    let media = media_checker(config, config.data_dir.join(UPLOADS))?;
+    let media = media_checker(config, config.data_dir.join(UPLOADS_FOLDER))?;
     Ok(Acceptor::new(
         store.clone(),
         accounts_by_id(config),
@@ -39,7 +39,7 @@ pub fn open_acceptor(
     ))
 }
 
-/// Rejects a file of rates with mistakes.
+/// Fails if the rates file has errors.
 pub fn open_costs(config: &Config, store: &Store) -> Result<Costs, StartError> {
     Ok(Costs {
         store: store.clone(),
@@ -57,7 +57,7 @@ pub fn open_exporter(config: &Config, costs: &Costs) -> Exporter {
 }
 
 pub(super) fn open_uploads(config: &Config, store: &Store) -> Result<UploadStorage, StartError> {
-    let folder = config.data_dir.join(UPLOADS);
+    let folder = config.data_dir.join(UPLOADS_FOLDER);
     UploadStorage::open(folder.clone(), store.clone(), &config.public_url)
         .map_err(|source| StartError::Uploads { folder, source })
 }
@@ -71,12 +71,13 @@ pub(super) fn accounts_by_id(config: &Config) -> Arc<BTreeMap<AccountId, Account
     )
 }
 
-/// Nothing else fetches URLs that callers name. `folder` has the files while they are checked.
+/// Builds the only component that fetches URLs from callers. `folder` holds the files while they
+/// are checked.
 pub fn media_checker(config: &Config, folder: PathBuf) -> Result<MediaChecker, TransportError> {
     Ok(MediaChecker::new(guarded_client(config)?, folder))
 }
 
-/// Reaches public addresses, and the networks that the configuration allows.
+/// A client that connects only to public addresses and to networks that the configuration allows.
 pub(super) fn guarded_client(config: &Config) -> Result<GuardedClient, TransportError> {
     let rules = AddressRules::new(config.media_networks.clone());
     GuardedClient::new(rules).map_err(TransportError)

@@ -17,7 +17,7 @@ use crate::operating::upgrade::{self, LockWait, UpgradeProgress, UpgradeStep};
 use crate::store::Store;
 use crate::store::account_records::UrlRecord;
 
-/// What commands need that neither serve nor send.
+/// The databases and keys, for commands that neither serve nor send.
 pub struct Databases {
     pub store: Store,
     /// Connections only; the journal's writer is not started.
@@ -44,11 +44,11 @@ pub(super) struct ConnectedDatabases {
     pub(super) keys: Arc<Keys>,
     main_schema: SchemaState,
     pub(super) needs_upgrade: bool,
-    /// Where a backup of databases that lack migrations goes, until it is made.
-    backup: Option<BackupPlace>,
+    /// The backup to make before the migrations, until it is made.
+    pending_backup: Option<PendingBackup>,
 }
 
-struct BackupPlace {
+struct PendingBackup {
     data_dir: PathBuf,
     folder: PathBuf,
 }
@@ -80,7 +80,7 @@ pub(super) async fn connect(config: &Config) -> Result<ConnectedDatabases, Start
         .await
         .map_err(StartError::journal)?;
     let is_behind = |schema| matches!(schema, SchemaState::Behind(_));
-    // On a server the operator makes it.
+    // On PostgreSQL the operator makes the backup.
     let has_files = age == DatabaseAge::Existing && !config.uses_postgres();
     let needs_backup = has_files && (is_behind(main_schema) || is_behind(journal_schema));
     let mut connected = ConnectedDatabases {
@@ -89,15 +89,15 @@ pub(super) async fn connect(config: &Config) -> Result<ConnectedDatabases, Start
         keys: Arc::new(keys),
         main_schema,
         needs_upgrade,
-        backup: needs_backup.then(|| BackupPlace {
+        pending_backup: needs_backup.then(|| PendingBackup {
             data_dir: config.data_dir.clone(),
             folder: config.migration_backups(),
         }),
     };
     if is_behind(journal_schema) {
-        // Of both databases as the older program left them, so before either is migrated.
+        // Both databases as the older program left them, so before either is migrated.
         connected.back_up().await?;
-        connected.backup = None;
+        connected.pending_backup = None;
     }
     journal::migrate(&connected.journal)
         .await
@@ -105,7 +105,7 @@ pub(super) async fn connect(config: &Config) -> Result<ConnectedDatabases, Start
     Ok(connected)
 }
 
-/// The schema, and whether anything of it is pending that takes long with many messages.
+/// The schema, and whether a migration or recount is pending, which takes long with many messages.
 async fn check_main(store: &Store, keys: &Keys) -> Result<(SchemaState, bool), db::Error> {
     let schema = store.check_schema().await?;
     if schema != SchemaState::New {
@@ -123,7 +123,7 @@ async fn check_main(store: &Store, keys: &Keys) -> Result<(SchemaState, bool), d
 }
 
 impl ConnectedDatabases {
-    /// Of all accounts that were ever configured.
+    /// The callback URL records of all accounts that were ever configured.
     pub(super) async fn list_url_records(&self) -> Result<Vec<UrlRecord>, StartError> {
         if self.main_schema == SchemaState::New {
             return Ok(Vec::new());
@@ -132,8 +132,8 @@ impl ConnectedDatabases {
         records.map_err(StartError::main_database)
     }
 
-    /// Makes a backup if anything is pending, migrates the main database, and claims it for the
-    /// secret key.
+    /// Makes a backup if migrations are pending, migrates the main database, and records the
+    /// fingerprint of the secret key in it.
     pub(super) async fn upgrade(
         &self,
         wait: LockWait,
@@ -154,21 +154,21 @@ impl ConnectedDatabases {
     }
 
     async fn back_up(&self) -> Result<(), StartError> {
-        let Some(place) = &self.backup else {
+        let Some(pending) = &self.pending_backup else {
             return Ok(());
         };
         let source = UnmigratedSource {
             store: &self.store,
             journal: &self.journal,
-            data_dir: &place.data_dir,
+            data_dir: &pending.data_dir,
         };
-        let backup = back_up_before_migrations(&source, &place.folder, SystemClock.now()).await?;
+        let backup = back_up_before_migrations(&source, &pending.folder, SystemClock.now()).await?;
         tracing::info!(folder = %backup.display(), "made a backup before the migrations");
         Ok(())
     }
 }
 
-/// Creates nothing. Rejects one database without the other.
+/// Whether the databases exist. Creates nothing; fails if only one of them exists.
 async fn find_age(config: &Config) -> Result<DatabaseAge, StartError> {
     let url = &config.database_url;
     match (Store::exists(url), journal::exists(url)) {

@@ -2,15 +2,15 @@
 
 mod components;
 mod databases;
-mod opening;
-mod running;
+mod running_process;
 mod serve_claim;
 mod signals;
 mod start_error;
+mod starting_process;
 
 pub use components::{media_checker, open_acceptor, open_costs, open_exporter};
 pub use databases::{Databases, open_databases, open_journal_read_only, open_read_only};
-pub use opening::{Opening, open, open_receiving};
-pub use running::{Running, Serving, close, start};
+pub use running_process::{RunningProcess, RunningServers, close, start};
 pub use serve_claim::claim_serving;
 pub use start_error::StartError;
+pub use starting_process::{StartingProcess, open, open_receiving};

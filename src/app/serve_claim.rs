@@ -21,7 +21,7 @@ pub async fn claim_serving(config: &Config, owner: Owner) -> Result<ServeLock, S
         Owner::Process => Duration::ZERO,
     };
     let started = Instant::now();
-    let mut logged = false;
+    let mut has_logged = false;
     loop {
         let claim = serve_lock::claim(&config.database_url).map_err(StartError::main_database)?;
         let folder = match claim {
@@ -31,13 +31,13 @@ pub async fn claim_serving(config: &Config, owner: Owner) -> Result<ServeLock, S
         if started.elapsed() >= timeout {
             return Err(StartError::AlreadyServed(folder));
         }
-        if !logged {
+        if !has_logged {
             tracing::info!(
                 folder = %folder.display(),
-                "another bluetick serve runs here; waiting at most {} s until it has stopped",
+                "another bluetick serve is running on this data folder; waiting at most {} s until it has stopped",
                 timeout.as_secs()
             );
-            logged = true;
+            has_logged = true;
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }

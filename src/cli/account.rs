@@ -16,18 +16,18 @@ use crate::store::Store;
 pub enum AccountCommand {
     /// Pause sending; messages of the account stay queued
     ///
-    /// Submissions in progress are finished. Can run beside `serve`.
+    /// Submissions in progress are finished. Can be used while `serve` is running.
     Pause {
         /// The account's id in the configuration
         #[arg(value_name = "ID")]
         account: AccountId,
-        /// Shown wherever messages of the account wait
+        /// Shown with the waiting messages of the account
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
     /// Resume sending after a pause, or after the account tripped
     ///
-    /// Can run beside `serve`.
+    /// Can be used while `serve` is running.
     Resume {
         /// The account's id in the configuration
         #[arg(value_name = "ID")]

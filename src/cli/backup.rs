@@ -22,8 +22,8 @@ use crate::operating::decision::Decision;
 use crate::store::backup::QueuedMessages;
 use crate::web::dashboard::number_format::counted;
 
-const POSTGRES: &str = "the data are in PostgreSQL: back up and restore its database, for instance with `pg_dump --format=custom` and \
-     `pg_restore`. One dump holds everything but `secret_key` and the files of the spool in the data folder, and knows its schema: an older program refuses it";
+const POSTGRES_HINT: &str = "the data is in PostgreSQL: back up and restore its database, for instance with `pg_dump --format=custom` and \
+     `pg_restore`. A dump contains everything except `secret_key` and the spool files in the data folder. It includes its schema version, so an older program refuses it";
 
 #[derive(Args, Debug)]
 pub struct BackupArguments {
@@ -37,10 +37,10 @@ pub struct RestoreArguments {
     /// The folder of a backup
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Send what was queued when the backup was made, even if it was sent since
+    /// Send the messages that were queued when the backup was made, even if they were sent since
     #[arg(long)]
     pub queue: bool,
-    /// Restore a copy of a data folder that is no backup, such as a `tar` of a running one
+    /// Restore a copy of a data folder that is not a backup, such as a `tar` of a running one
     ///
     /// Its databases may be from different times. Prints what is missing.
     #[arg(long)]
@@ -54,7 +54,7 @@ pub async fn create(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     if config.uses_postgres() {
-        return Err(POSTGRES.into());
+        return Err(POSTGRES_HINT.into());
     }
     let store = app::open_read_only(config).await?;
     let journal = app::open_journal_read_only(config, &store).await?;
@@ -76,7 +76,7 @@ pub async fn create(
         out,
         "{} holds every callback acknowledged before {}",
         arguments.folder.display(),
-        seconds(manifest.callbacks_complete_until)
+        format_time(manifest.callbacks_complete_until)
     )?;
     writeln!(
         out,
@@ -86,7 +86,7 @@ pub async fn create(
     )?;
     writeln!(
         out,
-        "it does not hold the secret key, without which it cannot be restored"
+        "it does not contain the secret key, without which it cannot be restored"
     )?;
     Ok(())
 }
@@ -98,9 +98,9 @@ pub async fn restore(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     if config.uses_postgres() {
-        return Err(POSTGRES.into());
+        return Err(POSTGRES_HINT.into());
     }
-    refuse_other_place(config)?;
+    refuse_other_database(config)?;
     data_dir::prepare(&config.data_dir)?;
     let secret = match &config.secret_key {
         Some(secret) => secret.clone(),
@@ -126,7 +126,7 @@ pub async fn restore(
     }
     if !is_backup {
         let folder = arguments.folder.display();
-        return Err(format!("{folder} has no manifest.json, so it is no complete backup; `--accept-loss` restores a copy of a data folder").into());
+        return Err(format!("{folder} has no manifest.json, so it is not a complete backup; `--accept-loss` restores a copy of a data folder").into());
     }
     let restored = restore_backup(&arguments.folder, &target, &decision).await?;
     let manifest = restored.manifest;
@@ -142,14 +142,14 @@ pub async fn restore(
     if arguments.queue {
         writeln!(
             out,
-            "what was queued will be sent when `serve` starts, even if it was sent since"
+            "queued messages will be sent when `serve` starts, even if they were sent since"
         )?;
     }
     writeln!(
         out,
-        "missing may be: callbacks acknowledged from {} on, messages accepted from {} on",
-        seconds(manifest.callbacks_complete_until),
-        seconds(manifest.taken_at)
+        "possibly missing: callbacks acknowledged from {} on, messages accepted from {} on",
+        format_time(manifest.callbacks_complete_until),
+        format_time(manifest.taken_at)
     )?;
     Ok(())
 }
@@ -166,7 +166,7 @@ fn print_possibly_sent(
     if possibly_sent.paused_campaigns > 0 {
         writeln!(
             out,
-            "{} paused: the waiting recipients may have got their messages since; resume or cancel",
+            "{} paused: the waiting recipients may have been sent their messages since; resume or cancel",
             counted(
                 possibly_sent.paused_campaigns,
                 "campaign is",
@@ -187,7 +187,7 @@ fn print_access(access: &RestoredAccess, out: &mut impl Write) -> Result<(), Com
     if !access.users.is_empty() {
         writeln!(
             out,
-            "users that are enabled again, with the roles and passwords of then; `bluetick user disable EMAIL` for those you disabled since:"
+            "users that are enabled again, with their roles and passwords as of the backup; `bluetick user disable EMAIL` for those you disabled since:"
         )?;
     }
     for user in &access.users {
@@ -217,17 +217,17 @@ fn print_loss(loss: &AcceptedLoss, out: &mut impl Write) -> Result<(), CommandEr
     )?;
     let from = loss
         .last_callback_at
-        .map_or_else(|| "the beginning".to_owned(), seconds);
+        .map_or_else(|| "the beginning".to_owned(), format_time);
     writeln!(
         out,
-        "missing may be: callbacks acknowledged from {from} on, and messages accepted since the copy"
+        "possibly missing: callbacks acknowledged from {from} on, and messages accepted since the copy"
     )?;
     Ok(())
 }
 
-/// A backup is restored into the data folder, where `serve` opens it unless `database_url` names
-/// another place.
-fn refuse_other_place(config: &Config) -> Result<(), CommandError> {
+/// Fails if `database_url` names another file than the one in the data folder, into which backups
+/// are restored.
+fn refuse_other_database(config: &Config) -> Result<(), CommandError> {
     let url = config.database_url.expose();
     let file = Path::new(url.trim_start_matches("sqlite:").trim_start_matches("//"));
     if file == config.data_dir.join("bluetick.db") {
@@ -236,6 +236,6 @@ fn refuse_other_place(config: &Config) -> Result<(), CommandError> {
     Err("database_url names another file than bluetick.db in data_dir; restore without it, then move the databases".into())
 }
 
-fn seconds(at: DateTime<Utc>) -> String {
+fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -13,16 +13,16 @@ use crate::operating::change_campaign::{CampaignChange, change_campaign};
 use crate::reporting::campaign_summary::summarize;
 use crate::web::dashboard::number_format::counted;
 
-/// Campaigns that `list` prints.
-const LISTED: usize = 100;
+/// At most this many campaigns are printed by `list`.
+const MAX_LISTED: usize = 100;
 
 #[derive(Subcommand, Debug)]
 pub enum CampaignCommand {
     /// Send a message to every row of a CSV or NDJSON file
     ///
-    /// Creates the campaign, adds the recipients, starts it and shows the progress until it is done. A
-    /// running `serve` sends it, also after this command was interrupted. The same command again
-    /// continues, and sends nothing twice.
+    /// Creates the campaign, adds the recipients, starts it and shows the progress until it is
+    /// done. A running `serve` sends it, even if this command is interrupted. Running the same
+    /// command again continues it and sends nothing twice.
     Send(Box<SendArguments>),
     /// List campaigns, newest first
     List,
@@ -32,7 +32,7 @@ pub enum CampaignCommand {
     Pause(CampaignArguments),
     /// Resume a paused campaign
     Resume(CampaignArguments),
-    /// Cancel what a campaign has not sent
+    /// Cancel the messages that a campaign has not sent yet
     Cancel(CampaignArguments),
 }
 
@@ -71,7 +71,7 @@ pub async fn run(
 async fn list(context: &CampaignContext<'_>, out: &mut impl Write) -> Result<(), CommandError> {
     for campaign in context
         .store
-        .list_campaigns(None, &AccountLimit::default(), None, LISTED)
+        .list_campaigns(None, &AccountLimit::default(), None, MAX_LISTED)
         .await?
     {
         writeln!(

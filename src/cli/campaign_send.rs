@@ -1,4 +1,4 @@
-//! `bluetick campaign send`: a file of recipients becomes a campaign, whose progress is shown.
+//! `bluetick campaign send`: creates a campaign from a file of recipients and shows its progress.
 
 use std::fs::File;
 use std::io::{BufReader, Write};
@@ -24,8 +24,8 @@ use crate::web::dashboard::number_format::counted;
 
 /// How often the progress is read.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
-/// Rejected lines that a real run prints; `--dry-run` prints all.
-const REJECTED_PRINTED: usize = 20;
+/// At most this many rejected lines are printed; `--dry-run` prints all.
+const MAX_PRINTED_REJECTIONS: usize = 20;
 
 #[derive(Args, Debug)]
 pub struct SendArguments {
@@ -56,7 +56,8 @@ pub struct SendArguments {
     /// Start at this instant, RFC 3339
     #[arg(long, value_name = "INSTANT")]
     pub send_at: Option<String>,
-    /// What is queued then fails as expired: an RFC 3339 instant, or a duration from the start such as 2h
+    /// Messages still queued at this time fail as expired: an RFC 3339 instant, or a duration from
+    /// the start such as 2h
     #[arg(long, value_name = "INSTANT")]
     pub send_before: Option<String>,
     /// Messages per second
@@ -124,15 +125,15 @@ pub(super) async fn run(
 }
 
 fn new_campaign(arguments: &SendArguments) -> NewCampaign {
-    let of_extension = || {
+    let kind_by_extension = || {
         let path = arguments.media.as_deref().and_then(|media| {
             let url = url::Url::parse(media).ok()?;
             Some(url.path().to_owned())
         });
         let mime_type = path.as_deref().and_then(mime_type_of_extension)?;
         let kinds = MediaKind::ALL.into_iter();
-        let mut fitting = kinds.filter(|kind| kind.mime_types().contains(&mime_type));
-        fitting.next().map(|kind| kind.to_string())
+        let mut matching = kinds.filter(|kind| kind.mime_types().contains(&mime_type));
+        matching.next().map(|kind| kind.to_string())
     };
     NewCampaign {
         account: arguments.account.clone(),
@@ -140,7 +141,7 @@ fn new_campaign(arguments: &SendArguments) -> NewCampaign {
         kind: arguments
             .kind
             .clone()
-            .or_else(of_extension)
+            .or_else(kind_by_extension)
             .unwrap_or_default(),
         from: arguments.from.clone(),
         media: CampaignMedia {
@@ -156,16 +157,16 @@ fn new_campaign(arguments: &SendArguments) -> NewCampaign {
     }
 }
 
-/// Continues a campaign of the same message.
-fn continue_with(known: Campaign, asked: &Campaign) -> Result<Campaign, CommandError> {
-    let same = known.account == asked.account
-        && known.kind == asked.kind
-        && known.media == asked.media
-        && known.caption == asked.caption;
+/// Continues an existing campaign, if it has the same message.
+fn continue_with(known: Campaign, requested: &Campaign) -> Result<Campaign, CommandError> {
+    let is_same = known.account == requested.account
+        && known.kind == requested.kind
+        && known.media == requested.media
+        && known.caption == requested.caption;
     if known.state == CampaignState::Cancelled {
         return Err(format!("campaign {} was cancelled; choose another --name", known.id).into());
     }
-    if !same {
+    if !is_same {
         return Err(format!(
             "there is a campaign {} with another account, kind, media or caption; choose another --name",
             known.id
@@ -181,14 +182,14 @@ async fn dry_run(
     context: &CampaignContext<'_>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let mut failed = Ok(());
+    let mut written = Ok(());
     let mut print = |row: &RejectedRow| {
-        if failed.is_ok() {
-            failed = writeln!(out, "line {}, {}: {}", row.line, row.field, row.message);
+        if written.is_ok() {
+            written = writeln!(out, "line {}, {}: {}", row.line, row.field, row.message);
         }
     };
     let report = read_file(arguments, campaign, ImportMode::DryRun, context, &mut print).await?;
-    failed?;
+    written?;
     refuse_late_rows(campaign, &report)?;
     print_counts(&report, out)?;
     writeln!(out, "nothing was stored or sent")?;
@@ -199,7 +200,7 @@ async fn dry_run(
     Ok(())
 }
 
-/// A campaign that is done takes no more recipients.
+/// Fails if a campaign that is done would get new recipients.
 fn refuse_late_rows(campaign: &Campaign, report: &ImportReport) -> Result<(), CommandError> {
     if campaign.state != CampaignState::Done || report.accepted == 0 {
         return Ok(());
@@ -239,10 +240,10 @@ async fn read_file(
 }
 
 fn print_report(report: &ImportReport, out: &mut impl Write) -> std::io::Result<()> {
-    for row in report.listed.iter().take(REJECTED_PRINTED) {
+    for row in report.listed.iter().take(MAX_PRINTED_REJECTIONS) {
         writeln!(out, "line {}, {}: {}", row.line, row.field, row.message)?;
     }
-    if report.rejected > REJECTED_PRINTED as u64 {
+    if report.rejected > MAX_PRINTED_REJECTIONS as u64 {
         writeln!(out, "--dry-run names every rejected line")?;
     }
     print_counts(report, out)

@@ -77,7 +77,7 @@ async fn run_demo(history: Option<i64>) -> Result<(), CommandError> {
         .tempfile()?;
     rates.write_all(RATES.as_bytes())?;
     config.rates_file = Some(rates.path().to_path_buf());
-    let _serving = app::claim_serving(&config, Owner::Process).await?;
+    let _serve_lock = app::claim_serving(&config, Owner::Process).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     if let Some(days) = history {
         demo_history::fill(&services, settings, days, services.clock.now()).await?;

@@ -1,5 +1,5 @@
 //! Fills the demo's database with past days: messages submitted to the simulated providers in
-//! memory, and their callbacks, which the reconciler processes as usual.
+//! memory, and their callbacks, which the reconciler processes like any others.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use futures_util::future::try_join_all;
@@ -21,19 +21,20 @@ use crate::simulator::history::{History, HistoryAccount, PastCallback, PastMessa
 use crate::simulator::{ReceivedRequest, Settings};
 use crate::store::past_submissions::PastSubmission;
 
-/// Retention of callbacks is longer.
-pub(super) const MOST_DAYS: i64 = 60;
+/// Shorter than the retention of callbacks.
+pub(super) const MAX_DAYS: i64 = 60;
 /// Callbacks that share a commit of the journal.
 const CALLBACKS_PER_COMMIT: usize = 256;
 
 /// Parses `30d`.
 pub(super) fn parse_days(text: &str) -> Result<i64, String> {
     let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
-    days.filter(|days| (1..=MOST_DAYS).contains(days))
-        .ok_or_else(|| format!("must be a number of days from 1d to {MOST_DAYS}d"))
+    days.filter(|days| (1..=MAX_DAYS).contains(days))
+        .ok_or_else(|| format!("must be a number of days from 1d to {MAX_DAYS}d"))
 }
 
-/// Adds this many days before `now`. Nothing else may write meanwhile. Returns the number of messages.
+/// Adds the messages of this many days before `now`, and returns their number. Nothing else may
+/// write meanwhile.
 pub(super) async fn fill(
     services: &Services,
     settings: Settings,
@@ -51,7 +52,7 @@ pub(super) async fn fill(
         end: now,
     };
     let events = history.account_events().into_iter();
-    let mut filling = HistoryWriter {
+    let mut writer = HistoryWriter {
         services,
         waiting: events
             .map(|(account, callback)| record(account.id, Route::Callback, callback))
@@ -64,7 +65,7 @@ pub(super) async fn fill(
     let mut ordinal = 0;
     for day in 0..=days {
         let since = begin + TimeDelta::days(day);
-        filling.add_day(since, &mut ordinal).await?;
+        writer.add_day(since, &mut ordinal).await?;
         let done = u64::try_from(day).unwrap_or_default().min(total);
         progress.update_of(done, total, "days of history");
     }
@@ -86,8 +87,8 @@ impl HistoryWriter<'_> {
         since: DateTime<Utc>,
         ordinal: &mut u64,
     ) -> Result<(), CommandError> {
-        for hour in 0..24 {
-            let hour = since + TimeDelta::hours(hour);
+        for number in 0..24 {
+            let hour = since + TimeDelta::hours(number);
             if hour < self.history.end {
                 let messages = self.history.messages_in_hour(hour, ordinal);
                 self.add_messages(&messages).await?;
@@ -142,14 +143,14 @@ impl HistoryWriter<'_> {
         let SendStep::Call(call) = provider.send(account, &outgoing, &[]) else {
             return Err("a provider refused a message of the history".into());
         };
-        let request = received(account.provider(), &call)?;
+        let request = received_request(account.provider(), &call)?;
         let reply = self.history.reply(message, &request);
-        let answer = HttpReply {
+        let http_reply = HttpReply {
             status: reply.status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: reply.body,
         };
-        let step = provider.send(account, &outgoing, std::slice::from_ref(&answer));
+        let step = provider.send(account, &outgoing, std::slice::from_ref(&http_reply));
         let SendStep::Accepted(accepted) = step else {
             return Err("a simulated provider refused a message of the history".into());
         };
@@ -167,8 +168,8 @@ impl HistoryWriter<'_> {
             submitted_at: message.submitted_at,
             provider_ids: accepted.ids,
             request: transcript::format_request(&call, account, &[&token]),
-            reply: transcript::format_reply(&answer, account, &[&token]),
-            http_status: answer.status,
+            reply: transcript::format_reply(&http_reply, account, &[&token]),
+            http_status: http_reply.status,
             silence_limit: TimeDelta::from_std(account.deadline)?,
             draft: outgoing.draft,
         })
@@ -226,7 +227,10 @@ fn draft(message: &PastMessage) -> Result<MessageDraft, CommandError> {
 }
 
 /// The request as the simulated provider receives it.
-fn received(provider: ProviderId, call: &HttpCall) -> Result<ReceivedRequest, CommandError> {
+fn received_request(
+    provider: ProviderId,
+    call: &HttpCall,
+) -> Result<ReceivedRequest, CommandError> {
     let url = url::Url::parse(&call.url)?;
     let headers = call.headers.iter();
     Ok(ReceivedRequest {

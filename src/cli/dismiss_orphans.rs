@@ -1,4 +1,4 @@
-//! `bluetick dismiss-orphans`: dismisses unmatched reports of an account together, or counts them.
+//! `bluetick dismiss-orphans`: dismisses all orphans of an account, or counts them.
 
 use std::io::Write;
 
@@ -51,7 +51,7 @@ pub async fn run(
         writeln!(out, "{found} would be dismissed")?;
         return Ok(());
     }
-    // First how many, so that an interruption can still prevent them.
+    // Prints the number first, so that the operator can still interrupt the command.
     writeln!(out, "dismissing {}", counted(found, "orphan", "orphans"))?;
     out.flush()?;
     let line = ProgressLine::new()?;

@@ -21,7 +21,7 @@ pub struct DoctorArguments {
     pub json: bool,
 }
 
-/// Fails if there is a problem; warnings are no failure.
+/// Fails if there is a problem. Warnings alone are not a failure.
 pub async fn run(
     arguments: &DoctorArguments,
     config: &Config,
@@ -58,7 +58,7 @@ pub async fn run(
     }
 }
 
-/// Creates nothing.
+/// Reads the secret key. Unlike `serve`, creates none.
 fn read_secret_key(config: &Config) -> Result<Secret, String> {
     if let Some(secret) = &config.secret_key {
         return Ok(secret.clone());

@@ -33,7 +33,7 @@ pub async fn run(
     let mut progress = |progress: ErasureProgress| line.update(progress.done, progress.stage);
     let erased = erase(services, &arguments.phone, &decision, &mut progress).await;
     line.finish();
-    // It processed what was waiting, if no `serve` does.
+    // The erasure claims this lease to process waiting callbacks, if no `serve` runs.
     services.reconciler.release().await?;
     let report = erased?;
     print_report(&report, out)?;

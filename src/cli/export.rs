@@ -21,7 +21,7 @@ use crate::web::problem_json::FieldError;
 /// Write messages as CSV, NDJSON or XLSX
 ///
 /// Rows, columns and filters are those of GET /api/v1/reports/messages.csv; all given filters must
-/// match. Reads the database directly; can run beside serve.
+/// match. Reads the database directly; can be used while serve is running.
 #[derive(Args, Debug)]
 pub struct ExportArguments {
     /// File format

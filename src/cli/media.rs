@@ -13,7 +13,7 @@ use crate::domain::media_rules::MediaFinding;
 use crate::domain::provider::ProviderId;
 use crate::sending::media_check::{MediaPurpose, check_file};
 
-/// Longer than the fetch takes at most: its own limits report why it failed.
+/// Longer than the limits of the fetch itself, whose errors say why it failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand, Debug)]

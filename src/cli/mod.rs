@@ -92,21 +92,22 @@ pub enum Command {
     Replay(Box<replay::ReplayArguments>),
     /// Dismiss the orphans of an account, reports that match no message, or count them
     ///
-    /// They leave the problems and never become observed messages. A new report on one of them lists it
-    /// again. Can run beside `serve`.
+    /// They no longer count as problems and never become observed messages. A new report on one of
+    /// them lists it again. Can be used while `serve` is running.
     DismissOrphans(dismiss_orphans::DismissOrphansArguments),
     /// Send a campaign, and show and change campaigns
     ///
-    /// Works on the database directly, beside `serve`, which sends the messages.
+    /// Works on the database directly; a running `serve` sends the messages.
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
     /// Check that journal, receipts, states, ids and counts are consistent
     ///
-    /// Prints one line per discrepancy and exits with 1 if there is one. Can run beside `serve`.
+    /// Prints one line per discrepancy and exits with 1 if there is one. Can be used while `serve`
+    /// is running.
     Verify,
     /// Copy the data of SQLite into a new folder and check the copy
     ///
-    /// Can run beside `serve`. The backup does not hold the secret key.
+    /// Can be used while `serve` is running. The backup does not contain the secret key.
     Backup(backup::BackupArguments),
     /// Restore a backup into a data folder without databases
     ///
@@ -117,18 +118,20 @@ pub enum Command {
     /// Find what is wrong with this installation, and how to fix it
     ///
     /// Checks the machine, the data folder, the files of SQLite, backups and accounts, and calls the
-    /// public URL as a provider would. Changes nothing; exits with 1 if there is a problem. Can run beside `serve`.
+    /// public URL as a provider would. Changes nothing; exits with 1 if there is a problem. Can be
+    /// used while `serve` is running.
     Doctor(doctor::DoctorArguments),
     /// Erase the personal data of one customer
     ///
-    /// Messages keep state, times and cost, and lose recipient, content and ids; callbacks that name
-    /// the customer are deleted. Then searches the files of the data folder and names those that still
-    /// hold the number. Can run beside `serve`; writes wait while the files are written again.
+    /// Messages keep state, times and cost, and lose recipient, content and ids; callbacks that
+    /// name the customer are deleted. Then searches the files of the data folder and names those
+    /// that still hold the number. Can be used while `serve` is running; writes wait while the
+    /// files are rewritten.
     Erase(erase::EraseArguments),
     /// Export everything about one customer as a zip
     ///
     /// Messages with receipts and attempts, callbacks as received, uploaded files. Recorded in the audit
-    /// log, without the number. Can run beside `serve`.
+    /// log, without the number. Can be used while `serve` is running.
     ExportPerson(export_person::ExportPersonArguments),
     /// Print completions of the command line for a shell
     Completions(completions::CompletionsArguments),
@@ -170,9 +173,9 @@ fn with_services(
     server::block_on(async {
         let config = Config::load(path, &process_environment())?;
         let services = app::open(config, Arc::new(SystemClock)).await?;
-        let done = work(&services).await;
+        let result = work(&services).await;
         app::close(services).await;
-        done
+        result
     })
 }
 
@@ -219,10 +222,10 @@ async fn run_verify(file: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(file, &process_environment())?;
     let store = app::open_read_only(&config).await?;
     let journal = app::open_journal_read_only(&config, &store).await?;
-    let done = verify::run(&store, &journal, SystemClock.now(), &mut stdout()).await;
+    let result = verify::run(&store, &journal, SystemClock.now(), &mut stdout()).await;
     journal.close().await?;
     store.close().await?;
-    done
+    result
 }
 
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {

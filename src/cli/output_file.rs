@@ -50,7 +50,7 @@ pub(super) fn write_output(path: Option<&Path>, bytes: &[u8]) -> Result<(), Comm
     file.finish()
 }
 
-/// The reader of stdout, such as `| head`, needs no more.
+/// Whether the reader of stdout, such as `| head`, has closed the pipe.
 pub(super) fn is_broken_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }

@@ -15,9 +15,9 @@ use crate::store::purge_messages::RowCounts;
 ///
 /// `serve` does the same every ten minutes. Raw callbacks are deleted `retention.callbacks` days
 /// after they were received, unless they are unprocessed; messages and everything that belongs to
-/// them `retention.messages` days after they were created. Counts in reports stay. Can run beside
-/// `serve`: it deletes in batches of about 250 rows. An interrupted purge continues the next time.
-/// Only one purge runs at a time; a second one fails.
+/// them `retention.messages` days after they were created. Counts in reports are kept. Can be used
+/// while `serve` is running: it deletes in batches of about 250 rows. An interrupted purge
+/// continues the next time. Only one purge runs at a time; a second one fails.
 #[derive(Args, Debug)]
 pub struct PurgeArguments {
     /// Print what would be deleted, and delete nothing
@@ -54,7 +54,7 @@ fn print_summary(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let kept = services.config.retention;
-    for (what, at, days) in [
+    for (label, cutoff, days) in [
         (
             "raw callbacks received",
             purged.cutoffs.callbacks,
@@ -62,7 +62,11 @@ fn print_summary(
         ),
         ("messages created", purged.cutoffs.messages, kept.messages),
     ] {
-        writeln!(out, "{what} before {} ({days} days)", format_instant(at))?;
+        writeln!(
+            out,
+            "{label} before {} ({days} days)",
+            format_instant(cutoff)
+        )?;
     }
     for (table, rows) in &purged.rows {
         writeln!(out, "{table}: {rows}")?;

@@ -40,8 +40,8 @@ pub struct ReplayArguments {
     pub dry_run: bool,
 }
 
-fn parse_outcome(word: &str) -> Result<Outcome, String> {
-    Outcome::parse(word).ok_or_else(|| format!("is not one of {}", Outcome::words()))
+fn parse_outcome(text: &str) -> Result<Outcome, String> {
+    Outcome::parse(text).ok_or_else(|| format!("is not one of {}", Outcome::words()))
 }
 
 pub async fn run(
@@ -95,11 +95,11 @@ async fn check_selection(
         if known.contains_key(id) {
             continue;
         }
-        let words = match services.journal.find(*id).await? {
+        let problem = match services.journal.find(*id).await? {
             Some(_) => format!("callback {id} is unprocessed"),
             None => format!("unknown callback {id}"),
         };
-        return Err(words.into());
+        return Err(problem.into());
     }
     Ok(())
 }
@@ -117,9 +117,9 @@ fn print_summary(
         let (before, after) = (change.before.as_str(), change.after.as_str());
         writeln!(out, "callback {}: {before} -> {after}", change.callback)?;
     }
-    let word = |state: Option<DeliveryState>| state.map_or("none", DeliveryState::as_str);
+    let name = |state: Option<DeliveryState>| state.map_or("none", DeliveryState::as_str);
     for change in &replayed.messages {
-        let (before, after) = (word(change.before), word(change.after));
+        let (before, after) = (name(change.before), name(change.after));
         writeln!(out, "message {}: {before} -> {after}", change.message)?;
     }
     let verb = match mode {

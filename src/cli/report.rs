@@ -18,7 +18,7 @@ use crate::web::api::wire::summary_responses::SummaryResponse;
 /// Write deliveries and cost per day, week or month, or compare a provider's own file
 ///
 /// The numbers are those of the page /reports and of GET /api/v1/reports/summary.json. Reads the
-/// database directly; can run beside serve.
+/// database directly; can be used while serve is running.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct ReportArguments {
@@ -32,9 +32,10 @@ pub struct ReportArguments {
 pub enum ReportCommand {
     /// Compare a provider's own report or invoice file with our messages
     ///
-    /// A row belongs to the message with its id, else to the one whose tag a reference holds. Where no id of the
-    /// file is ours, the recipient and the nearest time within 15 minutes decide. Exits with 0 without
-    /// differences, with 1 if there are some, and with 2 if the file cannot be read.
+    /// A row is matched with the message that has its id, or else with the message whose tag is in
+    /// one of its references. If no id in the file is known, rows are matched by recipient and
+    /// nearest time, within 15 minutes. Exits with 0 without differences, with 1 if there are some,
+    /// and with 2 if the file cannot be read.
     Diff(Box<DiffArguments>),
 }
 

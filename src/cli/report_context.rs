@@ -1,4 +1,4 @@
-//! What `bluetick report` and its subcommand read from.
+//! The configuration, costs and time that `bluetick report` and its subcommand use.
 
 use chrono::{DateTime, Utc};
 

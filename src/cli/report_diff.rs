@@ -1,4 +1,4 @@
-//! `bluetick report diff`: a provider's own file against our messages.
+//! `bluetick report diff`: compares a provider's own file with our messages.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -23,8 +23,8 @@ use crate::web::api::statistics_query::{End, parse_end};
 
 /// Rows of one file; they are compared in memory.
 const ROW_LIMIT: usize = 2_000_000;
-const DIFFERENCES: u8 = 1;
-const UNREADABLE: u8 = 2;
+const EXIT_DIFFERENCES: u8 = 1;
+const EXIT_FAILED: u8 = 2;
 
 #[derive(Args, Debug)]
 pub struct DiffArguments {
@@ -62,12 +62,12 @@ pub async fn run(
     context: &ReportContext<'_>,
 ) -> Result<(), CommandError> {
     let (file, request) = prepare(arguments, context).map_err(|message| ErrorWithStatus {
-        code: UNREADABLE,
+        code: EXIT_FAILED,
         message,
     })?;
-    // A failure that is no difference must not look like one.
+    // Not the status 1, which means that there are differences.
     let failed = |error: &dyn std::fmt::Display| ErrorWithStatus {
-        code: UNREADABLE,
+        code: EXIT_FAILED,
         message: error.to_string(),
     };
     let compared = compare(context.costs, &file, &request).await;
@@ -76,7 +76,7 @@ pub async fn run(
     match compared.differences.len() {
         0 => Ok(()),
         number => Err(ErrorWithStatus {
-            code: DIFFERENCES,
+            code: EXIT_DIFFERENCES,
             message: summary(&compared, number),
         }
         .into()),
@@ -87,7 +87,7 @@ fn summary(compared: &Comparison, number: usize) -> String {
     let parts: Vec<String> = compared
         .counts()
         .into_iter()
-        .map(|(kind, number)| format!("{} {number}", kind.as_str()))
+        .map(|(kind, count)| format!("{} {count}", kind.as_str()))
         .collect();
     let noun = if number == 1 {
         "difference"

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app::{self, Opening, Running, Serving};
+use crate::app::{self, RunningProcess, RunningServers, StartingProcess};
 use crate::cli::command_error::CommandError;
 use crate::cli::user::create_sign_in_link;
 use crate::config::{Config, process_environment};
@@ -33,9 +33,9 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
         tracing::warn!("{warning}");
     }
     // Held until the process has stopped.
-    let _serving = app::claim_serving(&config, listeners.main.owner).await?;
-    let opening = app::open_receiving(config, Arc::new(SystemClock)).await?;
-    let Some((running, sign_in_link)) = Box::pin(start(listeners, opening)).await? else {
+    let _serve_lock = app::claim_serving(&config, listeners.main.owner).await?;
+    let starting = app::open_receiving(config, Arc::new(SystemClock)).await?;
+    let Some((running, sign_in_link)) = Box::pin(start(listeners, starting)).await? else {
         return Ok(());
     };
     let mut lines = format!("listening on http://{address}\n");
@@ -53,29 +53,30 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     Ok(running.until_stopped().await?)
 }
 
-/// Callbacks do not wait for the migration of the main database. `None` if a signal ends it.
+/// Starts the process. Callbacks are received even while the main database is migrated. `None` if a
+/// signal arrives meanwhile.
 async fn start(
     listeners: Listeners,
-    opening: Opening,
-) -> Result<Option<(Running, Option<String>)>, CommandError> {
-    if !opening.needs_upgrade() {
-        let services = opening.finish(LockWait::Brief).await?;
+    starting: StartingProcess,
+) -> Result<Option<(RunningProcess, Option<String>)>, CommandError> {
+    if !starting.needs_upgrade() {
+        let services = starting.finish(LockWait::Brief).await?;
         let sign_in_link = create_first_sign_in_link(&services).await?;
         return Ok(Some((app::start(listeners, services)?, sign_in_link)));
     }
-    let (receiving, progress) = (opening.receiving.clone(), opening.progress.clone());
-    let serving = Serving::receive(listeners, receiving, progress)?;
+    let (receiving, progress) = (starting.receiving.clone(), starting.progress.clone());
+    let servers = RunningServers::receive(listeners, receiving, progress)?;
     let finish = async {
-        let services = opening.finish(LockWait::UntilFree).await?;
+        let services = starting.finish(LockWait::UntilFree).await?;
         let sign_in_link = create_first_sign_in_link(&services).await?;
         Ok::<_, CommandError>((services, sign_in_link))
     };
-    let opened = Box::pin(serving.while_opening(finish)).await?;
-    Ok(opened.map(|(serving, (services, sign_in_link))| (serving.run(services), sign_in_link)))
+    let opened = Box::pin(servers.while_opening(finish)).await?;
+    Ok(opened.map(|(servers, (services, sign_in_link))| (servers.run(services), sign_in_link)))
 }
 
-/// Until the first sign-in, every start creates a one-time link: printed on a terminal, else
-/// written to a file with mode 0600.
+/// Until the first sign-in, every start creates a one-time link. It is printed on a terminal,
+/// otherwise written to a file with mode 0600.
 async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>, CommandError> {
     let file = services.config.data_dir.join("sign-in-link");
     if services.store.has_signed_in().await? {
@@ -96,8 +97,8 @@ async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>
     Ok(None)
 }
 
-/// Prints lines that other programs wait for. A stdout that is full, closed or not read
-/// neither stops nor delays this process.
+/// Prints lines that other programs wait for. A stdout that is full or closed, or that no process
+/// reads, neither stops nor delays this process.
 pub(crate) fn announce(lines: String) {
     let print = move || {
         let mut out = std::io::stdout().lock();

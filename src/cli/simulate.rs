@@ -172,11 +172,11 @@ mod tests {
     #[test]
     fn default_keys_are_those_of_the_simulator() {
         let settings = settings(parse(&[]).unwrap()).unwrap();
-        let usual = Settings::default();
-        assert_eq!(settings.sobot, usual.sobot);
-        assert_eq!(settings.kaleyra, usual.kaleyra);
-        assert_eq!(settings.zixflow, usual.zixflow);
-        assert_eq!(settings.lancepilot, usual.lancepilot);
+        let defaults = Settings::default();
+        assert_eq!(settings.sobot, defaults.sobot);
+        assert_eq!(settings.kaleyra, defaults.kaleyra);
+        assert_eq!(settings.zixflow, defaults.zixflow);
+        assert_eq!(settings.lancepilot, defaults.lancepilot);
         assert_eq!(settings.faults, FaultRates::none());
     }
 

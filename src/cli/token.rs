@@ -42,7 +42,7 @@ pub struct CreateArguments {
     /// When it expires: a duration such as 90d, or an RFC 3339 time [default: never]
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
-    /// The only accounts that it sees, separated by commas [default: all]
+    /// The only accounts that it can access, separated by commas [default: all]
     #[arg(long, value_name = "IDS")]
     pub accounts: Option<AccountLimit>,
 }

@@ -32,8 +32,8 @@ pub enum UserCommand {
     Enable(EmailArgument),
     /// Print a one-time sign-in link for the dashboard
     ///
-    /// Without an address, the link makes who opens it the administrator `admin@localhost`; it is
-    /// valid once, for 15 minutes. With the address of a user, it signs in that user; it is valid once,
+    /// Without an address, the link signs in as the administrator `admin@localhost`; it is valid
+    /// once, for 15 minutes. With the address of a user, it signs in that user; it is valid once,
     /// for 24 hours. Keep it secret.
     SignInLink(LinkArguments),
 }

@@ -22,8 +22,8 @@ use crate::domain::provider_account::{
     PROVIDER_TIME_ZONE, Preflight, WindowPolicy,
 };
 
-const ADOPT_AFTER: Duration = Duration::from_mins(10);
-const MAX_IN_FLIGHT: usize = 64;
+const DEFAULT_ADOPT_AFTER: Duration = Duration::from_mins(10);
+const DEFAULT_MAX_IN_FLIGHT: usize = 64;
 
 /// An account with its provider's defaults, without senders and callback authentication.
 pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account {
@@ -39,7 +39,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         callback_fields: CallbackFields::default(),
         provider_time_zone: PROVIDER_TIME_ZONE,
         correlation_slot: CorrelationSlot::default(),
-        adoption: Adoption::After(ADOPT_AFTER),
+        adoption: Adoption::After(DEFAULT_ADOPT_AFTER),
         match_by: match provider {
             ProviderId::LancePilot => MatchBy::Recipient,
             _ => MatchBy::Off,
@@ -53,7 +53,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         },
         send_before: Duration::from_hours(1),
         rate: None,
-        max_in_flight: MAX_IN_FLIGHT,
+        max_in_flight: DEFAULT_MAX_IN_FLIGHT,
         mode: AccountMode::Live,
         preflight: Preflight::default(),
         window: WindowPolicy::default(),
@@ -65,14 +65,14 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
 /// Returns `None` if id or credentials are invalid. Problems are recorded either way.
 pub(super) fn read_account(
     table: &mut TableReader<'_, '_>,
-    taken: &mut BTreeSet<AccountId>,
+    used_ids: &mut BTreeSet<AccountId>,
 ) -> Option<Account> {
     let id = table.required("id", |table, name| {
         table.parse(name, |text| {
             let id: AccountId = text
                 .parse()
                 .map_err(|error: NotAnAccountId| error.to_string())?;
-            if taken.insert(id.clone()) {
+            if used_ids.insert(id.clone()) {
                 Ok(id)
             } else {
                 Err(format!("`{text}` is another account's id"))
@@ -93,7 +93,7 @@ pub(super) fn read_account(
         .unwrap_or_default();
     let (generation, retired) = read_generations(table);
     let common = CommonKeys::read(table);
-    finish(table, provider);
+    report_unknown_keys(table, provider);
 
     let defaults = account_with_defaults(id?, credentials?);
     Some(Account {
@@ -127,11 +127,11 @@ struct CommonKeys {
 
 impl CommonKeys {
     fn read(table: &mut TableReader<'_, '_>) -> Self {
-        let adopt = table.word("adopt", &[("auto", true), ("off", false)]);
+        let adopt = table.choice("adopt", &[("auto", true), ("off", false)]);
         let adopt_after = table.duration("adopt_after");
         Self {
             provider_time_zone: table.parse("provider_time_zone", parse_time_zone),
-            correlation_slot: table.word(
+            correlation_slot: table.choice(
                 "correlation_slot",
                 &[
                     ("auto", CorrelationSlot::Auto),
@@ -144,7 +144,7 @@ impl CommonKeys {
                 Some(false) => Some(Adoption::Off),
                 _ => adopt_after.map(Adoption::After),
             },
-            match_by: table.word(
+            match_by: table.choice(
                 "match_by",
                 &[("recipient", MatchBy::Recipient), ("off", MatchBy::Off)],
             ),
@@ -154,14 +154,14 @@ impl CommonKeys {
             send_before: table.duration("send_before"),
             rate: table.positive_number("rate"),
             max_in_flight: table.whole_number("max_in_flight", 1..=1_000),
-            mode: table.word(
+            mode: table.choice(
                 "mode",
                 &[
                     ("live", AccountMode::Live),
                     ("dry-run", AccountMode::DryRun),
                 ],
             ),
-            preflight: table.word(
+            preflight: table.choice(
                 "preflight",
                 &[
                     ("off", Preflight::Off),
@@ -169,7 +169,7 @@ impl CommonKeys {
                     ("refuse", Preflight::Refuse),
                 ],
             ),
-            window: table.word(
+            window: table.choice(
                 "window",
                 &[
                     ("ignore", WindowPolicy::Ignore),
@@ -254,8 +254,8 @@ fn read_generations(table: &mut TableReader<'_, '_>) -> (u32, Vec<u32>) {
     (generation, retired)
 }
 
-/// Reports keys of other providers as such, and the rest as unknown.
-fn finish(table: &mut TableReader<'_, '_>, provider: Option<ProviderId>) {
+/// Reports the remaining keys: those of other providers as such, the rest as unknown.
+fn report_unknown_keys(table: &mut TableReader<'_, '_>, provider: Option<ProviderId>) {
     table.finish(|name| {
         let owners: Vec<&str> = ProviderId::ALL
             .into_iter()

@@ -15,20 +15,20 @@ pub(super) fn parse_address(text: &str) -> Result<String, String> {
         return Err("must not hold a user name or password".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("`{text}` must end before ? and #"));
+        return Err(format!("`{text}` must not have a query or a fragment"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Parses `host:port`; an IPv6 host is in brackets.
+/// Parses `host:port`, with an IPv6 host in brackets.
 pub(super) fn parse_listen(text: &str) -> Result<String, String> {
-    let wrong = || format!("`{text}` is not an address and port such as 127.0.0.1:8080");
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let fits = Host::parse(host).is_ok() && port.parse::<u16>().is_ok();
-    if fits {
+    let invalid = || format!("`{text}` is not an address and port such as 127.0.0.1:8080");
+    let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
+    let is_valid = Host::parse(host).is_ok() && port.parse::<u16>().is_ok();
+    if is_valid {
         Ok(text.to_owned())
     } else {
-        Err(wrong())
+        Err(invalid())
     }
 }
 
@@ -57,10 +57,11 @@ pub(super) fn parse_database(
 pub enum Reachability {
     Loopback,
     PrivateNetwork,
-    /// As far as the URL shows: names are not resolved.
+    /// A public address, or a name: names are not resolved.
     Public,
 }
 
+/// From where the host of a URL can be reached.
 pub fn reachability(address: &str) -> Reachability {
     let Ok(url) = Url::parse(address) else {
         return Reachability::Public;
@@ -73,13 +74,13 @@ pub fn reachability(address: &str) -> Reachability {
         }
         _ => return Reachability::Public,
     };
-    let private = match ip {
+    let is_private = match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     };
     if ip.is_loopback() || ip.is_unspecified() {
         Reachability::Loopback
-    } else if private {
+    } else if is_private {
         Reachability::PrivateNetwork
     } else {
         Reachability::Public
@@ -92,14 +93,14 @@ mod tests {
 
     #[test]
     fn a_local_or_private_address_is_not_public() {
-        for (address, reach) in [
+        for (address, expected) in [
             ("http://127.0.0.1:8080", Reachability::Loopback),
             ("http://localhost:8080/base", Reachability::Loopback),
             ("http://[::1]:80", Reachability::Loopback),
             ("http://192.168.1.10:8080", Reachability::PrivateNetwork),
             ("https://hooks.example.com", Reachability::Public),
         ] {
-            assert_eq!(reachability(address), reach, "{address}");
+            assert_eq!(reachability(address), expected, "{address}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The tables `[[alerts]]`.
+//! The `[[alerts]]` tables.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,8 +17,8 @@ pub(super) fn read_alert(table: &mut TableReader<'_, '_>) -> Option<AlertRule> {
     let kind = table.required("kind", |table, name| {
         table.parse(name, |text| {
             text.parse::<AlertKind>().map_err(|_| {
-                let words: Vec<&str> = AlertKind::ALL.into_iter().map(AlertKind::as_str).collect();
-                format!("`{text}` is not one of {}", words.join(", "))
+                let kinds: Vec<&str> = AlertKind::ALL.into_iter().map(AlertKind::as_str).collect();
+                format!("`{text}` is not one of {}", kinds.join(", "))
             })
         })
     });
@@ -28,7 +28,7 @@ pub(super) fn read_alert(table: &mut TableReader<'_, '_>) -> Option<AlertRule> {
             .map_err(|error: NotAnAccountId| error.to_string())
     });
     let url = table.parse("url", parse_alert_url);
-    let format = table.word(
+    let format = table.choice(
         "format",
         &[
             ("standard", AlertFormat::Standard),

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use crate::config::table_reader::TableReader;
 
-const DAY: Duration = Duration::from_hours(24);
-/// A backup reads everything; closer ones would only compete with the callbacks.
-const LEAST_EVERY: Duration = Duration::from_mins(10);
+const DEFAULT_EVERY: Duration = Duration::from_hours(24);
+/// A backup reads all data, so more frequent ones would slow down receiving.
+const MIN_EVERY: Duration = Duration::from_mins(10);
 const DEFAULT_KEEP: u32 = 7;
-/// More is a typo.
-const MOST_KEPT: u32 = 10_000;
+/// A larger number is a typo.
+const MAX_KEEP: u32 = 10_000;
 
-/// Backups that `serve` makes.
+/// When `serve` makes backups, and how many it keeps.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BackupSchedule {
     pub directory: PathBuf,
     pub every: Duration,
-    /// How many stay; older ones are removed.
+    /// How many backups are kept; older ones are removed.
     pub keep: u32,
 }
 
@@ -25,8 +25,8 @@ pub struct BackupSchedule {
 pub(super) fn read_backup(table: &mut TableReader<'_, '_>) -> Option<BackupSchedule> {
     let directory = table.text("directory").map(|path| table.resolve(&path));
     let every = table.duration("every");
-    let keep = table.whole_number("keep", 1..=MOST_KEPT);
-    if every.is_some_and(|every| every < LEAST_EVERY) {
+    let keep = table.whole_number("keep", 1..=MAX_KEEP);
+    if every.is_some_and(|every| every < MIN_EVERY) {
         table.problem("every", "must be at least 10m");
     }
     if directory.is_none() && (every.is_some() || keep.is_some()) {
@@ -34,7 +34,7 @@ pub(super) fn read_backup(table: &mut TableReader<'_, '_>) -> Option<BackupSched
     }
     Some(BackupSchedule {
         directory: directory?,
-        every: every.unwrap_or(DAY),
+        every: every.unwrap_or(DEFAULT_EVERY),
         keep: keep.unwrap_or(DEFAULT_KEEP),
     })
 }

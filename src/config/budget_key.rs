@@ -1,18 +1,18 @@
-//! The key `monthly_budget`, of the file and of an account.
+//! The key `monthly_budget`, at the top level and in an account.
 
 use figment::value::Value;
 
 use crate::config::table_reader::TableReader;
 use crate::domain::budget::Budget;
 
-/// A text such as `5000 INR`, or a whole number.
+/// Reads a text such as `5000 INR`, or a whole number.
 pub(super) fn read_budget(table: &mut TableReader<'_, '_>) -> Option<Budget> {
     const NAME: &str = "monthly_budget";
     let text = match table.take(NAME)? {
         Value::String(_, text) => text,
         Value::Num(_, number) => {
             let Some(whole) = number.to_i128() else {
-                // A float has lost the decimals that were written.
+                // A float may differ from the decimals in the file.
                 table.problem(
                     NAME,
                     "must be a whole number, or a text such as \"5000.50 INR\"",

@@ -16,8 +16,8 @@ pub(super) fn read_callback_auth(table: &mut TableReader<'_, '_>) -> CallbackAut
         })
     });
     let header = table.each("header", |header| {
-        let name = header.required("name", header_name);
-        let value = header.required("value", header_secret);
+        let name = header.required("name", read_header_name);
+        let value = header.required("value", read_header_secret);
         Some(HeaderSecret {
             name: name?,
             value: value?,
@@ -33,7 +33,7 @@ pub(super) fn read_callback_auth(table: &mut TableReader<'_, '_>) -> CallbackAut
 }
 
 fn read_hmac(hmac: &mut TableReader<'_, '_>) -> Option<HmacSignature> {
-    let header = hmac.required("header", header_name);
+    let header = hmac.required("header", read_header_name);
     let has_secrets = hmac.has("secrets");
     let secrets = hmac.required("secrets", |hmac, name| Some(hmac.secrets(name)))?;
     if has_secrets && secrets.is_empty() {
@@ -45,7 +45,7 @@ fn read_hmac(hmac: &mut TableReader<'_, '_>) -> Option<HmacSignature> {
     })
 }
 
-fn header_name(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<String> {
+fn read_header_name(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<String> {
     table.parse(name, |text| {
         HeaderName::try_from(text)
             .map(|_| text.to_owned())
@@ -53,8 +53,11 @@ fn header_name(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<St
     })
 }
 
-/// A secret that is sent in a header.
-pub(super) fn header_secret(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<Secret> {
+/// Reads a secret that is sent in a header.
+pub(super) fn read_header_secret(
+    table: &mut TableReader<'_, '_>,
+    name: &'static str,
+) -> Option<Secret> {
     let secret = table.secret(name)?;
     if HeaderValue::from_str(secret.expose()).is_err() {
         table.problem(

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::table_reader::TableReader;
 use crate::domain::callback_fields::CallbackFields;
 
-/// In characters.
-const MAX_NAME: usize = 64;
+const MAX_NAME_CHARACTERS: usize = 64;
 
 pub(super) fn read_callback_fields(table: &mut TableReader<'_, '_>) -> CallbackFields {
     let fields = CallbackFields {
@@ -20,10 +19,10 @@ pub(super) fn read_callback_fields(table: &mut TableReader<'_, '_>) -> CallbackF
         error: table.parse("error", parse_name),
         price: table.parse("price", parse_name),
     };
-    let mut taken = BTreeMap::new();
+    let mut used_names = BTreeMap::new();
     for (key, name) in fields.by_key() {
         let Some(name) = name else { continue };
-        if let Some(other) = taken.insert(name, key) {
+        if let Some(other) = used_names.insert(name, key) {
             table.problem(key, format!("`{name}` is already the name of `{other}`"));
         }
     }
@@ -37,8 +36,10 @@ fn parse_name(text: &str) -> Result<String, String> {
             "`{name}` looks like a variable; write the field name before it"
         ));
     }
-    if name.chars().count() > MAX_NAME || name.contains(char::is_control) {
-        return Err(format!("is not a name of at most {MAX_NAME} characters"));
+    if name.chars().count() > MAX_NAME_CHARACTERS || name.contains(char::is_control) {
+        return Err(format!(
+            "is not a name of at most {MAX_NAME_CHARACTERS} characters"
+        ));
     }
     Ok(name.to_owned())
 }

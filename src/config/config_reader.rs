@@ -9,7 +9,7 @@ use crate::config::problem::ConfigProblem;
 use crate::domain::secret::Secret;
 
 pub(super) struct ConfigReader<'e> {
-    /// Start of relative paths.
+    /// The folder that relative paths start at.
     folder: PathBuf,
     environment: &'e Environment,
     /// Overridden keys, each with its environment variable.
@@ -49,7 +49,7 @@ impl<'e> ConfigReader<'e> {
 
     /// Resolves a literal, `env:NAME` or `file:PATH`. Error messages never contain the secret.
     pub(super) fn secret(&self, text: &str) -> Result<Secret, String> {
-        let found = if let Some(name) = text.strip_prefix("env:") {
+        let text = if let Some(name) = text.strip_prefix("env:") {
             self.environment
                 .get(name)
                 .ok_or_else(|| format!("environment variable {name} is not set"))?
@@ -61,11 +61,11 @@ impl<'e> ConfigReader<'e> {
         } else {
             text.to_owned()
         };
-        let found = found.strip_suffix('\n').unwrap_or(&found);
-        let found = found.strip_suffix('\r').unwrap_or(found);
-        if found.is_empty() {
+        let secret = text.strip_suffix('\n').unwrap_or(&text);
+        let secret = secret.strip_suffix('\r').unwrap_or(secret);
+        if secret.is_empty() {
             return Err("is empty".to_owned());
         }
-        Ok(Secret::new(found))
+        Ok(Secret::new(secret))
     }
 }

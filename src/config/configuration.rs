@@ -12,10 +12,9 @@ use crate::domain::budget::Budget;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 
-/// Minimum length of a secret key, in bytes.
-pub const SECRET_KEY_BYTES: usize = 32;
-/// In `data_dir`.
-pub(super) const MIGRATION_BACKUPS: &str = "backups";
+pub const MIN_SECRET_KEY_BYTES: usize = 32;
+/// The folder in `data_dir` for backups before migrations.
+pub(super) const MIGRATION_BACKUPS_FOLDER: &str = "backups";
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 pub(super) const DEFAULT_DATA_DIR: &str = "data";
 pub(super) const DEFAULT_DATABASE_CONNECTIONS: u32 = 12;
@@ -31,21 +30,21 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite://path` or `postgres://…`.
     pub database_url: Secret,
-    /// Limit of this process's PostgreSQL connections, in all pools together.
+    /// Maximum number of PostgreSQL connections of this process, in all pools together.
     pub database_connections: u32,
     /// Every other key is derived from it. `None`: generated in `data_dir` for a new SQLite
     /// database.
     pub secret_key: Option<Secret>,
     /// Earlier keys that still verify tokens.
     pub secret_key_previous: Vec<Secret>,
-    /// Zone in which reports begin their days.
+    /// The time zone of the days in reports.
     pub report_time_zone: chrono_tz::Tz,
     pub retention: RetentionDays,
     /// `None`: no scheduled backups.
     pub backup: Option<BackupSchedule>,
-    /// Proxies whose `Forwarded` and `X-Forwarded-For` name the client.
+    /// Proxies whose `Forwarded` and `X-Forwarded-For` headers are trusted to name the client.
     pub trusted_proxies: Vec<IpNet>,
-    /// Not public, but media may be fetched from them for checks.
+    /// Networks that are not public, but from which media may be fetched for checks.
     pub media_networks: Vec<IpNet>,
     /// The rates of messages, as CSV.
     pub rates_file: Option<PathBuf>,
@@ -88,12 +87,12 @@ impl Config {
         }
     }
 
-    /// Where backups before migrations are made.
+    /// The folder for backups before migrations.
     pub fn migration_backups(&self) -> PathBuf {
-        self.data_dir.join(MIGRATION_BACKUPS)
+        self.data_dir.join(MIGRATION_BACKUPS_FOLDER)
     }
 
-    /// Where backups may be that `serve` made.
+    /// The folders in which `serve` makes backups.
     pub fn backup_folders(&self) -> Vec<PathBuf> {
         let scheduled = self.backup.as_ref();
         let scheduled = scheduled.map(|schedule| schedule.directory.clone());

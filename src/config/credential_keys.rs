@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::config::callback_auth::header_secret;
+use crate::config::callback_auth::read_header_secret;
 use crate::config::table_reader::TableReader;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{Credentials, KaleyraRegion};
@@ -23,20 +23,20 @@ pub(super) fn read_credentials(
 ) -> Option<Credentials> {
     match provider {
         ProviderId::Sobot => {
-            let api_key = table.required("api_key", header_secret);
-            let api_secret = table.required("api_secret", header_secret);
+            let api_key = table.required("api_key", read_header_secret);
+            let api_secret = table.required("api_secret", read_header_secret);
             Some(Credentials::Sobot {
                 api_key: api_key?,
                 api_secret: api_secret?,
             })
         }
         ProviderId::Kaleyra => {
-            let api_key = table.required("api_key", header_secret);
-            let sid = table.required("sid", path_part);
+            let api_key = table.required("api_key", read_header_secret);
+            let sid = table.required("sid", read_path_segment);
             if !table.has("region") && !table.has("base_url") {
                 table.problem("region", "is required: in, sg or eu (or give base_url)");
             }
-            let region = table.word(
+            let region = table.choice(
                 "region",
                 &[
                     ("in", KaleyraRegion::India),
@@ -51,15 +51,15 @@ pub(super) fn read_credentials(
             })
         }
         ProviderId::Zixflow => {
-            let token = table.required("token", header_secret);
-            let phone_id = table.required("phone_id", path_part);
+            let token = table.required("token", read_header_secret);
+            let phone_id = table.required("phone_id", read_path_segment);
             Some(Credentials::Zixflow {
                 token: token?,
                 phone_id: phone_id?,
             })
         }
         ProviderId::LancePilot => {
-            let token = table.required("token", header_secret);
+            let token = table.required("token", read_header_secret);
             let workspace = table.required("workspace", |table, name| {
                 table.parse(name, |text| {
                     Uuid::try_parse(text)
@@ -75,13 +75,13 @@ pub(super) fn read_credentials(
     }
 }
 
-/// An id that is sent in a URL path or a JSON text.
-fn path_part(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<String> {
+/// Reads an id that is sent in a URL path or in JSON.
+fn read_path_segment(table: &mut TableReader<'_, '_>, name: &'static str) -> Option<String> {
     table.parse(name, |text| {
-        let fits = text
+        let is_valid = text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-        if fits {
+        if is_valid {
             Ok(text.to_owned())
         } else {
             Err("has characters other than letters, digits, - _ and .")

@@ -32,7 +32,7 @@ pub(super) struct Overrides {
 impl Overrides {
     /// Reads every `BLUETICK_…` variable except those that the file refers to as `env:NAME`.
     pub(super) fn read(environment: &Environment, file: &Dict) -> Self {
-        let mut found = Self {
+        let mut overrides = Self {
             values: Dict::new(),
             keys: BTreeMap::new(),
             problems: Vec::new(),
@@ -45,20 +45,20 @@ impl Overrides {
         collect_referenced(file.values(), &mut referenced);
         for (variable, text) in environment {
             if let Some(key) = known.get(variable) {
-                set(&mut found.values, key, text);
-                found.keys.insert((*key).to_owned(), variable.clone());
+                set(&mut overrides.values, key, text);
+                overrides.keys.insert((*key).to_owned(), variable.clone());
             } else if variable.starts_with(PREFIX)
                 && !RESERVED.contains(&variable.as_str())
                 && !referenced.contains(variable)
                 && !is_service_link(variable)
             {
-                found.problems.push(ConfigProblem {
+                overrides.problems.push(ConfigProblem {
                     key: variable.clone(),
                     message: unknown_variable(variable, known.keys()),
                 });
             }
         }
-        found
+        overrides
     }
 }
 
@@ -79,13 +79,11 @@ fn unknown_variable<'k>(variable: &str, known: impl Iterator<Item = &'k String>)
     let wanted = variable.strip_prefix(PREFIX).unwrap_or(variable);
     match nearest(wanted, &names) {
         Some(name) => format!("unknown key, did you mean {PREFIX}{name}?"),
-        None => {
-            "unknown key; no setting is called so, and `env:` names no such variable".to_owned()
-        }
+        None => "unknown key: there is no such setting, and no `env:` refers to it".to_owned(),
     }
 }
 
-/// Kubernetes sets these for a service named `bluetick`.
+/// Whether Kubernetes sets the variable for a service named `bluetick`.
 fn is_service_link(variable: &str) -> bool {
     variable == "BLUETICK_PORT"
         || variable.starts_with("BLUETICK_PORT_")

@@ -1,4 +1,5 @@
-//! Reads lists of a table. They are empty if the key is absent, and without the invalid elements.
+//! Reads lists of a table. An absent key gives an empty list. Invalid elements are reported and
+//! left out.
 
 use std::fmt::Display;
 
@@ -53,7 +54,7 @@ impl<'e> TableReader<'_, 'e> {
         let mut found = Vec::new();
         for (index, values) in tables {
             let path = format!("{}[{index}]", self.key(name));
-            found.extend(self.inner(path, values, &mut read));
+            found.extend(self.read_inner(path, values, &mut read));
         }
         found
     }
@@ -61,14 +62,14 @@ impl<'e> TableReader<'_, 'e> {
     fn list<T>(
         &mut self,
         name: &'static str,
-        of: &str,
+        expected: &str,
         convert: impl Fn(Value) -> Option<T>,
     ) -> Vec<(usize, T)> {
         let items = match self.take(name) {
             None => return Vec::new(),
             Some(Value::Array(_, items)) => items,
             Some(_) => {
-                self.problem(name, format!("must be a list of {of}"));
+                self.problem(name, format!("must be a list of {expected}"));
                 return Vec::new();
             }
         };
@@ -76,7 +77,7 @@ impl<'e> TableReader<'_, 'e> {
         for (index, item) in items.into_iter().enumerate() {
             match convert(item) {
                 Some(item) => converted.push((index, item)),
-                None => self.problem(name, format!("must be a list of {of}")),
+                None => self.problem(name, format!("must be a list of {expected}")),
             }
         }
         converted

@@ -32,7 +32,7 @@ pub use account::account_with_defaults;
 pub use address::{Reachability, reachability};
 pub use alert_table::SIGNING_KEY_PREFIX;
 pub use backup_schedule::BackupSchedule;
-pub use configuration::{Config, SECRET_KEY_BYTES};
+pub use configuration::{Config, MIN_SECRET_KEY_BYTES};
 pub use environment::{Environment, process_environment};
 pub use problem::{ConfigErrors, ConfigProblem};
 pub use retention_days::RetentionDays;
@@ -42,7 +42,7 @@ use crate::config::environment::Overrides;
 use crate::config::table_reader::TableReader;
 use crate::config::top_level::read_config;
 
-/// Read if no file is named and it exists.
+/// Read, if it exists, when no file is named.
 pub const DEFAULT_FILE: &str = "bluetick.toml";
 
 impl Config {
@@ -60,7 +60,7 @@ impl Config {
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let config = std::fs::read_to_string(&path)
-            .map_err(|error| whole_file(format!("cannot be read: {error}")))
+            .map_err(|error| file_problem(format!("cannot be read: {error}")))
             .and_then(|text| Self::parse(&text, folder, environment));
         config.map_err(|mut errors| {
             for problem in &mut errors.0 {
@@ -102,21 +102,21 @@ fn read_merged(
     reader: &mut ConfigReader<'_>,
 ) -> Result<Config, ConfigErrors> {
     let file = Figment::from(Toml::string(text));
-    let values: Dict = file.extract().map_err(|error| not_toml(&error))?;
+    let values: Dict = file.extract().map_err(|error| syntax_error(&error))?;
     let overrides = Overrides::read(environment, &values);
     reader.apply_overrides(&overrides);
     let merged: Dict = file
         .merge(overrides)
         .extract()
-        .map_err(|error| not_toml(&error))?;
+        .map_err(|error| syntax_error(&error))?;
     let mut top = TableReader::top_level(reader, merged);
     let config = read_config(&mut top);
     top.finish(|_| None);
     Ok(config)
 }
 
-/// A problem of the whole file, which [`Config::load`] names.
-fn whole_file(message: String) -> ConfigErrors {
+/// A problem of the whole file. [`Config::load`] sets the path as its key.
+fn file_problem(message: String) -> ConfigErrors {
     ConfigErrors(vec![ConfigProblem {
         key: String::new(),
         message,
@@ -124,13 +124,13 @@ fn whole_file(message: String) -> ConfigErrors {
 }
 
 /// Shows position and reason of a syntax error, not the line: it may contain a secret.
-fn not_toml(error: &figment::Error) -> ConfigErrors {
-    // The error itself would add its source after the reason.
+fn syntax_error(error: &figment::Error) -> ConfigErrors {
+    // Displaying the error itself would append its source.
     let text = error.kind.to_string();
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let place = lines.next().unwrap_or("not TOML").to_owned();
-    whole_file(match lines.next_back() {
-        Some(reason) => format!("{place}: {reason}"),
-        None => place,
+    let position = lines.next().unwrap_or("not TOML").to_owned();
+    file_problem(match lines.next_back() {
+        Some(reason) => format!("{position}: {reason}"),
+        None => position,
     })
 }

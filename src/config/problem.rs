@@ -5,7 +5,7 @@ use std::fmt;
 /// Minimum similarity (Jaro-Winkler) for "did you mean".
 const MIN_SIMILARITY: f64 = 0.75;
 
-/// Never contains a secret.
+/// What is wrong with one key. Never contains a secret.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{key}: {message}")]
 pub struct ConfigProblem {
@@ -44,9 +44,9 @@ pub(super) fn unknown_key(name: &str, known: &[&str]) -> String {
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let nearest = known
         .iter()
-        .map(|word| (strsim::jaro_winkler(name, word), word))
+        .map(|key| (strsim::jaro_winkler(name, key), key))
         .max_by(|one, other| one.0.total_cmp(&other.0));
     nearest
-        .filter(|(likeness, _)| *likeness >= MIN_SIMILARITY)
-        .map(|(_, word)| *word)
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        .map(|(_, key)| *key)
 }

@@ -2,10 +2,10 @@
 
 use crate::config::table_reader::TableReader;
 
-/// A hundred years, in days. A larger number is a typo.
-const MAX_RETENTION: u32 = 36_500;
+/// A hundred years. A larger number is a typo.
+const MAX_RETENTION_DAYS: u32 = 36_500;
 
-/// In days.
+/// How many days data is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetentionDays {
     pub callbacks: u32,
@@ -24,8 +24,8 @@ impl Default for RetentionDays {
 
 pub(super) fn read_retention(table: &mut TableReader<'_, '_>) -> RetentionDays {
     let defaults = RetentionDays::default();
-    let callbacks = table.whole_number("callbacks", 1..=MAX_RETENTION);
-    let messages = table.whole_number("messages", 1..=MAX_RETENTION);
+    let callbacks = table.whole_number("callbacks", 1..=MAX_RETENTION_DAYS);
+    let messages = table.whole_number("messages", 1..=MAX_RETENTION_DAYS);
     let messages = messages.unwrap_or(defaults.messages);
     let retention = RetentionDays {
         callbacks: callbacks.unwrap_or(defaults.callbacks.min(messages)),

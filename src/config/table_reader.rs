@@ -1,5 +1,5 @@
-//! Reads one TOML table key by key and records every problem under its key. Knows shapes, not the
-//! meaning of keys.
+//! Reads one TOML table key by key and records every problem under its key. Checks the types of
+//! values, not the meaning of keys.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use crate::domain::secret::Secret;
 
 const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
 
-/// One table of the file. Keys that were not requested when it is finished are unknown keys.
+/// One table of the file. Keys that were never requested are reported as unknown in the end.
 pub(super) struct TableReader<'r, 'e> {
     pub(super) reader: &'r mut ConfigReader<'e>,
     path: String,
@@ -44,7 +44,7 @@ impl<'e> TableReader<'_, 'e> {
         self.reader.resolve(path)
     }
 
-    /// Whether the key exists and was not taken yet.
+    /// Whether the key exists and was not read yet.
     pub(super) fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
@@ -84,12 +84,16 @@ impl<'e> TableReader<'_, 'e> {
         parse(&text).map_err(|error| self.problem(name, error)).ok()
     }
 
-    pub(super) fn word<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        name: &'static str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
         self.parse(name, |text| {
-            let known = words.iter().find(|(word, _)| *word == text);
-            known.map(|(_, value)| *value).ok_or_else(|| {
-                let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-                format!("`{text}` is not one of {}", words.join(", "))
+            let chosen = choices.iter().find(|(choice, _)| *choice == text);
+            chosen.map(|(_, value)| *value).ok_or_else(|| {
+                let names: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
+                format!("`{text}` is not one of {}", names.join(", "))
             })
         })
     }
@@ -111,11 +115,8 @@ impl<'e> TableReader<'_, 'e> {
         let value = self.take(name)?;
         let number = to_whole_number(&value).filter(|number| range.contains(number));
         if number.is_none() {
-            let (least, most) = (range.start(), range.end());
-            self.problem(
-                name,
-                format!("must be a whole number from {least} to {most}"),
-            );
+            let (min, max) = (range.start(), range.end());
+            self.problem(name, format!("must be a whole number from {min} to {max}"));
         }
         number
     }
@@ -149,7 +150,7 @@ impl<'e> TableReader<'_, 'e> {
             return None;
         };
         let path = self.key(name);
-        Some(self.inner(path, values, read))
+        Some(self.read_inner(path, values, read))
     }
 
     /// Reports the remaining keys as unknown; `explain` can supply a better message for a key.
@@ -160,7 +161,7 @@ impl<'e> TableReader<'_, 'e> {
         }
     }
 
-    pub(super) fn inner<T>(
+    pub(super) fn read_inner<T>(
         &mut self,
         path: String,
         values: Dict,

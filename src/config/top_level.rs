@@ -12,17 +12,17 @@ use crate::config::alert_table::read_alert;
 use crate::config::backup_schedule::{BackupSchedule, read_backup};
 use crate::config::budget_key::read_budget;
 use crate::config::configuration::{
-    Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN, MIGRATION_BACKUPS,
-    SECRET_KEY_BYTES, default_database, is_postgres,
+    Config, DEFAULT_DATA_DIR, DEFAULT_DATABASE_CONNECTIONS, DEFAULT_LISTEN,
+    MIGRATION_BACKUPS_FOLDER, MIN_SECRET_KEY_BYTES, default_database, is_postgres,
 };
 use crate::config::retention_days::read_retention;
 use crate::config::table_reader::TableReader;
 use crate::config::time_zone::parse_time_zone;
 use crate::domain::secret::Secret;
 
-/// Main database and journal each need one for writing and one for reading.
+/// The main database and the journal each need one for writing and one for reading.
 const MIN_DATABASE_CONNECTIONS: u32 = 4;
-/// More is a typo.
+/// A larger number is a typo.
 const MAX_DATABASE_CONNECTIONS: u32 = 1000;
 
 pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
@@ -52,11 +52,12 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
             "is for SQLite; back up PostgreSQL with pg_dump",
         );
     }
-    let is_taken = |it: &BackupSchedule| it.directory == data_dir.join(MIGRATION_BACKUPS);
-    if backup.as_ref().is_some_and(is_taken) {
+    let is_migration_folder =
+        |it: &BackupSchedule| it.directory == data_dir.join(MIGRATION_BACKUPS_FOLDER);
+    if backup.as_ref().is_some_and(is_migration_folder) {
         top.problem(
             "backup.directory",
-            "is where backups before migrations are made, of which few are kept; choose another folder",
+            "is the folder for backups before migrations, of which only a few are kept; choose another one",
         );
     }
     let is_data_dir = |it: &BackupSchedule| same_folder(&it.directory, &data_dir);
@@ -71,8 +72,8 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let media_networks = top.parse_each("media_networks", parse_network);
     let rates_file = top.text("rates_file").map(|path| top.resolve(&path));
     let monthly_budget = read_budget(top);
-    let mut taken = BTreeSet::new();
-    let accounts = top.each("accounts", |account| read_account(account, &mut taken));
+    let mut used_ids = BTreeSet::new();
+    let accounts = top.each("accounts", |account| read_account(account, &mut used_ids));
     let alerts = top.each("alerts", read_alert);
     Config {
         listen,
@@ -95,7 +96,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     }
 }
 
-/// However they are written.
+/// Whether these are the same folder, however they are written.
 fn same_folder(one: &Path, other: &Path) -> bool {
     let resolved = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
     match (resolved(one), resolved(other)) {
@@ -104,7 +105,7 @@ fn same_folder(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// An address without a length is one address.
+/// Parses a network. An address without a prefix length means that one address.
 fn parse_network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let network = text.parse::<IpNet>().ok().or_else(|| address().ok());
@@ -141,10 +142,10 @@ fn read_secret_key(top: &mut TableReader<'_, '_>, database_url: &Secret) -> Opti
     }
     let key = top.secret("secret_key")?;
     let bytes = key.expose().len();
-    if bytes < SECRET_KEY_BYTES {
+    if bytes < MIN_SECRET_KEY_BYTES {
         top.problem(
             "secret_key",
-            format!("has {bytes} bytes; it needs at least {SECRET_KEY_BYTES}"),
+            format!("has {bytes} bytes; it needs at least {MIN_SECRET_KEY_BYTES}"),
         );
     }
     Some(key)

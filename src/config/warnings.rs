@@ -5,7 +5,7 @@ use crate::config::configuration::Config;
 use crate::domain::provider_account::AccountMode;
 
 impl Config {
-    /// One sentence each, beginning with the key.
+    /// One sentence per setting, beginning with the key.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         match reachability(&self.public_url) {

@@ -12,8 +12,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::db::error::Error;
 use crate::db::pools::Pools;
 
-/// Passes on a reader's connection. What is left then is checkpointed on the writer's, where writes
-/// wait for it. The reconciler commits a few times per second, so that usually nothing is left.
+/// Checkpoints on a reader's connection. The rest is checkpointed on the writer's connection, where
+/// writes wait for it. The reconciler commits a few times per second, so usually there is no rest.
 const PASSES: usize = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,7 +91,7 @@ mod tests {
             busy_timeout: Duration::from_secs(1),
             checkpoint_pages: Some(LENGTH),
             writer_checkpoint_pages: LENGTH * 4,
-            cache: 1024,
+            cache_kib: 1024,
         };
         let location = DatabaseLocation::File(path.to_owned());
         let pools = Pools::open(&location, 1, writer).await.unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_short_log_is_left_alone() {
+    async fn a_short_log_is_not_checkpointed() {
         let folder = tempfile::tempdir().unwrap();
         let pools = open(&folder.path().join("some.db")).await;
         execute(&pools, "INSERT INTO some VALUES (1)").await;

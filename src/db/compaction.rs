@@ -8,27 +8,27 @@ use tokio::time::sleep;
 use crate::db::error::Error;
 use crate::db::pools::Pools;
 
-/// How often another connection's lock is waited for, and how long each time.
-const TRIES: u32 = 150;
+/// How often to try while another connection holds a lock, and the pause between two attempts.
+const MAX_ATTEMPTS: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Pools {
-    /// SQLite: writes the file again without free pages and empties the write-ahead log. Needs as much
-    /// free disk as the database has; other writers wait.
+    /// SQLite: rewrites the file without free pages and empties the write-ahead log. Needs as much
+    /// free disk space as the database has; other writers wait.
     ///
-    /// PostgreSQL: vacuums the tables, so that the space is used again. What its files, its own log
-    /// and its backups hold is not in reach.
+    /// PostgreSQL: vacuums the tables, so that the space is used again. Deleted data may remain in
+    /// its files, its write-ahead log and its backups.
     pub(crate) async fn compact(&self) -> Result<(), Error> {
         if self.is_shared() {
             self.writer().execute_unprepared("VACUUM").await?;
             return Ok(());
         }
-        self.patiently(async || {
+        self.retry_while_busy(async || {
             self.writer().execute_unprepared("VACUUM").await?;
             Ok(true)
         })
         .await?;
-        self.patiently(async || self.empty_log().await).await
+        self.retry_while_busy(async || self.empty_log().await).await
     }
 
     /// False while a reader still needs the log.
@@ -42,8 +42,11 @@ impl Pools {
         Ok(is_blocked == 0)
     }
 
-    async fn patiently(&self, attempt: impl AsyncFn() -> Result<bool, Error>) -> Result<(), Error> {
-        for _ in 0..TRIES {
+    async fn retry_while_busy(
+        &self,
+        attempt: impl AsyncFn() -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        for _ in 0..MAX_ATTEMPTS {
             match attempt().await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}

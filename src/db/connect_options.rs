@@ -19,7 +19,7 @@ pub const JOURNAL_WRITER: WriterSettings = WriterSettings {
     busy_timeout: JOURNAL_BUSY_TIMEOUT,
     checkpoint_pages: None,
     writer_checkpoint_pages: 4000,
-    cache: 8 * 1024,
+    cache_kib: 8 * 1024,
 };
 /// The main database is written all over the file, often the same pages, which a rarer checkpoint
 /// writes once. The writer checkpoints only if the separate checkpoint does not keep up.
@@ -27,10 +27,10 @@ pub const MAIN_WRITER: WriterSettings = WriterSettings {
     busy_timeout: MAIN_BUSY_TIMEOUT,
     checkpoint_pages: Some(16_000),
     writer_checkpoint_pages: 64_000,
-    cache: 64 * 1024,
+    cache_kib: 64 * 1024,
 };
-/// Page cache of a SQLite reader, in KiB. The operating system caches the rest.
-const READER_CACHE: u32 = 4 * 1024;
+/// Page cache of a SQLite reader. The operating system caches the rest.
+const READER_CACHE_KIB: u32 = 4 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WriterSettings {
@@ -41,8 +41,8 @@ pub struct WriterSettings {
     pub checkpoint_pages: Option<u32>,
     /// WAL size in pages at which the writer checkpoints at a commit.
     pub writer_checkpoint_pages: u32,
-    /// In KiB, allocated as needed.
-    pub cache: u32,
+    /// Page cache, allocated as needed.
+    pub cache_kib: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +51,7 @@ pub(super) enum ConnectionUse {
     Creating,
     Writing,
     Reading,
-    /// Writes another file only.
+    /// Writes only to another file.
     Copying,
 }
 
@@ -60,10 +60,10 @@ pub(super) fn sqlite_options(
     purpose: ConnectionUse,
     writer: WriterSettings,
 ) -> ConnectOptions {
-    let (connections, query_only, cache) = match purpose {
-        ConnectionUse::Creating | ConnectionUse::Writing => (1, "OFF", writer.cache),
-        ConnectionUse::Reading => (SQLITE_READERS, "ON", READER_CACHE),
-        ConnectionUse::Copying => (1, "OFF", READER_CACHE),
+    let (connections, query_only, cache_kib) = match purpose {
+        ConnectionUse::Creating | ConnectionUse::Writing => (1, "OFF", writer.cache_kib),
+        ConnectionUse::Reading => (SQLITE_READERS, "ON", READER_CACHE_KIB),
+        ConnectionUse::Copying => (1, "OFF", READER_CACHE_KIB),
     };
     let mut options = ConnectOptions::new(url);
     options
@@ -86,7 +86,7 @@ pub(super) fn sqlite_options(
             sqlite
                 .busy_timeout(writer.busy_timeout)
                 .statement_cache_capacity(200)
-                // Rows that the driver's thread may be ahead. With the default of a few, the two
+                // How many rows the driver's thread may read ahead. With the small default, the two
                 // threads wake each other constantly.
                 .row_buffer_size(512)
                 .pragma("journal_mode", "WAL")
@@ -97,7 +97,7 @@ pub(super) fn sqlite_options(
                     "wal_autocheckpoint",
                     writer.writer_checkpoint_pages.to_string(),
                 )
-                .pragma("cache_size", format!("-{cache}"))
+                .pragma("cache_size", format!("-{cache_kib}"))
                 .pragma("temp_store", "MEMORY")
                 .pragma("foreign_keys", "OFF")
                 .pragma("query_only", query_only)

@@ -1,4 +1,4 @@
-//! A copy of a SQLite database while others use it, and the check of such a copy.
+//! Copies a SQLite database while it is in use, and checks the structure of a database.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::db::error::Error;
 use crate::db::pools::Pools;
 use crate::db::private_file::create_private_file;
 
-/// Faults of a broken database that are listed.
-pub(super) const FAULTS_LIMIT: u32 = 20;
+/// At most this many faults of a damaged database are listed.
+pub(super) const MAX_FAULTS: u32 = 20;
 
 impl Pools {
     /// Writes the database as it is at this moment to a new file (0600), durably. Does not
@@ -23,7 +23,7 @@ impl Pools {
             .file()
             .ok_or_else(|| Error::Unusable("only SQLite is copied".to_owned()))?;
         let url = format!("sqlite://{}?mode=rw", source.display());
-        // Not the only writer: all other writes would wait until the end.
+        // A connection of its own: on the only writer's, all other writes would wait until the end.
         let options = sqlite_options(&url, ConnectionUse::Copying, MAIN_WRITER);
         let connection = Database::connect(options).await?;
         let text = path.display().to_string();
@@ -41,7 +41,7 @@ impl Pools {
 
     /// Faults in the structure of a SQLite file.
     pub(crate) async fn find_faults(&self) -> Result<Vec<String>, Error> {
-        let check = format!("PRAGMA integrity_check({FAULTS_LIMIT})");
+        let check = format!("PRAGMA integrity_check({MAX_FAULTS})");
         let rows = self.query(&check, Vec::new()).await?;
         let lines: Vec<String> = rows
             .iter()

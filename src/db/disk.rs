@@ -30,7 +30,7 @@ impl Disk {
 }
 
 /// What callbacks leave free of a disk, so that the database can still be opened and purged: the
-/// smaller of a share and a size. On a large disk a share would be far more than that takes.
+/// smaller of a share and a size. On a large disk the share would be far more than needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reserve {
     pub percent: u64,
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_disk_keeps_no_more_than_it_takes() {
+    fn the_reserve_of_a_large_disk_is_limited() {
         let reserve = |total| Reserve::default().bytes(Disk { free: 0, total }) / MIB;
         assert_eq!(reserve(20_000 * MIB), 1_000);
         assert_eq!(reserve(4 * 1024 * 1024 * MIB), 2_048);

@@ -40,7 +40,7 @@ pub enum Error {
     /// A setting of the server, the database, the role or a pooler. Says which, and what to do.
     #[error("{0}")]
     Unusable(String),
-    /// The work would need too much memory, or hold the writer's lock for too long.
+    /// The operation would need too much memory, or hold the write lock for too long.
     #[error("{0}")]
     TooMuch(&'static str),
     #[error("{path}: {source}")]
@@ -195,7 +195,7 @@ fn sqlx_error(source: &DbErr) -> Option<&SqlxError> {
 pub(super) const POOLER_HINT: &str = "a pooler (PgBouncer in transaction mode) shares connections between \
      transactions; set pool_mode = session, or name the server itself in database_url";
 
-/// The driver adds the line of PostgreSQL's own source.
+/// The message without the line in PostgreSQL's source code, which the driver adds.
 fn describe(source: &DbErr) -> String {
     let Some(SqlxError::Database(rejection)) = sqlx_error(source) else {
         return source.to_string();

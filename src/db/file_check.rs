@@ -5,7 +5,7 @@ use std::path::Path;
 use sea_orm::{ConnectionTrait, Database, DbBackend, DbErr, Statement};
 
 use crate::db::connect_options::{ConnectionUse, MAIN_WRITER, sqlite_options};
-use crate::db::copy::FAULTS_LIMIT;
+use crate::db::copy::MAX_FAULTS;
 use crate::db::error::Error;
 
 /// Faults in the structure of a SQLite file, found by reading all of it, beside its writers. A file that is no database
@@ -21,7 +21,7 @@ async fn check(path: &Path) -> Result<Vec<String>, DbErr> {
     let url = format!("sqlite://{}?mode=rw", path.display());
     let options = sqlite_options(&url, ConnectionUse::Reading, MAIN_WRITER);
     let connection = Database::connect(options).await?;
-    let sql = format!("PRAGMA integrity_check({FAULTS_LIMIT})");
+    let sql = format!("PRAGMA integrity_check({MAX_FAULTS})");
     let statement = Statement::from_string(DbBackend::Sqlite, sql);
     let checked = connection.query_all_raw(statement).await;
     connection.close().await?;

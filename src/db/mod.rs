@@ -1,5 +1,5 @@
 //! Access to SQLite and PostgreSQL: connections, errors, batched statements, instants, disk space.
-//! Knows no tables.
+//! Independent of the tables.
 
 mod checkpoint;
 mod compaction;
@@ -32,7 +32,7 @@ use schema_check::SchemaState;
 pub use server_check::check_server;
 pub(crate) use transaction::in_time;
 
-/// Error of commands that apply no migrations.
+/// Fails unless the schema is current, for commands that apply no migrations.
 pub(crate) fn refuse_old(schema: SchemaState) -> Result<(), Error> {
     let text = match schema {
         SchemaState::Current => return Ok(()),

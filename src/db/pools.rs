@@ -40,7 +40,7 @@ impl Pools {
             DatabaseLocation::File(path) => Self::open_sqlite(path, writer_lock, writer).await,
             DatabaseLocation::Server { url, connections } => {
                 let pools = PostgresPools::open(url, *connections).await?;
-                Ok(Self::of_server(pools, writer_lock, writer.busy_timeout))
+                Ok(Self::from_postgres(pools, writer_lock, writer.busy_timeout))
             }
         }
     }
@@ -73,7 +73,7 @@ impl Pools {
 
     /// An advisory lock allows one writer at a time; a writer that does not get it within
     /// `lock_timeout` gets a retryable error.
-    fn of_server(pools: PostgresPools, writer_lock: i64, lock_timeout: Duration) -> Self {
+    fn from_postgres(pools: PostgresPools, writer_lock: i64, lock_timeout: Duration) -> Self {
         Self {
             writer: pools.writer,
             readers: pools.readers,

@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::db::error::Error;
 use crate::domain::secret::Secret;
 
-/// A start fails within 5 s if the server does not answer.
+/// Short, so that a start fails within 5 s if the server does not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// What statements of this program rely on, whatever server, database or role set. An acknowledged
-/// callback must survive a power failure.
+/// The statements of this program rely on these settings, so they override those of the server, the
+/// database and the role. An acknowledged callback must survive a power failure.
 const SESSION_SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; \
      SET TimeZone = 'UTC'; \
      SET DateStyle = 'ISO, MDY'; \
@@ -24,7 +24,7 @@ const SESSION_SETTINGS: &str = "SET default_transaction_isolation = 'read commit
      SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') = 'off'";
 
-/// The statements that begin every connection.
+/// The statements that are run first on every connection.
 pub(super) fn session_settings(url: &Secret) -> String {
     match schema_name(url.expose()) {
         Some(schema) => format!("{SESSION_SETTINGS}; SET search_path = \"{schema}\""),
@@ -92,7 +92,7 @@ fn connect_error(options: &PgConnectOptions, error: SqlxError) -> Error {
         {
             Error::Unusable(format!("{error}: {address}"))
         }
-        // Without the number of the error.
+        // Without the error number of the operating system.
         SqlxError::Io(error) => Error::Unusable(format!("{} at {address}", error.kind())),
         SqlxError::Tls(error) => Error::Unusable(format!("no TLS with {address}: {error}")),
         error => Error::from(sea_orm::DbErr::Conn(sea_orm::RuntimeErr::SqlxError(

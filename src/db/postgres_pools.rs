@@ -23,7 +23,7 @@ pub(super) struct PostgresPools {
 }
 
 impl PostgresPools {
-    /// `connections` of the process; main database and journal have half of them each.
+    /// `connections` is the limit of the process; the main database and the journal each use half.
     pub(super) async fn open(url: &Secret, connections: u32) -> Result<Self, Error> {
         let relay = start_relay(url).await?.map(Arc::new);
         let share = connections / 2;
@@ -71,7 +71,7 @@ async fn start_relay(url: &Secret) -> Result<Option<SocketRelay>, Error> {
         return Ok(None);
     }
     let server = ServerAddress {
-        // An IPv6 address stands in brackets.
+        // An IPv6 address is in brackets.
         host: options.get_host().trim_matches(['[', ']']).to_owned(),
         port: options.get_port(),
     };
@@ -87,7 +87,7 @@ async fn start_relay(url: &Secret) -> Result<Option<SocketRelay>, Error> {
 async fn uses_tls(url: &Secret, options: &PgConnectOptions) -> Result<bool, Error> {
     let mut connection = connect(url, options).await?;
     let uses_tls = query_scalar("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
-        // A pooler may not know named statements.
+        // A pooler may not support named statements.
         .persistent(false)
         .fetch_one(&mut connection)
         .await?;

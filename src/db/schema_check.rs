@@ -1,4 +1,4 @@
-//! Refuses a database that a newer program has migrated.
+//! Determines how far a database is migrated, and rejects one that a newer program has migrated.
 
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
@@ -10,7 +10,7 @@ use crate::db::pools::Pools;
 pub(crate) enum SchemaState {
     /// No migration was applied yet.
     New,
-    /// This many are missing.
+    /// This many migrations are missing.
     Behind(usize),
     Current,
 }

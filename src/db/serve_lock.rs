@@ -10,7 +10,7 @@ use crate::db::error::Error;
 use crate::db::private_file::create_private_file;
 use crate::domain::secret::Secret;
 
-/// The file stays when its process has ended; only the lock counts.
+/// The file remains after its process has ended; only the lock on it matters.
 const FILE_NAME: &str = "serve.lock";
 
 /// Held until it is dropped or the process ends.
@@ -27,7 +27,7 @@ pub enum ServeLockClaim {
     HeldElsewhere(PathBuf),
 }
 
-/// Does not wait.
+/// Claims the lock if it is free. Does not wait.
 pub fn claim(database_url: &Secret) -> Result<ServeLockClaim, Error> {
     let DatabaseLocation::File(database) = DatabaseLocation::parse(database_url) else {
         return Ok(ServeLockClaim::Claimed(ServeLock { _locked: None }));

@@ -1,4 +1,5 @@
-//! Whether a PostgreSQL server, database and role can be used, before anything is created there.
+//! Checks whether a PostgreSQL server, database and role can be used, before anything is created
+//! there.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::domain::secret::Secret;
 /// Longer than a connection may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Identifiers are quoted as a statement needs them.
-const STATE: &str = "SELECT \
+/// Returns identifiers quoted, ready for use in a statement.
+const STATE_QUERY: &str = "SELECT \
      quote_ident(session_user) AS role, \
      quote_ident(current_database()) AS database, \
      current_setting('server_encoding') AS encoding, \
@@ -64,12 +65,12 @@ pub async fn check_server(url: &Secret, connections: u32) -> Result<(), Error> {
 async fn check(url: &Secret, connections: u32) -> Result<(), Error> {
     let options = parse_options(url)?;
     let mut first = connect(url, &options).await?;
-    let row = query(STATE).fetch_one(&mut first).await?;
+    let row = query(STATE_QUERY).fetch_one(&mut first).await?;
     if let Some(obstacle) = ServerState::read(&row)?.obstacle(connections) {
         return Err(Error::Unusable(obstacle));
     }
-    // A pooler in transaction mode gives both the same connection. An old one fails instead: each of
-    // the two numbers its prepared statements from one.
+    // A pooler in transaction mode gives both the same connection. An old pooler fails instead,
+    // because both connections number their prepared statements from one.
     let mut second = connect(url, &options).await?;
     let pid = "SELECT pg_backend_pid()";
     let first_pid: i32 = query_scalar(pid).fetch_one(&mut first).await?;
@@ -99,7 +100,7 @@ impl ServerState {
         })
     }
 
-    /// The setting that does not fit, and what to do.
+    /// The first unsuitable setting, and how to change it.
     fn obstacle(&self, connections: u32) -> Option<String> {
         self.wrong_database()
             .or_else(|| self.no_schema())
@@ -167,12 +168,13 @@ impl ServerState {
                 "raise max_connections".to_owned(),
             ),
         ];
-        let (limit, of, remedy) = limits.into_iter().find_map(|(limit, of, remedy)| {
-            let limit = limit?;
-            (i64::from(limit) < i64::from(connections)).then_some((limit, of, remedy))
-        })?;
+        let (limit, subject, remedy) =
+            limits.into_iter().find_map(|(limit, subject, remedy)| {
+                let limit = limit?;
+                (i64::from(limit) < i64::from(connections)).then_some((limit, subject, remedy))
+            })?;
         Some(format!(
-            "{of} allows {limit} connections, database_connections is {connections}: {remedy}, \
+            "{subject} allows {limit} connections, database_connections is {connections}: {remedy}, \
              or lower database_connections (at least 4)"
         ))
     }
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_usual_server_is_accepted() {
+    fn a_suitable_server_is_accepted() {
         assert_eq!(usable().obstacle(12), None);
     }
 

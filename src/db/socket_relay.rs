@@ -17,10 +17,10 @@ use uuid::Uuid;
 
 /// Four TLS records.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// How long a server that is starting is waited for, as the driver does without a relay.
+/// How long to wait for a server that is starting, as the driver does without a relay.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_PAUSE: Duration = Duration::from_millis(200);
-/// After a failure.
+/// The pause after a failed `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Forwards until it is dropped.
@@ -37,7 +37,7 @@ pub(super) struct ServerAddress {
 }
 
 impl SocketRelay {
-    /// Runs on a thread of its own, so that it does not wait for the tasks that wait for it.
+    /// Runs on a thread of its own: the tasks that wait for it must not delay it.
     pub(super) fn start(server: ServerAddress) -> io::Result<Self> {
         // A leading NUL makes it an abstract socket of Linux, which leaves no file behind.
         let folder = format!("\0bluetick-{}", Uuid::from_bytes(rand::random()));

@@ -22,7 +22,7 @@ const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 /// leases is compared with the server's again.
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
 const LAG_CHECKS_PER_CLOCK_CHECK: u32 = 12;
-/// How often alerts are evaluated, and how often it is checked whether a notification is due.
+/// How often the conditions of alerts are checked, and how often for notifications that are due.
 const ALERT_INTERVAL: Duration = Duration::from_secs(5);
 const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often rows past their retention are searched for, and the pause between two purge steps.
@@ -86,18 +86,18 @@ impl Jobs {
         swept.and(adopted).and(uploads).and(changes)
     }
 
-    /// One process per database evaluates alerts for all. Without rules it closes the incidents of
-    /// those that were removed.
+    /// One process per database updates the incidents. It also closes the incidents of removed
+    /// rules.
     pub(super) async fn watch_alerts(self) {
         let services = &self.services;
         while !self.stop.is_cancelled() {
             let now = services.steady_clock.now();
             let result = match services.maintenance_lease.hold(now).await {
-                Ok(true) => alerting::evaluate(services).await,
+                Ok(true) => alerting::update_incidents(services).await,
                 held => held.map(|_| ()),
             };
             if let Err(error) = result {
-                tracing::warn!(%error, "alerts could not be evaluated; will retry");
+                tracing::warn!(%error, "the conditions of alerts could not be checked; will retry");
             }
             self.pause(ALERT_INTERVAL, pending()).await;
         }
@@ -107,7 +107,7 @@ impl Jobs {
     pub(super) async fn deliver_alerts(self) {
         while !self.stop.is_cancelled() {
             if let Err(error) = alert_delivery::deliver_due(&self.services).await {
-                tracing::warn!(%error, "notifications of alerts could not be read or recorded; will retry");
+                tracing::warn!(%error, "alert notifications could not be read or recorded; will retry");
             }
             self.pause(DELIVERY_INTERVAL, pending()).await;
         }

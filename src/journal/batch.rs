@@ -11,7 +11,7 @@ use crate::journal::memory_limit::MemoryPermit;
 pub(super) struct QueuedRecord {
     pub(super) record: CallbackRecord,
     pub(super) reply: oneshot::Sender<Result<(), Error>>,
-    /// Released when the record has been written and dropped, even if the caller is gone.
+    /// Released when the record has been written and dropped, even if the caller no longer waits.
     pub(super) permit: MemoryPermit,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct QueuedRecord {
 pub(super) struct Batch(Vec<QueuedRecord>);
 
 impl Batch {
-    /// Takes what is queued, without waiting for more.
+    /// Takes the queued records, without waiting for more.
     pub(super) fn take(first: QueuedRecord, queue: &mut mpsc::Receiver<QueuedRecord>) -> Self {
         let mut bytes = first.record.body.len() as u64;
         let mut records = vec![first];
@@ -51,7 +51,8 @@ impl Batch {
         [self, Self(second)]
     }
 
-    /// Replies to every caller after the memory of its record was released. A caller may be gone.
+    /// Replies to every caller after the memory of its record was released. Callers that no longer
+    /// wait are ignored.
     pub(super) fn reply(self, result: impl Fn() -> Result<(), Error>) {
         for queued in self.0 {
             drop(queued.record);

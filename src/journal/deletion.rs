@@ -1,4 +1,4 @@
-//! Deletes single callbacks, and the remains of deleted ones.
+//! Deletes single callbacks, and what remains of deleted ones in the file.
 
 use uuid::Uuid;
 
@@ -9,7 +9,8 @@ use crate::journal::journal_handle::Journal;
 use crate::journal::sqlite_maintenance::{self, MaintenanceTask};
 
 impl Journal {
-    /// The caller has removed their outcomes: an entry without outcome would be a discrepancy.
+    /// Deletes callbacks and returns how many. The caller must have removed their outcomes before:
+    /// an outcome without its callback would be a discrepancy.
     pub(crate) async fn delete(&self, callbacks: &[CallbackId]) -> Result<u64, Error> {
         let mut deleted = 0;
         for chunk in callbacks.chunks(IDS_PER_QUERY) {
@@ -23,8 +24,8 @@ impl Journal {
         Ok(deleted)
     }
 
-    /// See [`Pools::compact`](crate::db::pools::Pools). On a server the journal is part of the main
-    /// database.
+    /// See [`Pools::compact`](crate::db::pools::Pools). On PostgreSQL the journal is part of the
+    /// main database.
     pub(crate) async fn compact(&self) -> Result<(), Error> {
         if self.pools().is_shared() {
             return Ok(());

@@ -4,7 +4,7 @@ use sea_orm::{DbBackend, Statement, Value};
 
 use crate::db::statements;
 use crate::domain::callback_record::{CallbackRecord, Route};
-use crate::journal::journal_row::{authenticity_words, route_word};
+use crate::journal::journal_row::{authenticity_columns, route_column};
 
 pub(super) const MAX_BATCH_ROWS: usize = 512;
 /// A batch ends when its bodies reach this size.
@@ -69,7 +69,7 @@ fn text(backend: DbBackend, rows: usize) -> String {
 }
 
 fn bind(record: &CallbackRecord) -> [Value; COLUMNS.len()] {
-    let (authenticity, refusal) = authenticity_words(&record.authenticity);
+    let (authenticity, refusal) = authenticity_columns(&record.authenticity);
     let report_message = match record.route {
         Route::Callback | Route::OldCallback | Route::MistypedCallback(_) => None,
         Route::Report(message) => Some(message.uuid()),
@@ -77,7 +77,7 @@ fn bind(record: &CallbackRecord) -> [Value; COLUMNS.len()] {
     [
         record.id.uuid().into(),
         record.account.as_str().into(),
-        route_word(record.route).into(),
+        route_column(record.route).into(),
         report_message.into(),
         record.method.as_str().into(),
         record.query.as_str().into(),

@@ -1,5 +1,5 @@
-//! Writes to the journal table, one attempt at a time, without blocking the writer task longer than
-//! a reply may take.
+//! Writes to the journal table, one attempt at a time, without blocking the writer task for longer
+//! than a reply may take.
 //!
 //! The writer and the spool switch decide what happens after a failure.
 
@@ -18,7 +18,7 @@ use crate::journal::insert_statements::InsertStatements;
 use crate::journal::spool::Chunk;
 use crate::journal::sqlite_maintenance::{self, MaintenanceRequest};
 
-/// How long PostgreSQL may not answer before its connection is dropped. SQLite always answers.
+/// How long to wait for PostgreSQL before its connection is dropped. SQLite always returns.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(8);
 
 pub(super) struct JournalInserter {
@@ -35,7 +35,7 @@ struct RunningAttempt {
     started: Instant,
 }
 
-/// Why the table is written to.
+/// Why the journal table is written to.
 #[derive(Debug)]
 pub(super) enum AttemptPurpose {
     /// Insert a batch that callers wait for.
@@ -44,7 +44,7 @@ pub(super) enum AttemptPurpose {
     Probe,
     /// Move records out of the spool.
     Drain(Chunk),
-    /// Run a maintenance task; the requester has been answered when it ends.
+    /// Run a maintenance task. Its requester has the result when the attempt ends.
     Maintenance,
 }
 
@@ -85,7 +85,7 @@ impl JournalInserter {
         self.start_write(statement, AttemptPurpose::Drain(chunk));
     }
 
-    /// Starts a write without effect.
+    /// Starts a write that changes nothing, to check whether the journal accepts writes.
     pub(super) fn start_probe(&mut self) {
         let statement = self.probe_statement();
         self.start_write(statement, AttemptPurpose::Probe);
@@ -95,7 +95,7 @@ impl JournalInserter {
         let pools = self.pools.clone();
         let attempt = async move {
             let result = sqlite_maintenance::run(&pools, request.task).await;
-            // The requester may be gone, and it handles the result.
+            // The requester handles the result, or no longer waits for it.
             drop(request.reply.send(result));
             Ok(())
         };
@@ -118,7 +118,7 @@ impl JournalInserter {
         });
     }
 
-    /// Waits for the end of the running attempt; forever without one.
+    /// Waits for the end of the running attempt, or forever if none is running.
     pub(super) async fn ended(&mut self) -> (Result<(), Error>, AttemptPurpose) {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
@@ -130,8 +130,8 @@ impl JournalInserter {
         }
     }
 
-    /// Drops an attempt whose server does not answer. Repeating it is harmless because ids are
-    /// unique.
+    /// Drops an attempt to which PostgreSQL does not respond. Repeating it is harmless because ids
+    /// are unique.
     pub(super) fn drop_unanswered(&mut self) {
         if self.pools.is_shared() {
             self.running
@@ -163,8 +163,8 @@ impl JournalInserter {
 }
 
 /// **Invariant:** returns `Ok` only after a durable commit; an error leaves no transaction open. On
-/// SQLite a statement outside a transaction is one, and its thread is woken once instead of three
-/// times.
+/// SQLite a single statement is a transaction by itself, and the driver's thread is woken once
+/// instead of three times.
 async fn commit(pools: Pools, statement: Statement) -> Result<(), Error> {
     if !pools.is_shared() {
         pools.writer().execute_raw(statement).await?;

@@ -1,4 +1,4 @@
-//! The journal's database: where it is, its migrations, and whether it was used.
+//! The journal's database: its location, its migrations, and whether it was used.
 
 use migration::{JournalMigrator, MigratorTrait};
 use sea_orm_migration::SchemaManager;
@@ -12,23 +12,23 @@ use crate::db::schema_check::{self, SchemaState};
 use crate::domain::secret::Secret;
 use crate::journal::pairing;
 
-/// PostgreSQL advisory lock under which sequence numbers are drawn, so that they follow commit
-/// order. `bt_jrnl` in ASCII.
+/// PostgreSQL advisory lock under which sequence numbers are assigned, so that they follow the
+/// order of commits. `bt_jrnl` in ASCII.
 const JOURNAL_LOCK: i64 = 0x0062_745f_6a72_6e6c;
 
-/// On a server the journal is part of the main database.
+/// On PostgreSQL the journal is part of the main database.
 pub fn location(database_url: &Secret) -> DatabaseLocation {
     DatabaseLocation::parse(database_url).beside("journal.db")
 }
 
-/// Opens the journal of a main database. Applies no migrations; see [`migrate`]. On a server it uses
-/// half of the `connections` of the process.
+/// Opens the journal of a main database. Applies no migrations; see [`migrate`]. On PostgreSQL it
+/// uses half of the `connections` of the process.
 pub async fn connect(database_url: &Secret, connections: u32) -> Result<Pools, Error> {
     let location = location(database_url).with_connections(connections);
     Pools::open(&location, JOURNAL_LOCK, JOURNAL_WRITER).await
 }
 
-/// Applies missing migrations, one process at a time. Without missing ones a lock held elsewhere
+/// Applies missing migrations, one process at a time. If none are missing, a lock held elsewhere
 /// does not prevent the start.
 pub async fn migrate(pools: &Pools) -> Result<(), Error> {
     let transaction = match pools.begin().await {
@@ -38,7 +38,7 @@ pub async fn migrate(pools: &Pools) -> Result<(), Error> {
             if missing.is_empty() {
                 return Ok(());
             }
-            // On a new server the first of several processes creates the tables.
+            // In a new PostgreSQL database the first of several processes creates the tables.
             pools.begin_within(MAIN_BUSY_TIMEOUT).await?
         }
         Err(error) => return Err(error),
@@ -62,7 +62,7 @@ pub async fn check_migrated(pools: &Pools) -> Result<(), Error> {
     db::refuse_old(check_schema(pools).await?)
 }
 
-/// Always true on a server.
+/// Whether the journal's file exists; always true on PostgreSQL.
 pub fn exists(database_url: &Secret) -> bool {
     match location(database_url) {
         DatabaseLocation::File(path) => path.exists(),
@@ -80,7 +80,7 @@ pub async fn was_used(database_url: &Secret, connections: u32) -> Result<bool, E
 }
 
 async fn was_used_in(pools: &Pools) -> Result<bool, Error> {
-    // An interrupted first start has no tables, an older version not all.
+    // After an interrupted first start there are no tables; an older version did not have all.
     let tables = SchemaManager::new(pools.reader());
     if tables.has_table("journal").await? && pairing::read_end(pools).await? > 0 {
         return Ok(true);

@@ -24,8 +24,8 @@ use crate::journal::sqlite_maintenance::{MaintenanceRequest, MaintenanceTask};
 use crate::journal::writer::Writer;
 use crate::journal::{pairing, partitions};
 
-/// Queue length of the writer: two batches.
-const QUEUED_RECORDS: usize = 1024;
+/// Maximum number of records queued for the writer: two batches.
+const MAX_QUEUED_RECORDS: usize = 1024;
 
 /// Clones share one writer.
 #[derive(Clone, Debug)]
@@ -49,15 +49,15 @@ struct JournalParts {
 impl Journal {
     /// Checks the tables and starts the writer. Migrations must have run.
     ///
-    /// Without a spool: errors of the database are returned to the caller, and a lock is waited
-    /// for.
+    /// Without a spool: errors of the database are returned to the caller, and writes wait for
+    /// locks.
     pub async fn open(pools: Pools) -> Result<Self, Error> {
         let identity = pairing::read_identity(&pools).await?;
         Ok(Self::start(pools, identity, None, None))
     }
 
-    /// Like `open`, with a spool for what the database does not accept. Fails if either cannot be
-    /// written; a lock held elsewhere or a nearly full disk are no failures.
+    /// Like `open`, with a spool for records that the database does not accept. Fails if either
+    /// cannot be written to; a lock held elsewhere and a nearly full disk are not failures.
     pub async fn open_with_spool(pools: Pools, settings: SpoolSettings) -> Result<Self, Error> {
         let identity = pairing::read_identity(&pools).await?;
         let folder = pools.file().and_then(Path::parent);
@@ -86,9 +86,9 @@ impl Journal {
         spool_switch: Option<SpoolSwitch>,
         reserve: Option<DiskReserve>,
     ) -> Self {
-        let (queue, queued) = mpsc::channel(QUEUED_RECORDS);
+        let (queue, queued) = mpsc::channel(MAX_QUEUED_RECORDS);
         let (maintenance, requests) = mpsc::channel(1);
-        let (sender, appended) = watch::channel(());
+        let (appended_sender, appended) = watch::channel(());
         let stop = CancellationToken::new();
         let metrics = JournalMetrics::default();
         let spool = match &spool_switch {
@@ -98,7 +98,7 @@ impl Journal {
         let writer = Writer {
             inserter: JournalInserter::new(pools.clone(), reserve),
             queue: queued,
-            appended: sender,
+            appended: appended_sender,
             spool_switch,
             metrics: metrics.clone(),
             maintenance: requests,
@@ -153,7 +153,7 @@ impl Journal {
         result.await.map_err(|_| stopped())?
     }
 
-    /// Runs a task between two writes.
+    /// Asks the writer to run a task between two batches, and waits for its result.
     pub(super) async fn run_maintenance(&self, task: MaintenanceTask) -> Result<u64, Error> {
         let (reply, result) = oneshot::channel();
         let request = MaintenanceRequest { task, reply };
@@ -163,7 +163,7 @@ impl Journal {
         result.await.map_err(|_| stopped())?
     }
 
-    /// Creates partitions ahead. Does nothing on SQLite.
+    /// Creates the partitions of the coming days. Does nothing on SQLite.
     pub async fn prepare_days(&self, now: DateTime<Utc>) -> Result<(), Error> {
         partitions::prepare(self.pools(), now).await
     }
@@ -174,7 +174,7 @@ impl Journal {
         pairing::read_end(self.pools()).await
     }
 
-    /// What the main database must know about its journal.
+    /// The state that the main database compares with its own records.
     pub async fn state(&self) -> Result<JournalState, Error> {
         Ok(JournalState {
             identity: self.identity(),
@@ -183,7 +183,7 @@ impl Journal {
         })
     }
 
-    /// Stores the mark of this start, which the main database has stored before.
+    /// Stores the mark of this start. The main database must have stored it before.
     pub async fn store_mark(&self, mark: Uuid) -> Result<(), Error> {
         pairing::store_mark(self.pools(), mark).await
     }
@@ -201,12 +201,12 @@ impl Journal {
         instant::from_optional_millis("journal", "received_at", last.transpose()?)
     }
 
-    /// Created with the journal; the main database stores the same.
+    /// Generated when the journal is created. The main database stores it too.
     pub fn identity(&self) -> Uuid {
         self.0.identity
     }
 
-    /// Changes after every commit of this process; a receiver misses none.
+    /// Notifies receivers of every commit of this process.
     pub fn appended(&self) -> watch::Receiver<()> {
         self.0.appended.clone()
     }
@@ -224,7 +224,7 @@ impl Journal {
         self.pools().find_faults().await
     }
 
-    /// The last migration.
+    /// The name of the last applied migration.
     pub(crate) async fn schema_version(&self) -> Result<String, Error> {
         self.pools().schema_version("journal_migrations").await
     }
@@ -238,8 +238,8 @@ impl Journal {
         &self.0.metrics
     }
 
-    /// Stops accepting, writes what is queued, drains the spool if that is quick, and returns when
-    /// the writer has ended. Reading still works.
+    /// Stops accepting records, writes those that are queued, drains the spool for a few seconds,
+    /// and returns when the writer has ended. Reading still works.
     pub async fn stop(&self) {
         self.0.stop.cancel();
         self.0.tasks.wait().await;

@@ -37,7 +37,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Columns of a list.
+/// The columns that a list of callbacks needs.
 #[derive(Debug, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
 pub(super) struct SummaryRow {
@@ -60,8 +60,8 @@ pub(super) struct EntrySize {
     pub(super) size: i64,
 }
 
-/// Stored word of a route.
-pub(super) fn route_word(route: Route) -> &'static str {
+/// The stored value of a route.
+pub(super) fn route_column(route: Route) -> &'static str {
     match route {
         Route::Callback => "callback",
         Route::OldCallback => "old-callback",
@@ -71,16 +71,16 @@ pub(super) fn route_word(route: Route) -> &'static str {
     }
 }
 
-/// Stored words of an authenticity: kind, and reason of the rejection.
-pub(super) fn authenticity_words(authenticity: &Authenticity) -> (&'static str, Option<&str>) {
+/// The stored values of an authenticity: its kind, and why it is unverified.
+pub(super) fn authenticity_columns(authenticity: &Authenticity) -> (&'static str, Option<&str>) {
     match authenticity {
         Authenticity::Verified => ("verified", None),
         Authenticity::Unverified { reason } => ("unverified", Some(reason)),
     }
 }
 
-fn read_route(seq: i64, word: &str, message: Option<Uuid>) -> Result<Route, Error> {
-    match (word, message) {
+fn read_route(seq: i64, stored: &str, message: Option<Uuid>) -> Result<Route, Error> {
+    match (stored, message) {
         ("callback", None) => Ok(Route::Callback),
         ("old-callback", None) => Ok(Route::OldCallback),
         ("callback-with-space", None) => Ok(Route::MistypedCallback(UrlMistake::WhiteSpace)),
@@ -90,8 +90,12 @@ fn read_route(seq: i64, word: &str, message: Option<Uuid>) -> Result<Route, Erro
     }
 }
 
-fn read_authenticity(seq: i64, word: &str, refusal: Option<String>) -> Result<Authenticity, Error> {
-    match word {
+fn read_authenticity(
+    seq: i64,
+    stored: &str,
+    refusal: Option<String>,
+) -> Result<Authenticity, Error> {
+    match stored {
         "verified" => Ok(Authenticity::Verified),
         "unverified" => Ok(Authenticity::Unverified {
             reason: refusal.unwrap_or_default(),

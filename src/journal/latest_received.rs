@@ -1,4 +1,4 @@
-//! Where PostgreSQL starts to search for the next entries.
+//! Where PostgreSQL begins to search for the next entries.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,8 +9,8 @@ use crate::db::instant;
 use crate::domain::callback_record::JournalEntry;
 use crate::journal::partitions;
 
-/// Receive time of the latest entry read. The next entries are hardly older, so PostgreSQL need not
-/// search every partition.
+/// The earliest time of receipt among the entries that were read last. The next entries are rarely
+/// much older, so PostgreSQL need not search every partition.
 #[derive(Debug, Default)]
 pub(super) struct LatestReceived(AtomicI64);
 

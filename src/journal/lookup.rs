@@ -15,25 +15,25 @@ use crate::domain::ids::{AccountId, CallbackId};
 use crate::journal::journal_handle::Journal;
 use crate::journal::journal_row::{Column, Entity, SummaryRow};
 
-/// Absent fields do not restrict.
+/// Selects callbacks. Absent fields do not restrict the selection.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct JournalFilter {
     pub account: Option<AccountId>,
-    /// Of the caller.
+    /// The accounts that the caller may see.
     pub limit: AccountLimit,
     pub ids: Option<Vec<CallbackId>>,
     /// Inclusive.
     pub received_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub received_before: Option<DateTime<Utc>>,
-    /// The first `seq`.
+    /// The first `seq`, inclusive.
     pub since: Option<i64>,
-    /// The last `seq`.
+    /// The last `seq`, inclusive.
     pub up_to: Option<i64>,
 }
 
-/// Callbacks next to the end of a period in which its first and last `seq` are sought. Those from the
-/// spool have a higher `seq` than others of their time.
+/// How many callbacks next to an instant are searched for the first or last `seq` of a period.
+/// Callbacks from the spool have a higher `seq` than others of their time.
 const NEIGHBOURS: u64 = 1_000;
 
 impl Journal {
@@ -73,7 +73,7 @@ impl Journal {
         Ok(sizes)
     }
 
-    /// One page, newest first, below `before_seq`.
+    /// One page, newest first, of callbacks with a `seq` below `before_seq`.
     pub async fn list(
         &self,
         filter: &JournalFilter,
@@ -111,8 +111,8 @@ impl Journal {
             .collect()
     }
 
-    /// The smallest `seq` at the beginning of what was received at or after this instant; found by the
-    /// ids, which begin with their time. `None` if nothing was.
+    /// The smallest `seq` among the first callbacks that were received at or after this instant.
+    /// Searches by id, since ids begin with their time. `None` if there is none.
     pub async fn first_seq_after(&self, at: DateTime<Utc>) -> Result<Option<i64>, Error> {
         let next = Entity::find()
             .filter(Column::Id.gte(CallbackId::first_at(at).uuid()))
@@ -120,7 +120,8 @@ impl Journal {
         Ok(self.neighbour_seqs(next).await?.into_iter().min())
     }
 
-    /// The largest `seq` at the end of what was received before this instant. `None` if nothing was.
+    /// The largest `seq` among the last callbacks that were received before this instant. `None` if
+    /// there is none.
     pub async fn last_seq_before(&self, at: DateTime<Utc>) -> Result<Option<i64>, Error> {
         let last = Entity::find()
             .filter(Column::Id.lt(CallbackId::first_at(at).uuid()))
@@ -133,7 +134,7 @@ impl Journal {
         Ok(seqs.into_tuple().all(self.pools().reader()).await?)
     }
 
-    /// Which of these callbacks have the text in their body, byte for byte. Reads every body.
+    /// Finds those of these callbacks whose body contains the exact text. Reads every body.
     pub async fn find_containing(
         &self,
         ids: &[CallbackId],

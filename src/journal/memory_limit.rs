@@ -1,4 +1,4 @@
-//! Limits the memory of bodies between reading and writing.
+//! Limits the memory that bodies use from their receipt until they are written.
 
 use std::sync::Arc;
 
@@ -6,18 +6,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::db::Error;
 
+/// One permit of the semaphore.
 const UNIT_BYTES: usize = 1024;
 /// 256 MiB.
-const UNITS: usize = 256 * 1024;
-/// Memory of a record without its body: headers, query, channel.
-const RECORD_OVERHEAD: usize = 4 * 1024;
+const TOTAL_UNITS: usize = 256 * 1024;
+/// Memory of a record without its body: headers, query, reply channel.
+const RECORD_OVERHEAD_BYTES: usize = 4 * 1024;
 
-/// Permission to hold a body in memory; released when the body has been written or dropped.
+/// Permission to hold a body in memory. Dropped when the body has been written or discarded.
 #[derive(Debug)]
 pub struct MemoryPermit(OwnedSemaphorePermit);
 
 impl MemoryPermit {
-    /// Waits until the body may be as large as this.
+    /// Waits until the permit covers a body of this size.
     pub async fn grow_to(&mut self, body_bytes: usize) -> Result<(), Error> {
         let missing = units(body_bytes).saturating_sub(self.0.num_permits());
         let more = acquire(self.0.semaphore(), missing).await?;
@@ -25,7 +26,7 @@ impl MemoryPermit {
         Ok(())
     }
 
-    /// Releases what a body smaller than expected does not need.
+    /// Releases what a body of this size does not need.
     pub fn shrink_to(&mut self, body_bytes: usize) {
         let surplus = self.0.num_permits().saturating_sub(units(body_bytes));
         drop(self.0.split(surplus));
@@ -37,7 +38,7 @@ pub(super) struct MemoryLimit(Arc<Semaphore>);
 
 impl MemoryLimit {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(UNITS)))
+        Self(Arc::new(Semaphore::new(TOTAL_UNITS)))
     }
 
     pub(super) async fn acquire(&self, body_bytes: usize) -> Result<MemoryPermit, Error> {
@@ -52,7 +53,7 @@ async fn acquire(limit: &Arc<Semaphore>, units: usize) -> Result<OwnedSemaphoreP
 }
 
 fn units(body_bytes: usize) -> usize {
-    (body_bytes + RECORD_OVERHEAD)
+    (body_bytes + RECORD_OVERHEAD_BYTES)
         .div_ceil(UNIT_BYTES)
-        .min(UNITS)
+        .min(TOTAL_UNITS)
 }

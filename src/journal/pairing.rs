@@ -1,8 +1,8 @@
-//! What pairs a journal with its main database: an identity, the highest seq, and the mark that each
-//! start stores in `bluetick.db`, then in `journal.db`. A main database that does not know the
-//! journal's mark is from another point in time.
+//! What pairs a journal with its main database: an identity, the highest seq, and the mark that
+//! each start stores in `bluetick.db`, then in `journal.db`. A main database without the journal's
+//! mark is from another point in time.
 //!
-//! PostgreSQL needs no mark: both parts are one database and are restored together.
+//! PostgreSQL needs no mark: main database and journal are one database and are restored together.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
@@ -43,7 +43,8 @@ pub(super) async fn find_mark(pools: &Pools) -> Result<Option<Uuid>, Error> {
     }
 }
 
-/// Under a lock held elsewhere the previous mark stays, which the main database knows as well.
+/// Stores the mark of this start. If a lock is held elsewhere, the previous mark stays, which the
+/// main database has as well.
 pub(super) async fn store_mark(pools: &Pools, mark: Uuid) -> Result<(), Error> {
     if pools.is_shared() {
         return Ok(());
@@ -60,7 +61,7 @@ pub(super) async fn store_mark(pools: &Pools, mark: Uuid) -> Result<(), Error> {
     }
 }
 
-/// Draws later sequence numbers from above `seq`. SQLite only.
+/// Makes later sequence numbers greater than `seq`. Does nothing on PostgreSQL.
 pub(super) async fn skip_to(pools: &Pools, seq: i64) -> Result<(), Error> {
     if pools.is_shared() || read_end(pools).await? >= seq {
         return Ok(());

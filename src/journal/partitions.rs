@@ -10,9 +10,9 @@ use crate::db::pools::Pools;
 
 /// Prefix of partition names, followed by the date.
 const PREFIX: &str = "journal_";
-const DATE: &str = "%Y%m%d";
-/// For ids of days without a partition: old ones from a spool found late, or of a clock that ran
-/// ahead.
+const DATE_FORMAT: &str = "%Y%m%d";
+/// For ids of days without a partition: old ones from a spool that was found late, or ids from a
+/// clock that was ahead.
 pub(super) const DEFAULT_PARTITION: &str = "journal_default";
 /// Days created before today, for callbacks received around midnight.
 const DAYS_BEHIND: u64 = 1;
@@ -43,12 +43,12 @@ impl PartitionDay {
     }
 
     pub(super) fn table(self) -> String {
-        format!("{PREFIX}{}", self.0.format(DATE))
+        format!("{PREFIX}{}", self.0.format(DATE_FORMAT))
     }
 
     fn parse(table: &str) -> Option<Self> {
         let date = table.strip_prefix(PREFIX)?;
-        NaiveDate::parse_from_str(date, DATE).ok().map(Self)
+        NaiveDate::parse_from_str(date, DATE_FORMAT).ok().map(Self)
     }
 }
 
@@ -72,8 +72,8 @@ pub(super) async fn list(pools: &Pools) -> Result<Vec<PartitionDay>, Error> {
     Ok(days)
 }
 
-/// Creates the missing partitions around `now`. Several processes may try; the journal's lock
-/// admits one at a time.
+/// Creates the missing partitions around `now`. Several processes may do so; the journal's
+/// lock allows one at a time.
 pub(super) async fn prepare(pools: &Pools, now: DateTime<Utc>) -> Result<(), Error> {
     if !pools.is_shared() {
         return Ok(());
@@ -98,8 +98,8 @@ async fn create(pools: &Pools, day: PartitionDay) -> Result<(), Error> {
         .await
 }
 
-/// Rows of the day in the default partition move with their seq: a partition cannot be attached
-/// while the default contains rows of it.
+/// Moves rows of the day from the default partition, with their `seq`: a partition cannot be
+/// attached while the default partition contains rows of its range.
 async fn create_within(transaction: &DatabaseTransaction, day: PartitionDay) -> Result<(), Error> {
     let (table, first, end) = (day.table(), day.first_id(), day.end_id());
     let existing = format!("SELECT 1 AS one WHERE to_regclass('{table}') IS NOT NULL");

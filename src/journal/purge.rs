@@ -16,12 +16,13 @@ use crate::journal::purge_partitions;
 use crate::journal::sqlite_maintenance::MaintenanceTask;
 
 /// Bytes of bodies per purge batch: each page of a large body must be read to be freed.
-const MAX_BYTES: i64 = 4 * 1024 * 1024;
+const MAX_BATCH_BYTES: i64 = 4 * 1024 * 1024;
 
+/// The lowest `seq` and the smallest id in the journal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct JournalStart {
     pub seq: i64,
-    /// Smallest id; every callback with a smaller id was purged.
+    /// Every callback with a smaller id was purged.
     pub id: CallbackId,
 }
 
@@ -63,7 +64,7 @@ impl Journal {
             );
             bytes = bytes.saturating_add(size);
             // Ends at the first row that is not old enough, so that the journal has no gaps.
-            if received_at >= before || (batch.is_some() && bytes > MAX_BYTES) {
+            if received_at >= before || (batch.is_some() && bytes > MAX_BATCH_BYTES) {
                 break;
             }
             batch = Some(PurgeBatch {
@@ -75,7 +76,7 @@ impl Journal {
     }
 
     /// Purges a batch between two writes; returns how many callbacks were deleted, or `None` if it
-    /// must not be purged any more.
+    /// may no longer be purged.
     pub async fn purge(
         &self,
         limit: &PurgeLimit,

@@ -22,7 +22,7 @@ impl Journal {
         let mut since = self.latest_received().first_id().filter(|_| is_partitioned);
         let mut sizes = self.list_entry_sizes(seq, limit, since).await?;
         if since.is_some() && !self.is_complete(seq, &sizes).await? {
-            // An older entry was appended late, or a sequence number was not used.
+            // An older entry was appended late, or a sequence number is unused.
             since = None;
             sizes = self.list_entry_sizes(seq, limit, since).await?;
         }
@@ -79,7 +79,8 @@ impl Journal {
             .await?)
     }
 
-    /// Whether these are all next entries: without gaps, or nothing is beyond them.
+    /// Whether no next entry is missing: the sequence numbers have no gap, or the journal ends at
+    /// `seq`.
     async fn is_complete(&self, seq: i64, sizes: &[EntrySize]) -> Result<bool, Error> {
         if sizes.is_empty() {
             return Ok(self.end().await? <= seq);
@@ -100,8 +101,8 @@ fn after(seq: i64, since: Option<Uuid>) -> Select<Entity> {
     }
 }
 
-/// The last seq up to which bodies fit into the limit. The first always fits, else a large one could
-/// never be read.
+/// The last `seq` up to which the bodies fit into the limit. The first body always counts as
+/// fitting, because otherwise a large one could never be read.
 fn last_within(sizes: &[EntrySize], byte_limit: u64) -> Option<i64> {
     let mut bytes = 0_u64;
     sizes

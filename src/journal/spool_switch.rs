@@ -1,6 +1,6 @@
 //! Decides when callbacks go to the spool instead of the journal, and when they move back.
 //!
-//! Has no connection: returns the next task to the writer and receives its result.
+//! Does not access the database: it gives the writer its next task and receives the result.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::journal::insert_statements::{MAX_BATCH_BYTES, MAX_BATCH_ROWS};
 use crate::journal::inserter::InserterState;
 use crate::journal::spool::{Chunk, FileSearch, Spool, SpoolStatus};
 
-/// Interval between probes of a journal that refuses writes.
+/// Interval between probes of a journal that does not accept writes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 /// Interval between searches for files of ended processes, and between retries of an unreadable
 /// file.
@@ -24,16 +24,17 @@ const SEARCH_POLL_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct SpoolSwitch {
     spool: Spool,
-    /// Why the journal refuses records now.
+    /// Why the journal does not accept records now; `None` if it does.
     refusal: Option<String>,
-    /// Whether it refuses them because its disk is full.
+    /// Whether the reason is a full disk.
     is_disk_full: bool,
-    /// Whether the spool refuses records as well.
+    /// Whether the spool does not accept records either.
     spool_refuses: bool,
     /// Earliest time of the next probe or drain.
     probe_at: Instant,
     search_at: Instant,
-    /// Halved while the journal rejects a chunk, until the rejected record is alone.
+    /// Maximum records per chunk. Halved while the journal rejects a chunk, until only the rejected
+    /// record is left.
     chunk_rows: usize,
 }
 
@@ -58,7 +59,7 @@ impl SpoolSwitch {
         }
     }
 
-    /// Starts with a journal that refuses writes.
+    /// For a start at which the journal does not accept writes.
     pub(super) fn in_use(spool: Spool, error: &Error) -> Self {
         let mut spool_switch = Self::new(spool);
         spool_switch.journal_refused(error);
@@ -74,12 +75,12 @@ impl SpoolSwitch {
         self.refusal.as_deref()
     }
 
-    /// Whether the journal refuses records because its disk is full.
+    /// Whether the journal does not accept records because its disk is full.
     pub(super) fn is_disk_full(&self) -> bool {
         self.refusal.is_some() && self.is_disk_full
     }
 
-    /// The journal did not accept a write, for another reason than its content.
+    /// Notes that the journal did not accept a write, for a reason other than its content.
     pub(super) fn journal_refused(&mut self, error: &Error) {
         self.probe_at = Instant::now() + PROBE_INTERVAL;
         self.is_disk_full = error.is_disk_full();
@@ -143,7 +144,7 @@ impl SpoolSwitch {
         if inserter == InserterState::Busy || now < self.probe_at {
             return None;
         }
-        // `/readyz` must notice that callbacks are accepted again, even without traffic.
+        // `/readyz` must show that callbacks are accepted again, even without traffic.
         if self.spool_refuses && self.spool.accepts_records().await {
             self.spool_refuses = false;
             self.spool.change_status(|status| status.refusing = false);
@@ -175,7 +176,7 @@ impl SpoolSwitch {
         self.search_at = now + pause;
     }
 
-    /// A chunk was inserted or rejected.
+    /// Handles the result of inserting a chunk.
     pub(super) async fn chunk_ended(&mut self, chunk: &Chunk, result: &Result<(), Error>) {
         let stored = match result {
             Ok(()) => {
@@ -210,7 +211,7 @@ impl SpoolSwitch {
         Ok(())
     }
 
-    /// The next probe or drain is due now.
+    /// Makes the next probe or drain due now.
     pub(super) fn probe_now(&mut self) {
         self.probe_at = Instant::now();
     }

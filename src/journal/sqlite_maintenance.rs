@@ -8,7 +8,7 @@ use crate::db::Error;
 use crate::db::pools::Pools;
 use crate::journal::journal_row::{Column, Entity};
 
-/// Pages released per step: each step moves another page.
+/// Free pages released per task, since releasing one moves another page.
 const RELEASED_PAGES: u32 = 64;
 
 #[derive(Clone, Debug)]

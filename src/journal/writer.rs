@@ -1,5 +1,5 @@
-//! The only task that writes to the journal: takes what is queued, commits it as one batch, replies
-//! to every caller. Batches that the journal does not accept go to the spool.
+//! The only task that writes to the journal: it takes the queued records, commits them as one batch
+//! and replies to every caller. Batches that the journal does not accept go to the spool.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::journal::journal_metrics::{CommitTarget, JournalMetrics};
 use crate::journal::spool_switch::{SpoolSwitch, SpoolTask};
 use crate::journal::sqlite_maintenance::MaintenanceRequest;
 
-/// How long a batch waits for the journal before it goes to the spool, so that the reply comes
-/// within a second. A lock fails earlier.
+/// How long a batch waits for the journal before it goes to the spool, so that callers get a reply
+/// within a second. Waiting for a lock fails earlier.
 const BATCH_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long shutdown waits for the spool to drain; the next process drains the rest.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ pub(super) struct Writer {
     pub(super) appended: watch::Sender<()>,
     pub(super) spool_switch: Option<SpoolSwitch>,
     pub(super) metrics: JournalMetrics,
-    /// One at a time, between batches.
+    /// Requests that are run one at a time, between batches.
     pub(super) maintenance: mpsc::Receiver<MaintenanceRequest>,
     pub(super) stop: CancellationToken,
 }
@@ -35,28 +35,28 @@ enum WriterEvent {
     Queued(QueuedRecord),
     AttemptEnded(Result<(), Error>, AttemptPurpose),
     Maintenance(MaintenanceRequest),
-    /// The spool has work.
-    Due,
+    /// The next task of the spool is due.
+    SpoolTaskDue,
     Stopped,
 }
 
 impl Writer {
-    /// Writes until it is stopped, then what is still queued.
+    /// Writes until it is stopped, then writes the records that are still queued.
     pub(super) async fn run(mut self) {
         loop {
             match self.next_event().await {
                 WriterEvent::Queued(first) => {
                     let batch = Batch::take(first, &mut self.queue);
                     self.write(batch).await;
-                    // Maintenance has its turn after each batch, since under load the queue is
-                    // never empty.
+                    // Maintenance may run after each batch, since under load the queue is never
+                    // empty.
                     self.start_requested_maintenance();
                 }
                 WriterEvent::AttemptEnded(result, purpose) => {
                     self.attempt_ended(result, purpose).await;
                 }
                 WriterEvent::Maintenance(request) => self.inserter.start_maintenance(request),
-                WriterEvent::Due => {}
+                WriterEvent::SpoolTaskDue => {}
                 WriterEvent::Stopped => break,
             }
             self.start_spool_task().await;
@@ -77,7 +77,7 @@ impl Writer {
                 () = self.stop.cancelled(), if !self.queue.is_closed() => self.queue.close(),
                 (result, purpose) = self.inserter.ended() => return WriterEvent::AttemptEnded(result, purpose),
                 first = self.queue.recv() => return first.map_or(WriterEvent::Stopped, WriterEvent::Queued),
-                () = due(due_at) => return WriterEvent::Due,
+                () = wait_until(due_at) => return WriterEvent::SpoolTaskDue,
                 Some(request) = self.maintenance.recv(), if accepts_maintenance => return WriterEvent::Maintenance(request),
             }
         }
@@ -91,17 +91,18 @@ impl Writer {
         }
     }
 
-    /// Also on a full disk: a purge frees space.
+    /// Whether maintenance may start: also on a full disk, because a purge frees space.
     fn accepts_maintenance(&self) -> bool {
         let is_disk_full = self
             .spool_switch
             .as_ref()
             .is_some_and(SpoolSwitch::is_disk_full);
-        self.inserter.state() == InserterState::Idle && (is_disk_full || self.is_journal_open())
+        self.inserter.state() == InserterState::Idle
+            && (is_disk_full || self.is_journal_accepting())
     }
 
-    /// Writes a batch and replies. A batch that the database rejects is halved until the rejected
-    /// record is alone.
+    /// Writes a batch and replies. A batch that the database rejects is halved until only the
+    /// rejected record is left.
     async fn write(&mut self, batch: Batch) {
         let mut pending = vec![batch];
         while let Some(batch) = pending.pop() {
@@ -123,7 +124,7 @@ impl Writer {
 
     async fn insert(&mut self, batch: &Batch) -> Result<(), Error> {
         let deadline = Instant::now() + BATCH_TIMEOUT;
-        if !self.is_journal_open() || !self.wait_until_idle(deadline).await {
+        if !self.is_journal_accepting() || !self.wait_until_idle(deadline).await {
             return Err(Error::TooSlow);
         }
         self.inserter.start_batch(batch.records());
@@ -141,12 +142,12 @@ impl Writer {
         result
     }
 
-    fn is_journal_open(&self) -> bool {
+    fn is_journal_accepting(&self) -> bool {
         let refusal = self.spool_switch.as_ref().and_then(SpoolSwitch::refusal);
         refusal.is_none()
     }
 
-    /// Waits for the end of another attempt; false if the journal is unavailable then.
+    /// Waits for the end of another attempt. False if the journal accepts no writes afterwards.
     async fn wait_until_idle(&mut self, deadline: Instant) -> bool {
         if self.inserter.state() == InserterState::Idle {
             return true;
@@ -159,7 +160,7 @@ impl Writer {
                 }
             }
         }
-        self.is_journal_open()
+        self.is_journal_accepting()
     }
 
     async fn write_to_spool(&mut self, batch: Batch, error: &Error) {
@@ -237,7 +238,7 @@ impl Writer {
                 break;
             };
             self.attempt_ended(result, purpose).await;
-            if !self.is_journal_open() {
+            if !self.is_journal_accepting() {
                 break;
             }
             self.start_spool_task().await;
@@ -248,7 +249,7 @@ impl Writer {
     }
 }
 
-async fn due(at: Option<Instant>) {
+async fn wait_until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,

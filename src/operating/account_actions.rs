@@ -7,23 +7,23 @@ use crate::operating::decision::{ActionError, Decision};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 
-/// In characters.
-const REASON_LIMIT: usize = 1000;
+const MAX_REASON_CHARACTERS: usize = 1000;
 const DEFAULT_REASON: &str = "paused by an operator";
 
-/// The reason of a pause, or a default; fails with what is wrong about it.
+/// The trimmed reason of a pause, or a default. The error text follows the name of the field.
 pub fn check_reason(reason: Option<String>) -> Result<String, &'static str> {
     let reason = reason
         .map(|reason| reason.trim().to_owned())
         .filter(|reason| !reason.is_empty())
         .unwrap_or_else(|| DEFAULT_REASON.to_owned());
-    if reason.chars().count() > REASON_LIMIT || reason.contains('\0') {
+    if reason.chars().count() > MAX_REASON_CHARACTERS || reason.contains('\0') {
         return Err("is longer than 1000 characters, or holds a NUL");
     }
     Ok(reason)
 }
 
-/// Submissions in progress are finished; the account's other messages stay queued.
+/// Stops new submissions. Those in progress are finished; other messages of the account stay
+/// queued.
 pub async fn pause(
     store: &Store,
     account: &AccountId,

@@ -1,8 +1,8 @@
-//! Delivers notifications of alerts: signed as Standard Webhooks, those of an incident in order, each
+//! Delivers alert notifications: signed as Standard Webhooks, those of one incident in order, each
 //! retried for about four and a half hours.
 //!
-//! A notification may arrive twice, with the same id: when the process stops, or dies, while the
-//! receiver answers.
+//! A notification may arrive twice, with the same id, if the process stops or crashes while the
+//! receiver responds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,41 +23,43 @@ use crate::domain::alert::AlertRule;
 use crate::services::Services;
 use crate::store::alert_records::{Notification, NotificationResult};
 
-/// Deliveries per run.
+/// Notifications per run.
 const BATCH: u64 = 20;
-/// The last one is four and a half hours after the first.
-const MOST_TRIES: i64 = 9;
+/// The last attempt is four and a half hours after the first.
+const MAX_ATTEMPTS: i64 = 9;
+/// Between the first attempt and the second.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
-const DEADLINE: Duration = Duration::from_secs(10);
-/// Longer than a whole batch takes: another process tries again if this one ends.
-const TAKEN_FOR: TimeDelta = TimeDelta::minutes(5);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than a whole batch takes. If this process ends before, another one delivers the rest
+/// afterwards.
+const CLAIM_LENGTH: TimeDelta = TimeDelta::minutes(5);
 
-/// Stored instead of the rule's identity, across restarts.
+/// Identifies a rule in the database: a hash, because the identity contains the URL.
 pub fn rule_key(rule: &AlertRule) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(rule.identity()))
 }
 
-/// Delivers what is due, until the process is asked to stop.
+/// Delivers the notifications that are due, until the process is asked to stop.
 pub async fn deliver_due(services: &Services) -> Result<(), db::Error> {
     let now = services.clock.now();
     let due = services
         .store
-        .claim_due_notifications(now, now + TAKEN_FOR, BATCH)
+        .claim_due_notifications(now, now + CLAIM_LENGTH, BATCH)
         .await?;
     let mut by_rule: BTreeMap<&str, Vec<&Notification>> = BTreeMap::new();
     for notification in &due {
-        let of_rule = by_rule.entry(&notification.rule).or_default();
-        of_rule.push(notification);
+        let notifications = by_rule.entry(&notification.rule).or_default();
+        notifications.push(notification);
     }
-    // Rules together, so that a receiver that hangs delays no other; those of one rule in order.
+    // Rules concurrently, so that a receiver that hangs delays no other; each rule's in order.
     let deliveries = by_rule
         .into_values()
         .map(|notifications| deliver_in_order(services, notifications, now));
-    // All end before an error is returned: one that was cut off would be delivered again.
+    // Waits for all before it returns an error: a cancelled delivery would be repeated.
     join_all(deliveries).await.into_iter().collect()
 }
 
-/// After a failure the rest waits, so that a receiver that hangs costs only one deadline.
+/// Postpones the rest after a failure, so that a receiver that hangs costs only one timeout.
 async fn deliver_in_order(
     services: &Services,
     notifications: Vec<&Notification>,
@@ -104,20 +106,21 @@ async fn attempt(
         Ok(()) => NotificationResult::Delivered,
         Err(error) => {
             let kind = rule.map_or("removed", |rule| rule.kind.as_str());
-            tracing::warn!(kind, error, "a notification of an alert was not delivered");
+            tracing::warn!(kind, error, "an alert notification was not delivered");
             NotificationResult::Failed {
-                next_try_at: rule.and_then(|_| next_try(notification, now)),
+                next_try_at: rule.and_then(|_| next_attempt_at(notification, now)),
                 error,
             }
         }
     }
 }
 
-/// After 5 s, then each wait is three times the one before; `None` after the last try.
-fn next_try(notification: &Notification, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let tries = notification.tries + 1;
+/// 5 s after the first attempt; each further wait is three times the one before. `None` after the
+/// last attempt.
+fn next_attempt_at(notification: &Notification, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let attempts = notification.tries + 1;
     let power = u32::try_from(notification.tries).unwrap_or(u32::MAX);
-    (tries < MOST_TRIES).then(|| now + FIRST_WAIT * 3_i32.saturating_pow(power))
+    (attempts < MAX_ATTEMPTS).then(|| now + FIRST_WAIT * 3_i32.saturating_pow(power))
 }
 
 async fn deliver(
@@ -134,10 +137,10 @@ async fn deliver(
     let body = notification.body.clone();
     let sent = services
         .alert_client
-        .post(&url, headers, body, Instant::now() + DEADLINE);
+        .post(&url, headers, body, Instant::now() + ATTEMPT_TIMEOUT);
     match sent.await {
         Ok(status) if status.is_success() => Ok(()),
-        Ok(status) => Err(format!("answered {}", status.as_u16())),
+        Ok(status) => Err(format!("the receiver answered {}", status.as_u16())),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -154,7 +157,8 @@ fn signing_key(services: &Services, rule: &AlertRule) -> Result<Vec<u8>, String>
     }
 }
 
-/// The key that signs where a rule has none of its own, as receivers enter it.
+/// The key that signs the notifications of rules without a configured secret, as receivers enter
+/// it.
 pub(super) fn derived_key(services: &Services) -> String {
     format!(
         "{SIGNING_KEY_PREFIX}{}",

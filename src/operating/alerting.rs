@@ -1,4 +1,4 @@
-//! Opens and closes the incidents of alerts, and notifies of both, once each.
+//! Opens and closes incidents, and queues one notification for each opening and each recovery.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::store::alert_records::{Incident, IncidentChanges, Notification};
 #[derive(Debug, thiserror::Error)]
 pub enum TestAlertError {
     #[error("no such alert")]
-    Unknown,
+    NoSuchAlert,
     #[error("the alert has no url")]
     WithoutUrl,
     #[error(transparent)]
@@ -40,9 +40,9 @@ impl AlertEvent {
     }
 }
 
-/// Compares the rules with the present state and queues what is to be notified. Delivers nothing, so
-/// that no receiver delays it.
-pub async fn evaluate(services: &Services) -> Result<(), db::Error> {
+/// Opens an incident for each rule whose condition holds now, closes the incidents whose condition
+/// no longer holds, and queues the notifications. Delivers nothing, so that no receiver delays it.
+pub async fn update_incidents(services: &Services) -> Result<(), db::Error> {
     let now = services.clock.now();
     let rules = &services.config.alerts;
     let open = services.store.list_open_incidents().await?;
@@ -74,7 +74,7 @@ pub async fn evaluate(services: &Services) -> Result<(), db::Error> {
             closed_at: None,
         };
         let opened = AlertEvent::Opened;
-        let notification = notification(services, rule, &incident, opened, now);
+        let notification = build_notification(services, rule, &incident, opened, now);
         changes.notifications.extend(notification);
         changes.opened.push(incident);
     }
@@ -88,10 +88,10 @@ pub async fn evaluate(services: &Services) -> Result<(), db::Error> {
         }
         changes.closed.push(incident.id);
         let recovered = AlertEvent::Recovered;
-        // Nothing was configured to be notified of a removed rule.
-        changes
-            .notifications
-            .extend(rule.and_then(|rule| notification(services, rule, incident, recovered, now)));
+        // A removed rule has no receiver.
+        changes.notifications.extend(
+            rule.and_then(|rule| build_notification(services, rule, incident, recovered, now)),
+        );
     }
     if changes.opened.is_empty() && changes.closed.is_empty() {
         return Ok(());
@@ -99,12 +99,12 @@ pub async fn evaluate(services: &Services) -> Result<(), db::Error> {
     services.store.change_incidents(changes, now).await
 }
 
-/// Queues a test notification of the rule with this number, from 1, and delivers it.
+/// Queues and delivers a test notification. `number` counts the configured alerts from 1.
 pub async fn send_test(services: &Services, number: usize) -> Result<(), TestAlertError> {
     let now = services.clock.now();
-    let index = number.checked_sub(1).ok_or(TestAlertError::Unknown)?;
+    let index = number.checked_sub(1).ok_or(TestAlertError::NoSuchAlert)?;
     let rule = services.config.alerts.get(index);
-    let rule = rule.ok_or(TestAlertError::Unknown)?;
+    let rule = rule.ok_or(TestAlertError::NoSuchAlert)?;
     let incident = Incident {
         id: ActionId::new(now).uuid(),
         rule: rule_key(rule),
@@ -114,7 +114,7 @@ pub async fn send_test(services: &Services, number: usize) -> Result<(), TestAle
         opened_at: now,
         closed_at: None,
     };
-    let notification = notification(services, rule, &incident, AlertEvent::Test, now)
+    let notification = build_notification(services, rule, &incident, AlertEvent::Test, now)
         .ok_or(TestAlertError::WithoutUrl)?;
     let changes = IncidentChanges {
         notifications: vec![notification],
@@ -126,7 +126,7 @@ pub async fn send_test(services: &Services, number: usize) -> Result<(), TestAle
 }
 
 /// `None` for a rule without URL.
-fn notification(
+fn build_notification(
     services: &Services,
     rule: &AlertRule,
     incident: &Incident,
@@ -177,15 +177,15 @@ fn standard_body(
 }
 
 fn slack_body(incident: &Incident, event: AlertEvent, link: &str) -> Value {
-    let lead = match event {
+    let title = match event {
         AlertEvent::Opened => "Alert",
         AlertEvent::Recovered => "Recovered",
         AlertEvent::Test => "Test",
     };
-    json!({ "text": format!("{lead}: {} <{link}|open>", incident.summary) })
+    json!({ "text": format!("{title}: {} <{link}|open>", incident.summary) })
 }
 
-/// The key that signs notifications of alerts without a key of their own.
+/// The key that signs the notifications of alerts without a configured secret.
 pub fn derived_signing_key(services: &Services) -> String {
     alert_delivery::derived_key(services)
 }

@@ -1,4 +1,4 @@
-//! An action on all messages of a filter, in groups; or how many it would change.
+//! Runs an action on all messages that match a filter, in groups, or counts those it would change.
 
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
@@ -7,10 +7,10 @@ use crate::operating::decision::ActionError;
 use crate::store::Store;
 use crate::store::messages::MessageFilter;
 
-/// Messages of one transaction.
-const GROUP: usize = 200;
-/// Skipped messages that a result names.
-const SKIPPED_LISTED: usize = 100;
+/// Messages per transaction.
+const GROUP_SIZE: usize = 200;
+/// At most this many skipped messages are listed in a result.
+const MAX_LISTED: usize = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BulkMode {
@@ -22,22 +22,22 @@ pub enum BulkMode {
 pub struct BulkResult {
     /// Messages that the action changed, or would change.
     pub count: u64,
-    /// Matching messages for which that is not possible.
+    /// Matching messages that the action cannot change.
     pub skipped: u64,
-    /// The first of them, with the reason.
+    /// The first skipped messages, each with the reason.
     pub listed: Vec<(MessageId, String)>,
 }
 
 impl BulkResult {
     fn skip(&mut self, id: MessageId, reason: String) {
         self.skipped += 1;
-        if self.listed.len() < SKIPPED_LISTED {
+        if self.listed.len() < MAX_LISTED {
             self.listed.push((id, reason));
         }
     }
 }
 
-/// Which messages, and at most how many.
+/// The messages of a bulk action. More than `limit` matches are an error.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BulkSelection {
     pub filter: MessageFilter,
@@ -45,8 +45,8 @@ pub struct BulkSelection {
 }
 
 impl BulkSelection {
-    /// Selects this state only, if the filter names neither states nor messages.
-    pub(super) fn or_state(mut self, state: DeliveryState) -> Self {
+    /// Selects only messages in this state if the filter names neither states nor messages.
+    pub(super) fn with_default_state(mut self, state: DeliveryState) -> Self {
         if self.filter.states.is_empty() && self.filter.ids.is_empty() {
             self.filter.states = vec![state];
         }
@@ -54,13 +54,13 @@ impl BulkSelection {
     }
 }
 
-/// What an action does with the messages of a group.
+/// The action that a bulk action runs on each group of messages.
 pub(super) trait BulkChange {
-    /// Why this message is skipped.
+    /// Why this message has to be skipped; `None` if it can be changed.
     async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError>;
 
-    /// Changes the messages, in one transaction. Returns how many were changed: some may have
-    /// changed since they were checked.
+    /// Changes the messages in one transaction. Returns how many it changed: the state of some may
+    /// be different from when they were checked.
     async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError>;
 }
 
@@ -75,7 +75,9 @@ pub(super) async fn run_in_groups(
     let mut result = BulkResult::default();
     let mut after = None;
     loop {
-        let page = store.list_messages(&selection.filter, after, GROUP).await?;
+        let page = store
+            .list_messages(&selection.filter, after, GROUP_SIZE)
+            .await?;
         let mut group = Vec::new();
         for message in &page.messages {
             match change.find_obstacle(message).await? {

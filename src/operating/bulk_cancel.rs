@@ -1,4 +1,4 @@
-//! Cancels all messages of a filter; or counts them.
+//! Cancels all queued messages that match a filter, or counts them.
 
 use crate::db;
 use crate::domain::audit_action::{Action, Verb};
@@ -14,15 +14,15 @@ use crate::sending::upload_storage;
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 
-/// Cancels each message that is queued. Of messages that are named by id, each that is not queued is
-/// skipped with its reason.
+/// Cancels each queued message. A message that is selected by id but is not queued is skipped, with
+/// the reason.
 pub async fn cancel_all(
     store: &Store,
     selection: BulkSelection,
     mode: BulkMode,
     decision: &Decision<'_>,
 ) -> Result<BulkResult, ActionError> {
-    let selection = selection.or_state(DeliveryState::Queued);
+    let selection = selection.with_default_state(DeliveryState::Queued);
     let mut change = BulkCancel { store, decision };
     run_in_groups(store, &selection, mode, &mut change).await
 }

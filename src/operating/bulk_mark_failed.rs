@@ -1,4 +1,4 @@
-//! Marks all messages of a filter as failed; or counts them.
+//! Marks all messages that match a filter as failed, or counts them.
 
 use crate::db;
 use crate::domain::delivery_state::DeliveryState;
@@ -12,9 +12,9 @@ use crate::operating::message_actions::mark_failed::{add_failure, can_be_marked_
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 
-/// Marks each message that is uncertain, submitted or sent. Without a state in the filter only
-/// uncertain ones: a report about the others may still arrive. Of messages that are named by id, each
-/// that cannot be marked is skipped with its reason.
+/// Marks each message that is uncertain, submitted or sent. A filter without a state selects only
+/// uncertain ones, because a report on the others may still arrive. A message that is selected by
+/// id but cannot be marked is skipped, with the reason.
 pub async fn mark_all_failed(
     store: &Store,
     selection: BulkSelection,
@@ -22,7 +22,7 @@ pub async fn mark_all_failed(
     mode: BulkMode,
     decision: &Decision<'_>,
 ) -> Result<BulkResult, ActionError> {
-    let selection = selection.or_state(DeliveryState::Uncertain);
+    let selection = selection.with_default_state(DeliveryState::Uncertain);
     let mut change = BulkMarkFailed {
         store,
         reason,

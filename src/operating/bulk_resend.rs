@@ -1,4 +1,4 @@
-//! Resends all messages of a filter; or counts them.
+//! Resends all messages that match a filter, or counts them.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,12 @@ use crate::store::Store;
 use crate::store::campaigns::NewCampaignMessage;
 use crate::store::ledger::Ledger;
 
-/// Resends each message that is uncertain, failed or cancelled and was not resent, with other media if
-/// given. Without a state in the filter only failed ones: an uncertain message may have arrived. Of
-/// messages that are named by id, each that cannot be resent is skipped with its reason.
+/// Resends each message that is uncertain, failed or cancelled and was not resent, with `media`
+/// instead of its own if given. A filter without a state selects only failed ones, because an
+/// uncertain message may have arrived. A message that is selected by id but cannot be resent is
+/// skipped, with the reason.
 ///
-/// The new messages of a campaign keep its rate, together with its other messages.
+/// The new messages of a campaign share its rate with its other messages.
 pub async fn resend_all(
     store: &Store,
     acceptor: &Acceptor,
@@ -50,7 +51,7 @@ pub async fn resend_all(
         acceptor,
         media,
         decision,
-        refused_media: BTreeMap::new(),
+        media_refusals: BTreeMap::new(),
     };
     run_in_groups(store, &selection, mode, &mut change).await
 }
@@ -58,31 +59,31 @@ pub async fn resend_all(
 struct BulkResend<'a> {
     store: &'a Store,
     acceptor: &'a Acceptor,
-    /// Instead of that of the messages.
+    /// Replaces the media of the messages.
     media: Option<&'a CampaignMedia>,
     decision: &'a Decision<'a>,
-    /// Why an account refuses the other media.
-    refused_media: BTreeMap<AccountId, Option<String>>,
+    /// Why an account refuses the new media; `None` if it accepts them.
+    media_refusals: BTreeMap<AccountId, Option<String>>,
 }
 
-/// Of the campaigns of one transaction.
+/// The campaigns of the messages in one transaction.
 type Paces = BTreeMap<CampaignId, CampaignPace>;
 
 impl BulkChange for BulkResend<'_> {
     async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
         let now = self.decision.now;
-        let new = match self.check(message, now) {
+        let new = match self.build_resend(message, now) {
             Ok(new) => new,
             Err(reason) => return Ok(Some(reason)),
         };
-        if let Some(reason) = self.find_refused_media(message).await {
+        if let Some(reason) = self.find_media_refusal(message).await {
             return Ok(Some(reason));
         }
         if self.media.is_none() && self.acceptor.has_lost_upload(message).await? {
             return Ok(Some(file_is_gone().to_string()));
         }
-        let closed = self.acceptor.find_closed_window(&new.draft, now).await?;
-        Ok(closed.map(|error| describe(&[error])))
+        let refusal = self.acceptor.find_closed_window(&new.draft, now).await?;
+        Ok(refusal.map(|error| describe(&[error])))
     }
 
     async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError> {
@@ -97,11 +98,11 @@ impl BulkChange for BulkResend<'_> {
                     let Some(message) = ledger.find(*id)? else {
                         continue;
                     };
-                    if self.check(&message, decision.now).is_err() {
+                    if self.build_resend(&message, decision.now).is_err() {
                         continue;
                     }
                     let due_at = self.next_due_at(ledger, &message, &mut paces).await?;
-                    let Ok(mut new) = self.check(&message, due_at) else {
+                    let Ok(mut new) = self.build_resend(&message, due_at) else {
                         continue;
                     };
                     let acceptor = self.acceptor;
@@ -133,26 +134,26 @@ impl BulkChange for BulkResend<'_> {
 }
 
 impl BulkResend<'_> {
-    async fn find_refused_media(&mut self, message: &Message) -> Option<String> {
+    async fn find_media_refusal(&mut self, message: &Message) -> Option<String> {
         let media = self.media?;
         let account = &message.account;
-        if !self.refused_media.contains_key(account) {
+        if !self.media_refusals.contains_key(account) {
             let kind = message.media.as_ref().map(|media| media.kind);
             let checked = self.acceptor.check_shared_media(account, kind, media);
             let refused = checked.await.err().map(|errors| describe(&errors));
-            self.refused_media.insert(account.clone(), refused);
+            self.media_refusals.insert(account.clone(), refused);
         }
-        self.refused_media.get(account).cloned().flatten()
+        self.media_refusals.get(account).cloned().flatten()
     }
 
-    /// The new message of a resend that is due at `due_at`, or why there is none.
-    fn check(
+    /// The new message, due at `due_at`, or why `message` cannot be resent.
+    fn build_resend(
         &self,
         message: &Message,
         due_at: DateTime<Utc>,
     ) -> Result<NewCampaignMessage, String> {
-        if let Some(again) = message.resent_as {
-            return Err(format!("it was already resent, as {again}"));
+        if let Some(resent_as) = message.resent_as {
+            return Err(format!("it was already resent, as {resent_as}"));
         }
         let resendable = [
             DeliveryState::Uncertain,
@@ -178,8 +179,7 @@ impl BulkResend<'_> {
         Ok(NewCampaignMessage::of(id, draft, account, due_at))
     }
 
-    /// When the next message of this message's campaign is due. The campaign runs again if it had
-    /// ended.
+    /// When the new message of this message's campaign is due. An ended campaign is reopened.
     async fn next_due_at(
         &self,
         ledger: &mut Ledger,

@@ -1,4 +1,4 @@
-//! When each of several messages of a campaign is due that are queued together.
+//! Computes when each message of a campaign is due, for messages that are queued together.
 
 use chrono::{DateTime, Utc};
 
@@ -8,8 +8,8 @@ use crate::domain::campaign_slots::CampaignSlots;
 use crate::sending::accept::Acceptor;
 use crate::store::ledger::Ledger;
 
-/// One message after the other at the lower of the campaign's and the account's rate, in slots that
-/// the campaign shares. For one transaction.
+/// Spaces messages at the lower of the campaign's and the account's rate, in slots that are shared
+/// by the whole campaign. Used within one transaction.
 #[derive(Clone, Debug)]
 pub(super) struct CampaignPace {
     campaign: Campaign,
@@ -19,7 +19,7 @@ pub(super) struct CampaignPace {
 }
 
 impl CampaignPace {
-    /// `campaign` as this transaction has read it.
+    /// `campaign` must have been read in the same transaction.
     pub(super) async fn new(
         campaign: Campaign,
         acceptor: &Acceptor,
@@ -48,7 +48,7 @@ impl CampaignPace {
         }
     }
 
-    /// Keeps the slots that were taken.
+    /// Stores which slots are taken.
     pub(super) async fn store(mut self, ledger: &mut Ledger) -> Result<(), db::Error> {
         let Some(slots) = self.slots else {
             return Ok(());

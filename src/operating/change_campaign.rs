@@ -11,15 +11,16 @@ use crate::store::Store;
 use crate::store::campaigns::Expiry;
 use crate::store::ledger::Ledger;
 
-/// Messages that one transaction holds or releases; `sending::campaign` does the rest.
-const GROUP: u64 = 500;
+/// Messages that one transaction holds or releases. A pause holds one group here and
+/// `sending::campaign` holds the rest.
+const GROUP_SIZE: u64 = 500;
 
 #[derive(Clone, Copy, Debug)]
 pub enum CampaignChange<'a> {
     Start,
     Pause,
-    /// Messages are released one after the other. They may stay queued as long as new ones of the
-    /// account.
+    /// Releases the held messages at the campaign's rate. Each expires as a new message of the
+    /// account would.
     Resume(&'a Acceptor),
     Cancel,
 }
@@ -35,7 +36,7 @@ impl CampaignChange<'_> {
     }
 }
 
-/// Returns the campaign as it is now. A change that was made before is no error.
+/// Returns the campaign after the change. A change that was already made is not an error.
 pub async fn change_campaign(
     store: &Store,
     id: &CampaignId,
@@ -50,7 +51,7 @@ pub async fn change_campaign(
                 return Ok(campaign);
             }
             if let CampaignChange::Pause = change {
-                ledger.hold_queued(id, GROUP).await?;
+                ledger.hold_queued(id, GROUP_SIZE).await?;
             }
             ledger.update_campaign(&campaign).await?;
             let action = Action {
@@ -63,12 +64,12 @@ pub async fn change_campaign(
         })
         .await?;
     if let CampaignChange::Resume(acceptor) = change {
-        release(store, &changed, acceptor, decision).await?;
+        release_held(store, &changed, acceptor, decision).await?;
     }
     Ok(changed)
 }
 
-/// False if nothing changes.
+/// Returns false if the campaign already is in the requested state.
 fn apply(
     campaign: &mut Campaign,
     change: CampaignChange<'_>,
@@ -79,8 +80,8 @@ fn apply(
     match (change, campaign.state) {
         (CampaignChange::Start, Draft) => {
             if campaign.recipients.accepted == 0 {
-                let words = "the campaign has no recipients; upload them first";
-                return Err(ActionError::NotPossible(words.to_owned()));
+                let reason = "the campaign has no recipients; upload them first";
+                return Err(ActionError::NotPossible(reason.to_owned()));
             }
             if campaign.send_at.is_some_and(|at| at > now) {
                 campaign.state = Scheduled;
@@ -90,7 +91,7 @@ fn apply(
         }
         (CampaignChange::Pause, Scheduled | Running) => campaign.state = Paused,
         (CampaignChange::Resume(_), Paused) => {
-            // What is released takes new slots.
+            // Released messages take new slots.
             campaign.next_slot_at = None;
             if campaign.started_at.is_none() && campaign.send_at.is_some_and(|at| at > now) {
                 campaign.state = Scheduled;
@@ -106,21 +107,21 @@ fn apply(
         | (CampaignChange::Pause, Paused)
         | (CampaignChange::Cancel, Cancelled) => return Ok(false),
         (_, state) => {
-            let word = match change {
+            let participle = match change {
                 CampaignChange::Start => "started",
                 CampaignChange::Pause => "paused",
                 CampaignChange::Resume(_) => "resumed",
                 CampaignChange::Cancel => "cancelled",
             };
-            let words = format!("the campaign is {state}; it cannot be {word}");
-            return Err(ActionError::NotPossible(words));
+            let reason = format!("the campaign is {state}; it cannot be {participle}");
+            return Err(ActionError::NotPossible(reason));
         }
     }
     debug_assert!(campaign.state != Done, "only the sender ends a campaign");
     Ok(true)
 }
 
-async fn release(
+async fn release_held(
     store: &Store,
     campaign: &Campaign,
     acceptor: &Acceptor,
@@ -134,14 +135,14 @@ async fn release(
     loop {
         let released = store
             .change(decision.now, async |ledger: &mut Ledger| {
-                let has_stopped = [CampaignState::Paused, CampaignState::Cancelled];
+                let stopped = [CampaignState::Paused, CampaignState::Cancelled];
                 let current = ledger.find_campaign(&campaign.id).await?;
-                let Some(current) = current.filter(|it| !has_stopped.contains(&it.state)) else {
+                let Some(current) = current.filter(|it| !stopped.contains(&it.state)) else {
                     return Ok(0);
                 };
                 let mut pace = CampaignPace::new(current, acceptor, ledger).await?;
                 let released = ledger
-                    .release_held(&campaign.id, expiry, GROUP, || pace.next_due_at())
+                    .release_held(&campaign.id, expiry, GROUP_SIZE, || pace.next_due_at())
                     .await?;
                 pace.store(ledger).await?;
                 Ok(released)

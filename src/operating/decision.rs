@@ -13,7 +13,7 @@ use crate::sending::accept::AcceptError;
 pub enum ActionError {
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// Into this message.
+    /// The message that it was merged into.
     #[error("the message was merged into {0}")]
     Merged(MessageId),
     #[error("{0}")]
@@ -31,7 +31,7 @@ pub struct Decision<'a> {
 }
 
 impl Decision<'_> {
-    pub(in crate::operating) fn about(
+    pub(in crate::operating) fn action_on(
         &self,
         message: &Message,
         verb: Verb,

@@ -1,5 +1,5 @@
-//! Dismisses orphans together: those of one account and time, for instance of a leaked URL, or named
-//! ones.
+//! Dismisses many orphans at once: those that an account received in a period, for example through
+//! a leaked URL, or those with the given ids.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -18,7 +18,7 @@ const BATCH: usize = 400;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OrphanSelection {
     Received(ReceptionPeriod),
-    /// Not empty.
+    /// By id; not empty.
     Named(Vec<MessageId>),
 }
 
@@ -49,7 +49,7 @@ impl OrphanSelection {
             Self::Received(period) => OrphanFilter {
                 account: Some(period.account.clone()),
                 received_after: period.received_after,
-                // Reports that arrive meanwhile stay.
+                // Orphans that appear meanwhile are not dismissed.
                 received_before: Some(period.received_before.unwrap_or(now)),
                 ..open
             },
@@ -81,7 +81,7 @@ impl ReceptionPeriod {
 /// Returns the number of orphans that were dismissed, or would be. `progress` receives the number
 /// so far.
 ///
-/// They are never adopted. A new report on one of them lists it again.
+/// Dismissed orphans are never adopted. A new report on one lists it again.
 pub async fn dismiss_orphans(
     store: &Store,
     selection: &OrphanSelection,
@@ -94,12 +94,12 @@ pub async fn dismiss_orphans(
     if mode == DismissalMode::Count || expected == 0 {
         return Ok(expected);
     }
-    let verb = || Action::new(decision.actor, Verb::Dismiss, decision.now);
-    let mut of_period = match selection {
+    let dismissal = || Action::new(decision.actor, Verb::Dismiss, decision.now);
+    let mut period_action = match selection {
         OrphanSelection::Received(period) => Some(Action {
             account: Some(period.account.clone()),
             detail: Some(period.describe(expected)),
-            ..verb()
+            ..dismissal()
         }),
         OrphanSelection::Named(_) => None,
     };
@@ -108,21 +108,21 @@ pub async fn dismiss_orphans(
         let page = store.list_orphans(&filter, after, BATCH).await?;
         let ids: Vec<MessageId> = page.messages.iter().map(|orphan| orphan.id).collect();
         if !ids.is_empty() {
-            let recorded: Vec<Action> = match selection {
+            let actions: Vec<Action> = match selection {
                 // With the first batch, so that an interrupted run is in the audit log.
-                OrphanSelection::Received(_) => of_period.take().into_iter().collect(),
+                OrphanSelection::Received(_) => period_action.take().into_iter().collect(),
                 OrphanSelection::Named(_) => {
-                    let about = |orphan: &Message| Action {
+                    let action_on = |orphan: &Message| Action {
                         message: Some(orphan.id),
                         account: Some(orphan.account.clone()),
-                        ..verb()
+                        ..dismissal()
                     };
-                    page.messages.iter().map(about).collect()
+                    page.messages.iter().map(action_on).collect()
                 }
             };
             dismissed += store
                 .change(decision.now, async |ledger: &mut Ledger| {
-                    for action in &recorded {
+                    for action in &actions {
                         ledger.record_action(action).await?;
                     }
                     ledger.dismiss_orphans(&ids).await

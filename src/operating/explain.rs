@@ -51,7 +51,7 @@ pub async fn explain_without_services(
         receipts: &receipts,
         attempts: &attempts,
         actions: &store.list_actions_of(message.id).await?,
-        account: &account_conditions(store, accounts, &message.account).await?,
+        account: &load_account_conditions(store, accounts, &message.account).await?,
         queue: store.find_queue_timing(message.id).await?,
         correlation: &store.find_correlation(message.id).await?,
         now,
@@ -59,7 +59,7 @@ pub async fn explain_without_services(
     }))
 }
 
-async fn account_conditions(
+async fn load_account_conditions(
     store: &Store,
     accounts: &BTreeMap<AccountId, Account>,
     id: &AccountId,

@@ -1,5 +1,5 @@
-//! Operator actions and maintenance: actions on messages, replay, rebuild, retention, verify,
-//! explain.
+//! Operator actions and maintenance: actions on messages, campaigns and accounts, users and tokens,
+//! alerts, backups, replay, rebuild, retention, erasure, upgrade, verify, explain, doctor.
 
 pub mod account_actions;
 pub mod alert_delivery;

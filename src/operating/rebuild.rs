@@ -1,5 +1,5 @@
-//! Derives receipts, states and counts again from the roots and the journal, after a parser or a
-//! rule has changed.
+//! Derives receipts, states and counts again, after a parser or a rule has changed: from the
+//! journal and from what is recorded here, such as messages, attempts and actions.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -15,7 +15,7 @@ use crate::services::Services;
 pub enum RebuildError {
     /// Another process holds the reconciler lease.
     #[error(
-        "another process follows the journal; stop `serve` first (after a crash its lease runs out within {} seconds)",
+        "another process is processing the journal; stop `serve` first (after a crash its lease runs out within {} seconds)",
         Reconciler::LEASE.num_seconds()
     )]
     ServeRunning,
@@ -41,12 +41,12 @@ pub async fn rebuild(
     if !reconciler.claim().await? {
         return Err(RebuildError::ServeRunning);
     }
-    let done = derive(services, progress).await;
+    let rebuilt = derive_again(services, progress).await;
     reconciler.release().await?;
-    done
+    rebuilt
 }
 
-async fn derive(
+async fn derive_again(
     services: &Services,
     progress: &mut impl FnMut(u64),
 ) -> Result<RebuildReport, RebuildError> {
@@ -55,7 +55,7 @@ async fn derive(
     if !services.retention.block_purge().await? {
         return Err(RebuildError::PurgeRunning);
     }
-    let start = start(services, end).await?;
+    let start = find_start(services, end).await?;
     services.retention.release().await?;
     let mut rebuilt = RebuildReport {
         messages: services.store.begin_rebuild(start, now).await?,
@@ -74,8 +74,8 @@ async fn derive(
     }
 }
 
-/// Start of the rebuild: the lowest seq and the smallest id in the journal.
-async fn start(services: &Services, end: i64) -> Result<JournalPosition, db::Error> {
+/// Where the rebuild starts: the lowest `seq` and the smallest id in the journal.
+async fn find_start(services: &Services, end: i64) -> Result<JournalPosition, db::Error> {
     let first = services.journal.list_positions(0, 1).await?.pop();
     let oldest = services.journal.find_start().await?;
     Ok(match first.zip(oldest) {

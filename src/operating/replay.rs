@@ -21,7 +21,7 @@ use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::ledger::Ledger;
 use crate::store::outcome_list::OutcomeFilter;
 
-/// Limits of a dry run, which holds the writer's lock until its end.
+/// Limits of a dry run, which holds the write lock until its end.
 const DRY_RUN_CALLBACKS: u64 = 10_000;
 const DRY_RUN_BYTES: u64 = 64 * 1024 * 1024;
 const DRY_RUN_TIME: Duration = Duration::from_secs(3);
@@ -102,9 +102,9 @@ impl ReplayRun<'_> {
 
     async fn dry_run(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
         let mut ledger = self.services.store.ledger(self.decision.now).await?;
-        let ended = self.process_until_limit(&mut ledger, progress).await;
+        let processed = self.process_until_limit(&mut ledger, progress).await;
         ledger.roll_back().await;
-        ended
+        processed
     }
 
     async fn process_until_limit(
@@ -113,13 +113,13 @@ impl ReplayRun<'_> {
         progress: &mut impl FnMut(u64),
     ) -> Result<(), ReplayError> {
         let (mut position, mut bytes) = (0, 0);
-        let began = Instant::now();
+        let started = Instant::now();
         while let Some(batch) = self.next_batch(&mut position).await? {
             self.process(ledger, &batch).await?;
             let replayed = self.changes.report.replayed;
             progress(replayed);
             bytes += batch.bytes;
-            if exceeds_dry_run(replayed, bytes, began.elapsed()) {
+            if exceeds_dry_run_limit(replayed, bytes, started.elapsed()) {
                 return Err(ReplayError::DryRunTooLarge);
             }
         }
@@ -163,7 +163,7 @@ impl ReplayRun<'_> {
             .map(|outcome| outcome.callback)
             .collect();
         // Another request may have replayed them since they were selected.
-        let known = ledger.find_outcomes(&ids).await?;
+        let current = ledger.find_outcomes(&ids).await?;
         let decisions = self.release_unverified(ledger, &batch.outcomes).await?;
         let quarantined = ledger.list_quarantined(&ids).await?;
         let outcomes = self
@@ -175,7 +175,7 @@ impl ReplayRun<'_> {
         for (selected, after) in batch.outcomes.iter().zip(&outcomes) {
             let id = selected.callback;
             let before = PartsOutcome {
-                outcome: known.get(&id).unwrap_or(selected).outcome,
+                outcome: current.get(&id).unwrap_or(selected).outcome,
                 has_quarantined_part: quarantined.contains(&id),
             };
             let after = PartsOutcome {
@@ -190,7 +190,7 @@ impl ReplayRun<'_> {
         Ok(())
     }
 
-    /// Records the release of the unverified ones of these callbacks; returns all decisions of operators.
+    /// Records the release of those callbacks that are unverified; returns all operator decisions.
     async fn release_unverified(
         &self,
         ledger: &Ledger,
@@ -218,9 +218,9 @@ impl ReplayRun<'_> {
     }
 }
 
-/// Whether a dry run has reached one of its limits.
-fn exceeds_dry_run(replayed: u64, bytes: u64, took: Duration) -> bool {
-    replayed > DRY_RUN_CALLBACKS || bytes > DRY_RUN_BYTES || took > DRY_RUN_TIME
+/// Whether a dry run has exceeded one of its limits.
+fn exceeds_dry_run_limit(replayed: u64, bytes: u64, elapsed: Duration) -> bool {
+    replayed > DRY_RUN_CALLBACKS || bytes > DRY_RUN_BYTES || elapsed > DRY_RUN_TIME
 }
 
 #[cfg(test)]
@@ -230,18 +230,18 @@ mod tests {
     #[test]
     fn a_dry_run_ends_by_whichever_limit_comes_first() {
         let moment = Duration::from_millis(1);
-        assert!(!exceeds_dry_run(
+        assert!(!exceeds_dry_run_limit(
             DRY_RUN_CALLBACKS,
             DRY_RUN_BYTES,
             DRY_RUN_TIME
         ));
-        assert!(exceeds_dry_run(DRY_RUN_CALLBACKS + 1, 0, moment));
-        assert!(exceeds_dry_run(1, DRY_RUN_BYTES + 1, moment));
-        assert!(exceeds_dry_run(1, 1, DRY_RUN_TIME + moment));
-        let words = ReplayError::DryRunTooLarge.to_string();
+        assert!(exceeds_dry_run_limit(DRY_RUN_CALLBACKS + 1, 0, moment));
+        assert!(exceeds_dry_run_limit(1, DRY_RUN_BYTES + 1, moment));
+        assert!(exceeds_dry_run_limit(1, 1, DRY_RUN_TIME + moment));
+        let text = ReplayError::DryRunTooLarge.to_string();
         assert!(
-            words.contains("10000 callbacks, 64 MiB or 3 seconds"),
-            "{words}"
+            text.contains("10000 callbacks, 64 MiB or 3 seconds"),
+            "{text}"
         );
     }
 }

@@ -17,7 +17,7 @@ const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Callbacks replayed in one transaction.
 pub(super) struct ReplayBatch {
-    /// Their outcomes before.
+    /// Outcomes before the replay.
     pub(super) outcomes: Vec<CallbackOutcome>,
     /// In the order of `outcomes`.
     pub(super) entries: Vec<JournalEntry>,
@@ -26,8 +26,8 @@ pub(super) struct ReplayBatch {
 }
 
 impl ReplayBatch {
-    /// The selected callbacks after this `seq`, which advances; `None` at the end. Counts excluded
-    /// callbacks in the report.
+    /// The selected callbacks after the `seq` in `after`, which is advanced to the last one read;
+    /// `None` at the end. Counts skipped callbacks in the report.
     pub(super) async fn read_after(
         after: &mut i64,
         services: &Services,
@@ -43,39 +43,40 @@ impl ReplayBatch {
         }
         let ids: Vec<CallbackId> = outcomes.iter().map(|outcome| outcome.callback).collect();
         let sizes = services.journal.list_sizes(&ids).await?;
-        let (mut wanted, mut bytes) = (Vec::new(), 0);
+        let (mut selected, mut bytes) = (Vec::new(), 0);
         for outcome in outcomes {
             if bytes > BATCH_BYTES {
                 break;
             }
             *after = outcome.seq;
-            if outcome.outcome == Outcome::Unverified && !releases(selection) {
+            if outcome.outcome == Outcome::Unverified && !releases_unverified(selection) {
                 report.withheld += 1;
                 continue;
             }
             match sizes.get(&outcome.callback) {
                 Some(size) => {
                     bytes += size;
-                    wanted.push(outcome);
+                    selected.push(outcome);
                 }
                 None => report.gone += 1,
             }
         }
-        let ids: Vec<CallbackId> = wanted.iter().map(|outcome| outcome.callback).collect();
+        let ids: Vec<CallbackId> = selected.iter().map(|outcome| outcome.callback).collect();
         let entries = services.journal.find_all(&ids).await?;
         // Both lists are in journal order. A callback that was purged meanwhile is missing.
         let found: HashSet<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
-        wanted.retain(|outcome| found.contains(&outcome.callback));
-        report.gone += u64::try_from(ids.len() - wanted.len()).unwrap_or_default();
+        selected.retain(|outcome| found.contains(&outcome.callback));
+        report.gone += u64::try_from(ids.len() - selected.len()).unwrap_or_default();
         Ok(Some(Self {
-            outcomes: wanted,
+            outcomes: selected,
             entries,
             bytes,
         }))
     }
 }
 
-/// Unverified callbacks are released only if the selection names ids or that outcome.
-fn releases(selection: &OutcomeFilter) -> bool {
+/// Whether the selection names unverified callbacks, by id or by their outcome: others stay
+/// unreleased.
+fn releases_unverified(selection: &OutcomeFilter) -> bool {
     selection.ids.is_some() || selection.outcome == Some(Outcome::Unverified)
 }

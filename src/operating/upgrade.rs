@@ -1,4 +1,4 @@
-//! Migrates the main database while callbacks may be received, and says how far it is.
+//! Migrates the main database, while callbacks may be received, and reports the progress.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use crate::store::ledger::recount::RecountProgress;
 use crate::store::schema_state::MigrationStep;
 
 /// Messages between two log lines of a recount.
-const LOGGED_MESSAGES: u64 = 250_000;
+const MESSAGES_PER_LOG_LINE: u64 = 250_000;
 /// Between two attempts to get the lock; each waits a few seconds itself.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
 /// Between two log lines that another process holds the lock.
@@ -21,12 +21,12 @@ const LOCK_LOG_INTERVAL: Duration = Duration::from_mins(1);
 pub enum LockWait {
     /// Fails after a few seconds, like every write.
     Brief,
-    /// Waits for as long as it is held: callbacks are received meanwhile. On a server another process
+    /// Waits as long as it is held: callbacks are received meanwhile. On PostgreSQL another process
     /// may be migrating.
     UntilFree,
 }
 
-/// What an upgrade does now, as everyone may read it.
+/// The current step of an upgrade. Its text is shown without sign-in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum UpgradeStep {
     #[default]
@@ -34,7 +34,7 @@ pub enum UpgradeStep {
     BackingUp,
     WaitingForLock,
     Migrating(MigrationStep),
-    /// Opens everything else.
+    /// The main database is migrated and is being opened.
     Finishing,
 }
 
@@ -45,13 +45,13 @@ impl fmt::Display for UpgradeStep {
             Self::BackingUp => write!(out, "making a backup before the migration"),
             Self::WaitingForLock => write!(
                 out,
-                "waiting for another process that holds the main database"
+                "waiting for another process that has locked the main database"
             ),
             Self::Migrating(MigrationStep::Applying { number, total }) => {
                 write!(out, "migrating the main database: {number} of {total}")
             }
             Self::Migrating(MigrationStep::Counting(RecountProgress { counted, total })) => {
-                // Without numbers that only operators may know.
+                // A percentage, because only operators may know the number of messages.
                 let percent = (counted * 100).checked_div(*total).unwrap_or_default();
                 write!(out, "counting messages again: {percent} %")
             }
@@ -60,7 +60,7 @@ impl fmt::Display for UpgradeStep {
     }
 }
 
-/// The step of an upgrade. Clones share it.
+/// The current step of an upgrade, shared by all clones.
 #[derive(Clone, Debug, Default)]
 pub struct UpgradeProgress(Arc<Mutex<UpgradeStep>>);
 
@@ -74,8 +74,8 @@ impl UpgradeProgress {
     }
 }
 
-/// Applies what is pending, in one transaction: after an error, a signal or the death of the process
-/// the database is as before.
+/// Applies the pending migrations in one transaction: after an error, a signal or a crash the
+/// database is as before.
 pub async fn migrate(
     store: &Store,
     wait: LockWait,
@@ -83,7 +83,7 @@ pub async fn migrate(
 ) -> Result<(), Error> {
     let started = Instant::now();
     let mut log = MigrationLog::default();
-    let mut logged_lock = None;
+    let mut last_log = None;
     loop {
         let migrated = store
             .migrate_with(&mut |step| {
@@ -94,15 +94,15 @@ pub async fn migrate(
         match migrated {
             Err(error) if error.is_busy() && wait == LockWait::UntilFree => {
                 progress.set(UpgradeStep::WaitingForLock);
-                if logged_lock.is_none_or(|at: Instant| at.elapsed() >= LOCK_LOG_INTERVAL) {
-                    logged_lock = Some(Instant::now());
-                    tracing::warn!(%error, "the migration waits: another process holds the main database");
+                if last_log.is_none_or(|at: Instant| at.elapsed() >= LOCK_LOG_INTERVAL) {
+                    last_log = Some(Instant::now());
+                    tracing::warn!(%error, "the migration waits: another process has locked the main database");
                 }
                 tokio::time::sleep(LOCK_PAUSE).await;
             }
             Err(error) => return Err(error),
             Ok(()) => {
-                if log.wrote {
+                if log.has_logged {
                     let duration_ms = started.elapsed().as_millis();
                     tracing::info!(duration_ms, "migrated the main database");
                 }
@@ -112,10 +112,10 @@ pub async fn migrate(
     }
 }
 
-/// Writes few lines, however many messages there are. None for a new database.
+/// Logs a few lines however many messages there are, and nothing for a new database.
 #[derive(Default)]
 struct MigrationLog {
-    wrote: bool,
+    has_logged: bool,
     counted: u64,
 }
 
@@ -123,16 +123,16 @@ impl MigrationLog {
     fn note(&mut self, step: MigrationStep) {
         match step {
             MigrationStep::Applying { number: 1, total } => {
-                self.wrote = true;
+                self.has_logged = true;
                 tracing::info!(migrations = total, "migrating the main database");
             }
             MigrationStep::Counting(RecountProgress { counted: 0, total }) if total > 0 => {
-                self.wrote = true;
+                self.has_logged = true;
                 self.counted = 0;
                 tracing::info!(messages = total, "counting all messages again");
             }
             MigrationStep::Counting(RecountProgress { counted, total })
-                if counted >= self.counted + LOGGED_MESSAGES =>
+                if counted >= self.counted + MESSAGES_PER_LOG_LINE =>
             {
                 self.counted = counted;
                 tracing::info!(counted, total, "still counting messages again");

@@ -1,8 +1,8 @@
-//! Checks that files are whole, and that journal, outcomes, receipts, states, ids and counts agree. Reads in batches and
-//! writes nothing: a rebuild that is rolled back would find the same, but would hold the write lock
-//! of a running `serve` until its end.
+//! Checks that database files are intact, and that journal, outcomes, receipts, states, ids and
+//! counts agree. Reads in batches and writes nothing: a rebuild that is rolled back would find the
+//! same, but would block a running `serve` from writing until its end.
 //!
-//! Ignores unprocessed callbacks: entries after the reconcile position need not show yet.
+//! Ignores unprocessed callbacks: journal entries after the reconcile position have no outcome yet.
 
 use crate::db;
 use crate::journal::Journal;
@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::verify_snapshot::VerifySnapshot;
 
 /// Journal entries per batch.
-const JOURNAL_PAGE: u64 = 1000;
+const JOURNAL_BATCH: u64 = 1000;
 /// Maximum number of dangling rows reported per kind.
 const REPORTED_LIMIT: u64 = 100;
 
@@ -47,7 +47,7 @@ pub async fn verify(
     checked
 }
 
-/// The structure of the database files, which the rows cannot show.
+/// Checks the structure of the database files, which reading the rows does not.
 async fn check_files(
     store: &Store,
     journal: &Journal,
@@ -90,9 +90,10 @@ async fn check(
         .for_each(&mut *found);
     let total = Some(snapshot.count_messages().await?);
     let mut after = None;
-    while let Some((last, number, discrepancies)) = snapshot.check_messages(after).await? {
+    while let Some((last, checked_messages, discrepancies)) = snapshot.check_messages(after).await?
+    {
         after = Some(last);
-        checked.messages += number;
+        checked.messages += checked_messages;
         discrepancies.into_iter().for_each(&mut *found);
         progress(VerifyProgress {
             stage: "messages",
@@ -101,9 +102,9 @@ async fn check(
         });
     }
     let mut bucket = 0;
-    while let Some((next, number, discrepancies)) = snapshot.check_counts(bucket).await? {
+    while let Some((next, checked_counts, discrepancies)) = snapshot.check_counts(bucket).await? {
         bucket = next;
-        checked.counts += number;
+        checked.counts += checked_counts;
         discrepancies.into_iter().for_each(&mut *found);
         progress(VerifyProgress {
             stage: "counts",
@@ -114,7 +115,8 @@ async fn check(
     Ok(checked)
 }
 
-/// Every callback up to the position has an outcome, and every outcome has its callback.
+/// Checks that every callback up to the reconcile position has an outcome, and every outcome a
+/// callback.
 async fn check_journal(
     snapshot: &VerifySnapshot,
     journal: &Journal,
@@ -126,44 +128,44 @@ async fn check_journal(
     let end = journal.end().await?;
     if position > end {
         found(format!(
-            "the position {position} lies beyond the journal's end {end}"
+            "the reconcile position {position} is after the end of the journal, {end}"
         ));
     }
     let mut after = None;
     loop {
-        let places = journal
-            .list_positions(after.unwrap_or_default(), JOURNAL_PAGE)
+        let entries = journal
+            .list_positions(after.unwrap_or_default(), JOURNAL_BATCH)
             .await?;
-        let Some((first, last)) = places.first().zip(places.last()) else {
+        let Some((first, last)) = entries.first().zip(entries.last()) else {
             return Ok(());
         };
         // Entries before the first seq were purged.
         let from = after.unwrap_or(first.seq - 1);
         let mut outcomes = snapshot.list_outcomes(from, last.seq).await?;
-        for place in &places {
-            if place.seq > position {
+        for entry in &entries {
+            if entry.seq > position {
                 checked.backlog += 1;
                 continue;
             }
             checked.callbacks += 1;
-            if outcomes.remove(&place.seq) != Some(place.id) {
+            if outcomes.remove(&entry.seq) != Some(entry.id) {
                 found(format!(
-                    "callback {} was processed and has no outcome",
-                    place.id
+                    "callback {} was processed but has no outcome",
+                    entry.id
                 ));
             }
         }
         if outcomes.is_empty() {
             // No outcome lacks its callback.
-        } else if let Some(beginning) = journal.find_start().await? {
+        } else if let Some(start) = journal.find_start().await? {
             // A purge deletes the journal entry shortly before its outcome.
-            outcomes.retain(|seq, id| *seq >= beginning.seq && *id >= beginning.id);
+            outcomes.retain(|seq, id| *seq >= start.seq && *id >= start.id);
         } else {
             outcomes.clear();
         }
         for callback in outcomes.into_values() {
             found(format!(
-                "callback {callback} has an outcome and is not in the journal, or was not processed yet"
+                "callback {callback} has an outcome but is not in the journal, or was not processed yet"
             ));
         }
         progress(VerifyProgress {

@@ -1,11 +1,12 @@
-//! Limits the log lines of one cause, for causes that callers without a token can repeat.
+//! Limits log lines to one per minute and cause, for causes that unauthenticated callers can
+//! repeat.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// One per cause, as a `static`.
+/// Limits the log lines of one cause. Declared as one `static` per cause.
 #[derive(Debug)]
 pub struct LinePerMinute(Mutex<Option<Instant>>);
 
@@ -18,7 +19,7 @@ impl LinePerMinute {
         Self(Mutex::new(None))
     }
 
-    /// Whether a line may be written now.
+    /// Whether a line may be logged now. If so, the next one may follow after a minute.
     pub fn admit(&self, now: Instant) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let admitted = last.is_none_or(|last| now.saturating_duration_since(last) >= MINUTE);
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_a_minute_is_written() {
+    fn one_line_per_minute_is_written() {
         let lines = LinePerMinute::new();
         let start = Instant::now();
         let admitted = (0..180).filter(|second| lines.admit(start + Duration::from_secs(*second)));

@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Lines that may wait, some 500 bytes each.
+/// Maximum number of queued lines, of about 500 bytes each.
 const MAX_LINES: usize = 1000;
 /// Between two attempts on a descriptor that another process made non-blocking.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
@@ -27,8 +27,8 @@ struct QueuedLines {
     is_writing: bool,
     /// Lines that were not queued or not written, since the start.
     dropped: u64,
-    /// How many of them the log mentions.
-    mentioned: u64,
+    /// How many of them a notice in the log has reported.
+    reported: u64,
 }
 
 /// The descriptor of the log.
@@ -45,7 +45,7 @@ impl LogQueue {
                 lines: VecDeque::new(),
                 is_writing: false,
                 dropped: 0,
-                mentioned: 0,
+                reported: 0,
             }),
             changed: Condvar::new(),
         }
@@ -70,14 +70,15 @@ impl LogQueue {
     /// Waits until every line was written or dropped, but not longer than `timeout`.
     pub(super) fn flush(&self, timeout: Duration) {
         let is_busy = |state: &mut QueuedLines| state.is_writing || !state.lines.is_empty();
-        // Without the lock there is nothing to wait for.
+        // Neither a timeout nor a poisoned lock is an error here.
         drop(
             self.changed
                 .wait_timeout_while(self.lock(), timeout, is_busy),
         );
     }
 
-    /// Waits for a line and writes it. `notice` renders the number of lines dropped before it.
+    /// Waits for a line and writes it. `notice` formats the number of lines that were
+    /// dropped before it.
     pub(super) fn write_next<W: Write>(
         &self,
         output: &mut LogOutput<W>,
@@ -93,15 +94,15 @@ impl LogQueue {
         };
         state.is_writing = true;
         let dropped = state.dropped;
-        let unmentioned = dropped - state.mentioned;
+        let unreported = dropped - state.reported;
         drop(state);
-        if unmentioned > 0 {
-            line = [notice(unmentioned).into_bytes(), line].concat();
+        if unreported > 0 {
+            line = [notice(unreported).into_bytes(), line].concat();
         }
         let written = output.write_line(&line);
         let mut state = self.lock();
         match written {
-            Ok(()) => state.mentioned = dropped,
+            Ok(()) => state.reported = dropped,
             Err(_) => state.dropped += 1,
         }
         state.is_writing = false;
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_beyond_the_limit_are_dropped_and_the_next_written_line_mentions_them() {
+    fn lines_beyond_the_limit_are_dropped_and_the_next_written_line_reports_them() {
         let queue = LogQueue::new();
         for _ in 0..MAX_LINES + 7 {
             queue.push(b"line\n");

@@ -22,7 +22,7 @@ use crate::config::Environment;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::telemetry::log_queue::{LogOutput, LogQueue};
 
-/// How long the end of the program waits for lines that are not written yet.
+/// How long the program waits at its end for lines that are not written yet.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Precedes the first line that is written after lines were dropped.
@@ -44,7 +44,7 @@ pub enum TelemetryError {
     },
     #[error("the thread that writes the log cannot be started: {0}")]
     Thread(#[from] io::Error),
-    /// A log was started before.
+    /// The log of this process was already started.
     #[error("the log cannot be started: {0}")]
     AlreadyStarted(#[from] tracing_subscriber::util::TryInitError),
 }
@@ -65,7 +65,7 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
     })?;
     let filter = filter(environment)?.and(limits());
     let lines = tracing_subscriber::fmt::layer()
-        // It reports them with `eprintln!`, which panics on a full disk.
+        // The layer would report them with `eprintln!`, which panics on a full disk.
         .log_internal_errors(false)
         .with_writer(|| &LOG_QUEUE);
     if is_terminal {
@@ -141,7 +141,7 @@ fn limits() -> Targets {
         .with_target("actix_http", LevelFilter::INFO)
 }
 
-/// The default filter with the operator's directives over it.
+/// The default filter, followed by the operator's directives, which take precedence.
 fn filter(environment: &Environment) -> Result<EnvFilter, TelemetryError> {
     let configured = ["BLUETICK_LOG", "RUST_LOG"]
         .into_iter()

@@ -101,7 +101,7 @@ fn with_alerts(app: &App, alerts: Vec<AlertRule>) -> Services {
 
 /// Judges, and delivers what is due.
 async fn run(services: &Services) {
-    alerting::evaluate(services).await.unwrap();
+    alerting::update_incidents(services).await.unwrap();
     alert_delivery::deliver_due(services).await.unwrap();
 }
 
@@ -248,7 +248,7 @@ async fn the_end_of_an_incident_is_not_delivered_before_its_beginning() {
 }
 
 #[actix_web::test]
-async fn a_receiver_that_hangs_delays_neither_the_judgement_nor_the_stop() {
+async fn a_receiver_that_hangs_delays_neither_the_incidents_nor_the_stop() {
     let app = start_with_history().await;
     let inbox = Inbox::default();
     let url = inbox.start();
@@ -256,14 +256,14 @@ async fn a_receiver_that_hangs_delays_neither_the_judgement_nor_the_stop() {
     let rule = rule(AlertKind::Silent, &url, AlertFormat::Standard);
     let services = with_alerts(&app, vec![rule]);
     add_unreported(&app, ZIXFLOW).await;
-    alerting::evaluate(&services).await.unwrap();
+    alerting::update_incidents(&services).await.unwrap();
     let delivering = services.clone();
     let delivery =
         actix_web::rt::spawn(async move { alert_delivery::deliver_due(&delivering).await });
     let has_come = async || !inbox.received.lock().unwrap().is_empty();
     waiting::until("the notification has come", has_come).await;
     add_unreported(&app, KALEYRA).await;
-    alerting::evaluate(&services).await.unwrap();
+    alerting::update_incidents(&services).await.unwrap();
     assert_eq!(services.store.list_open_incidents().await.unwrap().len(), 2);
     services.stopping.cancel();
     delivery.await.unwrap().unwrap();

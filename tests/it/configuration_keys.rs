@@ -258,7 +258,7 @@ fn a_schedule_of_backups_needs_a_directory_on_sqlite() {
     assert_eq!(
         problems("data_dir = \"data\"\n[backup]\ndirectory = \"data/backups\""),
         [
-            "backup.directory: is where backups before migrations are made, of which few are kept; choose another folder"
+            "backup.directory: is the folder for backups before migrations, of which only a few are kept; choose another one"
         ]
     );
 }

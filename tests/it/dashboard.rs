@@ -348,7 +348,7 @@ async fn the_cancel_button_cancels_a_message_and_shows_who_pressed_it() {
         .await;
     assert_eq!(again.status(), StatusCode::CONFLICT);
     let words = visible(&again.text().await.unwrap());
-    assert!(words.contains("only a message that still waits"), "{words}");
+    assert!(words.contains("only a queued message"), "{words}");
     server.stop().await;
 }
 

@@ -16,8 +16,8 @@ use crate::db::error::Error;
 /// Ids in one `IN` list of a hand-written query; below the limits of both engines. [`find_by`] uses
 /// [`ROWS_PER_STATEMENT`].
 pub(crate) const IDS_PER_QUERY: usize = 512;
-/// Maximum rows of one statement and ids of one `IN` list; small enough that the database works on
-/// one while we prepare or decode another.
+/// Maximum rows of one statement and ids of one `IN` list; small enough that the database executes
+/// one statement while this thread prepares or decodes another.
 pub(super) const ROWS_PER_STATEMENT: usize = 256;
 
 /// Finds the rows whose `column` is one of the values, in no order. Binary columns must be UUIDs.
@@ -108,7 +108,7 @@ where
         self.decode_from(0)
     }
 
-    /// Like `decode`, from this row on; skipping is cheap.
+    /// Like `decode`, but begins at the row with index `first`. Skipping rows is cheap.
     pub(crate) fn decode_from(
         &self,
         first: usize,
@@ -116,9 +116,9 @@ where
         self.lines.lines().skip(first).map(|line| {
             // serde_json's message quotes the value, which may be a phone number.
             serde_json::from_str(line).map_err(|error| {
-                let (table, kind, place) = (E::default(), error.classify(), error.column());
+                let (table, kind, position) = (E::default(), error.classify(), error.column());
                 DbErr::Json(format!(
-                    "a row of {} does not match its columns: {kind:?} at character {place} of its JSON",
+                    "a row of {} does not match its columns: {kind:?} at character {position} of its JSON",
                     table.as_str()
                 ))
             })
@@ -178,10 +178,10 @@ fn in_json<C: ColumnTrait>(backend: DbBackend, column: C) -> String {
     }
 }
 
-fn id_placeholders(backend: DbBackend, number: usize) -> String {
-    let placeholders: Vec<String> = (1..=number)
-        .map(|place| match backend {
-            DbBackend::Postgres => format!("${place}"),
+fn id_placeholders(backend: DbBackend, count: usize) -> String {
+    let placeholders: Vec<String> = (1..=count)
+        .map(|number| match backend {
+            DbBackend::Postgres => format!("${number}"),
             _ => "?".to_owned(),
         })
         .collect();

@@ -43,7 +43,7 @@ pub(crate) async fn update<E: EntityTrait>(
 ) -> Result<u64, Error> {
     let set: Vec<String> = (2..)
         .zip(names(columns))
-        .map(|(place, name)| format!("{name} = given.column{place}"))
+        .map(|(number, name)| format!("{name} = given.column{number}"))
         .collect();
     let (set, table, key_name) = (set.join(", "), E::default().as_str(), key.as_str());
     let or_fail = or_fail(connection);
@@ -106,14 +106,14 @@ pub(crate) fn placeholders(backend: DbBackend, types: &[&str], rows: usize) -> S
     let mut text = String::with_capacity(rows * types.len() * 8);
     for row in 0..rows {
         text.push_str(if row == 0 { "VALUES (" } else { "),(" });
-        for (place, kind) in (1..).zip(types) {
-            if place > 1 {
+        for (column, kind) in (1..).zip(types) {
+            if column > 1 {
                 text.push(',');
             }
             match backend {
                 DbBackend::Postgres => {
                     text.push('$');
-                    text.push_str(&(row * types.len() + place).to_string());
+                    text.push_str(&(row * types.len() + column).to_string());
                     // PostgreSQL takes the types of all rows from the first.
                     if row == 0 {
                         text.push_str("::");

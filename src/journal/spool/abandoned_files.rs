@@ -14,7 +14,7 @@ use crate::journal::spool::spool_file::{ClaimedFile, SpoolFile};
 #[derive(Debug, Default)]
 pub(super) struct AbandonedFiles {
     claimed: VecDeque<SharedFile>,
-    /// Files that must not be drained here; logged once.
+    /// Files that must not be drained here, so that each is logged only once.
     ignored: BTreeSet<PathBuf>,
     search: Option<JoinHandle<io::Result<FoundFiles>>>,
 }
@@ -70,7 +70,7 @@ impl AbandonedFiles {
         self.claimed.iter()
     }
 
-    /// Removes the first file, which is drained.
+    /// Removes the first file, which must be drained.
     pub(super) async fn remove_first(&mut self) -> Result<(), Error> {
         let Some(file) = self.claimed.pop_front() else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Fsynced files for callbacks while the journal accepts none: one file of this process, and the
+//! Synced files for callbacks while the journal accepts none: one file of this process, and the
 //! files of ended processes.
 //!
 //! Owns the files and their size limit. The journal writer decides when records come here and when
@@ -50,7 +50,7 @@ pub(crate) struct Chunk {
 }
 
 impl Spool {
-    /// Creates this process's file. Fails if nothing can be stored there.
+    /// Creates this process's file. Fails if the folder cannot be written to.
     pub(crate) async fn open(settings: SpoolSettings, journal: Uuid) -> Result<Self, Error> {
         let own = SharedFile::create(&settings.folder, EXTENSION, journal).await?;
         Ok(Self {
@@ -151,8 +151,8 @@ impl Spool {
         Ok(file.path())
     }
 
-    /// Searches for files of ended processes and claims them, in the background: call again until
-    /// it has finished.
+    /// Searches for files of ended processes in the background and claims them. Call it again until
+    /// the search has finished.
     pub(crate) async fn claim_abandoned(&mut self) -> Result<FileSearch, Error> {
         let (folder, own) = (&self.settings.folder, self.own.path());
         let search = self.abandoned.search(folder, EXTENSION, self.journal, own);
@@ -176,7 +176,7 @@ impl Spool {
         }
     }
 
-    /// Changes the status and recalculates what the files hold.
+    /// Changes the status, and recalculates the number and bytes of records in the files.
     fn update_status(&self, change: impl FnOnce(&mut SpoolStatus)) {
         let (mut depth, mut bytes) = (0, 0);
         for file in self.abandoned.iter().chain([&self.own]) {
@@ -207,8 +207,8 @@ impl Chunk {
     }
 }
 
-fn check_limits(file: &SpoolFile, more: u64, limits: SpoolLimits) -> io::Result<()> {
-    if file.bytes() + more > limits.bytes {
+fn check_limits(file: &SpoolFile, added_bytes: u64, limits: SpoolLimits) -> io::Result<()> {
+    if file.bytes() + added_bytes > limits.bytes {
         return Err(io::Error::new(
             io::ErrorKind::QuotaExceeded,
             format!("the spool is full ({} bytes)", limits.bytes),
@@ -218,5 +218,5 @@ fn check_limits(file: &SpoolFile, more: u64, limits: SpoolLimits) -> io::Result<
         folder: file.path().parent().unwrap_or(Path::new(".")).to_owned(),
         reserve: limits.reserve,
     };
-    reserve.check(more)
+    reserve.check(added_bytes)
 }

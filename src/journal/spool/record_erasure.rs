@@ -12,7 +12,7 @@ use crate::journal::spool::file_names::{DAMAGED_EXTENSION, EXTENSION, REJECTED_E
 use crate::journal::spool::record_scan::RecordScan;
 use crate::journal::spool::spool_file::{HEADER, HEADER_BYTES, MAGIC};
 
-/// Whether a file in this folder has callbacks that the journal does not have yet.
+/// Whether a spool file in this folder has callbacks that are not in the journal yet.
 pub(crate) fn holds_records(folder: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -25,9 +25,9 @@ pub(crate) fn holds_records(folder: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Removes the records that `is_erased` selects from the files in this folder that are kept for
-/// inspection; from a file with such a record, unreadable bytes too. Leaves files alone that another
-/// process has open. Returns the number of records.
+/// Removes the records for which `is_erased` is true from the files in this folder that are kept
+/// for inspection. If it removes one, it also removes the unreadable bytes of that file. Skips
+/// files that another process has locked. Returns the number of removed records.
 pub(crate) fn erase_records(
     folder: &Path,
     is_erased: &dyn Fn(&CallbackRecord) -> bool,

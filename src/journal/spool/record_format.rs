@@ -17,8 +17,8 @@ pub(super) type Seal = [u8; 8];
 
 /// Size of a head: seal, two lengths, checksum.
 pub(super) const HEAD_BYTES: usize = 20;
-/// Maximum length of a record: the largest body with room for headers.
-const MAX_BYTES: u32 = 16 * 1024 * 1024;
+/// Maximum length of metadata and body: that of the largest body, with a margin for headers.
+const MAX_CONTENT_BYTES: u32 = 16 * 1024 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct RecordHead {
@@ -91,7 +91,7 @@ fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> io::Result<(
 }
 
 impl RecordHead {
-    /// `None` if the bytes are no head of this file.
+    /// `None` if the bytes are not the head of a record of this file.
     pub(super) fn parse(bytes: [u8; HEAD_BYTES], seal: Seal) -> Option<Self> {
         let number = |at: usize| {
             let mut number = [0; 4];
@@ -109,7 +109,7 @@ impl RecordHead {
     /// Bytes after the head; `None` if the length is impossible.
     pub(super) fn content_bytes(self) -> Option<usize> {
         let bytes = self.metadata_bytes.checked_add(self.body_bytes)?;
-        (bytes <= MAX_BYTES).then_some(bytes as usize)
+        (bytes <= MAX_CONTENT_BYTES).then_some(bytes as usize)
     }
 
     /// `None` if the checksum does not match.
@@ -125,7 +125,7 @@ impl RecordHead {
     }
 }
 
-/// Includes the lengths: a flipped length must not make other bytes a record.
+/// Covers the lengths too, so that a changed length does not make other bytes valid as a record.
 fn checksum(metadata_bytes: u32, body_bytes: u32, parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&metadata_bytes.to_le_bytes());
@@ -261,7 +261,7 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_is_noticed(record in records(), bit in any::<prop::sample::Index>()) {
+        fn a_flipped_bit_is_detected(record in records(), bit in any::<prop::sample::Index>()) {
             let mut bytes = written(&record);
             let bit = bit.index(bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -269,7 +269,7 @@ mod tests {
         }
 
         #[test]
-        fn a_torn_record_is_noticed(record in records(), cut in any::<prop::sample::Index>()) {
+        fn a_truncated_record_is_detected(record in records(), cut in any::<prop::sample::Index>()) {
             let bytes = written(&record);
             prop_assert_eq!(read(&bytes[..cut.index(bytes.len())]), None);
         }

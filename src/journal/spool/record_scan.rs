@@ -17,7 +17,7 @@ pub(super) struct RecordScan<'f> {
     pub(super) end: u64,
 }
 
-/// A head with the size of what follows it, and the end of its record.
+/// A head, the size of the content after it, and the position of the record's end.
 struct LocatedHead {
     head: RecordHead,
     content_bytes: usize,

@@ -11,8 +11,8 @@ use crate::domain::callback_record::CallbackRecord;
 use crate::journal::spool::record_format::{self, Seal};
 use crate::journal::spool::spool_file::SpoolFile;
 
-/// Attempts to create a file that another process does not remove at the same moment.
-const CREATE_TRIES: u32 = 5;
+/// How often to try to create a file, since another process may remove it before it is locked.
+const MAX_CREATE_ATTEMPTS: u32 = 5;
 
 #[derive(Clone, Debug)]
 pub(super) struct SharedFile(Arc<Mutex<SpoolFile>>);
@@ -30,14 +30,14 @@ impl SharedFile {
     ) -> Result<Self, Error> {
         let parent = folder.to_owned();
         let created = run_blocking(move || {
-            let mut tries = 1;
+            let mut attempts = 1;
             loop {
                 let name = Uuid::from_bytes(rand::random()).simple().to_string();
                 let path = parent.join(name).with_extension(extension);
                 let seal: Seal = rand::random();
                 match SpoolFile::create(path, seal, journal) {
-                    Err(error) if tries == CREATE_TRIES => return Err(error),
-                    Err(_) => tries += 1,
+                    Err(error) if attempts == MAX_CREATE_ATTEMPTS => return Err(error),
+                    Err(_) => attempts += 1,
                     created => return created,
                 }
             }
@@ -56,7 +56,7 @@ impl SharedFile {
         self.lock().path().to_owned()
     }
 
-    /// Runs a blocking operation.
+    /// Runs a blocking operation on the file, outside the async threads.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SpoolFile) -> io::Result<T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! One spool file: lock, consecutive records, read position. Blocking.
+//! One spool file: its lock, consecutive records and read position. All operations block.
 //!
 //! **Invariant:** everything before `end` is complete and synced; what follows was never
 //! acknowledged.
@@ -33,7 +33,7 @@ pub(super) struct SpoolFile {
     end: u64,
     /// Start of the next record to read.
     position: u64,
-    /// Records between the two.
+    /// Number of records between `position` and `end`.
     undrained: u64,
     /// Whether unreadable bytes were skipped between records.
     damaged: bool,
@@ -51,7 +51,7 @@ pub(super) struct ReadRecords {
 pub(super) enum ClaimedFile {
     Claimed(SpoolFile),
     InUse,
-    /// It vanished, or was empty and has been removed.
+    /// It no longer exists, or was empty and has been removed.
     Empty,
     /// Must not be drained here.
     Foreign(&'static str),
@@ -139,9 +139,9 @@ impl SpoolFile {
         self.end - HEADER
     }
 
-    /// Appends and syncs records. After an error none of them is there.
+    /// Appends and syncs records. After an error none of them is stored.
     pub(super) fn append(&mut self, bytes: &[u8], records: u64) -> io::Result<()> {
-        // Removes remains of an earlier failure.
+        // Removes what an earlier failed write has left.
         if self.file.metadata()?.len() != self.end {
             self.file.set_len(self.end)?;
         }
@@ -162,7 +162,7 @@ impl SpoolFile {
     /// Returns at most `max_records` records and `max_bytes` bytes, unless the first alone is
     /// larger; none at the end.
     ///
-    /// Skips bytes that are no record; at the end of a file they are an unfinished write of a
+    /// Skips bytes that are not a record. At the end of a file, these are an unfinished write of a
     /// killed process.
     pub(super) fn read(&mut self, max_records: usize, max_bytes: u64) -> io::Result<ReadRecords> {
         let mut records = Vec::new();
@@ -232,7 +232,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A new name is durable only after its folder is synced.
+/// Makes a new name durable: it is only after its folder is synced.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),

@@ -6,13 +6,13 @@ use crate::db::disk::Reserve;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SpoolLimits {
-    /// Size of this process's file.
+    /// Maximum size of this process's file.
     pub bytes: u64,
     pub reserve: Reserve,
 }
 
 impl Default for SpoolLimits {
-    /// 4 GiB, some millions of callbacks.
+    /// 4 GiB, enough for several million callbacks.
     fn default() -> Self {
         Self {
             bytes: 4 * 1024 * 1024 * 1024,
@@ -43,7 +43,7 @@ impl SpoolSettings {
 pub struct SpoolStatus {
     /// Whether callbacks go to the spool now because the journal does not accept them.
     pub in_use: bool,
-    /// Whether the spool does not accept them either, as of the last attempt.
+    /// Whether the spool does not accept callbacks either, as of the last attempt.
     pub refusing: bool,
     /// Records that are not in the journal yet.
     pub depth: u64,

@@ -1,5 +1,5 @@
-//! Restores a copy of a data folder that was made otherwise, such as a `tar` of a running one: the two
-//! databases may be from different times.
+//! Restores a data folder from a copy that is not a backup, such as a `tar` of a running one: the
+//! two databases may be from different times.
 //!
 //! **Invariant:** nothing that was sent is sent again: queued messages become uncertain, as after a
 //! restore of a backup.
@@ -28,7 +28,7 @@ use crate::store::Store;
 pub struct AcceptedLoss {
     pub possibly_sent: PossiblySent,
     pub access: RestoredAccess,
-    /// Callbacks that were processed and that the journal does not have.
+    /// Callbacks that were processed but are missing from the journal.
     pub missing_callbacks: u64,
     /// Callbacks that the main database has not processed yet; `serve` processes them.
     pub unprocessed: u64,
@@ -54,12 +54,12 @@ pub async fn restore_with_loss(
     }
     files::create_empty_folder(&staging)?;
     let copied = copy_into(copy, &staging)?;
-    let loss = reconcile_pair(&staging, target, decision).await?;
+    let loss = reconcile_copies(&staging, target, decision).await?;
     move_into_place(&staging, target.data_dir, &copied)?;
     Ok(loss)
 }
 
-/// Returns the names of the spool files. The `-shm` files are made again.
+/// Returns the names of the spool files. Does not copy `-shm` files: SQLite creates them again.
 fn copy_into(copy: &Path, staging: &Path) -> Result<Vec<String>, BackupError> {
     for name in [MAIN_FILE, JOURNAL_FILE] {
         for name in [name.to_owned(), format!("{name}-wal")] {
@@ -78,7 +78,7 @@ fn copy_into(copy: &Path, staging: &Path) -> Result<Vec<String>, BackupError> {
     Ok(names)
 }
 
-async fn reconcile_pair(
+async fn reconcile_copies(
     staging: &Path,
     target: &RestoreTarget<'_>,
     decision: &Decision<'_>,
@@ -122,7 +122,7 @@ async fn reconcile_opened(
     journal.skip_to(position).await?;
     let reason = "restored from a copy of the data folder: it may have been sent";
     let possibly_sent = PossiblySent::mark(store, target.queued, reason, decision).await?;
-    let access = RestoredAccess::note(store, decision).await?;
+    let access = RestoredAccess::end_sign_ins(store, decision).await?;
     let action = Action {
         detail: Some(format!(
             "from a copy, with loss accepted; {possibly_sent}, {missing} callbacks are missing; {access}"
@@ -139,7 +139,7 @@ async fn reconcile_opened(
     })
 }
 
-/// The main database last: without it `serve` starts with nothing that could be sent.
+/// Moves the main database last: until then `serve` has nothing that it could send.
 fn move_into_place(staging: &Path, data_dir: &Path, spooled: &[String]) -> Result<(), BackupError> {
     let uploads = data_dir.join(UPLOADS_FOLDER);
     if !uploads.exists() {

@@ -22,7 +22,7 @@ pub enum BackupError {
         "the copies disagree ({number} discrepancies, the first: {first}); run `bluetick verify`"
     )]
     Disagreeing { number: u64, first: String },
-    #[error("{} is no manifest of a backup: {source}", path.display())]
+    #[error("{} is not the manifest of a backup: {source}", path.display())]
     Manifest {
         path: PathBuf,
         source: serde_json::Error,
@@ -31,7 +31,7 @@ pub enum BackupError {
         "{file} in the backup is not the file that its manifest describes; the backup is damaged"
     )]
     Damaged { file: String },
-    #[error("{file} in the manifest is no name of a file in the backup")]
+    #[error("{file} in the manifest is not the name of a file in the backup")]
     ForeignFile { file: String },
     #[error("the backup has no {0}; it is incomplete")]
     Missing(&'static str),
@@ -43,7 +43,7 @@ pub enum BackupError {
     #[error("a running campaign could not be paused: {0}")]
     Campaign(String),
     #[error(
-        "secret_key is not the one this backup was made with; set it, or put the file secret_key into the data folder first"
+        "secret_key is not the one that this backup was made with; set that key, or put the file secret_key into the data folder first"
     )]
     OtherKey,
 }

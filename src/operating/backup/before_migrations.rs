@@ -17,13 +17,13 @@ use crate::operating::backup::existing_backups::{list_backups, remove_backup, re
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
     CONNECTIONS, JOURNAL_FILE, MAIN_FILE, MANIFEST_FILE, UPLOADS_FOLDER, database_url, folder_name,
-    is_ours,
+    is_automatic,
 };
 use crate::operating::backup::manifest::{BackupCounts, BackupFile, Manifest, SchemaVersions};
 use crate::store::Store;
 
-/// Older ones are removed.
-const KEPT: usize = 3;
+/// Older backups are removed.
+const BACKUPS_KEPT: usize = 3;
 
 /// Databases that are opened but not migrated.
 pub struct UnmigratedSource<'a> {
@@ -32,7 +32,7 @@ pub struct UnmigratedSource<'a> {
     pub data_dir: &'a Path,
 }
 
-/// Returns the folder of the backup in `folder`.
+/// Makes the backup in a new folder within `folder`, and returns the path of the new folder.
 pub async fn back_up_before_migrations(
     source: &UnmigratedSource<'_>,
     folder: &Path,
@@ -47,11 +47,11 @@ pub async fn back_up_before_migrations(
     }
     written?;
     let backups = list_backups(folder)?;
-    let ours = backups
+    let automatic = backups
         .iter()
         .rev()
-        .filter(|backup| is_ours(&backup.folder));
-    for old in ours.skip(KEPT) {
+        .filter(|backup| is_automatic(&backup.folder));
+    for old in automatic.skip(BACKUPS_KEPT) {
         remove_backup(&old.folder)?;
     }
     Ok(target)
@@ -102,7 +102,8 @@ async fn write(
     files::sync_folder(folder)
 }
 
-/// The end of the copied journal, and how many callbacks it holds: the journal itself may have more.
+/// The end of the copied journal, and how many callbacks it holds. The journal itself may have more
+/// by now.
 async fn read_journal_copy(folder: &Path) -> Result<(i64, u64), BackupError> {
     let copy = journal::connect(&database_url(folder), CONNECTIONS).await?;
     let end = journal::read_end(&copy).await?;

@@ -1,4 +1,4 @@
-//! Makes a backup beside a running `serve`, then opens and checks it.
+//! Makes a backup, also while `serve` runs, then opens and checks it.
 
 use std::path::Path;
 use std::{fs, io};
@@ -23,8 +23,9 @@ pub struct BackupSource<'a> {
     pub data_dir: &'a Path,
 }
 
-/// Copies both databases, the spool and the uploads into an empty folder, and checks the copies. The
-/// manifest is written last: a folder without it is no backup. After an error the folder is empty.
+/// Copies both databases, the spool and the uploads into an empty folder, and checks the copies.
+/// The manifest is written last: a folder without it is not a backup. After an error the folder is
+/// empty.
 ///
 /// The order matters: a callback that the main database has processed must be in the journal, and
 /// one that moves from the spool to the journal must be in one of them.
@@ -35,14 +36,14 @@ pub async fn create_backup(
     progress: &mut impl FnMut(VerifyProgress),
 ) -> Result<Manifest, BackupError> {
     files::create_empty_folder(folder)?;
-    let created = fill(source, folder, clock, progress).await;
+    let created = write_backup(source, folder, clock, progress).await;
     if created.is_err() {
         remove_content(folder);
     }
     created
 }
 
-async fn fill(
+async fn write_backup(
     source: &BackupSource<'_>,
     folder: &Path,
     clock: &dyn Clock,
@@ -58,7 +59,7 @@ async fn fill(
     source.journal.copy_into(&folder.join(JOURNAL_FILE)).await?;
     let mut manifest = check(folder, progress, taken_at).await?;
     manifest.callbacks_complete_until = callbacks_complete_until;
-    // Opening the copies may have changed them.
+    // Hashed only now: opening the copies may have changed them.
     let databases = [MAIN_FILE, JOURNAL_FILE].map(|name| folder.join(name));
     let hash_all = move |_: &Path| -> Result<Vec<BackupFile>, BackupError> {
         databases.iter().map(|path| files::hash(path)).collect()
@@ -70,7 +71,7 @@ async fn fill(
     Ok(manifest)
 }
 
-/// Reads and writes whole files beside the tasks of a running `serve`.
+/// Runs blocking work on files in a thread of its own.
 pub(super) async fn in_background<T: Send + 'static>(
     folder: &Path,
     work: impl FnOnce(&Path) -> Result<T, BackupError> + Send + 'static,
@@ -101,7 +102,7 @@ pub(super) fn copy_uploads(uploads: &Path, folder: &Path) -> Result<Vec<BackupFi
     let mut copied = Vec::new();
     for file in found {
         let name = file.file_name().unwrap_or_default();
-        // An upload whose message was sent meanwhile is gone.
+        // The file may have been deleted since, because its message was sent.
         if let Some(copy) = files::copy(&file, &target.join(name))? {
             copied.push(BackupFile {
                 name: format!("{UPLOADS_FOLDER}/{}", copy.name),
@@ -186,7 +187,7 @@ async fn verify_copies(
     }
 }
 
-/// Only what `fill` created is in the folder, which was empty.
+/// Empties the folder. It was empty before, so it holds only what `write_backup` created.
 fn remove_content(folder: &Path) {
     let removed = fs::remove_dir_all(folder).and_then(|()| fs::create_dir(folder));
     if let Err(error) = removed {

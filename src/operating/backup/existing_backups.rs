@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::files;
-use crate::operating::backup::layout::{MANIFEST_FILE, is_ours};
+use crate::operating::backup::layout::{MANIFEST_FILE, is_automatic};
 use crate::operating::backup::manifest::Manifest;
 
 /// A backup with its folder.
@@ -40,7 +40,7 @@ pub fn list_backup_folders(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     Ok(folders)
 }
 
-/// The manifest first: without it the rest is no backup.
+/// Removes the manifest first: without it the folder is not a backup.
 pub(super) fn remove_backup(folder: &Path) -> Result<(), BackupError> {
     let manifest = folder.join(MANIFEST_FILE);
     if manifest.exists() {
@@ -49,10 +49,10 @@ pub(super) fn remove_backup(folder: &Path) -> Result<(), BackupError> {
     fs::remove_dir_all(folder).map_err(BackupError::at(folder))
 }
 
-/// Removes those that a process left which was stopped or killed.
+/// Removes automatic backups that are incomplete because the process was stopped or killed.
 pub(super) fn remove_unfinished(folder: &Path) -> Result<(), BackupError> {
     for path in files::list_folders(folder)? {
-        if is_ours(&path) && !path.join(MANIFEST_FILE).exists() {
+        if is_automatic(&path) && !path.join(MANIFEST_FILE).exists() {
             remove_backup(&path)?;
         }
     }

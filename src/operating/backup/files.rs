@@ -12,7 +12,7 @@ use crate::journal::spool;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::manifest::BackupFile;
 
-const CHUNK: usize = 1024 * 1024;
+const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// Creates a folder (0700) unless it exists.
 pub(super) fn create_folder(path: &Path) -> Result<(), BackupError> {
@@ -58,7 +58,7 @@ fn list_entries(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     Ok(paths)
 }
 
-/// Copies a file (0600), durably. `None` if it is gone.
+/// Copies a file (0600), durably. `None` if it no longer exists.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<Option<BackupFile>, BackupError> {
     let source = match File::open(from) {
         Ok(file) => file,
@@ -72,14 +72,14 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Option<BackupFile>, BackupE
     Ok(Some(describe(to, bytes, sha256)))
 }
 
-/// Writes a new file (0600), durably: it is complete as soon as it has its name.
+/// Writes a new file (0600), durably. It gets its name once it is complete.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), BackupError> {
-    let unnamed = path.with_extension("new");
-    let mut file = create_new(&unnamed)?;
+    let temporary = path.with_extension("new");
+    let mut file = create_new(&temporary)?;
     let written = file
         .write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&unnamed, path));
+        .and_then(|()| fs::rename(&temporary, path));
     written.map_err(BackupError::at(path))
 }
 
@@ -101,12 +101,14 @@ fn create_new(path: &Path) -> Result<File, BackupError> {
     options.open(path).map_err(BackupError::at(path))
 }
 
+/// Reads to the end and passes every chunk to `consume`. Returns the length and the SHA-256 digest
+/// in hexadecimal digits.
 fn read_through(
     mut source: impl Read,
-    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    mut consume: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<(u64, String)> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; CHUNK_BYTES];
     let mut total = 0;
     loop {
         let read = source.read(&mut buffer)?;
@@ -116,12 +118,12 @@ fn read_through(
         }
         total += bytes.len() as u64;
         hash.update(bytes);
-        take(bytes)?;
+        consume(bytes)?;
     }
     let digest = hash.finalize();
     let mut digits = String::with_capacity(2 * digest.len());
     for byte in digest {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(digits, "{byte:02x}");
     }
     Ok((total, digits))
@@ -136,13 +138,13 @@ fn describe(path: &Path, bytes: u64, sha256: String) -> BackupFile {
     }
 }
 
-/// Files that SQLite keeps beside a database. Left from another database, they would be applied to
-/// the restored one.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// Suffixes of files that SQLite keeps beside a database. Left from another database, they would be
+/// applied to the restored one.
+const SQLITE_SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// A restore never replaces a database, nor what SQLite keeps beside it.
+/// Fails if the database or a file that SQLite keeps beside it exists: a restore replaces neither.
 pub(super) fn refuse_existing_database(data_dir: &Path, name: &str) -> Result<(), BackupError> {
-    for suffix in COMPANIONS.iter().chain(&[""]) {
+    for suffix in SQLITE_SUFFIXES.iter().chain(&[""]) {
         let existing = data_dir.join(format!("{name}{suffix}"));
         if existing.exists() {
             return Err(BackupError::Occupied(existing));
@@ -151,8 +153,8 @@ pub(super) fn refuse_existing_database(data_dir: &Path, name: &str) -> Result<()
     Ok(())
 }
 
-/// Moves a restored file into the data folder. Callbacks that were spooled before the databases were
-/// lost are not replaced by others.
+/// Moves a restored file into the data folder. A spool file that is there is kept: it may hold
+/// callbacks that the backup does not.
 pub(super) fn move_in(staging: &Path, data_dir: &Path, name: &str) -> Result<(), BackupError> {
     let mut to = data_dir.join(name);
     if to.exists() && spool::is_spool_file(&to) {

@@ -1,4 +1,4 @@
-//! Names in a backup, as in the data folder.
+//! Names of files and folders, which are the same in a backup and in the data folder.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ pub(super) const MANIFEST_FILE: &str = "manifest.json";
 pub(super) const MAIN_FILE: &str = "bluetick.db";
 pub(super) const JOURNAL_FILE: &str = "journal.db";
 pub(super) const UPLOADS_FOLDER: &str = "uploads";
-/// In the data folder, until everything is in it.
+/// A folder in the data folder that holds restored files until all are complete.
 pub(super) const STAGING_FOLDER: &str = "restoring";
-/// Has no meaning on SQLite.
+/// The pool size for PostgreSQL; SQLite ignores it.
 pub(super) const CONNECTIONS: u32 = 1;
 
 /// The URL of the main database in a folder; the journal is beside it.
@@ -20,13 +20,13 @@ pub(super) fn database_url(folder: &Path) -> Secret {
     Secret::new(format!("sqlite://{}", folder.join(MAIN_FILE).display()))
 }
 
-/// The folder of a backup that `serve` makes; later ones sort behind.
+/// The name of the folder of an automatic backup. Names sort by time.
 pub(super) fn folder_name(now: DateTime<Utc>) -> String {
     format!("bluetick-{}", now.format("%Y%m%dT%H%M%S%3fZ"))
 }
 
-/// Whether `serve` made the folder: its name is that of [`folder_name`].
-pub(super) fn is_ours(folder: &Path) -> bool {
+/// Whether the folder is from an automatic backup, by the form of its name ([`folder_name`]).
+pub(super) fn is_automatic(folder: &Path) -> bool {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let stamp = name
         .strip_prefix("bluetick-")

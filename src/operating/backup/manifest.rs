@@ -11,7 +11,7 @@ use crate::operating::backup::layout::MANIFEST_FILE;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Of the program that made it.
+    /// The version of the program that made the backup.
     pub version: String,
     pub schema: SchemaVersions,
     /// The databases are as of this instant or a little later.
@@ -21,7 +21,7 @@ pub struct Manifest {
     /// The last sequence number of the journal.
     pub journal_position: i64,
     pub counts: BackupCounts,
-    /// Of the secret key, which the backup does not hold.
+    /// The fingerprint of the secret key, which itself is not in the backup.
     pub key_fingerprint: String,
     pub files: Vec<BackupFile>,
 }
@@ -55,7 +55,7 @@ impl Manifest {
         serde_json::from_str(&text).map_err(|source| BackupError::Manifest { path, source })
     }
 
-    /// Without personal data.
+    /// Contains no personal data.
     pub(super) fn to_json(&self) -> String {
         // It has only texts and numbers, so serializing it cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"

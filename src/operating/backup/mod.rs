@@ -1,5 +1,5 @@
-//! Backups of a SQLite data folder: made while `serve` runs, checked before they count, restored so
-//! that nothing is sent twice.
+//! Backups of a SQLite data folder: made while `serve` runs, checked when they are made, restored
+//! so that nothing is sent twice.
 
 mod accept_loss;
 mod backup_error;

@@ -1,4 +1,4 @@
-//! Marks what may have been sent since the restored data were copied.
+//! Marks messages and campaigns that may have been sent since the restored data were copied.
 
 use std::fmt;
 
@@ -13,12 +13,13 @@ use crate::store::backup::QueuedMessages;
 pub struct PossiblySent {
     /// Messages that became uncertain.
     pub uncertain: u64,
-    /// Campaigns that were paused: their recipients who waited may have got their messages.
+    /// Campaigns that were paused: their waiting recipients may already have been sent their
+    /// messages.
     pub paused_campaigns: u64,
 }
 
 impl PossiblySent {
-    /// Makes sure that nothing is sent again by itself. `reason` is shown with each message.
+    /// Ensures that nothing is sent again automatically. `reason` is shown with each message.
     pub(super) async fn mark(
         store: &Store,
         queued: QueuedMessages,
@@ -49,7 +50,7 @@ impl fmt::Display for PossiblySent {
     }
 }
 
-/// Pauses each campaign that would queue messages by itself; returns how many.
+/// Pauses each campaign that would queue messages automatically; returns how many.
 async fn pause_campaigns(store: &Store, decision: &Decision<'_>) -> Result<u64, BackupError> {
     let mut paused = 0;
     for campaign in store.list_active_campaigns(decision.now).await? {

@@ -1,5 +1,5 @@
-//! Restores a backup into an empty data folder. Messages that may have been sent since become
-//! uncertain before anything can send them.
+//! Restores a backup into an empty data folder. Messages that may have been sent since the backup
+//! become uncertain before anything can send them.
 
 use std::fs;
 use std::path::{Component, Path};
@@ -19,10 +19,10 @@ use crate::operating::decision::Decision;
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 
-/// Where a backup is restored.
+/// Where and how a backup is restored.
 pub struct RestoreTarget<'a> {
     pub data_dir: &'a Path,
-    /// Of the secret key and the earlier ones.
+    /// Of the current secret key and the earlier ones.
     pub key_fingerprints: Vec<String>,
     pub queued: QueuedMessages,
 }
@@ -81,7 +81,7 @@ fn copy_checked(backup: &Path, staging: &Path, manifest: &Manifest) -> Result<()
     Ok(())
 }
 
-/// A manifest must not name files elsewhere.
+/// Fails for a file outside the backup, which a manifest must not name.
 fn check_name(name: &str) -> Result<(), BackupError> {
     let path = Path::new(name);
     let is_plain = path
@@ -107,10 +107,10 @@ async fn mark_possibly_sent(
     let store = Store::open(&url, CONNECTIONS).await?;
     store.check_schema().await?;
     store.migrate().await?;
-    let taken_at = seconds(manifest.taken_at);
+    let taken_at = format_time(manifest.taken_at);
     let reason = format!("restored from a backup taken at {taken_at}: it may have been sent");
     let possibly_sent = PossiblySent::mark(&store, queued, &reason, decision).await?;
-    let access = RestoredAccess::note(&store, decision).await?;
+    let access = RestoredAccess::end_sign_ins(&store, decision).await?;
     let action = Action {
         detail: Some(format!("taken at {taken_at}; {possibly_sent}; {access}")),
         ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
@@ -120,7 +120,7 @@ async fn mark_possibly_sent(
     Ok((possibly_sent, access))
 }
 
-/// The main database last: without it `serve` starts with nothing that could be sent.
+/// Moves the main database last: until then `serve` has nothing that it could send.
 fn move_into_place(
     staging: &Path,
     data_dir: &Path,
@@ -140,7 +140,7 @@ fn move_into_place(
     fs::remove_dir_all(staging).map_err(BackupError::at(staging))
 }
 
-fn seconds(at: DateTime<Utc>) -> String {
+fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

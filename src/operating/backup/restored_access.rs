@@ -1,4 +1,5 @@
-//! Who has access to restored data: what was revoked or ended since the backup is not known there.
+//! Who has access to restored data. A backup lacks what was revoked, disabled or signed out after
+//! it.
 
 use std::fmt;
 
@@ -11,18 +12,21 @@ use crate::store::Store;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RestoredAccess {
     pub ended_sessions: u64,
-    /// Links that were not used yet.
+    /// Sign-in links that were not used yet.
     pub deleted_links: u64,
-    /// Valid again, also if they were revoked since.
+    /// Valid tokens, including those that were revoked after the backup.
     pub tokens: Vec<ApiToken>,
-    /// Enabled again, with the roles and passwords of then.
+    /// Enabled users, with their roles and passwords as of the backup.
     pub users: Vec<User>,
 }
 
 impl RestoredAccess {
-    /// Ends sessions and deletes sign-in links: people can get new ones. Programs cannot, so tokens
-    /// stay, to be judged by the operator.
-    pub(super) async fn note(store: &Store, decision: &Decision<'_>) -> Result<Self, BackupError> {
+    /// Ends sessions and deletes sign-in links, because users can sign in again. API clients
+    /// cannot, so tokens stay valid and the operator decides which to revoke.
+    pub(super) async fn end_sign_ins(
+        store: &Store,
+        decision: &Decision<'_>,
+    ) -> Result<Self, BackupError> {
         let (ended_sessions, deleted_links) = store.end_all_sign_ins(decision.now).await?;
         let mut tokens = store.list_tokens().await?;
         tokens.retain(|token| token.is_valid_at(decision.now));

@@ -1,4 +1,4 @@
-//! Backups that `serve` makes: when the next one is due, and which ones go.
+//! Scheduled backups of `serve`: when the next one is due, and which old ones are removed.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::{BackupSource, create_backup};
 use crate::operating::backup::existing_backups::{list_backups, remove_backup, remove_unfinished};
 use crate::operating::backup::files;
-use crate::operating::backup::layout::{folder_name, is_ours};
+use crate::operating::backup::layout::{folder_name, is_automatic};
 use crate::operating::backup::manifest::Manifest;
 use crate::services::Services;
 
@@ -38,11 +38,11 @@ pub async fn run_schedule(
     let manifest = created?;
     let keep = usize::try_from(schedule.keep).unwrap_or(usize::MAX);
     let backups = list_backups(&schedule.directory)?;
-    let ours = backups
+    let automatic = backups
         .iter()
         .rev()
-        .filter(|backup| is_ours(&backup.folder));
-    for old in ours.skip(keep) {
+        .filter(|backup| is_automatic(&backup.folder));
+    for old in automatic.skip(keep) {
         remove_backup(&old.folder)?;
     }
     Ok(Some(manifest))

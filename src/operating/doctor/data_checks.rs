@@ -1,4 +1,4 @@
-//! What the database shows: SQLite's version, backups, accounts that never received anything.
+//! Checks of the data: the version of SQLite, backups, accounts that never received a callback.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,8 +8,8 @@ use crate::operating::backup::{BackupError, newest_backup};
 use crate::operating::doctor::finding::Finding;
 use crate::store::Store;
 
-/// Earlier ones can corrupt a database in WAL mode.
-const SQLITE: [u32; 3] = [3, 51, 3];
+/// Earlier versions can corrupt a database in WAL mode.
+const FIRST_SAFE_SQLITE: [u32; 3] = [3, 51, 3];
 
 pub(super) async fn check_sqlite(store: &Store) -> Result<Option<Finding>, db::Error> {
     let version = store.sqlite_version().await?;
@@ -19,16 +19,16 @@ pub(super) async fn check_sqlite(store: &Store) -> Result<Option<Finding>, db::E
 fn check_sqlite_version(version: &str) -> Option<Finding> {
     let numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
     let numbers: Vec<u32> = numbers.collect();
-    (numbers.as_slice() < SQLITE.as_slice()).then(|| {
+    (numbers.as_slice() < FIRST_SAFE_SQLITE.as_slice()).then(|| {
         Finding::problem(
             "sqlite_version",
             format!("SQLite {version} can damage a database that several connections write"),
-            "build Bluetick with the SQLite that it brings, 3.51.3 or later",
+            "build Bluetick with its bundled SQLite, 3.51.3 or later",
         )
     })
 }
 
-/// A backup is stale once two in a row are missing.
+/// The newest backup is stale once the next two were missed.
 pub(super) fn check_backups(
     config: &Config,
     now: DateTime<Utc>,

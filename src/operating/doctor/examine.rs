@@ -1,4 +1,5 @@
-//! All checks, one after the other; a failed one is a finding and does not prevent the others.
+//! Runs all checks, one after the other. A check that fails is a finding and does not prevent the
+//! others.
 
 use chrono::{DateTime, Utc};
 
@@ -14,7 +15,7 @@ use crate::operating::doctor::machine_checks::{check_clock, check_disk, check_fi
 use crate::operating::doctor::public_url::{PublicUrl, check_public_url};
 use crate::store::Store;
 
-/// What there is to examine.
+/// The installation to examine.
 pub struct Examination<'a> {
     pub config: &'a Config,
     /// Why the database cannot be opened, if it cannot.
@@ -24,7 +25,7 @@ pub struct Examination<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Problems first.
+/// Returns the findings, problems first.
 pub async fn examine(examination: &Examination<'_>) -> Vec<Finding> {
     let Examination { config, now, .. } = *examination;
     let folder = check_folder(&config.data_dir);
@@ -58,13 +59,13 @@ async fn check_database(examination: &Examination<'_>) -> Vec<Finding> {
     let store = match &examination.store {
         Ok(store) => *store,
         Err(reason) => {
-            let fix = "do what the message says; `bluetick serve` or `bluetick migrate` creates and migrates databases";
+            let fix = "follow the message; `bluetick serve` or `bluetick migrate` creates and migrates databases";
             return vec![Finding::problem("database", reason.clone(), fix)];
         }
     };
     let mut findings = Vec::new();
     let failed = |error: crate::db::Error| {
-        let fix = "run it again when the database answers; the log of `serve` has more";
+        let fix = "run `bluetick doctor` again when the database is available; the log of `serve` has details";
         Finding::problem("database", error.to_string(), fix)
     };
     match check_sqlite(store).await {

@@ -1,4 +1,4 @@
-//! One thing that is wrong, and how to fix it.
+//! One detected problem, and how to fix it.
 
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
@@ -11,7 +11,7 @@ use crate::domain::enum_words::enum_words;
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Something does not work, or will be lost.
+    /// Something does not work, or data will be lost.
     Problem,
     /// It works, but probably not as intended.
     Warning,
@@ -20,11 +20,11 @@ enum_words!(Level);
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Finding {
-    /// A stable word for scripts.
+    /// A stable identifier for scripts.
     pub check: &'static str,
     pub level: Level,
     pub summary: String,
-    /// A command, a setting, or what to do elsewhere.
+    /// A command, a setting, or what to do outside this program.
     pub fix: String,
 }
 

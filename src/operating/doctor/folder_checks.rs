@@ -9,8 +9,8 @@ use nix::unistd::Uid;
 
 use crate::operating::doctor::finding::Finding;
 
-/// What others may do with a file.
-const OTHERS: u32 = 0o077;
+/// The permission bits of the group and of others.
+const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// Findings, and when the newest file was written.
 #[derive(Default)]
@@ -22,26 +22,26 @@ pub(super) struct FolderState {
 pub(super) fn check_folder(folder: &Path) -> FolderState {
     let mut state = FolderState::default();
     let shown = folder.display();
-    let Ok(own) = fs::metadata(folder) else {
+    let Ok(metadata) = fs::metadata(folder) else {
         let summary = format!("{shown} does not exist, or cannot be read");
-        let fix = "run it as the user that `serve` runs as; `bluetick serve` creates the folder";
+        let fix = "run this command as the user that `serve` runs as; `bluetick serve` creates the folder";
         state
             .findings
             .push(Finding::problem("data_dir", summary, fix));
         return state;
     };
-    if own.mode() & OTHERS != 0 {
-        let mode = own.mode() & 0o777;
+    if metadata.mode() & GROUP_AND_OTHERS != 0 {
+        let mode = metadata.mode() & 0o777;
         let summary = format!("{shown} has mode {mode:03o}: other users may read customers' data");
         let fix = format!("chmod 700 {shown}");
         state.findings.push(Finding::problem("mode", summary, fix));
     }
     let process = Uid::effective();
-    if own.uid() != process.as_raw() && !process.is_root() {
-        let owner = own.uid();
+    if metadata.uid() != process.as_raw() && !process.is_root() {
+        let owner = metadata.uid();
         let summary =
             format!("{shown} belongs to uid {owner}, but this process runs as uid {process}");
-        let fix = format!("run it as the owner, or: chown -R {process} {shown}");
+        let fix = format!("run this command as the owner, or: chown -R {process} {shown}");
         state.findings.push(Finding::problem("owner", summary, fix));
     }
     state.check_files(folder);
@@ -51,7 +51,7 @@ pub(super) fn check_folder(folder: &Path) -> FolderState {
 impl FolderState {
     fn check_files(&mut self, folder: &Path) {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut open = Vec::new();
+        let mut accessible = Vec::new();
         for entry in entries {
             let Ok(metadata) = entry.metadata() else {
                 continue;
@@ -61,13 +61,13 @@ impl FolderState {
             }
             let written = metadata.modified().map(DateTime::<Utc>::from);
             self.newest = self.newest.max(written.ok());
-            if metadata.mode() & OTHERS != 0 {
-                open.push(entry.file_name().to_string_lossy().into_owned());
+            if metadata.mode() & GROUP_AND_OTHERS != 0 {
+                accessible.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
-        if !open.is_empty() {
-            open.sort();
-            let summary = format!("other users may read or change {}", open.join(", "));
+        if !accessible.is_empty() {
+            accessible.sort();
+            let summary = format!("other users may read or change {}", accessible.join(", "));
             let fix = format!("chmod -R go-rwx {}", folder.display());
             self.findings.push(Finding::problem("mode", summary, fix));
         }

@@ -9,31 +9,32 @@ use crate::db::disk::{Disk, Reserve};
 use crate::operating::doctor::finding::Finding;
 
 const MIB: u64 = 1024 * 1024;
-/// This program did not exist before, in seconds since the epoch: 2026-11-01.
-const RELEASED: i64 = 1_793_491_200;
-/// A file cannot be newer than this, by the same clock.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
-/// Connections, databases, spool and calls to providers.
-const FILES: u64 = 4_864;
+/// 2026-11-01, in seconds since the epoch. This program did not exist before, so an earlier time is
+/// wrong.
+const EARLIEST_TIME: i64 = 1_793_491_200;
+/// A file that is newer than the clock by more than this shows that the clock was set back.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+/// Files that are open under load: connections, databases, spool and calls to providers.
+const FILES_UNDER_LOAD: u64 = 4_864;
 
-/// Callbacks are answered 503 when less than the reserve is free.
+/// Callbacks are refused with 503 when less than the reserve is free.
 pub(super) fn check_disk(folder: &Path, disk: Disk) -> Option<Finding> {
     let reserve = Reserve::default();
-    let kept = reserve.bytes(disk);
+    let reserved = reserve.bytes(disk);
     let folder = folder.display();
     let fix = format!("free space on the disk of {folder}, or move data_dir to a larger one");
     let free = disk.free / MIB;
     if disk.free_above(reserve) == 0 {
         let summary = format!(
             "the disk of {folder} is full: {free} MiB are free, less than the {} MiB below which callbacks are refused",
-            kept / MIB
+            reserved / MIB
         );
         return Some(Finding::problem("disk_full", summary, fix));
     }
-    (disk.free_above(reserve) <= kept).then(|| {
+    (disk.free_above(reserve) <= reserved).then(|| {
         let summary = format!(
             "the disk of {folder} is nearly full: {free} MiB are free; below {} MiB callbacks are refused",
-            kept / MIB
+            reserved / MIB
         );
         Finding::warning("disk_low", summary, fix)
     })
@@ -42,11 +43,11 @@ pub(super) fn check_disk(folder: &Path, disk: Disk) -> Option<Finding> {
 /// `newest` is when the newest file in the data folder was written.
 pub(super) fn check_clock(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> Option<Finding> {
     let fix = "set the clock and keep it set: `timedatectl set-ntp true`, or install chrony";
-    if now.timestamp() < RELEASED {
+    if now.timestamp() < EARLIEST_TIME {
         let summary = format!("the clock is not set: it shows {}", now.format("%Y-%m-%d"));
         return Some(Finding::problem("clock", summary, fix));
     }
-    let newest = newest.filter(|newest| *newest > now + SKEW)?;
+    let newest = newest.filter(|newest| *newest > now + CLOCK_TOLERANCE)?;
     let summary = format!(
         "the clock was set back: it shows {}, but files in data_dir are from {}",
         now.format("%Y-%m-%d %H:%M"),
@@ -55,13 +56,13 @@ pub(super) fn check_clock(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> 
     Some(Finding::problem("clock", summary, fix))
 }
 
-/// The limit that the program may raise itself to.
+/// Checks the hard limit, to which the program raises its own.
 pub(super) fn check_file_limit() -> Option<Finding> {
-    let most = getrlimit(Resource::Nofile).maximum;
-    let most = most.filter(|most| *most < FILES)?;
+    let limit = getrlimit(Resource::Nofile).maximum;
+    let limit = limit.filter(|limit| *limit < FILES_UNDER_LOAD)?;
     Some(Finding::warning(
         "file_limit",
-        format!("at most {most} files may be open; {FILES} are used under load"),
+        format!("at most {limit} files may be open; {FILES_UNDER_LOAD} are used under load"),
         "set `LimitNOFILE=65536` in the systemd unit, or `ulimit -Hn 65536` before the start",
     ))
 }
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_a_problem_before_nothing_is_free() {
+    fn a_full_disk_is_a_problem_before_no_space_is_left() {
         // Less than 5 % of the disk.
         let reserve = 2_048;
         assert_eq!(disk(0), Some("disk_full"));

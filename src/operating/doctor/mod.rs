@@ -1,7 +1,7 @@
-//! Finds what keeps an installation from working, with the command or setting that fixes it: the
+//! Finds problems of an installation, each with the command or setting that fixes it. Checks the
 //! machine, the data folder, backups, accounts, and the public URL as a provider reaches it.
 //!
-//! Changes nothing, and can run beside `serve`.
+//! Changes nothing, and can be used while `serve` is running.
 
 mod data_checks;
 mod database_files;

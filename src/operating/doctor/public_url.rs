@@ -1,4 +1,5 @@
-//! The public URL as a provider reaches it: name, certificate, and two requests to ourselves.
+//! The public URL as a provider reaches it: name, certificate, and two requests to this program
+//! itself.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,27 +13,27 @@ use crate::http_client::address_rules::AddressRules;
 use crate::http_client::url_check_client::{UrlCheckClient, UrlCheckFailure};
 use crate::operating::doctor::finding::Finding;
 use crate::operating::doctor::reply_checks::{
-    CHECK_HEADER, SentRequest, body_limit, check_certificate, check_large, check_small,
+    CHECK_HEADER, SentRequest, body_limit_finding, check_certificate, check_large, check_small,
 };
 
-/// As long as the longest callback.
-const LARGE_BODY: usize = 3 * 1024 * 1024;
-/// Providers send these, and proxies drop some of them.
-const USUAL_HEADERS: [&str; 3] = ["Authorization", "X-Hub-Signature-256", "Content-Type"];
+/// The length of the longest callback.
+const LARGE_BODY_BYTES: usize = 3 * 1024 * 1024;
+/// Headers that providers send and that proxies may drop.
+const COMMON_HEADERS: [&str; 3] = ["Authorization", "X-Hub-Signature-256", "Content-Type"];
 
-/// What is checked.
+/// The public URL to check, and the headers that must arrive through it.
 #[derive(Clone, Debug)]
 pub struct PublicUrl {
     pub public_url: String,
-    /// Of [`Keys::url_check_token`](crate::keys::Keys).
+    /// From [`Keys::url_check_token`](crate::keys::Keys).
     pub token: String,
-    /// That accounts' `callback_auth` needs.
+    /// Common headers, and those that `callback_auth` of the accounts needs.
     pub headers: BTreeSet<String>,
 }
 
 impl PublicUrl {
     pub fn new(public_url: &str, token: String, accounts: &[Account]) -> Self {
-        let mut headers: BTreeSet<String> = USUAL_HEADERS.map(String::from).into();
+        let mut headers: BTreeSet<String> = COMMON_HEADERS.map(String::from).into();
         for account in accounts {
             let auth = &account.callback_auth;
             headers.extend(auth.header.iter().map(|header| header.name.clone()));
@@ -79,13 +80,13 @@ pub async fn check_public_url(
             }
         }
     }
-    let large = sent_request(target, vec![b' '; LARGE_BODY]);
+    let large = sent_request(target, vec![b' '; LARGE_BODY_BYTES]);
     match client.post(&url, &large.headers, large.body.clone()).await {
         Ok(reply) => findings.extend(check_large(&reply, &large)),
         Err(failure) => {
             let reason = describe(&failure, &target.public_url).summary;
             let summary = format!("a body of 3 MiB does not arrive: {reason}");
-            findings.push(body_limit(summary));
+            findings.push(body_limit_finding(summary));
         }
     }
     findings
@@ -107,7 +108,7 @@ fn sent_request(target: &PublicUrl, body: Vec<u8>) -> SentRequest {
     }
 }
 
-/// Whether the name leads to public addresses.
+/// Checks that the name resolves, and to public addresses.
 async fn check_name(url: &Url) -> Result<Vec<Finding>, Finding> {
     let port = url.port_or_known_default().unwrap_or(443);
     let (name, addresses): (String, Vec<IpAddr>) = match url.host() {
@@ -132,7 +133,7 @@ async fn check_name(url: &Url) -> Result<Vec<Finding>, Finding> {
             let summary = if name.parse() == Ok(*address) {
                 format!("providers cannot reach {address}")
             } else {
-                format!("{name} is {address}, which providers cannot reach")
+                format!("{name} resolves to {address}, which providers cannot reach")
             };
             let fix =
                 "set `public_url` to a name with a public address, and forward it to this server";

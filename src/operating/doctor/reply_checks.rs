@@ -10,16 +10,16 @@ use x509_parser::parse_x509_certificate;
 use crate::http_client::url_check_client::UrlCheckReply;
 use crate::operating::doctor::finding::Finding;
 
-/// Has a random text that comes back, so that no other reply is taken for ours.
+/// A header with a random value. A reply that repeats it comes from this installation.
 pub const CHECK_HEADER: &str = "x-bluetick-check";
-/// Renewal is overdue: most are made 30 days before.
+/// Most certificates are renewed 30 days before they expire, so renewal is overdue by then.
 const EXPIRES_SOON: TimeDelta = TimeDelta::days(14);
 
-/// A request to ourselves, as it arrived.
+/// A request to this program itself, as it arrived.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ArrivedRequest {
     pub check: String,
-    /// `HTTP/1.1`
+    /// The HTTP version, such as `HTTP/1.1`.
     pub http: String,
     pub host: String,
     /// Names in lower case.
@@ -62,7 +62,7 @@ pub(super) fn check_small(
     }
     let Some(received) = sent.received(reply) else {
         let summary = format!(
-            "public_url leads to something else: it answered {} and is not this installation",
+            "public_url leads to another server: it answered {} and is not this installation",
             reply.status
         );
         let fix = "correct `public_url`, or let the proxy pass /callbacks/ to this server; a path in `public_url` needs `proxy_pass http://127.0.0.1:8080/;` with its last slash";
@@ -70,18 +70,18 @@ pub(super) fn check_small(
     };
     let mut findings = Vec::new();
     if received.http == "HTTP/1.0" {
-        let summary = "the proxy talks HTTP/1.0 to this server: every callback takes a new connection, and live updates do not work";
+        let summary = "the proxy uses HTTP/1.0 to this server: every callback takes a new connection, and live updates do not work";
         let fix = "nginx: `proxy_http_version 1.1;` and `proxy_set_header Connection \"\";`";
         findings.push(Finding::problem("http_version", summary, fix));
     }
-    let arrived = |name: &str| {
+    let has_arrived = |name: &str| {
         received
             .headers
             .iter()
             .any(|known| known.eq_ignore_ascii_case(name))
     };
     let dropped = sent.headers.iter().map(|(name, _)| name.as_str());
-    let dropped: Vec<&str> = dropped.filter(|name| !arrived(name)).collect();
+    let dropped: Vec<&str> = dropped.filter(|name| !has_arrived(name)).collect();
     if !dropped.is_empty() {
         let summary = format!(
             "the proxy drops {}; callbacks would fail their authentication",
@@ -95,7 +95,7 @@ pub(super) fn check_small(
     Ok(findings)
 }
 
-/// The dashboard refuses requests under a name that it does not know. The port does not matter.
+/// The dashboard refuses requests for other host names. The port does not matter.
 fn check_host(host: &str, url: &Url) -> Option<Finding> {
     let expected = url.host_str().unwrap_or_default();
     let arrived = Url::parse(&format!("http://{host}/")).ok();
@@ -108,8 +108,9 @@ fn check_host(host: &str, url: &Url) -> Option<Finding> {
     })
 }
 
-/// A proxy that refuses a body may close the connection before it has read it.
-pub(super) fn body_limit(summary: String) -> Finding {
+/// Used also without a reply: a proxy that refuses a body may close the connection before the body
+/// is sent completely.
+pub(super) fn body_limit_finding(summary: String) -> Finding {
     let fix = "nginx: `client_max_body_size 4m;` in the `server` block; Caddy: `request_body { max_size 4MB }`";
     Finding::problem("body_limit", summary, fix)
 }
@@ -117,11 +118,11 @@ pub(super) fn body_limit(summary: String) -> Finding {
 pub(super) fn check_large(reply: &UrlCheckReply, sent: &SentRequest) -> Option<Finding> {
     if reply.status == 413 {
         let summary = "a body of 3 MiB is refused with 413; providers send batches of up to 3 MB";
-        return Some(body_limit(summary.to_owned()));
+        return Some(body_limit_finding(summary.to_owned()));
     }
     match sent.received(reply) {
         Some(received) => check_body(&received, sent),
-        None => Some(body_limit(format!(
+        None => Some(body_limit_finding(format!(
             "a body of 3 MiB is answered with {} before it arrives here",
             reply.status
         ))),
@@ -131,7 +132,7 @@ pub(super) fn check_large(reply: &UrlCheckReply, sent: &SentRequest) -> Option<F
 fn check_body(received: &ArrivedRequest, sent: &SentRequest) -> Option<Finding> {
     let mut sha256 = String::new();
     for byte in &sent.sha256 {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(sha256, "{byte:02x}");
     }
     let is_same = received.body_bytes == sent.body.len() as u64 && received.body_sha256 == sha256;
@@ -149,7 +150,7 @@ pub(super) fn check_certificate(der: &[u8], now: DateTime<Utc>) -> Option<Findin
     let expires_at = DateTime::from_timestamp(expires_at, 0)?;
     (expires_at - now < EXPIRES_SOON).then(|| {
         let summary = format!("the certificate expires on {}", expires_at.format("%Y-%m-%d %H:%M UTC"));
-        let fix = "renew it: `certbot renew`, and reload the proxy; see why that did not happen by itself";
+        let fix = "renew it: `certbot renew`, and reload the proxy; find out why it was not renewed automatically";
         Finding::warning("certificate_expires", summary, fix)
     })
 }

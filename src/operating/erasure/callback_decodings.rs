@@ -1,5 +1,5 @@
-//! The same bytes as received and inside the encodings that callbacks use: compression, UTF-16,
-//! percent-encoding, escapes of JSON.
+//! Decodes the encodings that callbacks use: compression, UTF-16, percent-encoding, escapes of
+//! JSON.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ pub(super) fn decodings(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     unpacked.chain(decoded.map(Cow::Owned).collect::<Vec<_>>())
 }
 
-/// UTF-16 of digits and Latin letters has a zero beside each.
+/// Decodes UTF-16 of digits and Latin letters, which has a zero byte beside each.
 fn remove_zeros(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = || bytes.iter().copied().filter(|byte| *byte != 0);
     bytes.contains(&0).then(|| text().collect())
@@ -27,26 +27,26 @@ fn decode_percent(bytes: &[u8]) -> Option<Vec<u8>> {
     replace(bytes, b"%", 2, |digits| parse_hex(digits, 0xff))
 }
 
-/// Of ASCII characters.
+/// Decodes `\u` escapes of ASCII characters.
 fn unescape_json(bytes: &[u8]) -> Option<Vec<u8>> {
     replace(bytes, b"\\u", 4, |digits| parse_hex(digits, 0x7f))
 }
 
-/// Replaces every mark with the `length` bytes behind it, where `decode` knows them; `None` if there
-/// is none.
+/// Replaces every `prefix` and the `length` bytes behind it with the byte that `decode` returns for
+/// them. `None` if nothing was replaced.
 fn replace(
     bytes: &[u8],
-    mark: &[u8],
+    prefix: &[u8],
     length: usize,
     decode: impl Fn(&[u8]) -> Option<u8>,
 ) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let (mut at, mut is_changed) = (0, false);
     while let Some(byte) = bytes.get(at) {
-        let behind = bytes.get(at..).and_then(|rest| rest.strip_prefix(mark));
+        let behind = bytes.get(at..).and_then(|rest| rest.strip_prefix(prefix));
         if let Some(byte) = behind.and_then(|rest| decode(rest.get(..length)?)) {
             decoded.push(byte);
-            at += mark.len() + length;
+            at += prefix.len() + length;
             is_changed = true;
         } else {
             decoded.push(*byte);
@@ -56,7 +56,7 @@ fn replace(
     is_changed.then_some(decoded)
 }
 
-fn parse_hex(digits: &[u8], most: u32) -> Option<u8> {
+fn parse_hex(digits: &[u8], max: u32) -> Option<u8> {
     let number = u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    u8::try_from(number).ok().filter(|_| number <= most)
+    u8::try_from(number).ok().filter(|_| number <= max)
 }

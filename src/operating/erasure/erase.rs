@@ -1,4 +1,5 @@
-//! Erases one customer: messages, callbacks, rows, files; then searches for what is left.
+//! Erases the data of one customer: messages, callbacks, rows, files. Then searches for remaining
+//! data.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -29,8 +30,8 @@ use crate::store::erasure_sweep::{SWEPT, Sweep};
 
 /// Messages erased in one transaction.
 const BATCH: u64 = 50;
-/// Pauses while another process has received callbacks left to process.
-const PAUSES_LIMIT: u32 = 300;
+/// How often and how long to wait for another process that still has callbacks to process.
+const MAX_PAUSES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,7 +40,7 @@ pub struct ErasureReport {
     pub messages: u64,
     /// Callbacks that were deleted.
     pub callbacks: u64,
-    /// Rows of others that named the customer.
+    /// Changed rows of other tables that named the customer.
     pub other_rows: u64,
     /// Numbers that the customer had before; others may have them now.
     pub former_numbers: usize,
@@ -49,21 +50,22 @@ pub struct ErasureReport {
     pub remaining: Vec<PathBuf>,
 }
 
-/// What an erasure does next, and how much of it is done.
+/// The stage of an erasure, and how many rows it has processed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ErasureProgress {
     pub stage: &'static str,
     pub done: u64,
 }
 
-/// `text` is a phone number, a `wa_id` or a user id. An interrupted erasure is completed by another.
+/// `text` is a phone number, a `wa_id` or a user id. Repeating an interrupted erasure completes it.
 pub async fn erase(
     services: &Services,
     text: &str,
     decision: &Decision<'_>,
     progress: &mut (dyn FnMut(ErasureProgress) + Send),
 ) -> Result<ErasureReport, ErasureError> {
-    // Refuses what is no number before the wait; callbacks that wait may link further ids.
+    // Read before the wait to reject an invalid number, and after it because callbacks that are
+    // processed meanwhile may link further ids.
     find_identities(&services.store, text).await?;
     let position = catch_up(services).await?;
     let identities = find_identities(&services.store, text).await?;
@@ -96,13 +98,13 @@ fn names_in_id(matcher: &IdentityMatcher, id: &CampaignId) -> bool {
     matcher.matches(bytes) || matcher.is_stored_in(bytes)
 }
 
-/// Waits until everything that was received is processed; returns the position.
+/// Waits until all received callbacks are processed; returns the reconcile position.
 async fn catch_up(services: &Services) -> Result<i64, ErasureError> {
     if services.store.is_rebuilding().await? {
         return Err(ErasureError::Rebuilding);
     }
     let folder = &services.config.data_dir;
-    for _ in 0..PAUSES_LIMIT {
+    for _ in 0..MAX_PAUSES {
         let is_spooled = spool::holds_records(folder).map_err(ErasureError::at(folder))?;
         let position = services.store.position().await?;
         if !is_spooled && services.journal.end().await? <= position {
@@ -125,12 +127,13 @@ struct Erasure<'a> {
 }
 
 impl Erasure<'_> {
-    /// **Invariant:** whatever finds more of the customer goes after what it finds: campaigns' rows before
-    /// messages, callbacks before the messages that they report on, everything before the links
-    /// between the ids. So an interrupted erasure is completed by another.
+    /// **Invariant:** data by which other data of the customer is found is erased after that:
+    /// campaigns' rows before messages, callbacks before the messages that they report on,
+    /// everything before the links between the ids. So repeating an interrupted erasure completes
+    /// it.
     async fn run(&mut self, position: i64) -> Result<ErasureReport, ErasureError> {
-        self.begin("rows of campaigns");
-        let mut other_rows = self.rows().erase_waiting().await?;
+        self.begin_stage("rows of campaigns");
+        let mut other_rows = self.campaign_rows().erase_waiting().await?;
         let (messages, reporting) = self.cancel_messages().await?;
         let callbacks = self
             .erase_callbacks(position, &messages, &reporting)
@@ -138,20 +141,20 @@ impl Erasure<'_> {
         self.erase_spooled()?;
         let mut erased = self.erase_messages().await?;
         other_rows += self.erase_rows().await?;
-        // Those that were accepted, or queued by a campaign, since the first time.
+        // Messages that were accepted, or queued by a campaign, since the first pass.
         erased += self.erase_messages().await?;
-        // Claimed by a worker meanwhile: the erasure is repeated after their outcome.
+        // Claimed by a worker meanwhile: the operator repeats the erasure after their outcome.
         let store = &self.services.store;
         let submitting = store.count_submitting(&self.identities.all).await?;
         if submitting > 0 {
             return Err(ErasureError::Submitting(submitting));
         }
-        self.begin("links between ids");
-        self.end(erased, callbacks).await?;
-        self.begin("free pages of the databases");
+        self.begin_stage("links between ids");
+        self.finish(erased, callbacks).await?;
+        self.begin_stage("free pages of the databases");
         self.services.store.compact().await?;
         self.services.journal.compact().await?;
-        self.begin("search of the files");
+        self.begin_stage("search of the files");
         let earlier_backups = self.list_earlier_backups();
         let remaining = self.search_files(&earlier_backups).await?;
         Ok(ErasureReport {
@@ -164,15 +167,15 @@ impl Erasure<'_> {
         })
     }
 
-    fn begin(&mut self, stage: &'static str) {
-        self.note(stage, 0);
+    fn begin_stage(&mut self, stage: &'static str) {
+        self.report(stage, 0);
     }
 
-    fn note(&mut self, stage: &'static str, done: u64) {
+    fn report(&mut self, stage: &'static str, done: u64) {
         (self.progress)(ErasureProgress { stage, done });
     }
 
-    fn rows(&self) -> CampaignRows<'_, impl Fn(&[u8]) -> bool + Sync> {
+    fn campaign_rows(&self) -> CampaignRows<'_, impl Fn(&[u8]) -> bool + Sync> {
         let matcher = &self.matcher;
         CampaignRows {
             store: &self.services.store,
@@ -191,7 +194,7 @@ impl Erasure<'_> {
         let store = &self.services.store;
         let mut after = None;
         loop {
-            self.note("messages", messages.len() as u64);
+            self.report("messages", messages.len() as u64);
             let batch = store
                 .list_messages_to(&self.identities.all, after, BATCH)
                 .await?;
@@ -205,7 +208,7 @@ impl Erasure<'_> {
         }
     }
 
-    /// Returns how many.
+    /// Returns the number of erased messages.
     async fn erase_messages(&mut self) -> Result<u64, db::Error> {
         let Services {
             store,
@@ -215,7 +218,7 @@ impl Erasure<'_> {
         } = self.services;
         let (mut after, mut erased) = (None, 0);
         loop {
-            self.note("messages", erased);
+            self.report("messages", erased);
             let batch = store
                 .list_messages_to(&self.identities.all, after, BATCH)
                 .await?;
@@ -224,7 +227,7 @@ impl Erasure<'_> {
             };
             after = Some(*last);
             store.cancel_queued(&batch, self.decision.now).await?;
-            self.rows().hash_references(&batch).await?;
+            self.campaign_rows().hash_references(&batch).await?;
             uploads.remove_of(&batch.iter().copied().collect());
             let actions: Vec<Action> = batch.iter().map(|id| self.action_on(*id)).collect();
             let hash = |parts: &[&str]| keys.erased_name(parts);
@@ -236,9 +239,9 @@ impl Erasure<'_> {
         }
     }
 
-    /// From files that are kept for inspection.
+    /// Erases records in spool files that are kept for inspection.
     fn erase_spooled(&mut self) -> Result<(), ErasureError> {
-        self.begin("spooled callbacks");
+        self.begin_stage("spooled callbacks");
         let (folder, matcher) = (&self.services.config.data_dir, &self.matcher);
         spool::erase_records(folder, &|record| names_customer(matcher, record))
             .map_err(ErasureError::at(folder))?;
@@ -255,7 +258,7 @@ impl Erasure<'_> {
         let Services { store, journal, .. } = self.services;
         let (mut after, mut deleted) = (0, 0);
         while after < position {
-            self.note("callbacks", deleted);
+            self.report("callbacks", deleted);
             let selection = CallbackSelection {
                 matcher: &self.matcher,
                 messages,
@@ -269,7 +272,7 @@ impl Erasure<'_> {
                 .filter(|entry| entry.seq <= position && selection.includes(&entry.record))
                 .map(|entry| entry.record.id)
                 .collect();
-            // Without the outcome first, an interruption would leave callbacks that cannot be found.
+            // The outcome first: an interruption must not leave an outcome without its callback.
             store.forget_callbacks(&found).await?;
             deleted += journal.delete(&found).await?;
         }
@@ -277,13 +280,15 @@ impl Erasure<'_> {
     }
 
     async fn erase_rows(&mut self) -> Result<u64, db::Error> {
-        self.begin("windows and holds");
+        self.begin_stage("24-hour windows and recipient holds");
         let Services { store, keys, .. } = self.services;
-        self.rows().hash_numbers(self.identities.phones()).await?;
+        self.campaign_rows()
+            .hash_numbers(self.identities.phones())
+            .await?;
         store.erase_customer_rows(&self.identities.all).await?;
         let mut changed = self.rename_campaigns().await?;
         for table in SWEPT {
-            self.note(table.name, changed);
+            self.report(table.name, changed);
             let matcher = &self.matcher;
             let sweep = Sweep {
                 names_customer: &|bytes| matcher.matches(bytes),
@@ -296,7 +301,7 @@ impl Erasure<'_> {
 
     /// Campaigns that are named after the customer; their messages and counts stay theirs.
     async fn rename_campaigns(&mut self) -> Result<u64, db::Error> {
-        self.begin("names of campaigns");
+        self.begin_stage("names of campaigns");
         let Services { store, keys, .. } = self.services;
         let mut renamed = 0;
         for id in store.list_ended_campaigns().await? {
@@ -311,7 +316,7 @@ impl Erasure<'_> {
         Ok(renamed)
     }
 
-    /// In the timeline of the message.
+    /// The entry in the timeline of the message.
     fn action_on(&self, message: MessageId) -> Action {
         Action {
             message: Some(message),
@@ -319,8 +324,9 @@ impl Erasure<'_> {
         }
     }
 
-    /// The entry in the audit log has no personal data: nothing shows whose data it was.
-    async fn end(&self, messages: u64, callbacks: u64) -> Result<(), db::Error> {
+    /// Removes the links between the ids. The entry in the audit log has no personal data: nothing
+    /// shows whose data it was.
+    async fn finish(&self, messages: u64, callbacks: u64) -> Result<(), db::Error> {
         let detail = format!("messages: {messages}, callbacks: {callbacks}");
         let action = Action {
             detail: Some(detail),
@@ -334,8 +340,8 @@ impl Erasure<'_> {
         Ok(())
     }
 
-    /// Reads every file, beside callbacks that arrive.
-    async fn search_files(&self, except: &[PathBuf]) -> Result<Vec<PathBuf>, ErasureError> {
+    /// Reads every file in a thread of its own, while callbacks are received.
+    async fn search_files(&self, excluded: &[PathBuf]) -> Result<Vec<PathBuf>, ErasureError> {
         let Services {
             store,
             journal,
@@ -346,7 +352,7 @@ impl Erasure<'_> {
         let databases = [store.file(), journal.file()];
         let searched = SearchedFolder {
             folder: folder.clone(),
-            except: except.to_vec(),
+            excluded: excluded.to_vec(),
             databases: databases
                 .into_iter()
                 .flatten()
@@ -360,7 +366,7 @@ impl Erasure<'_> {
             .map_err(|error| ErasureError::at(folder)(io::Error::other(error)))?
     }
 
-    /// A folder that cannot be listed is none of our backups.
+    /// A folder that cannot be listed counts as one without backups.
     fn list_earlier_backups(&self) -> Vec<PathBuf> {
         let folders = self.services.config.backup_folders();
         let mut folders: Vec<PathBuf> = folders

@@ -15,9 +15,7 @@ pub enum ErasureError {
     InvalidIdentity(String),
     #[error("{0} messages to this customer are being submitted right now; try again in a minute")]
     Submitting(u64),
-    #[error(
-        "callbacks are waiting to be processed, and another process does not process them; try again when `serve` has caught up"
-    )]
+    #[error("received callbacks are not processed yet; try again when `serve` has processed them")]
     Unprocessed,
     #[error("a rebuild is running; let `serve` or `rebuild` finish it first")]
     Rebuilding,
@@ -25,7 +23,7 @@ pub enum ErasureError {
     File { path: PathBuf, source: io::Error },
     /// It would be sent without a part of its content.
     #[error(
-        "the campaign `{0}` has not ended, and a text of it holds the number; cancel it or let it end, then erase again"
+        "the campaign `{0}` has not ended, and one of its texts contains the number; cancel it or let it end, then erase again"
     )]
     UnfinishedCampaign(CampaignId),
     #[error(transparent)]

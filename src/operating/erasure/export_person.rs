@@ -101,14 +101,14 @@ struct Export<'a> {
     archive: ZipWriter<File>,
     file: &'a Path,
     messages: BTreeSet<MessageId>,
-    /// What providers call them.
+    /// The ids that providers gave these messages.
     message_ids: BTreeSet<String>,
-    /// Callbacks that reported on them.
+    /// Callbacks that reported on these messages.
     reporting: BTreeSet<CallbackId>,
 }
 
 impl Export<'_> {
-    fn begin(&mut self, name: &str) -> Result<(), ErasureError> {
+    fn begin_file(&mut self, name: &str) -> Result<(), ErasureError> {
         let options = SimpleFileOptions::default().unix_permissions(0o600);
         let begun = self.archive.start_file(name, options);
         begun.map_err(|error| self.failed(error))
@@ -140,14 +140,14 @@ impl Export<'_> {
             "ids": identities.all,
             "last_messages_from_customer": windows,
         });
-        self.begin("about.txt")?;
+        self.begin_file("about.txt")?;
         self.write(ABOUT.as_bytes())?;
-        self.begin("customer.json")?;
+        self.begin_file("customer.json")?;
         self.write(format!("{customer:#}\n").as_bytes())
     }
 
     async fn write_messages(&mut self, identities: &Identities) -> Result<(), ErasureError> {
-        self.begin("messages.ndjson")?;
+        self.begin_file("messages.ndjson")?;
         let store = &self.services.store;
         let mut after = None;
         loop {
@@ -177,7 +177,7 @@ impl Export<'_> {
     }
 
     async fn write_campaign_rows(&mut self, matcher: &IdentityMatcher) -> Result<(), ErasureError> {
-        self.begin("campaign-recipients.ndjson")?;
+        self.begin_file("campaign-recipients.ndjson")?;
         let mut after = None;
         loop {
             let store = &self.services.store;
@@ -198,7 +198,7 @@ impl Export<'_> {
         }
     }
 
-    /// The list needs memory for the metadata of all, which are small.
+    /// Collects the metadata of all callbacks in memory: it is small.
     async fn write_callbacks(&mut self, matcher: &IdentityMatcher) -> Result<u64, ErasureError> {
         let (messages, reporting) = (self.messages.clone(), self.reporting.clone());
         let message_ids = std::mem::take(&mut self.message_ids);
@@ -228,7 +228,7 @@ impl Export<'_> {
                 number += 1;
             }
         }
-        self.begin("callbacks.ndjson")?;
+        self.begin_file("callbacks.ndjson")?;
         self.write(lines.as_bytes())?;
         Ok(number)
     }
@@ -241,11 +241,11 @@ impl Export<'_> {
         let name = format!("callbacks/{}", record.id);
         match body {
             PersonBody::Whole => {
-                self.begin(&name)?;
+                self.begin_file(&name)?;
                 self.write(&record.body)
             }
             PersonBody::Parts(documents) => {
-                self.begin(&name)?;
+                self.begin_file(&name)?;
                 let lines = documents.iter().map(|document| format!("{document}\n"));
                 self.write(lines.collect::<String>().as_bytes())
             }
@@ -262,11 +262,11 @@ impl Export<'_> {
                 .into_owned();
             let mut upload = match File::open(&path) {
                 Ok(upload) => upload,
-                // It was removed meanwhile.
+                // It was deleted meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(ErasureError::at(path)(error)),
             };
-            self.begin(&format!("uploads/{name}"))?;
+            self.begin_file(&format!("uploads/{name}"))?;
             io::copy(&mut upload, &mut self.archive).map_err(ErasureError::at(self.file))?;
         }
         Ok(())
@@ -348,7 +348,7 @@ fn receipt_json(receipt: &Receipt) -> Value {
             let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
             ("failure", parts.join(" "))
         }
-        ReceiptEvent::Other(word) => ("other", word.clone()),
+        ReceiptEvent::Other(status) => ("other", status.clone()),
         ReceiptEvent::Notice(text) => ("notice", text.clone()),
     };
     json!({
@@ -363,7 +363,7 @@ fn receipt_json(receipt: &Receipt) -> Value {
 
 fn callback_json(record: &CallbackRecord, body: &PersonBody) -> Value {
     let file = format!("callbacks/{}", record.id);
-    let (file, holds) = match body {
+    let (file, content) = match body {
         PersonBody::Whole => (Some(file), "as received"),
         PersonBody::Parts(_) => (Some(file), "the parts about the customer"),
         PersonBody::Omitted => (None, "omitted: it may be about others"),
@@ -377,6 +377,6 @@ fn callback_json(record: &CallbackRecord, body: &PersonBody) -> Value {
         "headers": record.headers,
         "from_address": record.remote,
         "body": file,
-        "body_holds": holds,
+        "body_holds": content,
     })
 }

@@ -10,18 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::operating::erasure::erasure_error::ErasureError;
 use crate::operating::erasure::identity_matcher::IdentityMatcher;
 
-const CHUNK: usize = 1024 * 1024;
+const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// The files of databases that this process uses. To close any handle of such a file releases the
-/// locks that SQLite has on it in this process (POSIX locks): another process then takes itself for
-/// the last user and deletes the write-ahead log, with what was acknowledged since. So each is opened
-/// once and never closed.
+/// The files of databases that this process uses. Closing any handle of such a file releases the
+/// locks that SQLite has on it in this process (POSIX locks). Another process would then find no
+/// other user of the database and delete the write-ahead log, with acknowledged data. So each file
+/// is opened once and never closed.
 static DATABASE_FILES: Mutex<BTreeMap<PathBuf, Arc<File>>> = Mutex::new(BTreeMap::new());
 
-/// What of a folder is searched.
+/// Which files of a folder are searched.
 pub(super) struct SearchedFolder {
     pub(super) folder: PathBuf,
-    pub(super) except: Vec<PathBuf>,
+    pub(super) excluded: Vec<PathBuf>,
     /// The files of databases that are open in this process.
     pub(super) databases: Vec<PathBuf>,
 }
@@ -38,16 +38,16 @@ pub(super) fn find_files_with(
             let entry = entry.map_err(ErasureError::at(&folder))?;
             let path = entry.path();
             let kind = entry.file_type().map_err(ErasureError::at(&path))?;
-            if searched.except.contains(&path) || searched.is_shared_memory(&path) {
+            if searched.excluded.contains(&path) || searched.is_shared_memory(&path) {
                 continue;
             }
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() {
                 let opened = searched.open(&path).map_err(ErasureError::at(&path))?;
-                // Else a temporary file of a running process, which is gone.
+                // `None`: a temporary file of a running process that was deleted meanwhile.
                 if let Some(file) = opened
-                    && holds(matcher, &file).map_err(ErasureError::at(&path))?
+                    && contains_id(matcher, &file).map_err(ErasureError::at(&path))?
                 {
                     found.push(path);
                 }
@@ -59,7 +59,8 @@ pub(super) fn find_files_with(
 }
 
 impl SearchedFolder {
-    /// Positions in a write-ahead log, no content.
+    /// Whether this is the `-shm` file of a database, which has positions in the write-ahead log
+    /// but no content.
     fn is_shared_memory(&self, path: &Path) -> bool {
         self.databases.iter().any(|database| {
             let mut name = database.clone().into_os_string();
@@ -86,7 +87,7 @@ impl SearchedFolder {
     }
 }
 
-/// Whatever the spelling of the paths.
+/// Whether two paths lead to the same file, however they are written.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let identity = |path| {
         let metadata = fs::metadata(path).ok()?;
@@ -110,8 +111,8 @@ fn open_database(path: &Path) -> io::Result<Arc<File>> {
     Ok(file)
 }
 
-fn holds(matcher: &IdentityMatcher, file: &File) -> io::Result<bool> {
-    let mut window = vec![0; CHUNK + IdentityMatcher::LONGEST];
+fn contains_id(matcher: &IdentityMatcher, file: &File) -> io::Result<bool> {
+    let mut window = vec![0; CHUNK_BYTES + IdentityMatcher::MAX_MATCH_BYTES];
     let (mut kept, mut position) = (0, 0);
     loop {
         let read = file.read_at(&mut window[kept..], position)?;
@@ -123,8 +124,8 @@ fn holds(matcher: &IdentityMatcher, file: &File) -> io::Result<bool> {
             return Ok(false);
         }
         position += read as u64;
-        // The end of this piece: an id may begin there.
-        kept = filled.min(IdentityMatcher::LONGEST);
+        // Keeps the end of this chunk: an id may begin there.
+        kept = filled.min(IdentityMatcher::MAX_MATCH_BYTES);
         window.copy_within(filled - kept..filled, 0);
     }
 }

@@ -13,7 +13,8 @@ use crate::store::Store;
 pub struct Identities {
     /// Digits of phone numbers, in all spellings, and user ids.
     pub all: BTreeSet<String>,
-    /// Numbers that the customer had before, and that others may have now. They are not in `all`.
+    /// How many numbers the customer had before. Others may have them now, so they are not in
+    /// `all`.
     pub former: usize,
 }
 
@@ -29,7 +30,7 @@ impl Identities {
     }
 }
 
-/// Reads a number (a `wa_id` too) or a user id, and adds what callbacks link it with.
+/// Parses a number (also a `wa_id`) or a user id, and adds the ids that callbacks link to it.
 pub async fn find_identities(store: &Store, text: &str) -> Result<Identities, ErasureError> {
     let named = match parse_user_id(text) {
         Some(user_id) => user_id,
@@ -38,17 +39,17 @@ pub async fn find_identities(store: &Store, text: &str) -> Result<Identities, Er
             .map_err(|error| ErasureError::InvalidIdentity(error.to_string()))?,
     };
     let start = recipient_spelling::spellings(&named);
-    let held = store.find_person(None, &start).await?;
+    let links = store.find_person(None, &start).await?;
     let (current, former): (Vec<_>, Vec<_>) =
-        held.into_iter().partition(|held| held.until.is_none());
-    let current = current.iter().map(|held| held.identity.as_str());
+        links.into_iter().partition(|link| link.until.is_none());
+    let current = current.iter().map(|link| link.identity.as_str());
     let all: BTreeSet<String> = current
         .chain(start.iter().map(String::as_str))
         .flat_map(recipient_spelling::spellings)
         .collect();
     let former: BTreeSet<String> = former
         .into_iter()
-        .map(|held| held.identity)
+        .map(|link| link.identity)
         .filter(|identity| !all.contains(identity))
         .collect();
     Ok(Identities {

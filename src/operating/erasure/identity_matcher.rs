@@ -12,29 +12,30 @@ use crate::sending::recipient_number;
 
 /// What may stand between two digits of a written number.
 const SEPARATORS: &str = r"[\s().\-/\xa0]{0,3}";
-/// A shorter national number may be anything.
-const NATIONAL_DIGITS: usize = 8;
+/// A shorter national number would match unrelated digits.
+const MIN_NATIONAL_DIGITS: usize = 8;
 
 /// Matches a number as people and providers write it, and inside base64: a wamid holds the number.
 #[derive(Clone, Debug)]
 pub struct IdentityMatcher {
     /// Whole numbers and ids.
     written: Regex,
+    /// Inside base64.
     encoded: Regex,
-    /// Without regard to what surrounds it.
+    /// As stored in database files, whatever surrounds them.
     stored: Regex,
 }
 
 impl IdentityMatcher {
-    /// No match in a file is longer, so that files can be searched in overlapping pieces.
-    pub const LONGEST: usize = 256;
+    /// No match in a file is longer, so that files can be searched in overlapping chunks.
+    pub const MAX_MATCH_BYTES: usize = 256;
 
     pub fn new(identities: &Identities) -> Self {
         let (mut written, mut stored) = (Vec::new(), Vec::new());
         for phone in identities.phones() {
             let mut spellings = vec![format!("(?:00|011|0)?{}", spaced(phone))];
             let national = recipient_number::national_digits(phone);
-            if let Some(national) = national.filter(|digits| digits.len() >= NATIONAL_DIGITS) {
+            if let Some(national) = national.filter(|digits| digits.len() >= MIN_NATIONAL_DIGITS) {
                 spellings.push(format!("0?{}", spaced(&national)));
             }
             let spellings = spellings.join("|");
@@ -68,7 +69,7 @@ impl IdentityMatcher {
     }
 }
 
-/// The digits with what people write between them.
+/// A pattern for the digits with the separators that people write between them.
 fn spaced(digits: &str) -> String {
     let digits: Vec<String> = digits.chars().map(String::from).collect();
     digits.join(SEPARATORS)
@@ -89,7 +90,7 @@ fn encode(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The patterns are made of escaped texts.
+/// `pattern` must be made of escaped texts.
 fn compile(pattern: &str) -> Regex {
     let compiled = RegexBuilder::new(pattern).unicode(false).build();
     #[expect(

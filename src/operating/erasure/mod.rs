@@ -1,8 +1,8 @@
 //! Removes the personal data of one customer from everything in the data folder, and checks that
 //! nothing is left; or exports it.
 //!
-//! Messages stay without recipient, content and ids, so that counts stay true. Callbacks that name
-//! the customer are deleted, as a purge would; the receipts of other messages stay.
+//! Messages are kept without recipient, content and ids, so that counts stay correct. Callbacks
+//! that name the customer are deleted, as a purge would; the receipts of other messages stay.
 
 mod callback_decodings;
 mod callback_selection;

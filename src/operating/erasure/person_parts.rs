@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 
 use crate::operating::erasure::identity_matcher::IdentityMatcher;
 
-/// What an export holds of a body.
+/// What an export contains of a body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum PersonBody {
     /// As received.
     Whole,
     /// Without what is about others.
     Parts(Vec<Value>),
-    /// It may be about others, and cannot be taken apart.
+    /// Left out: it may be about others, and cannot be separated into parts.
     Omitted,
 }
 
-/// By what the parts of a body name the customer.
+/// Selects the parts of a body that name the customer, by an id of the customer or of a message.
 pub(super) struct PersonParts<'a> {
     pub(super) matcher: &'a IdentityMatcher,
     /// Ids of messages to the customer.
@@ -26,14 +26,16 @@ pub(super) struct PersonParts<'a> {
 }
 
 impl PersonParts<'_> {
-    /// `documents` are those of the body; `None` if it cannot be read. A list keeps the elements that
-    /// name the customer.
+    /// `documents` are the JSON documents of the body; `None` if it cannot be parsed. Of a list,
+    /// only the elements that name the customer are kept.
     pub(super) fn select(&self, documents: Option<Vec<Value>>) -> PersonBody {
         let Some(documents) = documents else {
             return PersonBody::Omitted;
         };
         let mut is_whole = true;
-        let is_named = documents.iter().any(|document| self.names(document));
+        let is_named = documents
+            .iter()
+            .any(|document| self.names_customer(document));
         if !is_named {
             // It was posted to the report URL of a message, or its ids were forgotten.
             return match documents.as_slice() {
@@ -44,7 +46,7 @@ impl PersonParts<'_> {
         }
         let mut kept = Vec::new();
         for document in documents {
-            if self.names(&document) {
+            if self.names_customer(&document) {
                 kept.push(self.keep(document, &mut is_whole));
             } else {
                 is_whole = false;
@@ -62,7 +64,7 @@ impl PersonParts<'_> {
             Value::Array(elements) if elements.iter().any(is_compound) => {
                 let mut kept = Vec::new();
                 for element in elements {
-                    if self.names(&element) {
+                    if self.names_customer(&element) {
                         kept.push(self.keep(element, is_whole));
                     } else {
                         *is_whole = false;
@@ -73,7 +75,7 @@ impl PersonParts<'_> {
             Value::Object(fields) if is_list(&fields) => {
                 let mut kept = Map::new();
                 for (name, element) in fields {
-                    if self.names(&element) {
+                    if self.names_customer(&element) {
                         kept.insert(name, self.keep(element, is_whole));
                     } else {
                         *is_whole = false;
@@ -96,16 +98,16 @@ impl PersonParts<'_> {
         match value {
             Value::Array(elements) => elements
                 .iter()
-                .any(|element| is_compound(element) && self.names(element)),
+                .any(|element| is_compound(element) && self.names_customer(element)),
             Value::Object(fields) if is_list(fields) => {
-                fields.values().any(|element| self.names(element))
+                fields.values().any(|element| self.names_customer(element))
             }
             Value::Object(fields) => fields.values().any(|field| self.is_named_in_list(field)),
             _ => false,
         }
     }
 
-    fn names(&self, value: &Value) -> bool {
+    fn names_customer(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => {
                 self.message_ids.contains(text) || self.matcher.matches(text.as_bytes())
@@ -114,10 +116,10 @@ impl PersonParts<'_> {
                 let text = number.to_string();
                 self.message_ids.contains(&text) || self.matcher.matches(text.as_bytes())
             }
-            Value::Array(elements) => elements.iter().any(|element| self.names(element)),
-            Value::Object(fields) => fields
-                .iter()
-                .any(|(name, field)| self.matcher.matches(name.as_bytes()) || self.names(field)),
+            Value::Array(elements) => elements.iter().any(|element| self.names_customer(element)),
+            Value::Object(fields) => fields.iter().any(|(name, field)| {
+                self.matcher.matches(name.as_bytes()) || self.names_customer(field)
+            }),
             Value::Null | Value::Bool(_) => false,
         }
     }
@@ -127,7 +129,7 @@ fn is_compound(value: &Value) -> bool {
     value.is_object() || value.is_array()
 }
 
-/// Senders write `{"0": …, "1": …}` for lists, too.
+/// Whether it is a list: some senders write `{"0": …, "1": …}`.
 fn is_list(fields: &Map<String, Value>) -> bool {
     let is_number = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
     !fields.is_empty() && fields.keys().all(is_number) && fields.values().all(is_compound)
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_apart_is_omitted() {
+    fn what_cannot_be_separated_into_parts_is_omitted() {
         assert_eq!(select(None), PersonBody::Omitted);
         let batch = json!([{ "id": "a" }, { "id": "b" }]);
         assert_eq!(select(Some(vec![batch])), PersonBody::Omitted);

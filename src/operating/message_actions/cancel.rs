@@ -19,13 +19,10 @@ pub async fn cancel(
         .change(decision.now, async |ledger: &mut Ledger| {
             let message = load_message(ledger, id).await?;
             if message.queue != QueueState::Queued {
-                return Err(refuse(
-                    &message,
-                    "only a message that still waits can be cancelled",
-                ));
+                return Err(refuse(&message, "only a queued message can be cancelled"));
             }
             ledger.leave_queue(id, QueueState::Cancelled)?;
-            let action = decision.about(&message, Verb::Cancel, None);
+            let action = decision.action_on(&message, Verb::Cancel, None);
             ledger.record_action(&action).await?;
             Ok(message)
         })

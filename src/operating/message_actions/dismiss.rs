@@ -1,4 +1,4 @@
-//! Dismisses problems: they leave counts and lists until a new report arrives.
+//! Dismisses problems: they are no longer counted and listed until a new report arrives.
 
 use crate::domain::audit_action::{Action, Verb};
 use crate::domain::ids::{CallbackId, MessageId};
@@ -18,8 +18,8 @@ pub async fn dismiss_message(
         .change(decision.now, async |ledger: &mut Ledger| {
             let message = load_message(ledger, id).await?;
             if !message.conflict && message.origin != Origin::Orphan {
-                let words = "only contradicting reports and unmatched ones can be dismissed; this is neither";
-                return Err(ActionError::NotPossible(words.to_owned()));
+                let reason = "only contradicting reports and unmatched ones can be dismissed; this is neither";
+                return Err(ActionError::NotPossible(reason.to_owned()));
             }
             ledger.dismiss_message(id).await?;
             let action = Action {

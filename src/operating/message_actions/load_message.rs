@@ -20,7 +20,7 @@ pub(in crate::operating) async fn load_message(
         .map_or(ActionError::NotFound("message"), ActionError::Merged))
 }
 
-/// An error that names the message's state.
-pub(super) fn refuse(message: &Message, words: &str) -> ActionError {
-    ActionError::NotPossible(format!("{words}; this one is {}", message.state))
+/// An error with the reason and the message's state.
+pub(super) fn refuse(message: &Message, reason: &str) -> ActionError {
+    ActionError::NotPossible(format!("{reason}; this one is {}", message.state))
 }

@@ -12,7 +12,7 @@ use crate::operating::message_actions::load_message::{load_message, refuse};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 
-/// Marks a message as failed, without a provider's code. A later delivery still counts.
+/// Marks a message as failed, without a provider's code. A later report of delivery still applies.
 pub async fn mark_failed(
     store: &Store,
     id: MessageId,
@@ -40,7 +40,7 @@ pub(in crate::operating) fn can_be_marked_failed(state: DeliveryState) -> bool {
     )
 }
 
-/// The failure of a loaded message, as the operator's decision.
+/// Records the failure of a loaded message as an action of the operator.
 pub(in crate::operating) async fn add_failure(
     ledger: &mut Ledger,
     message: &Message,
@@ -52,7 +52,7 @@ pub(in crate::operating) async fn add_failure(
         detail: reason.map(ToOwned::to_owned),
         ..Failure::default()
     };
-    let action = decision.about(message, Verb::MarkFailed, failure.detail.clone());
+    let action = decision.action_on(message, Verb::MarkFailed, failure.detail.clone());
     let receipt = Receipt::ours(
         SourceKind::Action,
         action.id.uuid(),

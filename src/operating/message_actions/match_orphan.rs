@@ -19,8 +19,8 @@ pub async fn match_orphan(
         .change(decision.now, async |ledger: &mut Ledger| {
             ledger.load(&[orphan, message]).await?;
             let Some(unmatched) = ledger.find(orphan)? else {
-                let moved = ledger.survivor(orphan).await?;
-                return Err(moved.map_or(ActionError::NotFound("orphan"), ActionError::Merged));
+                let survivor = ledger.survivor(orphan).await?;
+                return Err(survivor.map_or(ActionError::NotFound("orphan"), ActionError::Merged));
             };
             let Some(sent) = ledger.find(message)? else {
                 return Err(ActionError::NotFound("message"));
@@ -34,12 +34,12 @@ pub async fn match_orphan(
             } else {
                 None
             };
-            if let Some(words) = refusal {
-                return Err(ActionError::NotPossible(words.to_owned()));
+            if let Some(reason) = refusal {
+                return Err(ActionError::NotPossible(reason.to_owned()));
             }
             ledger.merge_into(orphan, message).await?;
             ledger.set_matched_by(message, MatchedBy::Operator)?;
-            let action = decision.about(&sent, Verb::Match, Some(format_match_detail(orphan)));
+            let action = decision.action_on(&sent, Verb::Match, Some(format_match_detail(orphan)));
             Ok(ledger.record_action(&action).await?)
         })
         .await

@@ -25,7 +25,7 @@ pub enum MessageAction {
     },
     Unmatch,
     Dismiss,
-    /// Of an orphan: its reports are about this message.
+    /// Matches an orphan with the message that its reports are about.
     Match(MessageId),
 }
 
@@ -33,11 +33,11 @@ pub enum MessageAction {
 pub struct ActionResult {
     /// The message to show: for a resend the new one, for a match the matched one.
     pub message: MessageId,
-    /// After a match was undone: the messages and orphans that have the reports now.
-    pub reports_now_at: Option<Vec<MessageId>>,
+    /// After a match was undone: the messages and orphans that the reports were moved to.
+    pub reports_moved_to: Option<Vec<MessageId>>,
 }
 
-/// Runs an action, and wakes the dispatcher where it makes a message.
+/// Runs an action, and notifies the dispatcher if it creates a message.
 pub async fn run(
     services: &Services,
     id: MessageId,
@@ -45,7 +45,7 @@ pub async fn run(
     decision: &Decision<'_>,
 ) -> Result<ActionResult, ActionError> {
     let store = &services.store;
-    let mut reports_now_at = None;
+    let mut reports_moved_to = None;
     let message = match action {
         MessageAction::Cancel => {
             cancel::cancel(store, id, decision).await?;
@@ -61,7 +61,7 @@ pub async fn run(
             id
         }
         MessageAction::Unmatch => {
-            reports_now_at = Some(unmatch::unmatch(services, id, decision).await?);
+            reports_moved_to = Some(unmatch::unmatch(services, id, decision).await?);
             id
         }
         MessageAction::Dismiss => {
@@ -75,6 +75,6 @@ pub async fn run(
     };
     Ok(ActionResult {
         message,
-        reports_now_at,
+        reports_moved_to,
     })
 }

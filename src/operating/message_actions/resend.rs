@@ -14,11 +14,11 @@ use crate::sending::accept::{
 use crate::store::Store;
 use crate::store::messages::Found;
 
-/// Instead of the message's own.
+/// Media that replaces that of the message.
 #[derive(Clone, Debug)]
 pub enum ResendMedia {
-    /// Where the file is.
-    Stored(CampaignMedia),
+    /// A URL, or a media id of the provider.
+    Reference(CampaignMedia),
     File {
         file: ReceivedFile,
         mime_type: Option<String>,
@@ -38,26 +38,26 @@ pub async fn resend(
         Some(Found::Merged(survivor)) => return Err(ActionError::Merged(survivor)),
         None => return Err(ActionError::NotFound("message")),
     };
-    if let Some(again) = message.resent_as {
+    if let Some(resent_as) = message.resent_as {
         return Err(ActionError::NotPossible(format!(
-            "it was already resent, as {again}"
+            "it was already resent, as {resent_as}"
         )));
     }
     if !matches!(
         message.state,
         DeliveryState::Uncertain | DeliveryState::Failed | DeliveryState::Cancelled
     ) {
-        let words = "only a message that is uncertain, failed or cancelled can be sent again";
-        return Err(ActionError::NotPossible(words.to_owned()));
+        let reason = "only a message that is uncertain, failed or cancelled can be sent again";
+        return Err(ActionError::NotPossible(reason.to_owned()));
     }
     let resend = Resend {
         of: id,
         actor: decision.actor.name.to_owned(),
         address: decision.actor.address.map(str::to_owned),
     };
-    let (other, upload) = match media {
+    let (replacement, upload) = match media {
         None => (None, None),
-        Some(ResendMedia::Stored(media)) => (Some(media), None),
+        Some(ResendMedia::Reference(media)) => (Some(media), None),
         Some(ResendMedia::File { file, mime_type }) => {
             let media = CampaignMedia {
                 mime_type,
@@ -66,7 +66,7 @@ pub async fn resend(
             (Some(media), Some(file))
         }
     };
-    let mut input = message_input(&message, resend, other.as_ref())?;
+    let mut input = message_input(&message, resend, replacement.as_ref())?;
     if input.upload.is_some() {
         let received = acceptor.receive_again(&message, decision.now).await?;
         input.upload = Some(received.ok_or_else(file_is_gone)?);
@@ -83,27 +83,27 @@ pub async fn resend(
     Ok(receipt.id)
 }
 
-/// The message again, with other media if given.
+/// The input that sends the message again, with other media if given.
 pub(in crate::operating) fn message_input(
     message: &Message,
     resend: Resend,
-    other: Option<&CampaignMedia>,
+    replacement: Option<&CampaignMedia>,
 ) -> Result<MessageInput, ActionError> {
     let incomplete = || {
         ActionError::NotPossible(
-            "it was sent by other means; its content is not known here".to_owned(),
+            "it was not sent by Bluetick, so its content is unknown".to_owned(),
         )
     };
     let media = message.media.as_ref().ok_or_else(incomplete)?;
     let recipient = message.recipient.as_ref().ok_or_else(incomplete)?;
     let mut upload = None;
-    let (media_url, media_id, mime_type) = match (other, &media.source) {
-        (Some(other), _) => (other.url.clone(), other.id.clone(), other.mime_type.clone()),
+    let (media_url, media_id, mime_type) = match (replacement, &media.source) {
+        (Some(new), _) => (new.url.clone(), new.id.clone(), new.mime_type.clone()),
         (None, MediaSource::Url(url)) => (Some(url.clone()), None, media.mime_type.clone()),
         (None, MediaSource::Id(id)) => (None, Some(id.clone()), media.mime_type.clone()),
         (None, MediaSource::Upload(stored)) => {
             if stored.token.is_none() {
-                // It was removed when it had been sent.
+                // It was deleted after the submission.
                 return Err(file_is_gone());
             }
             upload = Some(ReceivedFile::again(message, stored.clone()));
@@ -147,8 +147,8 @@ pub(in crate::operating) fn message_input(
 }
 
 pub(in crate::operating) fn file_is_gone() -> ActionError {
-    let words = "its uploaded file is not kept any more; send it as a new message";
-    ActionError::NotPossible(words.to_owned())
+    let reason = "its uploaded file is not kept any more; send it as a new message";
+    ActionError::NotPossible(reason.to_owned())
 }
 
 fn template_input(template: &Template) -> TemplateInput {

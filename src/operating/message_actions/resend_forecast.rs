@@ -17,7 +17,7 @@ pub struct ResendForecast {
     /// Why it would fail again, and what to do. Instants are UTC.
     pub warning: Option<String>,
     pub media: MediaChoice,
-    /// An approved template would reach the customer.
+    /// Only an approved template would reach the customer.
     pub needs_template: bool,
 }
 
@@ -26,12 +26,13 @@ pub enum MediaChoice {
     /// The media is not the problem.
     #[default]
     Same,
+    /// The media failed, so the operator may choose other media.
     Offered,
-    /// The file of the message is gone.
+    /// The file of the message was deleted.
     Required,
 }
 
-/// About a message that can be resent.
+/// For a message that can be resent.
 pub async fn forecast(
     services: &Services,
     message: &Message,
@@ -40,8 +41,8 @@ pub async fn forecast(
     let failure = failure.filter(|listed| !listed.failure.is_operator_mark());
     let class = failure.map(|listed| listed.class);
     let window = find_window_warning(services, message, class).await?;
-    let paused = services.store.list_accounts().await?;
-    let is_paused = paused
+    let accounts = services.store.list_accounts().await?;
+    let is_paused = accounts
         .get(&message.account)
         .is_some_and(|record| record.pause.is_some());
     let needs_template = window.is_some();
@@ -72,7 +73,7 @@ async fn choose_media(
     })
 }
 
-/// Of a free-form message whose recipient's window is closed now.
+/// The warning for a free-form message whose recipient's 24-hour window is closed now.
 async fn find_window_warning(
     services: &Services,
     message: &Message,
@@ -81,10 +82,10 @@ async fn find_window_warning(
     let Some(recipient) = message.recipient.as_deref() else {
         return Ok(None);
     };
-    let failed_by_it = class == Some(FailureClass::Window);
+    let failed_for_window = class == Some(FailureClass::Window);
     let account = services.accounts.get(&message.account);
-    let ignores = account.is_some_and(|account| account.window == WindowPolicy::Ignore);
-    if message.template.is_some() || ignores && !failed_by_it {
+    let is_ignored = account.is_some_and(|account| account.window == WindowPolicy::Ignore);
+    if message.template.is_some() || is_ignored && !failed_for_window {
         return Ok(None);
     }
     let now = services.clock.now();
@@ -95,11 +96,11 @@ async fn find_window_warning(
     let why = match Window::at(now, events) {
         Window::Closed {
             expired_at: Some(at),
-        } => format!("the customer's 24-hour window closed at {}", utc(at)),
+        } => format!("the customer's 24-hour window closed at {}", format_utc(at)),
         Window::Closed { expired_at: None } => {
             "the customer has not written to this account".to_owned()
         }
-        Window::Unknown if failed_by_it => {
+        Window::Unknown if failed_for_window => {
             "no message of the customer was received here since".to_owned()
         }
         Window::Unknown | Window::Open { .. } => return Ok(None),
@@ -109,7 +110,7 @@ async fn find_window_warning(
     )))
 }
 
-/// Of failures that repeat.
+/// The warning for a failure that a resend would probably repeat.
 fn class_warning(message: &Message, listed: &ListedFailure, is_paused: bool) -> Option<String> {
     let action = failure_codes::describe(message.provider, &listed.failure).action;
     match listed.class {
@@ -136,7 +137,7 @@ fn class_warning(message: &Message, listed: &ListedFailure, is_paused: bool) -> 
     }
 }
 
-/// As explanations write an instant.
-fn utc(at: DateTime<Utc>) -> String {
+/// Formats an instant as explanations do.
+fn format_utc(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

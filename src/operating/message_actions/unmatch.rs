@@ -1,5 +1,5 @@
 //! Undoes matches of a message, made by recipient or by an operator: reprocesses every callback
-//! behind the message without them.
+//! that reported on the message, without them.
 
 use std::collections::HashSet;
 
@@ -28,7 +28,7 @@ pub async fn unmatch(
         .change(decision.now, async |ledger: &mut Ledger| {
             let message = find_matched(ledger, id).await?;
             let sources = ledger.list_sources(&[id]).await?;
-            let callbacks = find_callbacks(services, &sources).await?;
+            let callbacks = load_callbacks(services, &sources).await?;
             let since = find_match_time(services, &message, &callbacks).await?;
             let action = Action {
                 message: Some(id),
@@ -50,9 +50,9 @@ pub async fn unmatch(
                 .reconciler
                 .reprocess(ledger, &callbacks, &decisions)
                 .await?;
-            let mut reports_now_at = ledger.list_reported(&sources.reporting);
-            reports_now_at.retain(|message| *message != id);
-            Ok(reports_now_at)
+            let mut reports_moved_to = ledger.list_reported(&sources.reporting);
+            reports_moved_to.retain(|message| *message != id);
+            Ok(reports_moved_to)
         })
         .await
 }
@@ -60,18 +60,18 @@ pub async fn unmatch(
 async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, ActionError> {
     let message = load_message(ledger, id).await?;
     if message.matched_by.is_none() {
-        let words = "no report was matched with this message";
-        return Err(ActionError::NotPossible(words.to_owned()));
+        let reason = "no report was matched with this message";
+        return Err(ActionError::NotPossible(reason.to_owned()));
     }
     if message.origin.is_ours() && ledger.is_registered(id).await? {
-        let words = "a registered message was matched with this one; that cannot be undone";
-        return Err(ActionError::NotPossible(words.to_owned()));
+        let reason = "a registered message was matched with this one; that cannot be undone";
+        return Err(ActionError::NotPossible(reason.to_owned()));
     }
     Ok(message)
 }
 
-/// Since when the message had its match. A rebuild needs the time, because the message was a
-/// candidate for reports before it.
+/// When the message was matched. A rebuild needs this, because until then the message was a
+/// candidate for reports.
 async fn find_match_time(
     services: &Services,
     message: &Message,
@@ -85,16 +85,16 @@ async fn find_match_time(
     Ok(matches.map(|action| action.happened_at).max())
 }
 
-/// Every callback behind the message, in journal order; fails if one was purged.
-async fn find_callbacks(
+/// Every callback that reported on the message, in journal order; fails if one was purged.
+async fn load_callbacks(
     services: &Services,
     sources: &MessageSources,
 ) -> Result<Vec<JournalEntry>, ActionError> {
-    let wanted = sources.all();
-    let callbacks = services.journal.find_all(&wanted).await?;
-    if sources.some_missing || callbacks.len() < wanted.len() {
-        let words = "a callback behind it is not kept any more and cannot be processed again";
-        return Err(ActionError::NotPossible(words.to_owned()));
+    let ids = sources.all();
+    let callbacks = services.journal.find_all(&ids).await?;
+    if sources.some_missing || callbacks.len() < ids.len() {
+        let reason = "a callback that reported on it was deleted and cannot be processed again";
+        return Err(ActionError::NotPossible(reason.to_owned()));
     }
     Ok(callbacks)
 }

@@ -20,7 +20,7 @@ pub enum TokenError {
     Name(#[from] BadTokenName),
     #[error("an active token is already named `{0}`; choose another name or revoke that token")]
     NameTaken(String),
-    /// A mistyped account would make a token that sees nothing.
+    /// Refused, because a mistyped account would create a token without access to anything.
     #[error(
         "there is no account `{0}`; `serve` adds new accounts of the configuration when it starts"
     )]
@@ -31,7 +31,7 @@ pub enum TokenError {
     Store(#[from] db::Error),
 }
 
-/// Returns the text of the token, too.
+/// Returns the text of the token, which is not stored.
 pub async fn create_token(
     store: &Store,
     name: &str,
@@ -56,7 +56,7 @@ pub async fn create_token(
         accounts,
         expires_at,
     };
-    let action = about(Verb::CreateToken, name, scopes, &new.accounts, decision);
+    let action = audit_action(Verb::CreateToken, name, scopes, &new.accounts, decision);
     match store
         .create_limited_token(&new, decision.now, Some(&action))
         .await?
@@ -66,7 +66,7 @@ pub async fn create_token(
     }
 }
 
-/// False if the token was revoked already.
+/// False if the token does not exist or was already revoked.
 pub async fn revoke_token(
     store: &Store,
     id: TokenId,
@@ -77,25 +77,25 @@ pub async fn revoke_token(
         return Ok(false);
     };
     let (verb, accounts) = (Verb::RevokeToken, &token.accounts);
-    let action = about(verb, &token.name, &token.scopes, accounts, decision);
+    let action = audit_action(verb, &token.name, &token.scopes, accounts, decision);
     store.revoke_token(id, decision.now, Some(&action)).await
 }
 
-/// For the audit log.
-fn about(
+/// The entry in the audit log.
+fn audit_action(
     verb: Verb,
     name: &str,
     scopes: &Scopes,
     accounts: &AccountLimit,
     decision: &Decision<'_>,
 ) -> Action {
-    let of_accounts = if accounts.is_limited() {
+    let suffix = if accounts.is_limited() {
         format!(" for {accounts}")
     } else {
         String::new()
     };
     Action {
-        detail: Some(format!("{name} ({scopes}){of_accounts}")),
+        detail: Some(format!("{name} ({scopes}){suffix}")),
         ..Action::new(decision.actor, verb, decision.now)
     }
 }

@@ -29,7 +29,7 @@ pub enum UserError {
     Store(#[from] db::Error),
 }
 
-/// Returns the secret of a one-time link, too.
+/// Returns the user, and the secret of a one-time sign-in link.
 pub async fn add_user(
     store: &Store,
     email: Email,
@@ -45,7 +45,7 @@ pub async fn add_user(
         disabled_at: None,
         last_sign_in_at: None,
     };
-    let action = about(&user, Verb::CreateUser, Some(role.as_str()), decision);
+    let action = audit_action(&user, Verb::CreateUser, Some(role.as_str()), decision);
     if !store.create_user(&user, &action).await? {
         return Err(UserError::Exists(user.email));
     }
@@ -53,7 +53,7 @@ pub async fn add_user(
     Ok((user, link))
 }
 
-/// The secret of another one-time link for a user.
+/// Returns the secret of another one-time sign-in link for a user.
 pub async fn create_link(
     store: &Store,
     user: &User,
@@ -62,12 +62,12 @@ pub async fn create_link(
     if user.disabled_at.is_some() {
         return Err(UserError::Disabled);
     }
-    let action = about(user, Verb::CreateSignInLink, None, decision);
+    let action = audit_action(user, Verb::CreateSignInLink, None, decision);
     let (user, now) = (Some(user.id), decision.now);
     Ok(store.create_link(user, now, Some(&action)).await?)
 }
 
-/// The secret of a one-time link that signs in the built-in administrator.
+/// Returns the secret of a one-time link that signs in the built-in administrator.
 pub async fn create_admin_link(
     store: &Store,
     decision: &Decision<'_>,
@@ -85,7 +85,7 @@ pub async fn change_role(
     role: Role,
     decision: &Decision<'_>,
 ) -> Result<(), UserError> {
-    let action = about(user, Verb::ChangeRole, Some(role.as_str()), decision);
+    let action = audit_action(user, Verb::ChangeRole, Some(role.as_str()), decision);
     change(
         store,
         user,
@@ -98,7 +98,7 @@ pub async fn change_role(
 
 /// Ends the sessions of the user.
 pub async fn disable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
-    let action = about(user, Verb::DisableUser, None, decision);
+    let action = audit_action(user, Verb::DisableUser, None, decision);
     change(
         store,
         user,
@@ -110,11 +110,11 @@ pub async fn disable(store: &Store, user: &User, decision: &Decision<'_>) -> Res
 }
 
 pub async fn enable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
-    let action = about(user, Verb::EnableUser, None, decision);
+    let action = audit_action(user, Verb::EnableUser, None, decision);
     change(store, user, &UserChange::Enable, KeptSessions::All, &action).await
 }
 
-/// Ends the other sessions of the user.
+/// Ends the sessions of the user except those in `kept`.
 pub async fn set_password(
     store: &Store,
     user: &User,
@@ -123,7 +123,7 @@ pub async fn set_password(
     decision: &Decision<'_>,
 ) -> Result<(), UserError> {
     let hash = hash_password(password).await?;
-    let action = about(user, Verb::SetPassword, None, decision);
+    let action = audit_action(user, Verb::SetPassword, None, decision);
     change(store, user, &UserChange::Password(hash), kept, &action).await
 }
 
@@ -147,7 +147,7 @@ async fn change(
     }
 }
 
-fn about(user: &User, verb: Verb, detail: Option<&str>, decision: &Decision<'_>) -> Action {
+fn audit_action(user: &User, verb: Verb, detail: Option<&str>, decision: &Decision<'_>) -> Action {
     let email = user.email.as_str();
     Action {
         detail: Some(detail.map_or_else(|| email.to_owned(), |more| format!("{email}: {more}"))),

@@ -13,12 +13,13 @@ use tokio::sync::Semaphore;
 use crate::domain::secret::Secret;
 use crate::domain::user::PASSWORD_LENGTHS;
 
-const AT_ONCE: usize = 2;
+const MAX_CONCURRENT_HASHES: usize = 2;
 const SALT_BYTES: usize = 16;
 
-static PERMITS: Semaphore = Semaphore::const_new(AT_ONCE);
-/// Verified against where there is no user or no password, so that the time does not show it.
-static NO_ONES_HASH: LazyLock<Option<String>> = LazyLock::new(|| hash("no one's password").ok());
+static PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_HASHES);
+/// Verified against if there is no user or no password, so that the response time does not reveal
+/// it.
+static DUMMY_HASH: LazyLock<Option<String>> = LazyLock::new(|| hash("dummy password").ok());
 
 #[derive(Debug, Error)]
 pub enum PasswordError {
@@ -38,14 +39,14 @@ pub async fn hash_password(password: Secret) -> Result<String, PasswordError> {
     if !PASSWORD_LENGTHS.contains(&length) {
         return Err(PasswordError::Length(length));
     }
-    run(move || hash(password.expose())).await?
+    run_limited(move || hash(password.expose())).await?
 }
 
-/// Whether the password is that of the hash; without a hash, false after the same time.
+/// Whether the password matches the stored hash. Without a hash, returns false after the same time.
 pub async fn is_correct(password: Secret, stored: Option<String>) -> Result<bool, PasswordError> {
-    run(move || {
+    run_limited(move || {
         let has_hash = stored.is_some();
-        let Some(text) = stored.or_else(|| NO_ONES_HASH.clone()) else {
+        let Some(text) = stored.or_else(|| DUMMY_HASH.clone()) else {
             return false;
         };
         let verified = PasswordHash::new(&text).is_ok_and(|hash| {
@@ -57,12 +58,13 @@ pub async fn is_correct(password: Secret, stored: Option<String>) -> Result<bool
     .await
 }
 
-async fn run<T: Send + 'static>(
+/// Runs the work in a thread of its own, at most [`MAX_CONCURRENT_HASHES`] at a time.
+async fn run_limited<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, PasswordError> {
     let failed = |error: &dyn std::error::Error| PasswordError::Hash(error.to_string());
     let permit = PERMITS.acquire().await.map_err(|error| failed(&error))?;
-    // Held until the work is done, also if the client leaves.
+    // Held until the work is done, even if the client disconnects.
     let done = tokio::task::spawn_blocking(move || {
         let done = work();
         drop(permit);
@@ -95,8 +97,8 @@ mod tests {
         assert_ne!(stored, hash_password(password()).await.unwrap());
         let other = Secret::new("correct horse batterx");
         assert!(!is_correct(other, Some(stored)).await.unwrap());
-        let of_no_one = Secret::new("no one's password");
-        assert!(!is_correct(of_no_one, None).await.unwrap());
+        let dummy = Secret::new("dummy password");
+        assert!(!is_correct(dummy, None).await.unwrap());
     }
 
     #[tokio::test]

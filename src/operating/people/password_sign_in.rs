@@ -13,12 +13,12 @@ use crate::store::Store;
 use crate::store::sessions::{NewSession, SignInOrigin};
 use crate::store::sign_in_links::sign_in_action;
 
-/// Of an e-mail address or a password that is not even checked, in bytes.
-const INPUT_LIMIT: usize = 1_024;
+/// A longer e-mail address or password is rejected without a check.
+const MAX_INPUT_BYTES: usize = 1_024;
 
 #[derive(Debug, Error)]
 pub enum SignInError {
-    /// The same whether the user is unknown or disabled, or the password wrong or not set.
+    /// The same error for an unknown or disabled user, and for a wrong password or none set.
     #[error("the e-mail address or the password is wrong")]
     Wrong,
     #[error("too many attempts")]
@@ -29,7 +29,7 @@ pub enum SignInError {
     Store(#[from] db::Error),
 }
 
-/// Starts a session. `network` is what attempts are counted by: the client's address, or its network.
+/// Starts a session. Attempts are counted by `network`: the client's address, or its network.
 pub async fn sign_in_with_password(
     store: &Store,
     throttle: &SignInThrottle,
@@ -53,7 +53,7 @@ pub async fn check_password(
     network: &str,
     now: DateTime<Utc>,
 ) -> Result<User, SignInError> {
-    if email.len() > INPUT_LIMIT || password.expose().len() > INPUT_LIMIT {
+    if email.len() > MAX_INPUT_BYTES || password.expose().len() > MAX_INPUT_BYTES {
         return Err(SignInError::Wrong);
     }
     let parsed = email.parse::<Email>().ok();

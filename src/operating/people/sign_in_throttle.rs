@@ -6,24 +6,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::keyed_limit::{KeyedLimit, LimitWait};
 
-/// Failed attempts within [`WINDOW`], whatever address they come from.
+/// Failed attempts per user within [`WINDOW`], from any network.
 const PER_USER: u32 = 10;
-/// Failed attempts within [`WINDOW`], whatever user they name.
-const PER_ADDRESS: u32 = 30;
+/// Failed attempts per network within [`WINDOW`], for any user.
+const PER_NETWORK: u32 = 30;
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
 
 /// The failed attempts of this process.
 #[derive(Debug)]
 pub struct SignInThrottle {
     users: Mutex<KeyedLimit<String>>,
-    addresses: Mutex<KeyedLimit<String>>,
+    networks: Mutex<KeyedLimit<String>>,
 }
 
 impl Default for SignInThrottle {
     fn default() -> Self {
         Self {
             users: Mutex::new(KeyedLimit::new(PER_USER, WINDOW)),
-            addresses: Mutex::new(KeyedLimit::new(PER_ADDRESS, WINDOW)),
+            networks: Mutex::new(KeyedLimit::new(PER_NETWORK, WINDOW)),
         }
     }
 }
@@ -33,18 +33,18 @@ impl SignInThrottle {
     pub(super) fn admit(
         &self,
         user: &str,
-        address: &str,
+        network: &str,
         now: DateTime<Utc>,
     ) -> Result<(), LimitWait> {
-        let (mut users, mut addresses) = (lock(&self.users), lock(&self.addresses));
+        let (mut users, mut networks) = (lock(&self.users), lock(&self.networks));
         users.check(&user.to_owned(), now)?;
-        addresses.admit(&address.to_owned(), now)?;
+        networks.admit(&network.to_owned(), now)?;
         users.admit(&user.to_owned(), now)
     }
 
-    pub(super) fn note_success(&self, user: &str, address: &str) {
+    pub(super) fn note_success(&self, user: &str, network: &str) {
         lock(&self.users).forget(&user.to_owned());
-        lock(&self.addresses).uncount(&address.to_owned());
+        lock(&self.networks).uncount(&network.to_owned());
     }
 }
 

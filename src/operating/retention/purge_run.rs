@@ -10,8 +10,8 @@ use crate::journal::JournalStart;
 use crate::store::purge_expired::ExpiredRows;
 use crate::store::purge_messages::{PastMessages, RowCounts};
 
-/// How long one step works, well within the lease.
-const STEP: Duration = Duration::from_secs(5);
+/// How long one step runs, well within the lease.
+const STEP_LENGTH: Duration = Duration::from_secs(5);
 /// The pause after a batch, as a multiple of the time it took: the lock is free three quarters of
 /// the time.
 const PAUSE_FACTOR: u32 = 3;
@@ -21,11 +21,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 /// Rows are past their retention if they are older than these instants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cutoffs {
-    /// By receive time.
+    /// By the time of receipt.
     pub callbacks: DateTime<Utc>,
     /// By creation time. Also applies to quarantine copies and to actions without a message.
     pub messages: DateTime<Utc>,
-    /// By the last inbound message of the customer.
+    /// 24-hour windows, by the last inbound message of the customer.
     pub windows: DateTime<Utc>,
     /// Sign-in links and leases, by their expiry.
     pub expired: DateTime<Utc>,
@@ -68,7 +68,7 @@ impl<'a> PurgeRun<'a> {
         Self {
             cutoffs,
             now,
-            until: began + STEP,
+            until: began + STEP_LENGTH,
             batch_began: began,
             stopping,
             rows,

@@ -1,4 +1,5 @@
-//! Removes batch after batch: callbacks, messages, other rows, then free pages.
+//! Removes callbacks, messages and other rows in batches, then returns free pages to the file
+//! system.
 
 use crate::db;
 use crate::journal::{JournalStart, PurgeLimit};

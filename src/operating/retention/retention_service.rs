@@ -1,4 +1,4 @@
-//! Removes in steps of a few seconds, under a lease.
+//! Removes data past its retention, in steps of a few seconds, under a lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,8 +101,8 @@ impl Retention {
         }
     }
 
-    /// Takes or renews the lease and removes for a few seconds. Releases the lease once nothing is
-    /// left.
+    /// Claims or renews the lease and removes data for a few seconds. Releases the lease once
+    /// nothing is left to remove.
     pub async fn step(&self) -> Result<StepResult, db::Error> {
         self.journal.prepare_days(self.clock.now()).await?;
         let mut rows = RowCounts::new();
@@ -153,7 +153,7 @@ impl Retention {
         }
     }
 
-    /// Takes the lease for the beginning of a rebuild; false while another process purges. From
+    /// Claims the lease for the beginning of a rebuild; false while another process purges. From
     /// then on nothing is removed until the rebuild has ended. The caller releases the lease.
     pub(in crate::operating) async fn block_purge(&self) -> Result<bool, db::Error> {
         let held = self.claim().await?;
@@ -163,7 +163,7 @@ impl Retention {
         Ok(held)
     }
 
-    /// Releases the lease.
+    /// Releases the lease, if this process holds it.
     pub async fn release(&self) -> Result<(), db::Error> {
         self.store.release_lease(LEASE, self.holder).await
     }

@@ -232,7 +232,7 @@ async fn run(
         id: done.message.uuid(),
         state: message.state.as_str(),
         reports_now_at: done
-            .reports_now_at
+            .reports_moved_to
             .map(|ids| ids.into_iter().map(MessageId::uuid).collect()),
     }))
 }

@@ -115,7 +115,7 @@ pub(crate) async fn test(
 
 pub(crate) fn test_error(error: TestAlertError) -> ApiError {
     match error {
-        TestAlertError::Unknown => ApiError::NotFound,
+        TestAlertError::NoSuchAlert => ApiError::NotFound,
         TestAlertError::WithoutUrl => ApiError::field("url", error.to_string()),
         TestAlertError::Database(error) => error.into(),
     }

@@ -61,7 +61,7 @@ pub(crate) async fn receive(
         return Ok((None, None));
     }
     let resend: ResendMessageRequest = parse_json(&body)?;
-    let media = resend.media.map(campaign_media).map(ResendMedia::Stored);
+    let media = resend.media.map(campaign_media).map(ResendMedia::Reference);
     Ok((media, None))
 }
 

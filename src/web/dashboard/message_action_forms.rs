@@ -67,7 +67,7 @@ pub(super) async fn run_action(
     let url = match done {
         Ok(_) if dismissed => "/problems".to_owned(),
         Ok(ActionResult {
-            reports_now_at: Some(ids),
+            reports_moved_to: Some(ids),
             ..
         }) => {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();

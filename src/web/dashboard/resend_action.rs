@@ -72,7 +72,7 @@ fn other_media(given: &UploadForm) -> Result<Option<ResendMedia>, InvalidField> 
             "media.url",
             "is given with a file; use one of them",
         )),
-        (Some(url), None) => Ok(Some(ResendMedia::Stored(CampaignMedia {
+        (Some(url), None) => Ok(Some(ResendMedia::Reference(CampaignMedia {
             url: Some(url),
             id: None,
             mime_type,

@@ -20,33 +20,34 @@ use crate::web::web_state::WebState;
 /// How long running submissions may take after the process was asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The servers of a process. They run also while it is not polled.
-pub struct Serving {
+/// The HTTP servers of a process. They run even while no method of this value is polled.
+pub struct RunningServers {
     state: WebState,
     /// At least one.
     servers: SelectAll<JoinHandle<io::Result<()>>>,
-    /// Of each server, with the owner of its socket.
+    /// The handle of each server, with the owner of its socket.
     handles: Vec<(ServerHandle, Owner)>,
     connections: Connections,
     signals: Signals,
 }
 
-pub struct Running {
-    serving: Serving,
+/// A process whose HTTP servers and jobs run.
+pub struct RunningProcess {
+    servers: RunningServers,
     services: Services,
     jobs: Jobs,
 }
 
 /// Starts the servers and every job. From now on SIGTERM, SIGINT and SIGHUP only end
-/// [`Running::until_stopped`].
-pub fn start(listeners: Listeners, services: Services) -> io::Result<Running> {
-    let serving = Serving::start(listeners, WebState::from(services.clone()))?;
-    Ok(serving.run(services))
+/// [`RunningProcess::until_stopped`].
+pub fn start(listeners: Listeners, services: Services) -> io::Result<RunningProcess> {
+    let servers = RunningServers::start(listeners, WebState::from(services.clone()))?;
+    Ok(servers.run(services))
 }
 
-impl Serving {
+impl RunningServers {
     /// Starts the servers before the main database is open: callbacks are received, and other requests
-    /// get 503. From now on signals only end [`Serving::while_opening`].
+    /// get 503. From now on signals only end [`RunningServers::while_opening`].
     pub fn receive(
         listeners: Listeners,
         receiving: ReceivingServices,
@@ -88,8 +89,9 @@ impl Serving {
         })
     }
 
-    /// Receives callbacks until `work` is done. `None` after a signal. After that, and after an error,
-    /// `work` is dropped, the servers have stopped, and the journal has what was received.
+    /// Receives callbacks until `work` is done. Returns `None` after a signal. Then, and after an
+    /// error, `work` is dropped, the servers have stopped, and the journal has all received
+    /// callbacks.
     pub async fn while_opening<T, E: From<io::Error>>(
         mut self,
         work: impl Future<Output = Result<T, E>>,
@@ -107,19 +109,19 @@ impl Serving {
         opened.map(|_| None)
     }
 
-    /// Serves everything, on the connections that are open, and starts every job.
-    pub fn run(self, services: Services) -> Running {
+    /// Serves all routes, also on connections that are already open, and starts every job.
+    pub fn run(self, services: Services) -> RunningProcess {
         self.state.complete(services.clone());
         let jobs = Jobs::new(&services);
         jobs.start();
-        Running {
-            serving: self,
+        RunningProcess {
+            servers: self,
             services,
             jobs,
         }
     }
 
-    /// Ends with the first server, or after a signal.
+    /// Waits until one of the servers ends or a signal arrives.
     async fn until_ended(&mut self) -> io::Result<()> {
         tokio::select! {
             (joined, ..) = &mut self.servers => joined.map_err(io::Error::other).and_then(|result| result),
@@ -133,15 +135,15 @@ impl Serving {
     }
 }
 
-impl Running {
+impl RunningProcess {
     /// Runs until SIGTERM, SIGINT or SIGHUP. Then starts nothing new, finishes what is running, and closes
     /// the journal and the databases.
     pub async fn until_stopped(mut self) -> io::Result<()> {
-        let result = self.serving.until_ended().await;
-        self.serving.begin_stop();
+        let result = self.servers.until_ended().await;
+        self.servers.begin_stop();
         self.jobs.stop_claiming();
         tokio::join!(
-            self.serving.connections.drain(&self.serving.handles),
+            self.servers.connections.drain(&self.servers.handles),
             self.jobs.finish(DRAIN_TIMEOUT)
         );
         close(self.services).await;

@@ -1,5 +1,5 @@
-//! Opens a process in two steps: what receives callbacks, then everything else, for which the main
-//! database must be migrated.
+//! Starts a process in two steps: first what receives callbacks, then everything else, for which
+//! the main database must be migrated.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,20 +34,23 @@ use crate::store::lease::Lease;
 
 /// Stored name of the maintenance lease.
 const MAINTENANCE_LEASE_NAME: &str = "upkeep";
-/// After a process dies during maintenance, another one takes over within this time.
-const MAINTENANCE_LEASE: TimeDelta = TimeDelta::seconds(20);
+/// After a process crashes during maintenance, another one takes over within this time.
+const MAINTENANCE_LEASE_LENGTH: TimeDelta = TimeDelta::seconds(20);
 
 /// A process that can receive callbacks and nothing else yet.
-pub struct Opening {
+pub struct StartingProcess {
     pub receiving: ReceivingServices,
-    /// Of [`Opening::finish`].
+    /// The progress of [`StartingProcess::finish`].
     pub progress: UpgradeProgress,
     databases: ConnectedDatabases,
     limits: Arc<TrafficLimits>,
 }
 
 /// Opens the journal, and checks that the main database belongs to it and is not of a newer program.
-pub async fn open_receiving(config: Config, clock: Arc<dyn Clock>) -> Result<Opening, StartError> {
+pub async fn open_receiving(
+    config: Config,
+    clock: Arc<dyn Clock>,
+) -> Result<StartingProcess, StartError> {
     let databases = connect(&config).await?;
     let stored = databases.list_url_records().await?;
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored));
@@ -59,7 +62,7 @@ pub async fn open_receiving(config: Config, clock: Arc<dyn Clock>) -> Result<Ope
     if databases.needs_upgrade {
         check_pairing(&databases.store, &journal).await?;
     }
-    let limits = Arc::new(limit_traffic(&journal, &config, &known_accounts));
+    let limits = Arc::new(build_traffic_limits(&journal, &config, &known_accounts));
     let ingest = Ingest::new(journal.clone(), &known_accounts, Arc::clone(&limits));
     let receiving = ReceivingServices {
         config: Arc::new(config),
@@ -70,7 +73,7 @@ pub async fn open_receiving(config: Config, clock: Arc<dyn Clock>) -> Result<Ope
         known_accounts,
         stopping: CancellationToken::new(),
     };
-    Ok(Opening {
+    Ok(StartingProcess {
         receiving,
         progress: UpgradeProgress::default(),
         databases,
@@ -78,13 +81,13 @@ pub async fn open_receiving(config: Config, clock: Arc<dyn Clock>) -> Result<Ope
     })
 }
 
-/// Opens everything. Does not listen and starts no job.
+/// Opens everything, but does not listen and starts no job.
 pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, StartError> {
-    let opening = open_receiving(config, clock).await?;
-    opening.finish(LockWait::Brief).await
+    let starting = open_receiving(config, clock).await?;
+    starting.finish(LockWait::Brief).await
 }
 
-impl Opening {
+impl StartingProcess {
     /// Whether the main database must be migrated, which takes minutes with many messages.
     pub fn needs_upgrade(&self) -> bool {
         self.databases.needs_upgrade
@@ -145,7 +148,7 @@ impl Opening {
                 store.clone(),
                 MAINTENANCE_LEASE_NAME,
                 holder,
-                MAINTENANCE_LEASE,
+                MAINTENANCE_LEASE_LENGTH,
             ),
             reconciler: Reconciler::new(
                 store.clone(),
@@ -210,13 +213,17 @@ async fn start_steady_clock(
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<SteadyClock>, StartError> {
     let steady_clock = SteadyClock::new(Arc::clone(clock));
-    let following = store.set_lease_clock(&steady_clock).await;
-    following.map_err(StartError::main_database)?;
+    let result = store.set_lease_clock(&steady_clock).await;
+    result.map_err(StartError::main_database)?;
     Ok(Arc::new(steady_clock))
 }
 
-/// By the disk that stores the callbacks.
-fn limit_traffic(journal: &Journal, config: &Config, accounts: &KnownAccounts) -> TrafficLimits {
+/// Traffic limits that depend on the free space of the disk that stores the callbacks.
+fn build_traffic_limits(
+    journal: &Journal,
+    config: &Config,
+    accounts: &KnownAccounts,
+) -> TrafficLimits {
     let folder = journal.file().and_then(Path::parent);
     TrafficLimits::new(accounts, folder.unwrap_or(&config.data_dir))
 }
@@ -230,7 +237,7 @@ async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartE
     }
 }
 
-/// Only one process serves an SQLite database.
+/// Whether other processes may use the data folder: only one process serves a SQLite database.
 fn folder_use(store: &Store) -> FolderUse {
     if store.is_shared() {
         FolderUse::Shared
