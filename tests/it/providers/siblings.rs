@@ -9,6 +9,8 @@ use bluetick::providers::{CallbackPart, PARTS_LIMIT, get, parse_callback};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::harness::generator::cases;
+
 use super::callback;
 
 /// Names that any parser knows.
@@ -168,7 +170,7 @@ fn size(part: &CallbackPart) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn parts_are_few_and_small_whatever_is_repeated(
