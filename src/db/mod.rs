@@ -9,6 +9,7 @@ pub mod database_location;
 pub mod disk;
 mod error;
 mod free_pages;
+pub(crate) mod held_connection;
 pub(crate) mod instant;
 mod journal_state;
 pub mod pools;
