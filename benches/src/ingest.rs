@@ -179,7 +179,7 @@ pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> 
     bench.drain(&subject)?;
     let what = "PostgreSQL: sustained ÷ C, 64 connections";
     reference.compare(table, what, rate, &behind, Target::None);
-    let (steady, visible) = bench.send_and_watch(&subject)?;
+    let (steady, visible) = bench.send_and_watch(&subject, 64, 1000)?;
     let shown = format!(
         "{}; visible p99 {:.1}",
         percentiles(&steady),
@@ -205,7 +205,7 @@ pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> 
 }
 
 fn steady(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), BenchError> {
-    let (acked, visible) = bench.send_and_watch(subject)?;
+    let (acked, visible) = bench.send_and_watch(subject, 64, 1000)?;
     let p99 = acked.percentile(0.99);
     let target = Target::AtMost(10.0, 3.0);
     table.add(
@@ -214,20 +214,24 @@ fn steady(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(),
         percentiles(&acked),
         target,
     );
+    add_visible(table, "1,000", &visible);
+    Ok(())
+}
+
+/// `rate` as it is shown.
+pub fn add_visible(table: &mut Table, rate: &str, visible: &[Duration]) {
     let shown = format!(
         "p50 {:.1}, {} samples",
-        quantile(&visible, 0.5),
+        quantile(visible, 0.5),
         visible.len()
     );
-    let target = Target::AtMost(100.0, 30.0);
-    let p99 = quantile(&visible, 0.99);
+    let what = format!("callback to visible, p99 at {rate} per second, ms");
     table.add(
-        "callback to visible, p99 at 1,000 per second, ms",
-        p99,
+        &what,
+        quantile(visible, 0.99),
         shown,
-        target,
+        Target::AtMost(100.0, 30.0),
     );
-    Ok(())
 }
 
 /// Latency at a steady pace before and while the server removes a million expired callbacks.

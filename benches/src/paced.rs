@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::bench::{Bench, Subject, check_all_accepted};
 use crate::callback_requests::BaselineCallbacks;
 use crate::error::BenchError;
+use crate::ingest::add_visible;
 use crate::load::{Measured, Pace, run};
 use crate::population::Population;
 use crate::server::{Reconciliation, Server};
@@ -24,6 +25,9 @@ const RATES: [(u32, Target, Target); 5] = [
     (500, Target::AtMost(3.0, 2.0), Target::None),
     (2000, Target::None, Target::None),
 ];
+
+/// Callbacks a second while single ones are watched until they are visible.
+const WATCHED_RATES: [u32; 3] = [20, 100, 500];
 
 /// What a server spent on each callback.
 struct Cost {
@@ -49,6 +53,12 @@ pub fn paced(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         let what = format!("context switches of a callback at {rate} per second");
         let shown = format!("naive {:.1}", naive.switches);
         table.add(&what, cost.switches, shown, switches);
+    }
+    // Beside the reads that watch them, callbacks would cost more.
+    for rate in WATCHED_RATES {
+        let (_, visible) = bench.send_and_watch(&subject, CONNECTIONS, rate)?;
+        add_visible(table, &rate.to_string(), &visible);
+        bench.drain(&subject)?;
     }
     subject.server.stop()
 }

@@ -18,6 +18,8 @@ impl Bench<'_> {
     pub fn send_and_watch(
         &self,
         subject: &Subject,
+        connections: u32,
+        rate: u32,
     ) -> Result<(Measured, Vec<Duration>), BenchError> {
         let token = subject.installation.create_token("watch", "read,operate")?;
         let first = subject.next.fetch_add(WATCHED, Ordering::Relaxed);
@@ -39,7 +41,7 @@ impl Bench<'_> {
                     Ok::<_, BenchError>(took)
                 })
             });
-            let measured = self.send(subject, 64, Pace::Steady(1000))?;
+            let measured = self.send(subject, connections, Pace::Steady(rate))?;
             let took = watching.join().map_err(|_| "the watcher panicked")??;
             Ok((measured, took))
         })

@@ -10,6 +10,7 @@ pub mod disk;
 mod error;
 pub(crate) mod file_check;
 mod free_pages;
+pub(crate) mod held_connection;
 pub(crate) mod instant;
 mod journal_state;
 pub mod pools;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::db::Error;
 use crate::db::disk::DiskReserve;
+use crate::db::held_connection::HeldConnection;
 use crate::db::pools::Pools;
 use crate::domain::callback_record::CallbackRecord;
 use crate::journal::insert_statements::InsertStatements;
@@ -23,6 +24,8 @@ const SERVER_TIMEOUT: Duration = Duration::from_secs(8);
 
 pub(super) struct JournalInserter {
     pools: Pools,
+    /// On SQLite.
+    connection: HeldConnection,
     statements: InsertStatements,
     /// Reserved disk space, if the journal is a file.
     reserve: Option<DiskReserve>,
@@ -61,6 +64,7 @@ impl JournalInserter {
             reserve,
             statements: InsertStatements::new(pools.writer().get_database_backend()),
             pools,
+            connection: HeldConnection::default(),
             running: None,
         }
     }
@@ -104,7 +108,7 @@ impl JournalInserter {
 
     fn start_write(&mut self, statement: Statement, purpose: AttemptPurpose) {
         let attempt = match self.check_disk() {
-            Ok(()) => commit(self.pools.clone(), statement).boxed(),
+            Ok(()) => commit(self.pools.clone(), self.connection.clone(), statement).boxed(),
             Err(full) => ready(Err(full)).boxed(),
         };
         self.start(attempt, purpose);
@@ -141,7 +145,15 @@ impl JournalInserter {
 
     pub(super) async fn probe(&self) -> Result<(), Error> {
         self.check_disk()?;
-        commit(self.pools.clone(), self.probe_statement()).await
+        let (pools, connection) = (self.pools.clone(), self.connection.clone());
+        let probed = commit(pools, connection.clone(), self.probe_statement()).await;
+        connection.close().await;
+        probed
+    }
+
+    /// After the last attempt.
+    pub(super) async fn close(&mut self) {
+        self.connection.close().await;
     }
 
     fn probe_statement(&self) -> Statement {
@@ -165,10 +177,13 @@ impl JournalInserter {
 /// **Invariant:** returns `Ok` only after a durable commit; an error leaves no transaction open. On
 /// SQLite a single statement is a transaction by itself, and the driver's thread is woken once
 /// instead of three times.
-async fn commit(pools: Pools, statement: Statement) -> Result<(), Error> {
+async fn commit(
+    pools: Pools,
+    connection: HeldConnection,
+    statement: Statement,
+) -> Result<(), Error> {
     if !pools.is_shared() {
-        pools.writer().execute_raw(statement).await?;
-        return Ok(());
+        return connection.execute(&pools, statement).await;
     }
     pools
         .within(async |transaction| {

@@ -243,6 +243,7 @@ impl Writer {
             }
             self.start_spool_task().await;
         }
+        self.inserter.close().await;
         if let Some(spool_switch) = self.spool_switch {
             spool_switch.close().await;
         }

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::failure::Failure;
+use crate::providers::json_in_text::begins_json;
 use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::reading_budget::shorten;
 
@@ -16,6 +17,10 @@ const JOINED_TEXTS: usize = 4;
 const JOINED_LIMIT: usize = 256;
 /// Bytes of a code that are kept.
 const FAILURE_CODE_LIMIT: usize = 64;
+/// Bytes of a text in which JSON is looked for: a value needs many times the memory of its text.
+const HELD_JSON_LIMIT: usize = 16 * 1024;
+/// Names of a title.
+const TITLES: &[&str] = &["title", "message", "reason", "description"];
 /// Names of a detail.
 const DETAILS: &[&str] = &["details", "detail", "message"];
 /// In characters; a longer text is not a code.
@@ -24,13 +29,10 @@ const CODE_LIMIT: usize = 32;
 /// The failure of the first object that has one, under any known name.
 pub(super) fn parse_failure(places: &[&Value]) -> Failure {
     let named = places.iter().find_map(|place| {
-        let mut errors = ["errors", "error", "error_data"]
+        let errors = ["errors", "error", "error_data"]
             .iter()
-            .flat_map(|name| items(place.get(name)))
-            .take(ERRORS_LIMIT)
-            .map(parse_error)
-            .filter(|failure| *failure != Failure::default());
-        errors.next().map(|first| with_further(first, errors))
+            .flat_map(|name| items(place.get(name)));
+        parse_errors(errors)
     });
     let found = named.or_else(|| {
         places
@@ -42,7 +44,7 @@ pub(super) fn parse_failure(places: &[&Value]) -> Failure {
 }
 
 fn shorten_texts(failure: Failure) -> Failure {
-    let text = |text: String| shorten(text, FAILURE_TEXT_LIMIT);
+    let text = |text: String| shorten(readable(text), FAILURE_TEXT_LIMIT);
     Failure {
         code: failure.code.map(|code| shorten(code, FAILURE_CODE_LIMIT)),
         title: failure.title.map(text),
@@ -52,6 +54,40 @@ fn shorten_texts(failure: Failure) -> Failure {
 }
 
 /// The first error of a report is its failure; further errors are appended to its detail.
+fn parse_errors<'e>(errors: impl Iterator<Item = &'e Value>) -> Option<Failure> {
+    let mut errors = errors
+        .take(ERRORS_LIMIT)
+        .map(parse_error)
+        .filter(|failure| *failure != Failure::default());
+    errors.next().map(|first| with_further(first, errors))
+}
+
+/// The object or list that a text holds. The reader of a callback unwraps a text once, so this one
+/// was a text in a text.
+fn held_json(text: &str) -> Option<Value> {
+    let begins_text = text.trim_start().starts_with('"');
+    if text.len() > HELD_JSON_LIMIT || (!begins_text && !begins_json(text)) {
+        return None;
+    }
+    match serde_json::from_str(text).ok()? {
+        Value::String(inner) => held_json(&inner),
+        value => Some(value),
+    }
+}
+
+fn parse_held_errors(text: &str) -> Option<Failure> {
+    let held = held_json(text)?;
+    parse_errors(items(Some(&held)).iter())
+}
+
+/// A text as people read it, if it is JSON with an error.
+fn readable(text: String) -> String {
+    match parse_held_errors(&text) {
+        Some(failure) => failure.one_line(),
+        None => text,
+    }
+}
+
 fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failure {
     let mut others: Vec<String> = Vec::new();
     for error in further.filter(|error| *error != first) {
@@ -76,6 +112,9 @@ fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failu
 /// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, one with
 /// `error_data` as a text, texts by name, or a text.
 pub(super) fn parse_error(error: &Value) -> Failure {
+    if let Some(failure) = error.as_str().and_then(parse_held_errors) {
+        return failure;
+    }
     if let Some(text) = parse_text(error) {
         let code = code_in_text(&text);
         return Failure {
@@ -84,10 +123,10 @@ pub(super) fn parse_error(error: &Value) -> Failure {
             ..Failure::default()
         };
     }
-    let title = first_text(error, &["title", "message", "reason", "description"]);
+    let title = first_text(error, TITLES);
     let details = error
         .get("error_data")
-        .and_then(|data| parse_text(data).or_else(|| first_text(data, DETAILS)))
+        .and_then(parse_details)
         .or_else(|| first_text(error, DETAILS))
         .or_else(|| title.is_none().then(|| join_texts(error)).flatten());
     let words = title.as_deref().or(details.as_deref());
@@ -97,6 +136,19 @@ pub(super) fn parse_error(error: &Value) -> Failure {
         title,
         key: None,
     }
+}
+
+/// An object, a list of them, or a text, which may hold either.
+fn parse_details(data: &Value) -> Option<String> {
+    let held = data.as_str().and_then(held_json);
+    let words = |data: &Value| {
+        parse_text(data)
+            .or_else(|| first_text(data, DETAILS))
+            .or_else(|| first_text(data, TITLES))
+    };
+    items(Some(held.as_ref().unwrap_or(data)))
+        .iter()
+        .find_map(words)
 }
 
 /// `name: text; …` of an object without any known name.
@@ -162,7 +214,8 @@ pub(super) fn code_in_text(text: &str) -> Option<String> {
 
 /// A code (`131053`, `WAV2101`), a text that may contain one, or an error object.
 pub(super) fn parse_any_error(value: &Value) -> Option<Failure> {
-    let Some(words) = parse_text(value) else {
+    let words = parse_text(value).filter(|words| held_json(words).is_none());
+    let Some(words) = words else {
         let failure = parse_failure(&[&serde_json::json!({ "error": value })]);
         return (failure != Failure::default()).then_some(failure);
     };
@@ -225,9 +278,57 @@ mod tests {
                 "to: invalid; name: empty",
             ),
             (serde_json::json!({"errors": 131_026}), "131026"),
+            (
+                serde_json::json!({"errors": [{"code": 131_026, "title": "Undeliverable", "error_data": [{"details": "Not on WhatsApp"}]}]}),
+                "131026: Undeliverable: Not on WhatsApp",
+            ),
         ] {
             assert_eq!(parse_failure(&[&status]).one_line(), words, "{status}");
         }
+    }
+
+    #[test]
+    fn the_reason_is_read_in_a_text_within_a_text() {
+        let data = serde_json::json!({"details": "Not on WhatsApp"}).to_string();
+        let twice = serde_json::json!(data).to_string();
+        let error = |data: &str| serde_json::json!({"code": 131_026, "title": "Undeliverable", "error_data": data});
+        let words = "131026: Undeliverable: Not on WhatsApp";
+        for (status, words) in [
+            (serde_json::json!({"errors": [error(&data)]}), words),
+            (serde_json::json!({"errors": [error(&twice)]}), words),
+            (
+                serde_json::json!({"errors": error(&data).to_string()}),
+                words,
+            ),
+            (
+                serde_json::json!({"errors": serde_json::json!([error(&twice)]).to_string()}),
+                words,
+            ),
+            (
+                serde_json::json!({"errors": [{"code": 131_026, "message": error(&data).to_string()}]}),
+                words,
+            ),
+            (
+                serde_json::json!({"reason": error(&data).to_string()}),
+                words,
+            ),
+            (
+                serde_json::json!({"error": "\"Blocked\" by them"}),
+                "\"Blocked\" by them",
+            ),
+            (serde_json::json!({"error": "{\"cut"}), "{\"cut"),
+            (
+                serde_json::json!({"errors": [error(&data).to_string(), "Blocked"]}),
+                "131026: Undeliverable: Not on WhatsApp (also reported: Blocked)",
+            ),
+        ] {
+            assert_eq!(parse_failure(&[&status]).one_line(), words, "{status}");
+        }
+        let failure = parse_any_error(&serde_json::json!(error(&data).to_string()));
+        assert_eq!(
+            failure.map(|failure| failure.one_line()).as_deref(),
+            Some(words)
+        );
     }
 
     #[test]

@@ -70,6 +70,8 @@ const OVERLAP_SHARE: usize = 8;
 const RESERVE_SHARE: usize = 4;
 /// Files and sockets for other purposes: databases, spool, calls to providers.
 const OTHER_FILES: u64 = 256;
+/// Connections get at least one of so many files: with few, the other purposes are content with some fifty.
+const CONNECTION_SHARE: u64 = 8;
 
 /// Runs a future on actix's runtime.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -254,5 +256,6 @@ fn accepted_limit() -> usize {
         }
     }
     let allowed = limit.current.unwrap_or(wanted).min(wanted);
-    usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(most)
+    let others = OTHER_FILES.min(allowed - allowed / CONNECTION_SHARE);
+    usize::try_from(allowed - others).unwrap_or(most)
 }

@@ -8,8 +8,6 @@ use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta};
 use futures_util::StreamExt;
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,6 +15,7 @@ use crate::harness::app::{
     ACCOUNTS, App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, image_to, message, noon, read, start_app,
     start_app_with,
 };
+use crate::harness::generator::Generator;
 
 const WAMID: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSMDAwMDAwMDAwMDAwMDAwMDAwAA==";
 
@@ -758,10 +757,10 @@ fn any_body() -> impl Strategy<Value = Value> {
 #[actix_web::test]
 async fn no_json_makes_the_program_fail() {
     let app = start_app().await;
-    let mut runner = TestRunner::deterministic();
+    let mut generator = Generator::new();
     let mut seen = BTreeSet::new();
-    for _ in 0..400 {
-        let body = any_body().new_tree(&mut runner).unwrap().current();
+    while generator.next_round(400).is_some() {
+        let body = generator.value(&any_body());
         let (status, reply) = app.post_json("/api/v1/messages", &body).await;
         assert!(
             matches!(status, 202 | 400 | 422),

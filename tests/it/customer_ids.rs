@@ -3,14 +3,13 @@
 use bluetick::domain::scope::Scope;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::harness::app::{
     App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, noon, read, start_app,
 };
 use crate::harness::dump::dump;
+use crate::harness::generator::Generator;
 use crate::rebuilding::assert_same;
 
 const OLD: &str = "447700900001";
@@ -334,9 +333,9 @@ async fn links(app: &App) -> Vec<String> {
 
 #[actix_web::test]
 async fn the_order_of_arrival_a_replay_and_a_rebuild_are_not_seen_in_what_is_known_of_customers() {
-    let mut runner = TestRunner::deterministic();
-    for _ in 0..4 {
-        let history = histories().new_tree(&mut runner).unwrap().current();
+    let mut generator = Generator::new();
+    while generator.next_round(4).is_some() {
+        let history = generator.value(&histories());
         let mut results = Vec::new();
         for backwards in [false, true] {
             let app = start_app().await;

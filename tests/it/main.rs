@@ -14,6 +14,7 @@ mod api_description;
 mod attacks;
 mod backup_load;
 mod backups;
+mod bad_requests;
 mod batches;
 #[cfg(target_os = "linux")]
 mod books;

@@ -3,12 +3,11 @@
 use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::harness::app::{App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, noon, start_app};
 use crate::harness::dump::dump;
+use crate::harness::generator::Generator;
 use crate::rebuilding::{assert_same, verified};
 
 /// Meta's change with one status.
@@ -190,11 +189,17 @@ fn unseen() -> impl Strategy<Value = String> {
 
 #[actix_web::test]
 async fn statuses_of_types_and_fields_that_no_one_has_seen_are_notices() {
+    let mut generator = Generator::new();
+    while generator.next_round(1).is_some() {
+        Box::pin(check_unseen(&mut generator)).await;
+    }
+}
+
+async fn check_unseen(generator: &mut Generator) {
     let app = start_app().await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
     let provider_id = app.message(&id).await["provider_id"].clone();
-    let mut runner = TestRunner::deterministic();
     let sample = (
         unseen(),
         prop::sample::select(vec!["failed", "read", "delivered", "captured"]),
@@ -202,7 +207,7 @@ async fn statuses_of_types_and_fields_that_no_one_has_seen_are_notices() {
     );
     let mut about_it = 0;
     for number in 0..60 {
-        let (kind, word, [in_field, own]) = sample.new_tree(&mut runner).unwrap().current();
+        let (kind, word, [in_field, own]) = generator.value(&sample);
         let status_id = if own {
             provider_id.clone()
         } else {

@@ -29,7 +29,7 @@ use crate::harness::waiting;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const OTHER_KEY: &str = "fedcba9876543210fedcba9876543210";
-const ACCOUNT: &str = "sobot-main";
+pub(crate) const ACCOUNT: &str = "sobot-main";
 
 /// A folder with a configuration, and a database.
 pub(crate) struct Place {
@@ -186,6 +186,35 @@ async fn serve_says_where_it_listens_and_a_signal_ends_it_cleanly() {
         "it waited for idle connections"
     );
     check_modes(&place.data());
+}
+
+#[actix_web::test]
+async fn ipv6_64_open_files_and_a_configuration_from_windows_are_enough() {
+    let place = Place::new().await;
+    let text = fs::read_to_string(place.file()).unwrap();
+    let text = text.replace("listen = \"127.0.0.1:0\"", "listen = \"[::1]:0\"");
+    fs::write(
+        place.file(),
+        format!("\u{feff}{}", text.replace('\n', "\r\n")),
+    )
+    .unwrap();
+    let serve = place.serve_command("");
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""])
+        .arg(serve.get_program())
+        .args(serve.get_args())
+        .env_clear();
+    for (name, value) in serve.get_envs() {
+        limited.env(name, value.unwrap());
+    }
+    let program = Program::start(limited, &place.database.folder().join("stderr"));
+    assert!(program.address.starts_with("http://[::1]:"));
+    let body = json!({ "id": "wamid.A", "status": "sent" });
+    let sent = client().post(callback_url(&program)).json(&body);
+    assert_eq!(sent.send().await.unwrap().status(), 200);
+    let (status, stderr) = program.terminate();
+    assert_eq!(status.code(), Some(0), "{stderr}");
 }
 
 #[actix_web::test]

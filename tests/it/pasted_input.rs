@@ -5,13 +5,12 @@ use bluetick::sending::recipient_number::{self, BadRecipient};
 use chrono::TimeDelta;
 use phonenumber::metadata::DATABASE;
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::harness::app::{
     App, KALEYRA, SOBOT, image_to, message, noon, start_app, start_app_with,
 };
+use crate::harness::generator::{Generator, cases};
 
 /// The same number, written in many ways.
 const NOTATIONS: &[(&str, &[&str])] = &[
@@ -262,6 +261,52 @@ async fn a_pasted_callback_url_works_and_the_account_shows_what_to_correct() {
     }
 }
 
+/// What stands around a copied URL. Slashes at its end are no mistake.
+fn pasted_around() -> impl Strategy<Value = (String, String)> {
+    let ending = prop::sample::select(vec![
+        "%20",
+        "%09",
+        "%0A",
+        "%0D%0A",
+        "%C2%A0",
+        "%E2%80%8B",
+        "%E2%80%8E",
+        "%EF%BB%BF",
+        "/",
+    ]);
+    ("/{1,3}callbacks/{1,3}", prop::collection::vec(ending, 0..5))
+        .prop_map(|(beginning, endings)| (beginning, endings.concat()))
+}
+
+#[actix_web::test]
+async fn a_callback_url_works_whatever_was_pasted_around_it() {
+    let app = start_app().await;
+    let mut generator = Generator::new();
+    while let Some(number) = generator.next_round(60) {
+        let (beginning, ending) = generator.value(&pasted_around());
+        let url = app.callback_url(SOBOT);
+        let url = url.replacen("/callbacks/", &beginning, 1) + &ending;
+        let report = json!({ "id": format!("wamid.PASTED{number}"), "status": "delivered" });
+        let reply = app.client.post(&url).json(&report).send().await.unwrap();
+        assert_eq!(reply.status(), StatusCode::OK.as_u16(), "{url}");
+        app.run_jobs_until_idle().await;
+        assert_eq!(app.callbacks().await[0]["outcome"], "receipts", "{url}");
+        if number == 0 || ending.trim_end_matches('/').is_empty() {
+            continue;
+        }
+        let codes: Vec<Value> = warnings(&app)
+            .await
+            .iter()
+            .map(|it| it["code"].clone())
+            .collect();
+        assert!(
+            codes.contains(&json!("callback_url_white_space")),
+            "{url}: {codes:?}"
+        );
+    }
+    app.finish().await;
+}
+
 #[actix_web::test]
 async fn a_corrected_callback_url_is_no_longer_warned_about() {
     let app = start_app().await;
@@ -432,7 +477,7 @@ fn notation() -> impl Strategy<Value = (WrittenNumber, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn every_notation_of_a_number_is_the_same_number((number, written) in notation()) {
@@ -470,9 +515,9 @@ proptest! {
 #[actix_web::test]
 async fn every_notation_finds_its_number() {
     let app = start_app().await;
-    let mut runner = TestRunner::deterministic();
-    for _ in 0..60 {
-        let (number, written) = notation().new_tree(&mut runner).unwrap().current();
+    let mut generator = Generator::new();
+    while generator.next_round(60).is_some() {
+        let (number, written) = generator.value(&notation());
         let whole = format!("+{}{}", number.code, number.national);
         let id = app.send(&image_to(SOBOT, &whole)).await;
         let found = found_ids(&app, &format!("q={}", encoded(&written))).await;
@@ -482,7 +527,7 @@ async fn every_notation_finds_its_number() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(cases(2000))]
 
     /// Whatever country the account has: a number with its country code goes to that number, or the
     /// caller is asked for `+`.

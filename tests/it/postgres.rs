@@ -1,7 +1,10 @@
 //! PostgreSQL as operators run it: limits, privileges and defaults that were set for other programs.
 
-use std::net::TcpListener;
+use std::fs::Permissions;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
@@ -195,6 +198,10 @@ async fn four_connections_of_a_limited_role_are_enough() {
             "CREATE SCHEMA bluetick AUTHORIZATION {name}; ALTER ROLE {name} SET search_path = bluetick; \
              ALTER ROLE {name} CONNECTION LIMIT 4; \
              ALTER ROLE {name} SET default_transaction_isolation = 'repeatable read'; \
+             ALTER ROLE {name} SET statement_timeout = '2s'; \
+             ALTER ROLE {name} SET datestyle = 'German, DMY'; \
+             ALTER ROLE {name} SET timezone = 'Asia/Kolkata'; \
+             ALTER ROLE {name} SET standard_conforming_strings = off; \
              ALTER ROLE {name} SET synchronous_commit = off",
         )
         .await;
@@ -264,6 +271,94 @@ fn a_server_that_cannot_be_reached_is_named_in_time() {
             began.elapsed()
         );
         assert_eq!(reason, format!("the database: {cause} at {address}"));
+    }
+}
+
+/// `PgBouncer` from Debian's package, in transaction mode, before a database.
+struct Pooler {
+    child: Child,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Pooler {
+    /// `None` where it is not installed. `ignored` startup parameters are not refused.
+    async fn start(database: &OwnDatabase, ignored: &str) -> Option<Self> {
+        const PROGRAM: &str = "/usr/sbin/pgbouncer";
+        if !Path::new(PROGRAM).exists() {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        // It does not run as root, and must read its configuration.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let (server, name) = (database.superuser_url(), &database.name);
+        let text = format!(
+            "[databases]\n{name} = host={} port={} dbname={name} user={name} password={PASSWORD}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\nauth_type = any\n\
+             pool_mode = transaction\nignore_startup_parameters = {ignored}\n",
+            server.host_str().unwrap(),
+            server.port().unwrap(),
+            address.port(),
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        std::fs::write(&file, text).unwrap();
+        let mut command = Command::new(PROGRAM);
+        if rustix::process::geteuid().is_root() {
+            command.args(["--user", "nobody"]);
+        }
+        let child = command
+            .arg("--quiet")
+            .arg(&file)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "PgBouncer does not listen");
+            waiting::pause().await;
+        }
+        Some(Self {
+            child,
+            address,
+            _folder: folder,
+        })
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_pooler_in_transaction_mode_is_named_with_the_setting_that_helps() {
+    let Some(database) = OwnDatabase::create("").await else {
+        return;
+    };
+    database
+        .execute("GRANT CREATE ON SCHEMA public TO {name}")
+        .await;
+    for (ignored, words) in [
+        ("extra_float_digits, options", "set pool_mode = session"),
+        ("", "add the parameter to ignore_startup_parameters"),
+    ] {
+        let Some(pooler) = Pooler::start(&database, ignored).await else {
+            return;
+        };
+        let mut url = Url::parse(&database.url()).unwrap();
+        url.set_ip_host(pooler.address.ip()).unwrap();
+        url.set_port(Some(pooler.address.port())).unwrap();
+        let reason = refusal(url.as_str(), "4", database.folder.path());
+        assert!(
+            reason.contains("PgBouncer") && reason.contains(words),
+            "{reason}"
+        );
     }
 }
 

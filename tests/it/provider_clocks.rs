@@ -4,11 +4,10 @@
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::harness::app::{App, KALEYRA, SOBOT, start_app, start_app_with};
+use crate::harness::generator::Generator;
 
 async fn start_in_zone(zone: Tz) -> App {
     start_app_with(|_, accounts| accounts[1].provider_time_zone = zone).await
@@ -146,13 +145,13 @@ async fn five_minutes_ahead_are_believed_and_more_are_not() {
 
 #[actix_web::test]
 async fn any_zone_is_read_as_it_is_written() {
-    let mut runner = TestRunner::deterministic();
+    let mut generator = Generator::new();
     let sample = (
         prop::sample::select(TZ_VARIANTS.to_vec()),
         0_i64..86_400 * 300,
     );
-    for _ in 0..12 {
-        let (zone, later) = sample.new_tree(&mut runner).unwrap().current();
+    while generator.next_round(12).is_some() {
+        let (zone, later) = generator.value(&sample);
         let app = start_in_zone(zone).await;
         app.advance(TimeDelta::seconds(later));
         let id = sent(&app, KALEYRA).await;

@@ -1,5 +1,6 @@
 //! The fold: its result does not depend on the order, repetition and batching of receipts.
 
+use crate::harness::generator::cases;
 use bluetick::domain::delivery::{Delivery, fold};
 use bluetick::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use bluetick::domain::failure::Failure;
@@ -237,7 +238,7 @@ fn without_counts(delivery: Delivery) -> Delivery {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(cases(10_000))]
 
     #[test]
     fn order_does_not_matter(

@@ -5,14 +5,13 @@ use bluetick::domain::correlation_tag::format_tag;
 use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::harness::app::{
     App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, message, read, start_app,
 };
 use crate::harness::dump::dump;
+use crate::harness::generator::Generator;
 use crate::rebuilding::{assert_same, verified};
 
 const PLACEHOLDERS: &[&str] = &[
@@ -113,8 +112,7 @@ async fn post_report(app: &App, url: &str, body: &Value) {
 }
 
 /// The placeholders that the contract lists, and others of their kind.
-fn placeholders() -> Vec<String> {
-    let mut runner = TestRunner::deterministic();
+fn placeholders(generator: &mut Generator) -> Vec<String> {
     let marks = prop::sample::select(vec![
         ("{{", "}}"),
         ("${", "}"),
@@ -127,7 +125,7 @@ fn placeholders() -> Vec<String> {
     ]);
     let sample = (marks, "[a-zA-Z_]{1,12}");
     let others = (0..6).map(|_| {
-        let ((open, close), name) = sample.new_tree(&mut runner).unwrap().current();
+        let ((open, close), name) = generator.value(&sample);
         format!("{open}{name}{close}")
     });
     let listed = PLACEHOLDERS.iter().map(|text| (*text).to_owned());
@@ -136,7 +134,8 @@ fn placeholders() -> Vec<String> {
 
 #[actix_web::test]
 async fn a_placeholder_is_no_id_and_joins_no_messages() {
-    for placeholder in placeholders().iter().step_by(apps_apart(5)) {
+    let placeholders = placeholders(&mut Generator::new());
+    for placeholder in placeholders.iter().step_by(apps_apart(5)) {
         let app = start_app().await;
         let [first, second] = two_messages(&app, KALEYRA).await;
         let own = ids(&app, &first).await;
@@ -168,8 +167,15 @@ async fn a_placeholder_is_no_id_and_joins_no_messages() {
 
 #[actix_web::test]
 async fn a_placeholder_is_no_id_at_any_provider() {
+    let mut generator = Generator::new();
+    while generator.next_round(1).is_some() {
+        Box::pin(check_no_id_anywhere(placeholders(&mut generator))).await;
+    }
+}
+
+async fn check_no_id_anywhere(placeholders: Vec<String>) {
     let app = start_app().await;
-    for placeholder in placeholders() {
+    for placeholder in placeholders {
         let status = json!({ "id": placeholder, "status": "failed" });
         for (account, body) in [
             (SOBOT, status.clone()),
@@ -342,9 +348,9 @@ fn callbacks() -> impl Strategy<Value = Vec<Sent>> {
 /// Each id that comes with two tags is forgotten, in whatever order and batches callbacks arrive.
 #[actix_web::test]
 async fn which_ids_are_forgotten_does_not_depend_on_the_order_of_callbacks() {
-    let mut runner = TestRunner::deterministic();
-    for round in (0..24).step_by(apps_apart(4)) {
-        let sample = callbacks().new_tree(&mut runner).unwrap().current();
+    let mut generator = Generator::new();
+    while let Some(round) = generator.next_round(24 / apps_apart(4)) {
+        let sample = generator.value(&callbacks());
         let app = start_app().await;
         let mut sent = Vec::new();
         for customer in 0..3 {
@@ -397,12 +403,15 @@ fn wamid(length: usize, number: usize) -> String {
 
 #[actix_web::test]
 async fn ids_up_to_512_characters_are_kept_and_matched_and_long_ones_are_warned_about() {
-    let mut runner = TestRunner::deterministic();
-    let any_length = (129_usize..=512).new_tree(&mut runner).unwrap().current();
-    for (number, length) in [127, 128, 129, 140, 200, any_length, 512]
-        .into_iter()
-        .enumerate()
-    {
+    let mut generator = Generator::new();
+    while generator.next_round(1).is_some() {
+        let any_length = generator.value(&(10_usize..=512));
+        Box::pin(check_lengths(&[127, 128, 129, 140, 200, any_length, 512])).await;
+    }
+}
+
+async fn check_lengths(lengths: &[usize]) {
+    for (number, length) in lengths.iter().copied().enumerate() {
         for from_reply in [true, false] {
             let app = start_app().await;
             let id = wamid(length, number);

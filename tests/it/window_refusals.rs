@@ -4,11 +4,10 @@ use bluetick::domain::provider_account::WindowPolicy;
 use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::harness::app::{App, KALEYRA, SOBOT, image_to, noon, read, start_app, start_app_with};
+use crate::harness::generator::Generator;
 use crate::windows::{PHONE, receive_inbound, rfc3339, window};
 
 async fn app_with(policy: WindowPolicy) -> App {
@@ -175,14 +174,14 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 #[actix_web::test]
 async fn whether_a_window_is_open_does_not_depend_on_the_order_of_callbacks() {
-    let mut runner = TestRunner::deterministic();
+    let mut generator = Generator::new();
     let rounds = if std::env::var_os("TEST_DATABASE_URL").is_some() {
         5
     } else {
         20
     };
-    for round in 0..rounds {
-        let sample = events().new_tree(&mut runner).unwrap().current();
+    while let Some(round) = generator.next_round(rounds) {
+        let sample = generator.value(&events());
         let app = start_app().await;
         let mut wamids = Vec::new();
         for _ in &sample {

@@ -5,6 +5,7 @@ pub(crate) mod capacity_trial;
 pub(crate) mod database;
 pub(crate) mod dump;
 pub(crate) mod fleet;
+pub(crate) mod generator;
 pub(crate) mod golden;
 #[cfg(target_os = "linux")]
 pub(crate) mod hostile_callbacks;

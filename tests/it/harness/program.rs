@@ -95,7 +95,8 @@ impl Program {
             );
         };
         let address = line.strip_prefix("listening on ").unwrap().to_owned();
-        assert!(address.starts_with("http://127.0.0.1:"), "{line}");
+        let hosts = ["http://127.0.0.1:", "http://[::1]:"];
+        assert!(hosts.iter().any(|host| address.starts_with(host)), "{line}");
         Self {
             child,
             lines,

@@ -11,6 +11,8 @@ use bluetick::providers::{Callback, CallbackPart, get, parse_callback};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
+use crate::harness::generator::cases;
+
 use super::{
     account, call, callback, callback_of_fixture, check_callbacks, fixtures, lines, message,
     outcome, reply, reply_with,
@@ -397,7 +399,7 @@ fn check_parts(provider: ProviderId, parts: &[CallbackPart]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn parsers_never_panic_on_strange_json(payload in strange_json()) {

@@ -11,6 +11,7 @@ mod shapes;
 mod siblings;
 mod sobot;
 mod templates;
+mod value_types;
 mod wrapped_callbacks;
 mod zixflow;
 
