@@ -93,9 +93,10 @@ impl Jobs {
         });
     }
 
-    /// Claims nothing more; running submissions continue.
+    /// Claims nothing more and begins no call; running submissions continue.
     pub fn stop_claiming(&self) {
         self.stop.cancel();
+        self.services.dispatcher.in_flight.stop_all();
     }
 
     /// Waits for running submissions, at most `timeout`; those interrupted then become uncertain.
