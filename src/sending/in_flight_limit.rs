@@ -38,7 +38,7 @@ struct SubmissionWindow {
     changed: Notify,
 }
 
-/// That of a claimed message before its call; given up on drop.
+/// That of a claimed message before its call; released on drop.
 #[derive(Debug)]
 pub struct Place {
     window: Arc<SubmissionWindow>,
