@@ -93,9 +93,10 @@ impl Jobs {
         });
     }
 
-    /// Stops claiming; running submissions continue.
+    /// Stops claiming, and begins no call; running submissions continue.
     pub fn stop_claiming(&self) {
         self.stop.cancel();
+        self.services.dispatcher.in_flight.stop_all();
     }
 
     /// Waits for running submissions, at most `timeout`; those that are still running become

@@ -86,8 +86,8 @@ impl SendFlow {
     }
 }
 
-/// Rounded up to a microsecond, so that the rate is not exceeded.
-fn interval(rate: f64) -> TimeDelta {
+/// Between two slots; rounded up to a microsecond, so that the rate is not exceeded.
+pub fn interval(rate: f64) -> TimeDelta {
     let micros = (1_000_000.0 / rate).ceil();
     if micros.is_finite() && micros < 1e15 {
         #[expect(clippy::cast_possible_truncation, reason = "checked to be small")]

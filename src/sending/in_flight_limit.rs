@@ -1,94 +1,296 @@
 //! How many submissions of an account this process makes at a time: few at first and after trouble,
-//! more with each acceptance.
+//! more with each acceptance; and how many messages are claimed before they can be called.
+//!
+//! A claimed message has a [`Place`] until its call begins, then an [`InFlightPermit`] until its
+//! outcome is recorded. An acceptance frees the permit for the next call when it arrives; after any
+//! other answer no call begins until it is recorded, because it may stop the account.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::time::{Instant, timeout_at};
 
+use crate::domain::circuit_breaker::SubmissionPurpose;
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
+use crate::sending::submission_window::{CallTiming, SLOW_START, WindowState};
 
-/// Concurrent submissions before the first acceptance, so that a broken account costs few messages.
-const SLOW_START: usize = 4;
 /// How far ahead messages are claimed for their slots: longer than a transaction takes while the disk
 /// is busy, because a slot that passes meanwhile is lost. Where it cannot be proved that their calls
 /// had not begun, those claimed by a process that dies become uncertain.
-const LONGEST_LOOKAHEAD: TimeDelta = TimeDelta::milliseconds(500);
-
-/// How far ahead slots are reserved: so that waiting for them leaves half of the submissions at a
-/// time to the provider.
-pub fn lookahead(account: &Account, rate: f64) -> TimeDelta {
-    let half = f64::from(u32::try_from(account.max_in_flight).unwrap_or(u32::MAX)) / 2.0;
-    let micros = (half / rate * 1_000_000.0).min(1e6);
-    #[expect(clippy::cast_possible_truncation, reason = "at most a second")]
-    let span = TimeDelta::microseconds(micros as i64);
-    span.min(LONGEST_LOOKAHEAD)
-}
+pub const LOOKAHEAD: TimeDelta = TimeDelta::milliseconds(500);
+/// A message that waits longer returns to the queue; far less than its claim lasts.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Concurrent submissions of this process, by account.
 #[derive(Debug, Default)]
-pub struct InFlight(Arc<Mutex<HashMap<AccountId, SubmissionWindow>>>);
+pub struct InFlight(Mutex<HashMap<AccountId, Arc<SubmissionWindow>>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct SubmissionWindow {
-    limit: usize,
-    used: usize,
+    state: Mutex<WindowState>,
+    /// Calls begin one after the other, in the order of their slots.
+    turn: AsyncMutex<()>,
+    /// For the one that has the turn.
+    changed: Notify,
 }
 
-impl Default for SubmissionWindow {
-    fn default() -> Self {
-        Self {
-            limit: SLOW_START,
-            used: 0,
-        }
-    }
+/// That of a claimed message before its call; released on drop.
+#[derive(Debug)]
+pub struct Place {
+    window: Arc<SubmissionWindow>,
+    stops: u64,
+    purpose: SubmissionPurpose,
+    timing: CallTiming,
 }
 
-/// Permission for one submission; released on drop.
+/// Permission for one call; released on drop, when its outcome is recorded.
 #[derive(Debug)]
 pub struct InFlightPermit {
-    account: AccountId,
-    windows: Arc<Mutex<HashMap<AccountId, SubmissionWindow>>>,
+    window: Arc<SubmissionWindow>,
+    began_at: Instant,
+    use_of: PermitUse,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum PermitUse {
+    Call,
+    Recording,
+}
+
+/// The call must not begin, because the account stopped sending or its earlier calls take too long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CalledOff;
+
 impl InFlight {
-    /// At most `wanted` permits.
-    pub fn acquire(&self, account: &Account, wanted: usize) -> Vec<InFlightPermit> {
-        let mut windows = lock(&self.0);
-        let window = windows.entry(account.id.clone()).or_default();
-        let limit = window.limit.min(account.max_in_flight);
-        let number = wanted.min(limit.saturating_sub(window.used));
-        window.used += number;
-        (0..number)
-            .map(|_| InFlightPermit {
-                account: account.id.clone(),
-                windows: Arc::clone(&self.0),
-            })
-            .collect()
+    /// Places for messages that are about to be claimed, at most `wanted`. Reserve them before the
+    /// state of the account is read.
+    pub fn reserve(
+        &self,
+        account: &Account,
+        wanted: usize,
+        purpose: SubmissionPurpose,
+        timing: CallTiming,
+    ) -> Vec<Place> {
+        let window = self.window(&account.id);
+        lock(&window.state).max_in_flight = account.max_in_flight;
+        window.reserve(wanted, purpose, timing)
     }
 
     /// After an acceptance.
-    pub fn grow(&self, account: &Account) {
-        let mut windows = lock(&self.0);
-        let window = windows.entry(account.id.clone()).or_default();
-        window.limit = (window.limit + 1).min(account.max_in_flight.max(SLOW_START));
+    pub fn grow(&self, account: &AccountId) {
+        let window = self.window(account);
+        let mut state = lock(&window.state);
+        state.limit = (state.limit + 1).min(state.max_in_flight.max(SLOW_START));
+        drop(state);
+        window.changed.notify_one();
     }
 
     /// After trouble.
     pub fn shrink(&self, account: &AccountId) {
-        lock(&self.0).entry(account.clone()).or_default().limit = SLOW_START;
+        let window = self.window(account);
+        lock(&window.state).slow_down();
+    }
+
+    /// After trouble that stops the account: no call begins of what was claimed before, except of a
+    /// probe.
+    pub fn stop(&self, account: &AccountId) {
+        self.window(account).stop();
+    }
+
+    /// [`InFlight::stop`] for every account.
+    pub fn stop_all(&self) {
+        for window in lock(&self.0).values() {
+            window.stop();
+        }
+    }
+
+    fn window(&self, account: &AccountId) -> Arc<SubmissionWindow> {
+        let mut windows = lock(&self.0);
+        if let Some(window) = windows.get(account) {
+            return Arc::clone(window);
+        }
+        Arc::clone(windows.entry(account.clone()).or_default())
+    }
+}
+
+impl SubmissionWindow {
+    fn reserve(
+        self: &Arc<Self>,
+        wanted: usize,
+        purpose: SubmissionPurpose,
+        timing: CallTiming,
+    ) -> Vec<Place> {
+        let mut state = lock(&self.state);
+        let number = wanted.min(state.room(timing));
+        state.waiting += number;
+        let stops = state.stops;
+        drop(state);
+        let place = || Place {
+            window: Arc::clone(self),
+            stops,
+            purpose,
+            timing,
+        };
+        std::iter::repeat_with(place).take(number).collect()
+    }
+
+    fn stop(&self) {
+        let mut state = lock(&self.state);
+        state.slow_down();
+        state.stops += 1;
+        drop(state);
+        self.changed.notify_one();
+    }
+}
+
+impl Place {
+    /// Waits for a permit, and until calls that were late no longer exceed the rate.
+    pub async fn begin(self) -> Result<InFlightPermit, CalledOff> {
+        let window = &self.window;
+        let deadline = Instant::now() + LONGEST_WAIT;
+        let _turn = window.turn.lock().await;
+        loop {
+            let now = Instant::now();
+            let wait_until = {
+                let mut state = lock(&window.state);
+                if state.stops != self.stops && self.purpose == SubmissionPurpose::Sending {
+                    return Err(CalledOff);
+                }
+                if now > deadline {
+                    state.note_call(LONGEST_WAIT);
+                    return Err(CalledOff);
+                }
+                match state.begin(self.timing, now) {
+                    Ok(()) => {
+                        return Ok(InFlightPermit {
+                            window: Arc::clone(window),
+                            began_at: now,
+                            use_of: PermitUse::Call,
+                        });
+                    }
+                    Err(at) => at.unwrap_or(deadline + Duration::from_millis(1)),
+                }
+            };
+            // Either way it is asked again.
+            drop(timeout_at(wait_until, window.changed.notified()).await);
+        }
+    }
+}
+
+impl InFlightPermit {
+    /// Lets the next call begin, because this one was accepted.
+    pub fn call_was_accepted(&mut self) {
+        let mut state = lock(&self.window.state);
+        state.note_call(self.began_at.elapsed());
+        state.used = state.used.saturating_sub(1);
+        state.unrecorded += 1;
+        drop(state);
+        self.use_of = PermitUse::Recording;
+        self.window.changed.notify_one();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = lock(&self.window.state);
+        state.waiting = state.waiting.saturating_sub(1);
     }
 }
 
 impl Drop for InFlightPermit {
     fn drop(&mut self) {
-        if let Some(window) = lock(&self.windows).get_mut(&self.account) {
-            window.used = window.used.saturating_sub(1);
+        let mut state = lock(&self.window.state);
+        match self.use_of {
+            PermitUse::Call => {
+                state.note_call(self.began_at.elapsed());
+                state.used = state.used.saturating_sub(1);
+            }
+            PermitUse::Recording => state.unrecorded = state.unrecorded.saturating_sub(1),
         }
+        drop(state);
+        self.window.changed.notify_one();
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sending::submission_window::AHEAD_PER_CALL;
+
+    const SENDING: SubmissionPurpose = SubmissionPurpose::Sending;
+
+    fn window(max_in_flight: usize) -> Arc<SubmissionWindow> {
+        let window = Arc::<SubmissionWindow>::default();
+        lock(&window.state).max_in_flight = max_in_flight;
+        window
+    }
+
+    fn grow_to(window: &SubmissionWindow, limit: usize) {
+        lock(&window.state).limit = limit;
+    }
+
+    #[tokio::test]
+    async fn as_many_calls_begin_as_the_limit_allows_and_the_next_after_an_acceptance() {
+        let window = window(64);
+        let mut places = window.reserve(100, SENDING, CallTiming::AtOnce);
+        assert_eq!(places.len(), SLOW_START);
+        let mut first = places.pop().unwrap().begin().await.unwrap();
+        let mut others = Vec::new();
+        for place in places {
+            others.push(place.begin().await.unwrap());
+        }
+        assert!(window.reserve(100, SENDING, CallTiming::AtOnce).is_empty());
+        // Its outcome is not recorded yet.
+        first.call_was_accepted();
+        let next = window.reserve(100, SENDING, CallTiming::AtOnce);
+        assert_eq!(next.len(), 1);
+        drop(others);
+        let more = window.reserve(100, SENDING, CallTiming::AtOnce);
+        assert_eq!(more.len(), SLOW_START - 1);
+    }
+
+    #[tokio::test]
+    async fn messages_wait_for_their_slots_without_a_permit() {
+        let window = window(8);
+        grow_to(&window, 8);
+        let timing = CallTiming::InSlots(Duration::ZERO);
+        let mut places = window.reserve(1_000, SENDING, timing);
+        assert_eq!(places.len(), 8 * AHEAD_PER_CALL);
+        let mut permits = Vec::new();
+        for place in places.drain(..8) {
+            permits.push(place.begin().await.unwrap());
+        }
+        let ninth = tokio::spawn(places.remove(0).begin());
+        tokio::task::yield_now().await;
+        assert!(!ninth.is_finished(), "all permits are used");
+        permits[0].call_was_accepted();
+        let ninth = ninth.await.unwrap().unwrap();
+        assert_eq!(lock(&window.state).used, 8);
+        drop((ninth, permits, places));
+        let state = lock(&window.state);
+        assert_eq!((state.used, state.waiting, state.unrecorded), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_was_claimed_before_a_stop_is_called_off_except_a_probe() {
+        let window = window(64);
+        let mut places = window.reserve(2, SENDING, CallTiming::AtOnce);
+        let probe = window.reserve(1, SubmissionPurpose::Probe, CallTiming::AtOnce);
+        window.stop();
+        assert_eq!(places.pop().unwrap().begin().await.unwrap_err(), CalledOff);
+        for place in probe {
+            place.begin().await.unwrap();
+        }
+        for place in window.reserve(1, SENDING, CallTiming::AtOnce) {
+            place.begin().await.unwrap();
+        }
+    }
 }

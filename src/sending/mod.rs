@@ -10,6 +10,7 @@ pub mod media_check;
 pub mod numbering_plan;
 pub mod queue_warnings;
 pub mod recipient_number;
+mod submission_window;
 pub mod transcript;
 pub mod transport;
 pub mod upload_storage;

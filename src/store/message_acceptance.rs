@@ -92,7 +92,8 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Accepted, Error> {
         let deadline = Instant::now() + MAIN_BUSY_TIMEOUT;
-        let mut results = self.accept_all(&[(acceptance, now)], deadline).await?;
+        let ledger = self.begin_accepting(now, deadline).await?;
+        let mut results = self.accept_all(ledger, &[(acceptance, now)]).await?;
         results.pop().unwrap_or(Err(Error::UnexpectedRowCount {
             table: "messages",
             expected: 1,
@@ -100,21 +101,29 @@ impl Store {
         }))
     }
 
-    /// Stores validated messages, each with its idempotency key and the instant of its acceptance,
-    /// in one transaction. The results are in the order of the messages: one that cannot be stored
-    /// does not fail the others. If this function fails, nothing was stored, unless the outcome of
-    /// the commit is unknown.
-    ///
-    /// [`Error::TooSlow`] if the transaction cannot begin before the deadline.
+    /// Begins a transaction for [`Store::accept_all`]: [`Error::TooSlow`] if it cannot begin before the
+    /// deadline.
+    pub async fn begin_accepting(
+        &self,
+        now: DateTime<Utc>,
+        deadline: Instant,
+    ) -> Result<Ledger, Error> {
+        self.ledger_before(now, deadline).await
+    }
+
+    /// Stores validated messages, each with its idempotency key and the instant of its acceptance, and
+    /// commits. The results have the order of the messages: one that cannot be stored fails alone.
+    /// After an error of the whole, nothing was stored, unless the outcome of the commit is unknown.
     pub async fn accept_all(
         &self,
+        ledger: Ledger,
         acceptances: &[(Acceptance<'_>, DateTime<Utc>)],
-        deadline: Instant,
     ) -> Result<Vec<Result<Accepted, Error>>, Error> {
-        let Some(now) = acceptances.iter().map(|(_, at)| *at).max() else {
-            return Ok(Vec::new());
+        let last = acceptances.iter().map(|(_, at)| *at).max();
+        let mut ledger = match last {
+            Some(now) => ledger.at(now),
+            None => ledger,
         };
-        let mut ledger = self.ledger_before(now, deadline).await?;
         match store_all(&mut ledger, acceptances).await {
             Ok(results) => {
                 let is_new =

@@ -1,5 +1,5 @@
-//! Stores accepted messages in groups: what waits while a transaction is written goes into the next
-//! one. A group has one commit, as callbacks have in the journal, and every caller its own result.
+//! Stores accepted messages in groups: what comes until the next transaction has begun goes into it. A
+//! group has one commit, as callbacks have in the journal, and every caller its own result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::MessageWarning;
 use crate::store::Store;
+use crate::store::ledger::Ledger;
 use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
 
 /// Messages of one transaction. On SQLite the reconciler and the dispatcher wait for it.
@@ -95,29 +96,73 @@ impl AcceptanceWriter {
 }
 
 async fn run(store: Store, mut queue: mpsc::Receiver<QueuedMessage>, stop: CancellationToken) {
+    let mut group = Vec::new();
     loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled(), if !queue.is_closed() => queue.close(),
-            first = queue.recv() => {
-                let Some(first) = first else { return };
-                let mut group = vec![first];
-                while group.len() < GROUP_SIZE
-                    && let Ok(next) = queue.try_recv()
-                {
-                    group.push(next);
+        // Otherwise it came in time, after others had waited too long.
+        if group.is_empty() {
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if !queue.is_closed() => {
+                    queue.close();
+                    continue;
                 }
-                write(&store, group).await;
+                first = queue.recv() => {
+                    let Some(first) = first else { return };
+                    group.push(first);
+                }
+            }
+        }
+        match begin(&store, &group).await {
+            Ok(ledger) => {
+                // What came while the transaction was waited for shares it.
+                fill(&mut group, &mut queue);
+                write(&store, ledger, std::mem::take(&mut group)).await;
+            }
+            Err(error) => {
+                fill(&mut group, &mut queue);
+                let has_failed = |queued: &mut QueuedMessage| match error {
+                    Error::TooSlow => queued.deadline() <= Instant::now(),
+                    _ => true,
+                };
+                let failed = group.extract_if(.., has_failed).collect();
+                reject(failed, &error);
             }
         }
     }
 }
 
+fn fill(group: &mut Vec<QueuedMessage>, queue: &mut mpsc::Receiver<QueuedMessage>) {
+    while group.len() < GROUP_SIZE
+        && let Ok(next) = queue.try_recv()
+    {
+        group.push(next);
+    }
+}
+
+async fn begin(store: &Store, group: &[QueuedMessage]) -> Result<Ledger, Error> {
+    let now = Instant::now();
+    let first = group.iter().min_by_key(|queued| queued.queued_at);
+    let Some(first) = first else {
+        return Err(Error::Stopped("writer of messages"));
+    };
+    let deadline = first.deadline().max(now + LEAST_TIME);
+    store.begin_accepting(first.message.now, deadline).await
+}
+
 /// A group that the database rejects is halved until the rejected message is alone.
-async fn write(store: &Store, group: Vec<QueuedMessage>) {
+async fn write(store: &Store, ledger: Ledger, group: Vec<QueuedMessage>) {
+    let mut begun = Some(ledger);
     let mut pending = vec![group];
     while let Some(mut group) = pending.pop() {
-        match store_group(store, &group).await {
+        let ledger = match begun.take() {
+            Some(ledger) => Ok(ledger),
+            None => begin(store, &group).await,
+        };
+        let stored = match ledger {
+            Ok(ledger) => store_group(store, ledger, &group).await,
+            Err(error) => Err(error),
+        };
+        match stored {
             Ok(results) => {
                 for (queued, result) in group.into_iter().zip(results) {
                     // A caller may be gone.
@@ -128,29 +173,34 @@ async fn write(store: &Store, group: Vec<QueuedMessage>) {
                 let second = group.split_off(group.len() / 2);
                 pending.extend([second, group]);
             }
-            Err(error) => {
-                for queued in group {
-                    drop(queued.reply.send(Err(error.shared("writer of messages"))));
-                }
-            }
+            Err(error) => reject(group, &error),
         }
+    }
+}
+
+fn reject(group: Vec<QueuedMessage>, error: &Error) {
+    for queued in group {
+        drop(queued.reply.send(Err(error.shared("writer of messages"))));
     }
 }
 
 async fn store_group(
     store: &Store,
+    ledger: Ledger,
     group: &[QueuedMessage],
 ) -> Result<Vec<Result<Accepted, Error>>, Error> {
     let acceptances: Vec<_> = group
         .iter()
         .map(|queued| (queued.message.acceptance(), queued.message.now))
         .collect();
-    let now = Instant::now();
-    let oldest = group.iter().map(|queued| queued.queued_at).min();
-    let deadline = oldest.unwrap_or(now) + MAIN_BUSY_TIMEOUT;
-    store
-        .accept_all(&acceptances, deadline.max(now + LEAST_TIME))
-        .await
+    store.accept_all(ledger, &acceptances).await
+}
+
+impl QueuedMessage {
+    /// By when its transaction must have begun.
+    fn deadline(&self) -> Instant {
+        self.queued_at + MAIN_BUSY_TIMEOUT
+    }
 }
 
 impl WaitingMessage {

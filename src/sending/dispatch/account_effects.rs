@@ -10,7 +10,7 @@ use crate::domain::circuit_breaker::{CircuitBreaker, Consequence, Failed, Failur
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
 use crate::domain::send_error::SendError;
-use crate::domain::send_flow::SendFlow;
+use crate::domain::send_flow::{Readiness, SendFlow};
 use crate::domain::send_rate::{SlowDownRequest, slow_down};
 use crate::sending::dispatch::pending_outcome::PendingOutcome;
 use crate::store::ledger::Ledger;
@@ -30,6 +30,8 @@ pub(super) struct AccountEffects {
 pub(super) enum PaceChange {
     Faster,
     Careful,
+    /// Nothing more is sent now.
+    Stopped,
 }
 
 /// What one outcome means for its account and its message.
@@ -99,13 +101,17 @@ impl AccountEffects {
         let status = pending.exchange.http_status;
         let cause = match error {
             SendError::SlowDown { after, .. } => {
-                self.change_pace(account, PaceChange::Careful);
                 let request = SlowDownRequest {
                     called_at: pending.work.called_at,
                     after: *after,
                     reason: reply,
                 };
                 self.note_slow_down(pending, request, now);
+                let change = match self.flow(account).readiness(now) {
+                    Readiness::WaitUntil(_) => PaceChange::Stopped,
+                    Readiness::Ready(_) => PaceChange::Careful,
+                };
+                self.change_pace(account, change);
                 return AccountEffect::None;
             }
             SendError::SlowDownRecipient { .. } => {
@@ -115,7 +121,7 @@ impl AccountEffects {
                 return AccountEffect::None;
             }
             SendError::AccountRefused(_) => {
-                self.change_pace(account, PaceChange::Careful);
+                self.change_pace(account, PaceChange::Stopped);
                 self.flow(account).breaker = CircuitBreaker::default();
                 return AccountEffect::Pause(reply.to_owned());
             }
@@ -141,7 +147,10 @@ impl AccountEffects {
         let breaker = &mut self.flow(account).breaker;
         let consequence = breaker.note_failure(failed, now);
         let tripped = breaker.trip.is_some();
-        if consequence != Consequence::None || tripped {
+        let stops = matches!(consequence, Consequence::Tripped(_) | Consequence::Pause(_));
+        if stops || tripped {
+            self.change_pace(account, PaceChange::Stopped);
+        } else if consequence == Consequence::Careful {
             self.change_pace(account, PaceChange::Careful);
         }
         match consequence {

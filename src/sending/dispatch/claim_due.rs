@@ -10,11 +10,12 @@ use crate::domain::ids::{AttemptId, MessageId};
 use crate::domain::message::{Message, MessageDraft, OutgoingMessage};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider_account::{Account, AccountMode};
-use crate::domain::send_flow::{Readiness, SendFlow};
+use crate::domain::send_flow::{self, Readiness, SendFlow};
 use crate::providers::{self, SendStep};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
 use crate::sending::dispatch::{Dispatcher, report_token};
-use crate::sending::in_flight_limit::{self, InFlightPermit};
+use crate::sending::in_flight_limit::{LOOKAHEAD, Place};
+use crate::sending::submission_window::CallTiming;
 use crate::sending::transcript;
 use crate::store::ledger::Ledger;
 use crate::store::send_queue::Claim;
@@ -45,6 +46,7 @@ struct Allowance {
     now: DateTime<Utc>,
     /// The last slot to reserve.
     until: DateTime<Utc>,
+    timing: CallTiming,
 }
 
 /// How long a claim of a message of this account lasts.
@@ -73,7 +75,7 @@ impl Dispatcher {
                 continue;
             }
             if record.is_some_and(|it| it.pause.is_some()) {
-                self.in_flight.shrink(&account.id);
+                self.in_flight.stop(&account.id);
                 continue;
             }
             let flow = flows.get(&account.id).cloned().unwrap_or_default();
@@ -120,22 +122,28 @@ impl Dispatcher {
         allowance: Allowance,
         start: &mut impl FnMut(ClaimedMessage),
     ) -> Result<Option<DateTime<Utc>>, db::Error> {
-        let permits = self.in_flight.acquire(account, allowance.wanted);
-        if permits.is_empty() {
+        let Allowance {
+            purpose,
+            wanted,
+            timing,
+            now,
+            until,
+            ..
+        } = allowance;
+        let places = self.in_flight.reserve(account, wanted, purpose, timing);
+        if places.is_empty() {
             return Ok(None);
         }
-        let (prepared, more) = self.list_prepared(account, permits.len()).await?;
+        let (prepared, more) = self.list_prepared(account, places.len()).await?;
         // With as many as were asked for, there may be more.
-        let more = more || prepared.len() == allowance.wanted;
+        let more = more || prepared.len() == wanted;
         if prepared.is_empty() {
-            return Ok(more.then_some(allowance.now));
+            return Ok(more.then_some(now));
         }
-        self.claim_group(account, prepared, permits, allowance, start)
+        let last_slot = self
+            .claim_group(account, prepared, places, allowance, start)
             .await?;
-        Ok(more.then(|| match allowance.rate {
-            Some(rate) => allowance.until - in_flight_limit::lookahead(account, rate) / 2,
-            None => allowance.now,
-        }))
+        Ok(more.then(|| last_slot.unwrap_or(until) - (until - now) / 2))
     }
 
     /// Due messages of an account, and whether there are more for sure. Those that cannot be sent are
@@ -177,7 +185,7 @@ impl Dispatcher {
         let purpose = match flow.readiness(now) {
             Readiness::WaitUntil(at) => {
                 // The trouble may have been another process's.
-                self.in_flight.shrink(&account.id);
+                self.in_flight.stop(&account.id);
                 return Err(at);
             }
             Readiness::Ready(purpose) => purpose,
@@ -193,20 +201,22 @@ impl Dispatcher {
             wanted: limit,
             now,
             until: now,
+            timing: CallTiming::AtOnce,
         };
         if let Some(rate) = rate {
-            let ahead = if self.steady_clock.is_simulated() {
-                TimeDelta::zero()
-            } else {
-                in_flight_limit::lookahead(account, rate)
-            };
-            allowance.until = now + ahead;
-            let slots = flow
-                .clone()
-                .reserve_slots(rate, limit, now, allowance.until);
-            if slots.is_empty() {
-                return Err(flow.next_slot(rate, now, allowance.until) - ahead / 2);
+            if !self.steady_clock.is_simulated() {
+                allowance.until = now + LOOKAHEAD;
+                let interval = send_flow::interval(rate).to_std();
+                allowance.timing = CallTiming::InSlots(interval.unwrap_or_default());
             }
+            // In groups, as long as the slots of half the time ahead are reserved.
+            let half = (allowance.until - now) / 2;
+            let next = flow.next_slot(rate, now, allowance.until);
+            if next > now + half {
+                return Err(next - half);
+            }
+            let mut ahead = flow.clone();
+            let slots = ahead.reserve_slots(rate, limit, now, allowance.until);
             allowance.wanted = slots.len();
         }
         Ok(allowance)
@@ -233,15 +243,17 @@ impl Dispatcher {
         })
     }
 
+    /// Returns the last slot that was reserved.
+    ///
     /// **Invariant:** the attempts are committed before `start` sees their messages.
     async fn claim_group(
         &self,
         account: &Account,
         prepared: Vec<PreparedMessage>,
-        permits: Vec<InFlightPermit>,
+        places: Vec<Place>,
         allowance: Allowance,
         start: &mut impl FnMut(ClaimedMessage),
-    ) -> Result<(), db::Error> {
+    ) -> Result<Option<DateTime<Utc>>, db::Error> {
         // After an error no call begins.
         if let Err(error) = self.started_calls.open() {
             tracing::warn!(%error, "the file of started calls cannot be opened");
@@ -252,16 +264,17 @@ impl Dispatcher {
             .await?;
         if claimed.is_empty() {
             ledger.roll_back().await;
-            return Ok(());
+            return Ok(None);
         }
         self.store.commit(ledger).await?;
-        for (claimed, permit) in claimed.into_iter().zip(permits) {
+        let last_slot = claimed.last().map(|claimed| claimed.called_at);
+        for (claimed, place) in claimed.into_iter().zip(places) {
             start(ClaimedMessage {
-                _permit: Some(permit),
+                place: Some(place),
                 ..claimed
             });
         }
-        Ok(())
+        Ok(last_slot)
     }
 
     async fn claim_in(
@@ -323,7 +336,7 @@ impl Dispatcher {
                 called_at,
                 purpose: allowance.purpose,
                 first_step: message.first_step,
-                _permit: None,
+                place: None,
             });
         }
         let numbers = ledger.claim(claims).await?;

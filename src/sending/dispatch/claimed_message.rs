@@ -7,7 +7,7 @@ use crate::domain::ids::{AttemptId, MessageId};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider_account::Account;
 use crate::providers::SendStep;
-use crate::sending::in_flight_limit::InFlightPermit;
+use crate::sending::in_flight_limit::Place;
 
 #[derive(Debug)]
 pub struct ClaimedMessage {
@@ -21,8 +21,8 @@ pub struct ClaimedMessage {
     pub(super) purpose: SubmissionPurpose,
     /// Built once, so that the stored request is the one that is sent.
     pub(super) first_step: SendStep,
-    /// Released on drop, when the outcome is recorded.
-    pub(super) _permit: Option<InFlightPermit>,
+    /// Until its call begins.
+    pub(super) place: Option<Place>,
 }
 
 impl ClaimedMessage {

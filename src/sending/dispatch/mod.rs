@@ -4,9 +4,10 @@
 //! unknown outcome is never sent again automatically.
 //!
 //! Claims and attempts of many messages share a transaction, some of them up to
-//! [`lookahead`](crate::sending::in_flight_limit::lookahead) before their slots. A call begins later than
-//! its attempt: `started_calls` notes the beginning of each. After a death of the process an attempt
-//! is in one of three stages:
+//! [`LOOKAHEAD`](crate::sending::in_flight_limit::LOOKAHEAD) before their slots. A call begins later than
+//! its attempt, when its slot is due and one of the account's permits is free: `started_calls` notes the
+//! beginning of each. If the account stops sending before, the message returns to the queue. After a
+//! death of the process an attempt is in one of three stages:
 //!
 //! 1. not committed: the message is queued.
 //! 2. committed, and its call had not begun: nothing was sent. The message returns to the queue if

@@ -2,13 +2,24 @@
 
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
+use crate::sending::in_flight_limit::InFlightPermit;
 use crate::store::attempts::Exchange;
 
 #[derive(Debug)]
 pub(super) struct PendingOutcome {
     pub(super) work: ClaimedMessage,
-    pub(super) result: Result<ProviderAcceptance, SendError>,
+    pub(super) result: SubmissionResult,
     pub(super) exchange: Exchange,
+    /// Released on drop, when the outcome is recorded.
+    pub(super) _permit: Option<InFlightPermit>,
+}
+
+#[derive(Debug)]
+pub(super) enum SubmissionResult {
+    Accepted(ProviderAcceptance),
+    Failed(SendError),
+    /// The provider was not called, because the account stopped sending.
+    CalledOff,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

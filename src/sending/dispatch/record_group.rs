@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::db;
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::dispatch::outcome_queue::Recorded;
 use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
+use crate::store::ledger::Ledger;
 
 /// Tries to record outcomes while the database is busy. If all fail, the messages become
 /// `uncertain`.
@@ -23,12 +25,17 @@ impl Dispatcher {
             if let Ok(recorded) = done.try_recv() {
                 return Some(recorded);
             }
+            // Calls that end while the writer is waited for are in the group, too.
+            let ledger = self.store.ledger(self.clock.now()).await;
             let (group, waiters): (Vec<_>, Vec<_>) = self.outcomes.take().into_iter().unzip();
             if group.is_empty() {
                 // Its recorder was aborted.
+                if let Ok(ledger) = ledger {
+                    ledger.roll_back().await;
+                }
                 return done.await.ok();
             }
-            let recorded = self.record_persistently(&group).await;
+            let recorded = self.record_persistently(ledger, &group).await;
             for ((pending, waiter), recorded) in group.into_iter().zip(waiters).zip(recorded) {
                 // A waiter that was aborted needs no answer.
                 let _ = waiter.send((pending, recorded));
@@ -36,9 +43,23 @@ impl Dispatcher {
         }
     }
 
-    async fn record_persistently(&self, group: &[PendingOutcome]) -> Vec<Option<RecordedOutcome>> {
+    /// `ledger` is for the first try.
+    async fn record_persistently(
+        &self,
+        ledger: Result<Ledger, db::Error>,
+        group: &[PendingOutcome],
+    ) -> Vec<Option<RecordedOutcome>> {
+        let mut begun = Some(ledger);
         for delay in (0..RECORD_TRIES).map(|n| Duration::from_millis(100 << n.min(5))) {
-            match self.record(group).await {
+            let ledger = match begun.take() {
+                Some(ledger) => ledger,
+                None => self.store.ledger(self.clock.now()).await,
+            };
+            let recorded = match ledger {
+                Ok(ledger) => self.record(ledger, group).await,
+                Err(error) => Err(error),
+            };
+            match recorded {
                 Ok(recorded) => return recorded.into_iter().map(Some).collect(),
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, outcomes = group.len(), "cannot record outcomes yet");
@@ -53,7 +74,9 @@ impl Dispatcher {
                     // One of them is at fault: the others must not suffer.
                     let mut recorded = Vec::new();
                     for pending in group.chunks(1) {
-                        recorded.extend(Box::pin(self.record_persistently(pending)).await);
+                        let ledger = self.store.ledger(self.clock.now()).await;
+                        let alone = Box::pin(self.record_persistently(ledger, pending));
+                        recorded.extend(alone.await);
                     }
                     return recorded;
                 }

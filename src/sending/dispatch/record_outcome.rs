@@ -11,7 +11,9 @@ use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::sending::dispatch::account_effects::{AccountEffect, AccountEffects, PaceChange};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
-use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
+use crate::sending::dispatch::pending_outcome::{
+    PendingOutcome, RecordedOutcome, SubmissionResult,
+};
 use crate::sending::dispatch::retry_wait::wait_before_retry;
 use crate::sending::dispatch::uncertain_outcome::{leave_uncertain, may_have_been_sent};
 use crate::sending::dispatch::{Dispatcher, report_token};
@@ -42,11 +44,13 @@ impl Dispatcher {
     /// In the order of `group`.
     pub(super) async fn record(
         &self,
+        ledger: Ledger,
         group: &[PendingOutcome],
     ) -> Result<Vec<RecordedOutcome>, db::Error> {
         let mut recording = Recording {
             dispatcher: self,
-            ledger: self.store.ledger(self.clock.now()).await?,
+            // The transaction was waited for: calls have ended since.
+            ledger: ledger.at(self.clock.now()),
             effects: AccountEffects::default(),
             slot_time: self.steady_clock.now(),
             finished: Vec::new(),
@@ -70,21 +74,16 @@ impl Dispatcher {
             let account = &pending.work.account.id;
             self.attempt_counter.count(account, outcome);
         }
-        self.change_pace(group, &effects);
+        self.change_pace(&effects);
         Ok(recorded)
     }
 
-    fn change_pace(&self, group: &[PendingOutcome], effects: &AccountEffects) {
+    fn change_pace(&self, effects: &AccountEffects) {
         for (account, change) in effects.pace_changes() {
             match change {
                 PaceChange::Careful => self.in_flight.shrink(account),
-                PaceChange::Faster => {
-                    let of_account =
-                        |pending: &&PendingOutcome| pending.work.account.id == *account;
-                    if let Some(pending) = group.iter().find(of_account) {
-                        self.in_flight.grow(&pending.work.account);
-                    }
-                }
+                PaceChange::Stopped => self.in_flight.stop(account),
+                PaceChange::Faster => self.in_flight.grow(account),
             }
         }
     }
@@ -98,7 +97,7 @@ impl Recording<'_> {
         for pending in group {
             let account = &pending.work.account.id;
             self.effects.load(&self.ledger, account).await?;
-            if let Ok(accepted) = &pending.result {
+            if let SubmissionResult::Accepted(accepted) = &pending.result {
                 let learned = accepted.ids.iter();
                 provider_ids.extend(learned.map(|id| (account.clone(), id.clone())));
             }
@@ -109,13 +108,20 @@ impl Recording<'_> {
     async fn record(&mut self, pending: &PendingOutcome) -> Result<RecordedOutcome, db::Error> {
         let mut exchange = pending.exchange.clone();
         let recorded = match &pending.result {
-            Ok(accepted) => {
+            SubmissionResult::Accepted(accepted) => {
                 let work = &pending.work;
                 self.record_acceptance(work, accepted, &mut exchange)
                     .await?;
                 RecordedOutcome::Finished
             }
-            Err(error) => self.record_failure(pending, error, &mut exchange).await?,
+            SubmissionResult::Failed(error) => {
+                self.record_failure(pending, error, &mut exchange).await?
+            }
+            SubmissionResult::CalledOff => {
+                let work = &pending.work;
+                self.return_uncalled(work, &exchange).await?;
+                RecordedOutcome::Postponed
+            }
         };
         self.finished.push((pending.work.attempt, exchange));
         Ok(recorded)
@@ -151,6 +157,25 @@ impl Recording<'_> {
         exchange.outcome = AttemptOutcome::Accepted;
         exchange.detail = (!notes.is_empty()).then(|| notes.join("; "));
         self.effects.note_acceptance(account, self.slot_time);
+        Ok(())
+    }
+
+    async fn return_uncalled(
+        &mut self,
+        work: &ClaimedMessage,
+        exchange: &Exchange,
+    ) -> Result<(), db::Error> {
+        let (id, ledger) = (work.outgoing.id, &mut self.ledger);
+        // An earlier try may have been committed, and the message be claimed again.
+        let stored = ledger.find_outcome(work.attempt).await?;
+        if stored == Some(AttemptOutcome::Started)
+            && ledger.is_claimed_by(id, self.dispatcher.holder)
+        {
+            ledger.clear_submission(id)?;
+            ledger.uncount_attempt(id)?;
+            let reason = exchange.detail.as_deref().unwrap_or_default();
+            ledger.return_to_queue(id, reason)?;
+        }
         Ok(())
     }
 

@@ -7,27 +7,39 @@ use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::{self, HttpReply, SendStep};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
-use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
+use crate::sending::dispatch::pending_outcome::{
+    PendingOutcome, RecordedOutcome, SubmissionResult,
+};
 use crate::sending::dispatch::{Dispatcher, report_token};
+use crate::sending::in_flight_limit::{CalledOff, InFlightPermit};
 use crate::sending::{transcript, upload_storage};
 use crate::store::attempts::Exchange;
 
 /// HTTP calls per attempt; more indicate a loop.
 const CALLS_PER_ATTEMPT: usize = 4;
+const CALLED_OFF: &str = "sending stopped before the provider was called; nothing was sent";
 
 impl Dispatcher {
-    /// Calls the provider when the message's slot is due, and records the outcome.
-    pub async fn submit(&self, work: ClaimedMessage) {
+    /// Calls the provider when the message's slot is due and few enough calls run, and records the
+    /// outcome.
+    pub async fn submit(&self, mut work: ClaimedMessage) {
         self.uploads
             .fetch(work.outgoing.id, &work.outgoing.draft.media)
             .await;
         self.wait_for_slot(&work).await;
+        let mut permit = match wait_for_permit(&mut work).await {
+            Ok(permit) => permit,
+            Err(CalledOff) => return self.return_uncalled(work).await,
+        };
         let started = Instant::now();
         let entry = self.started_calls.begin(work.attempt);
         let (result, last) = match &entry {
             Ok(_) => self.run_exchange(&work).await,
             Err(error) => (Err(cannot_begin(error)), None),
         };
+        if let (Ok(_), Some(permit)) = (&result, &mut permit) {
+            permit.call_was_accepted();
+        }
         let exchange = Exchange {
             outcome: AttemptOutcome::Unclear,
             http_status: last.as_ref().map(|reply| reply.status),
@@ -43,8 +55,12 @@ impl Dispatcher {
         };
         let pending = PendingOutcome {
             work,
-            result,
+            result: match result {
+                Ok(accepted) => SubmissionResult::Accepted(accepted),
+                Err(error) => SubmissionResult::Failed(error),
+            },
             exchange,
+            _permit: permit,
         };
         let Some((pending, Some(recorded))) = self.record_with_others(pending).await else {
             return;
@@ -63,6 +79,27 @@ impl Dispatcher {
         }
         if let Ok(wait) = (work.called_at - self.steady_clock.now()).to_std() {
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The message keeps its place in the queue, and the attempt does not count.
+    async fn return_uncalled(&self, work: ClaimedMessage) {
+        let exchange = Exchange {
+            outcome: AttemptOutcome::Postponed,
+            ..Exchange::without_reply(CALLED_OFF)
+        };
+        let pending = PendingOutcome {
+            work,
+            result: SubmissionResult::CalledOff,
+            exchange,
+            _permit: None,
+        };
+        let recorded = self.record_with_others(pending).await;
+        // With PostgreSQL this is only a copy.
+        if let Some((pending, Some(_))) = recorded
+            && self.store.is_shared()
+        {
+            upload_storage::discard(Some(&pending.work.outgoing.draft.media));
         }
     }
 
@@ -99,6 +136,13 @@ impl Dispatcher {
                 Err(error) => return (Err(error), replies.pop()),
             }
         }
+    }
+}
+
+async fn wait_for_permit(work: &mut ClaimedMessage) -> Result<Option<InFlightPermit>, CalledOff> {
+    match work.place.take() {
+        Some(place) => place.begin().await.map(Some),
+        None => Ok(None),
     }
 }
 

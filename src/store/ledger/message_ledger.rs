@@ -96,6 +96,12 @@ impl Ledger {
         self.process
     }
 
+    /// With another instant, of a change that is known only after the transaction has begun.
+    #[must_use]
+    pub fn at(self, now: DateTime<Utc>) -> Self {
+        Self { now, ..self }
+    }
+
     /// The instant of this change.
     pub fn now(&self) -> DateTime<Utc> {
         self.now
