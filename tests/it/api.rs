@@ -641,6 +641,11 @@ async fn what_is_wrong_with_a_body_is_named() {
         assert_eq!(problem["errors"][0]["field"], field, "{problem}");
         assert_eq!(keys(&problem["errors"][0]), named("field message"));
     }
+    let mut without_kind = base.clone();
+    without_kind.as_object_mut().unwrap().remove("kind");
+    let (_, problem) = app.post_json("/api/v1/messages", &without_kind).await;
+    let expected = json!({ "field": "kind", "message": "is missing; use image or video" });
+    assert_eq!(problem["errors"], json!([expected]));
     for (kind, body, status, code) in [
         ("application/json", "{", 400, "malformed_json"),
         ("text/plain", "{}", 415, "unsupported_media_type"),

@@ -50,7 +50,10 @@ fn value_of(shape: ValueShape) -> RefOr<Schema> {
             let range = ObjectBuilder::new().schema_type(kinds);
             range.minimum(Some(0_usize)).maximum(Some(1_usize))
         }
-        ValueShape::Text | ValueShape::SearchText { .. } | ValueShape::ProviderMessageId => {
+        ValueShape::Text
+        | ValueShape::SearchText { .. }
+        | ValueShape::ProviderMessageId
+        | ValueShape::Slug => {
             ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Number, Type::Boolean]))
         }
         ValueShape::Phone | ValueShape::Customer => ObjectBuilder::new()
