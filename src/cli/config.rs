@@ -14,7 +14,7 @@ use crate::reporting::costs::RatesFile;
 pub enum ConfigCommand {
     /// List every problem of the configuration by key
     ///
-    /// Reads the file, the BLUETICK_… variables and `rates_file` as serve does, and looks whether
+    /// Reads the file, the BLUETICK_… variables and `rates_file` as serve does, and checks whether
     /// `data_dir` can be used. Starts and changes nothing.
     /// Exits with 1 if there is an error; warnings alone are no error.
     #[command(verbatim_doc_comment)]
