@@ -134,11 +134,11 @@ impl Place {
             customer_reply_share: 1.0,
             ..Settings::default()
         };
-        settings.sobot.api_key = "canary-sobot-key".to_owned();
-        settings.sobot.api_secret = "canary-sobot-secret".to_owned();
-        settings.kaleyra.api_key = "canary-kaleyra-key".to_owned();
-        settings.zixflow.token = "canary-zixflow-token".to_owned();
-        settings.lancepilot.token = "canary-lancepilot-token".to_owned();
+        settings.sobot.api_key = "canary-sobot-key".into();
+        settings.sobot.api_secret = "canary-sobot-secret".into();
+        settings.kaleyra.api_key = "canary-kaleyra-key".into();
+        settings.zixflow.token = "canary-zixflow-token".into();
+        settings.lancepilot.token = "canary-lancepilot-token".into();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = MockServer::start().await;
         let image = fs::read(fixture("media/rgb.png")).unwrap();
@@ -601,9 +601,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     paths
-        .flat_map(|path| match path.is_dir() {
-            true => files(&path),
-            false => vec![path],
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
         })
         .collect()
 }
@@ -613,16 +616,17 @@ fn holds_messages(file: &Path) -> bool {
     let name = file.file_name().unwrap().to_str().unwrap();
     name.starts_with("bluetick.db")
         || name.starts_with("journal.db")
-        || name.ends_with(".spool")
+        || file.extension().is_some_and(|end| end == "spool")
         || file.parent().unwrap().ends_with("uploads")
 }
 
 fn search_files(folder: &Path, secrets: &Detector, everything: &Detector) -> Vec<String> {
     let mut found = Vec::new();
     for file in files(folder) {
-        let detector = match holds_messages(&file) {
-            true => secrets,
-            false => everything,
+        let detector = if holds_messages(&file) {
+            secrets
+        } else {
+            everything
         };
         let bytes = fs::read(&file).unwrap();
         found.extend(detector.search(&file.display().to_string(), &bytes));
