@@ -19,7 +19,7 @@ use crate::store::campaigns::PAUSED_HOLD;
 use crate::store::entities::{idempotency_key_row, message_row, message_warning_row};
 use crate::store::ledger::message_ledger::Ledger;
 use crate::store::messages::new_message::NewMessage;
-use crate::store::{Store, acceptance_warnings};
+use crate::store::{Store, stored_warnings};
 
 /// The caller's key that makes a request idempotent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -253,7 +253,7 @@ async fn store_all(
         }
         let submit_at = campaigns.next_submit_at(acceptance.draft.campaign.as_ref(), *now);
         ledger.insert(message_row(acceptance, *now, submit_at, campaign));
-        warnings.extend(acceptance_warnings::row(acceptance.id, acceptance.warnings));
+        warnings.extend(stored_warnings::row(acceptance.id, acceptance.warnings));
         if let Some(action) = acceptance.action {
             ledger.record_action(action).await?;
         }
@@ -306,7 +306,7 @@ fn key_row(
         request_hash: key.request_hash.clone(),
         message: acceptance.id.uuid(),
         created_at: instant::to_millis(now),
-        warnings: Some(acceptance_warnings::write(acceptance.warnings)),
+        warnings: Some(stored_warnings::write(acceptance.warnings)),
     }
 }
 
@@ -355,6 +355,6 @@ fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Result<A
     Ok(Accepted::Replayed {
         message: known.message.into(),
         created_at: instant::from_millis("idempotency_keys", "created_at", known.created_at)?,
-        warnings: known.warnings.as_deref().map(acceptance_warnings::read),
+        warnings: known.warnings.as_deref().map(stored_warnings::read),
     })
 }

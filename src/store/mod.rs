@@ -1,6 +1,5 @@
 //! The main database. Takes and returns domain values; entities never leave this folder.
 
-mod acceptance_warnings;
 pub mod account_events;
 pub mod account_records;
 pub mod alert_records;
@@ -54,6 +53,7 @@ pub mod send_queue;
 pub mod sessions;
 pub mod sign_in_links;
 pub mod store_settings;
+mod stored_warnings;
 pub mod summed_counts;
 pub mod uploads;
 pub mod url_check_records;
