@@ -22,8 +22,9 @@ use crate::store::send_queue::Claim;
 
 /// How long a claim outlives the call's timeout, to leave time for recording the outcome.
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
-/// Messages per transaction.
-const GROUP_LIMIT: usize = 128;
+/// Messages per transaction: as many as have their slots in half of the time that is looked ahead, at
+/// the highest rate.
+const GROUP_LIMIT: usize = 256;
 /// Groups of messages that cannot be sent, per account and claim.
 const UNSENDABLE_GROUPS: usize = 10;
 
