@@ -48,10 +48,10 @@ pub struct Services {
     /// Configured accounts.
     pub accounts: Arc<BTreeMap<AccountId, Account>>,
     pub clock: Arc<dyn Clock>,
-    /// The clock of leases.
+    /// For leases and sending slots: steps of the machine's clock do not change it.
     pub steady_clock: Arc<SteadyClock>,
     pub keys: Arc<Keys>,
-    /// Counts of failed sign-ins and refused tokens.
+    /// Counts of failed sign-ins, refused tokens and throttled searches.
     pub access_refusals: Arc<AccessRefusals>,
     /// Messages, receipts, access.
     pub store: Store,
@@ -75,15 +75,16 @@ pub struct Services {
     pub retention: Retention,
     /// Delivers notifications of alerts.
     pub alert_client: GuardedClient,
-    /// Held by the one process that expires, releases and adopts messages and trims shared tables.
+    /// Held by the one process that works for all: it expires messages, ends the claims of dead workers,
+    /// adopts orphans, trims shared tables, and updates the incidents of alerts.
     pub maintenance_lease: Lease,
     /// Computes what messages cost.
     pub costs: Arc<Costs>,
     /// Writes messages into files.
     pub exporter: Arc<Exporter>,
-    /// The costs of this month, for budgets.
-    pub budgets: Arc<MonthCostsCache>,
-    /// Wakes the dispatcher when a message was accepted.
+    /// The costs of this month, cached for budgets, alerts and the overview.
+    pub month_costs: Arc<MonthCostsCache>,
+    /// Wakes the dispatcher when a message was accepted, or may have become due.
     pub accepted: Arc<Notify>,
     /// Wakes the job of campaigns when one was changed.
     pub campaign_changed: Arc<Notify>,

@@ -124,7 +124,7 @@ impl StartingProcess {
             campaign_changed: Arc::default(),
             exporter: Arc::new(open_exporter(&config, &costs)),
             costs: Arc::new(costs),
-            budgets: Arc::default(),
+            month_costs: Arc::default(),
             acceptor,
             uploads: uploads.clone(),
             dispatcher: Dispatcher {

@@ -13,7 +13,7 @@ use crate::domain::audit_action::Actor;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
 use crate::operating::decision::Decision;
-use crate::operating::people::manage_tokens;
+use crate::operating::users_and_tokens::manage_tokens;
 use crate::store::Store;
 
 /// Actor in the audit log for commands run on the machine itself.

@@ -13,7 +13,7 @@ use crate::db::Error;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, Role, User};
 use crate::operating::decision::Decision;
-use crate::operating::people::manage_users;
+use crate::operating::users_and_tokens::manage_users;
 use crate::store::Store;
 
 #[derive(Subcommand, Debug)]

@@ -190,7 +190,7 @@ impl Jobs {
         while !self.stop.is_cancelled() {
             let now = services.clock.now();
             let (costs, config) = (&services.costs, &services.config);
-            if let Err(error) = services.budgets.refresh(costs, config, now).await {
+            if let Err(error) = services.month_costs.refresh(costs, config, now).await {
                 tracing::warn!(%error, "the costs of this month could not be computed; will retry");
             }
             self.pause(BUDGET_INTERVAL, pending()).await;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::providers::json_in_text::list_or_object;
 use crate::providers::payload::parse_text;
 
-/// Names in `a[b][c]`.
+/// Bracketed names after the first; the last one keeps the rest as it is.
 const PATH_LIMIT: usize = 12;
 /// The part of a path that stands for an element behind the last one.
 const NEXT_ELEMENT: &str = "";

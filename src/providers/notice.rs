@@ -8,7 +8,8 @@ use crate::providers::payload::{add_id, first_text, plain_word};
 use crate::providers::protocol::{CallbackPart, Report};
 use crate::providers::vocabulary::parse_time;
 
-/// Meta's `type` of a status about a message. Some providers write the kind of the message there.
+/// Values of a status's `type` that mean that it is about delivery. Meta writes `message`; some
+/// providers write the kind of the message.
 const MESSAGE_TYPES: &[&str] = &[
     "audio",
     "button",
@@ -28,8 +29,8 @@ const MESSAGE_TYPES: &[&str] = &[
     "voice",
 ];
 
-/// Types and events that are not about the delivery of a message. Exact words only: `call_to_action`
-/// and `order_details` are kinds of messages.
+/// Types and events that are not about the delivery of a message. Compared with the text before the
+/// first `.`: `order.created` is one; `order_details` and `call_to_action` are kinds of messages.
 const OTHER_EVENTS: &[&str] = &["call", "calls", "order", "orders"];
 /// The same, also where further words follow: `payment_status`.
 const MONEY_EVENTS: &[&str] = &["payment", "payments", "refund", "refunds"];
@@ -61,8 +62,8 @@ fn first_word(name: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// A notice about the message that the status names, if it is known.
-pub(super) fn of_status(subject: &str, word: &str, status: &Value) -> CallbackPart {
+/// A notice with the ids and the correlation tag of the status. A call's own id is left out.
+pub(super) fn of_status(subject: &str, status_word: &str, status: &Value) -> CallbackPart {
     let mut ids = Vec::new();
     // A call has an id of its own.
     if !is_call(subject) {
@@ -74,19 +75,28 @@ pub(super) fn of_status(subject: &str, word: &str, status: &Value) -> CallbackPa
             .and_then(|text| correlation_tag::find(&text)),
         recipient: None,
         kind: None,
-        event: Some(event(subject, word)),
+        event: Some(event(subject, status_word)),
         occurred_at: first_text(status, &["timestamp"]).and_then(|time| parse_time(&time)),
         pricing: Pricing::default(),
     })
 }
 
 /// `payment: failed`
-pub(super) fn event(subject: &str, word: &str) -> ReceiptEvent {
-    ReceiptEvent::Notice(format!("{}: {}", plain_word(subject), plain_word(word)))
+pub(super) fn event(subject: &str, status_word: &str) -> ReceiptEvent {
+    ReceiptEvent::Notice(format!(
+        "{}: {}",
+        plain_word(subject),
+        plain_word(status_word)
+    ))
 }
 
-/// The report of flat objects as a notice, if their type says that it is about something else.
-pub(super) fn as_notice_if_other_event(report: Report, chain: &[&Value], word: &str) -> Report {
+/// Turns the report into a notice if a type or an event in `chain` is not about delivery. `chain` is the
+/// object with the status and those around it, innermost first.
+pub(super) fn as_notice_if_other_event(
+    report: Report,
+    chain: &[&Value],
+    status_word: &str,
+) -> Report {
     const NAMES: [&str; 4] = ["type", "field", "event", "eventType"];
     let mut named = chain
         .iter()
@@ -102,7 +112,7 @@ pub(super) fn as_notice_if_other_event(report: Report, chain: &[&Value], word: &
             report.ids
         },
         recipient: None,
-        event: Some(event(&subject, word)),
+        event: Some(event(&subject, status_word)),
         pricing: Pricing::default(),
         ..report
     }

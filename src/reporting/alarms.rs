@@ -93,7 +93,7 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     alarms.extend(limits.list_orphan_floods(now).into_iter().map(flood_alarm));
     alarms.extend(limits.list_spikes(now).into_iter().map(spike_alarm));
     alarms.extend(trips(services));
-    alarms.extend(services.budgets.list().iter().filter_map(budget_alarm));
+    alarms.extend(services.month_costs.list().iter().filter_map(budget_alarm));
     alarms.sort_by_key(|alarm| alarm.kind);
     alarms
 }

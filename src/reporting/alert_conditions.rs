@@ -39,7 +39,7 @@ pub async fn list_active(
     for (index, rule) in rules.iter().enumerate() {
         if rule.kind == AlertKind::Budget {
             let (costs, config) = (&services.costs, &services.config);
-            let month = services.budgets.month(costs, config, now).await?;
+            let month = services.month_costs.month(costs, config, now).await?;
             let overspent = list_overspent(rule, &month).into_iter();
             active.extend(overspent.map(|(account, summary)| ActiveCondition {
                 rule: index,

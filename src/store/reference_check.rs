@@ -34,6 +34,7 @@ impl VerifySnapshot {
         }
         let message = provider_id_row::Column::Message;
         for (_, message) in self.list_dangling(message, message, limit).await? {
+            // A constant id, which belongs to no message.
             if message == NO_MESSAGE {
                 continue;
             }
@@ -85,7 +86,7 @@ impl VerifySnapshot {
                 callback_outcome_row::Column::Outcome,
             ])
             .filter(callback_outcome_row::Column::Outcome.ne(Outcome::Receipts))
-            .filter(callback_outcome_row::Column::Callback.in_subquery(reporting_callbacks()))
+            .filter(callback_outcome_row::Column::Callback.in_subquery(callbacks_with_receipts()))
             .limit(limit)
             .into_tuple()
             .all(&self.transaction)
@@ -94,7 +95,7 @@ impl VerifySnapshot {
             .into_iter()
             .map(|(callback, outcome)| {
                 format!(
-                    "callback {callback} has the outcome `{}` and yet receipts",
+                    "callback {callback} has the outcome `{}` but has receipts",
                     outcome.as_str()
                 )
             })
@@ -110,21 +111,24 @@ impl VerifySnapshot {
             .select_only()
             .column(callback_outcome_row::Column::Callback)
             .filter(callback_outcome_row::Column::Outcome.eq(Outcome::Receipts))
+            // With a detail, only ids were learned from it.
             .filter(callback_outcome_row::Column::Detail.is_null())
-            .filter(callback_outcome_row::Column::Callback.not_in_subquery(reporting_callbacks()))
+            .filter(
+                callback_outcome_row::Column::Callback.not_in_subquery(callbacks_with_receipts()),
+            )
             .limit(limit)
             .into_tuple()
             .all(&self.transaction)
             .await?;
         found.extend(without_receipts.into_iter().map(|callback| {
-            format!("callback {callback} has the outcome `receipts` and no receipts")
+            format!("callback {callback} has the outcome `receipts` but no receipts")
         }));
         Ok(found)
     }
 }
 
-/// The callbacks that receipts came from. Notices are not reports.
-fn reporting_callbacks() -> SelectStatement {
+/// Callbacks with receipts other than notices; those with notices alone have the outcome `notice`.
+fn callbacks_with_receipts() -> SelectStatement {
     Query::select()
         .column(receipt_row::Column::Source)
         .from(receipt_row::Entity)

@@ -25,7 +25,7 @@ impl Store {
             .await
     }
 
-    /// The last check of this URL; `None` when it was not checked since it became the public URL.
+    /// The last check, if it was of this URL.
     pub async fn find_url_check(&self, public_url: &str) -> Result<Option<UrlCheckRecord>, Error> {
         let Some(text) = store_settings::find(self.pools().reader(), name::URL_CHECKED).await?
         else {

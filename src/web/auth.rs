@@ -21,7 +21,7 @@ use crate::domain::api_token::TOKEN_PREFIX;
 use crate::domain::clock::Clock;
 use crate::domain::keyed_limit::KeyedLimit;
 use crate::domain::scope::{Caller, CallerKind};
-use crate::operating::people::sign_in_throttle::SignInThrottle;
+use crate::operating::users_and_tokens::sign_in_throttle::SignInThrottle;
 use crate::reporting::access_refusals::{AccessRefusal, AccessRefusals};
 use crate::store::Store;
 use crate::web::client_address::client_address;

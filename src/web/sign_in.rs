@@ -16,7 +16,7 @@ use crate::domain::audit_action::{Action, Verb};
 use crate::domain::keyed_limit::LimitWait;
 use crate::domain::scope::CallerKind;
 use crate::domain::secret::Secret;
-use crate::operating::people::password_sign_in::{SignInError, sign_in_with_password};
+use crate::operating::users_and_tokens::password_sign_in::{SignInError, sign_in_with_password};
 use crate::reporting::access_refusals::AccessRefusal;
 use crate::store::sessions::{NewSession, SignInOrigin};
 use crate::web::auth::{self, Access};

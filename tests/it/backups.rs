@@ -12,7 +12,7 @@ use bluetick::domain::secret::Secret;
 use bluetick::domain::user::Role;
 use bluetick::http_client;
 use bluetick::operating::backup::{BackupSource, create_backup};
-use bluetick::operating::people::manage_tokens;
+use bluetick::operating::users_and_tokens::manage_tokens;
 use bluetick::store::Store;
 use bluetick::store::sessions::SignInOrigin;
 use reqwest::Client;

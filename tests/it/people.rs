@@ -5,7 +5,7 @@ use bluetick::cli::{CommandError, user};
 use bluetick::domain::account_limit::AccountLimit;
 use bluetick::domain::scope::Scope;
 use bluetick::domain::user::{Email, Role};
-use bluetick::operating::people::{manage_tokens, manage_users};
+use bluetick::operating::users_and_tokens::{manage_tokens, manage_users};
 use bluetick::store::sessions::KeptSessions;
 use chrono::TimeDelta;
 use reqwest::Response;

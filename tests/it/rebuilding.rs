@@ -283,7 +283,7 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
                     "outcome = 'receipts' AND detail IS NULL"
                 )
             ),
-            "and yet receipts",
+            "but has receipts",
         ),
         (
             "INSERT INTO message_counts (bucket, account, kind, origin, state, code, class, messages) \

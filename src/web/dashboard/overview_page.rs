@@ -69,7 +69,7 @@ pub(crate) async fn show(
     let figures = period_figures::compute(store, providers.keys(), compared, zone).await?;
     let incidents = store.list_open_incidents().await?;
     let (costs, config) = (&services.costs, &services.config);
-    let month = services.budgets.month(costs, config, now).await?;
+    let month = services.month_costs.month(costs, config, now).await?;
     let books = Books::find(store, &services.journal).await?;
     let mut shown = OverviewPage::new(&OverviewInput {
         providers: &providers,

@@ -5,7 +5,7 @@ use bluetick::domain::audit_action::Actor;
 use bluetick::domain::scope::Scopes;
 use bluetick::domain::user::{Role, User};
 use bluetick::operating::decision::Decision;
-use bluetick::operating::people::manage_users;
+use bluetick::operating::users_and_tokens::manage_users;
 use bluetick::store::api_tokens::{NewToken, TokenCreation};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{COOKIE, SET_COOKIE};

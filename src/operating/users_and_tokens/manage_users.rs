@@ -8,7 +8,7 @@ use crate::domain::ids::UserId;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, Role, User};
 use crate::operating::decision::Decision;
-use crate::operating::people::password::{PasswordError, hash_password};
+use crate::operating::users_and_tokens::password::{PasswordError, hash_password};
 use crate::store::Store;
 use crate::store::sessions::KeptSessions;
 use crate::store::users::UserChange;
