@@ -70,7 +70,7 @@ const OVERLAP_SHARE: usize = 8;
 const RESERVE_SHARE: usize = 4;
 /// Files and sockets for other purposes: databases, spool, calls to providers.
 const OTHER_FILES: u64 = 256;
-/// Connections get at least one of so many files: with few, the other purposes are content with some fifty.
+/// Connections get at least one of so many files: the other purposes need some fifty.
 const CONNECTION_SHARE: u64 = 8;
 
 /// Runs a future on actix's runtime.

@@ -1,4 +1,4 @@
-//! Requests of strangers that are wrong in many ways write few log lines and get short replies.
+//! Requests without rights that are wrong in many ways write few log lines and get short replies.
 //!
 //! `BAD_REQUESTS=100000` is the long form; `scripts/bad-requests` runs it with the release build.
 
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::harness::program::Program;
 use crate::operations::{ACCOUNT, Place, callback_url, client};
 
-/// Strangers at once.
+/// Clients at once.
 const THREADS: usize = 8;
 const REPLY_LIMIT: usize = 4 * 1024;
 /// Of the whole run, with those of the start.
@@ -162,12 +162,10 @@ fn send_all(program: &Program) -> Replies {
     let address = program.address.trim_start_matches("http://");
     let number = number();
     let all = thread::scope(|scope| {
-        let strangers: Vec<_> = (0..THREADS)
+        let clients: Vec<_> = (0..THREADS)
             .map(|first| scope.spawn(move || send_from(address, first, number)))
             .collect();
-        let joined = strangers
-            .into_iter()
-            .map(|stranger| stranger.join().unwrap());
+        let joined = clients.into_iter().map(|client| client.join().unwrap());
         joined.collect::<Vec<_>>()
     });
     let mut sum = Replies::default();

@@ -308,7 +308,7 @@ impl Pooler {
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new(PROGRAM);
         if rustix::process::geteuid().is_root() {
-            command.args(["--user", "nobody"]);
+            command.args(["--user", "postgres"]);
         }
         let child = command
             .arg("--quiet")

@@ -43,17 +43,17 @@ impl Generator {
 
     /// The number of the next round, from 0: `usual` rounds, or as many as there is time for.
     pub(crate) fn next_round(&mut self, usual: usize) -> Option<usize> {
-        let goes_on = match self.end {
+        let continues = match self.end {
             Some(end) => Instant::now() < end,
             None => self.rounds < usual,
         };
         self.values.clear();
-        if goes_on {
+        if continues {
             self.rounds += 1;
         } else if self.end.is_some() {
             eprintln!("{} rounds", self.rounds);
         }
-        goes_on.then(|| self.rounds - 1)
+        continues.then(|| self.rounds - 1)
     }
 
     pub(crate) fn value<S: Strategy>(&mut self, strategy: &S) -> S::Value {
