@@ -355,7 +355,7 @@ async fn a_budget_raises_an_alarm_at_80_and_at_100_percent() {
         let services = &app.services;
         let (costs, config) = (&services.costs, &services.config);
         services
-            .budgets
+            .month_costs
             .refresh(costs, config, app.now())
             .await
             .unwrap();
