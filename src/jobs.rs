@@ -134,7 +134,7 @@ impl Jobs {
             let submit = |work| {
                 let services = services.clone();
                 self.tasks.spawn(async move {
-                    Box::pin(services.dispatcher.submit(work)).await;
+                    services.dispatcher.submit(work).await;
                     services.accepted.notify_one();
                 });
             };

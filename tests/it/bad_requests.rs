@@ -27,13 +27,14 @@ fn number() -> usize {
 }
 
 fn get(path: &str, headers: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")
+        .into_bytes()
 }
 
 fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     );
     [head.as_bytes(), body.as_bytes()].concat()
 }
@@ -117,7 +118,8 @@ fn bad_requests(n: usize) -> Vec<(&'static str, Vec<u8>)> {
         ("file", get(&format!("/media/{n}/x.jpg"), "")),
         (
             "chunks",
-            b"POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec(),
+            b"POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+                .to_vec(),
         ),
         ("twice", [get("/nowhere", ""), get("/nowhere", "")].concat()),
     ]

@@ -412,7 +412,7 @@ fn the_environment_overrides_scalars_and_its_mistakes_are_named() {
         "{errors}"
     );
     assert!(
-        errors.contains("BLUETICK_FOO: unknown key; no setting is called so"),
+        errors.contains("BLUETICK_FOO: unknown key: there is no such setting"),
         "{errors}"
     );
     assert!(

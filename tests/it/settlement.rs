@@ -262,8 +262,8 @@ async fn the_page_shows_the_same(app: &App, lines: &[String], printed: &str, of_
     let state = texts(&page, "section[aria-labelledby=state] tbody tr td");
     assert_eq!(state[0], "+919970000004");
     assert_eq!(state[1..3], ["delivered", "read"]);
-    let links = attributes(&page, "section[aria-labelledby=state] td a", "href");
-    assert_eq!(links[0], format!("/messages/{of_state}"));
+    let hrefs = attributes(&page, "section[aria-labelledby=state] td a", "href");
+    assert_eq!(hrefs[0], format!("/messages/{of_state}"));
     let marked = format!("\u{feff}{printed}");
     let download = attributes(&page, "a[download='differences.csv']", "href");
     let (_, encoded) = download[0].split_once("base64,").unwrap();

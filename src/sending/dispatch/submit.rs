@@ -22,7 +22,11 @@ const CALLED_OFF: &str = "sending stopped before the provider was called; nothin
 impl Dispatcher {
     /// Calls the provider when the message's slot is due and few enough calls run, and records the
     /// outcome.
-    pub async fn submit(&self, mut work: ClaimedMessage) {
+    pub async fn submit(&self, work: ClaimedMessage) {
+        Box::pin(self.submit_at_slot(work)).await;
+    }
+
+    async fn submit_at_slot(&self, mut work: ClaimedMessage) {
         self.uploads
             .fetch(work.outgoing.id, &work.outgoing.draft.media)
             .await;

@@ -254,7 +254,7 @@ fn a_search_for_few_digits_says_how_far_back_it_looks() {
         let url = MessageListUrl::parse(query);
         let page = render("messages-search", &list(&url, messages, viewer));
         let notes = page.find(".notice");
-        let notes = notes.iter().flat_map(|note| note.text());
+        let notes = notes.iter().flat_map(scraper::ElementRef::text);
         notes.collect::<String>()
     };
     let found = [message(1, DeliveryState::Read)];
