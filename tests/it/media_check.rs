@@ -58,7 +58,7 @@ const FILES: &[(&str, &[(MediaRule, &str)])] = &[
         "error_page.jpg",
         &[(Type, "content is text/html"), (Extension, "text/html")],
     ),
-    ("noise.jpg", &[(Type, "no known type")]),
+    ("noise.jpg", &[(Type, "is not known")]),
     ("video_named.jpg", &[(Extension, "content is video/mp4")]),
     ("h265.mp4", &[(VideoCodec, "H.265")]),
     ("av1.mp4", &[(VideoCodec, "AV1")]),
