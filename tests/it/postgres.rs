@@ -286,6 +286,7 @@ impl Pooler {
     async fn start(database: &OwnDatabase, ignored: &str) -> Option<Self> {
         const PROGRAM: &str = "/usr/sbin/pgbouncer";
         if !Path::new(PROGRAM).exists() {
+            eprintln!("left out: {PROGRAM} is not installed");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
