@@ -67,7 +67,7 @@ pub struct EmailArgument {
 
 #[derive(Args, Debug)]
 pub struct LinkArguments {
-    /// E-mail address of the user [default: the administrator `admin@localhost`]
+    /// E-mail address of the user; `admin@localhost` if it is left out
     #[arg(value_name = "EMAIL")]
     pub email: Option<Email>,
 }
