@@ -11,7 +11,8 @@
 //!   counts as having just begun, so an upload at an ordinary rate outlives one that trickles.
 //! - Beyond the limit itself, the same holds for all connections: many slow bodies at one leaked
 //!   callback URL end in the same way.
-//! - A complete request that is being answered never ends in this way. Others are refused (503) while
+//! - A complete request that is being answered, or a connection so young that its first head may be on
+//!   its way, never ends in this way. Others are refused (503) while
 //!   the answered ones use half of what they may, so that there are always some that can end.
 //!
 //! Twice a second the table also ends connections whose client takes too long for a head or does not
@@ -36,8 +37,9 @@ use crate::web::tracked_connection::{Activity, Purpose, TrackedConnection};
 const IDLE_UNDER_PRESSURE: Duration = Duration::from_secs(15);
 /// A client may take this long before it reads more of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Younger connections end only beyond the limit itself: the head of a callback may be on its way.
-const GRACE: Duration = Duration::from_millis(250);
+/// Younger connections do not end: the head of a callback may be on its way. If all are younger, the next
+/// ones wait in the listener's backlog.
+const GRACE: Duration = Duration::from_millis(500);
 /// So many end at a time, as a share of the limit, because all are compared to find the oldest.
 const BATCH_SHARE: usize = 64;
 
@@ -131,6 +133,8 @@ impl ConnectionTable {
         for id in slow {
             entries.end(id);
         }
+        // Those that were too young when the last one was accepted.
+        self.make_room(&mut entries);
         self.note_pressure(&entries);
         self.note_crowd(&entries);
         entries.log();
@@ -157,7 +161,7 @@ impl ConnectionTable {
         }
         let excess = (entries.others + entries.callbacks).saturating_sub(total);
         if excess > 0 {
-            entries.end_oldest(excess + batch, |_| true);
+            entries.end_oldest(excess + batch, |entry| entry.connection.age() >= GRACE);
         }
     }
 

@@ -599,7 +599,7 @@ async fn the_pages_check_create_start_pause_cancel_and_resend() {
 
     let url = "media=https%3A%2F%2Fmedia.example.com%2Fb.jpg&state=failed";
     let (_, _, text) = page(app.request("GET", &format!("/campaigns/sale/resend?{url}"))).await;
-    assert!(text.contains("Resend 1 with this media"), "{text}");
+    assert!(text.contains("Resend 1"), "{text}");
     assert_eq!(called(&app).len(), 3);
     let resend = post("/campaigns/sale/resend").body(url);
     assert_eq!(page(resend).await.0, 303);
