@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde_json::json;
-use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, Targets};
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Environment;
@@ -63,18 +63,20 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
             LOG_QUEUE.write_next(&mut output, notice);
         }
     })?;
-    let filter = filter(environment)?.and(limits());
+    // Filters of the whole log. Those of one layer lose lines: an event that a library only asks about
+    // (`tracing::enabled!`) leaves a mark that suppresses the next one.
+    let log = tracing_subscriber::registry()
+        .with(filter(environment)?)
+        .with(limits());
     let lines = tracing_subscriber::fmt::layer()
         // The layer would report them with `eprintln!`, which panics on a full disk.
         .log_internal_errors(false)
         .with_writer(|| &LOG_QUEUE);
     if is_terminal {
-        let lines = lines.with_target(false).with_filter(filter);
-        tracing_subscriber::registry().with(lines).try_init()?;
+        log.with(lines.with_target(false)).try_init()?;
     } else {
         let lines = lines.json().flatten_event(true).with_current_span(false);
-        let lines = lines.with_filter(filter);
-        tracing_subscriber::registry().with(lines).try_init()?;
+        log.with(lines).try_init()?;
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())
