@@ -257,6 +257,8 @@ fn provider_ids(population: &Population) -> Load<'_> {
                 Cell::Id(population.message_id(number).uuid()),
                 Cell::Word(learned_from),
                 Cell::Number(population.created_at(number).timestamp_millis() + 300),
+                // By the reply, or by a callback with a tag or a report URL.
+                Cell::Flag(true),
             ]
         };
         let second = second
@@ -276,6 +278,7 @@ fn provider_ids(population: &Population) -> Load<'_> {
             "message",
             "learned_from",
             "learned_at",
+            "certain",
         ],
         rows: Box::new((0..ACCOUNTS.len() as u64).flat_map(of_account)),
     }
