@@ -148,7 +148,7 @@ pub struct RecipientCounts {
 }
 
 impl RecipientCounts {
-    /// Recipients that are no messages yet.
+    /// Recipients without a message yet.
     pub fn waiting(self) -> u64 {
         self.accepted.saturating_sub(self.taken)
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use bluetick::domain::audit_action::{Action, Actor, Verb};
+use bluetick::domain::audit_action::{Action, ActionKind, Actor};
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::scope::Scope;
 use bluetick::operating::decision::Decision;
@@ -238,7 +238,7 @@ async fn erasing_again_finds_nothing_and_leaves_one_entry_each_without_the_numbe
     let actions = app.services.store.list_actions(500).await.unwrap();
     let tombstones: Vec<_> = actions
         .iter()
-        .filter(|action| action.verb.as_str() == "erase-person" && action.message.is_none())
+        .filter(|action| action.kind.as_str() == "erase-person" && action.message.is_none())
         .collect();
     assert_eq!(tombstones.len(), 2);
     assert!(!format!("{actions:?}").contains(NUMBER));
@@ -711,7 +711,7 @@ async fn the_audit_log_has_no_entry_for_a_message_that_was_left_alone() {
     let message: MessageId = id.parse().unwrap();
     let action = Action {
         message: Some(message),
-        ..Action::new(Actor::local("test"), Verb::ErasePerson, app.now())
+        ..Action::new(Actor::local("test"), ActionKind::ErasePerson, app.now())
     };
     store
         .erase_messages(&[message], &[action], &|_| String::new(), app.now())

@@ -17,7 +17,6 @@ mod backups;
 mod bad_requests;
 mod batches;
 #[cfg(target_os = "linux")]
-mod books;
 mod bounded_reading;
 mod bulk_pages;
 mod callback_formats;
@@ -61,6 +60,7 @@ mod kills;
 mod limits;
 mod live_changes;
 mod log_output;
+mod loss_check;
 mod lost_and_wrong;
 mod maintenance;
 mod matching;
