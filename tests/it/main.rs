@@ -106,6 +106,7 @@ mod send_page;
 mod send_queue;
 mod sending;
 mod settlement;
+mod simulated_callbacks;
 mod simulator;
 mod start_refusals;
 mod statistics;
