@@ -166,8 +166,8 @@ fn create_secret_key(folder: &Path, path: &Path) -> Result<Secret, DataDirError>
     Ok(Secret::new(key))
 }
 
-/// A folder that others use, and that has other files than ours, is not made private: they would lose
-/// access to it.
+/// A folder that others use, and that has other files than ours, is not made private: they would
+/// lose access to it.
 fn refuse_shared(folder: &Path) -> Result<(), DataDirError> {
     let mode = fs::metadata(folder)
         .map_err(io_error("read", folder))?

@@ -64,7 +64,7 @@ impl Jobs {
             self.supervise("backup", Self::back_up);
         }
         self.supervise("budgets", Self::watch_budgets);
-        self.supervise("books", Self::check_books);
+        self.supervise("loss check", Self::check_for_losses);
         if self.services.store.is_shared() {
             self.supervise("feed", Self::follow_changes);
         } else {
@@ -135,7 +135,7 @@ impl Jobs {
                 let services = services.clone();
                 self.tasks.spawn(async move {
                     services.dispatcher.submit(work).await;
-                    services.accepted.notify_one();
+                    services.dispatch_wakeup.notify_one();
                 });
             };
             let pause = match services.dispatcher.claim_and_start(submit).await {
@@ -149,7 +149,7 @@ impl Jobs {
                     RETRY_PAUSE
                 }
             };
-            self.pause(pause, services.accepted.notified()).await;
+            self.pause(pause, services.dispatch_wakeup.notified()).await;
             // A group costs about the same with one message as with ten.
             let gather = CLAIM_INTERVAL.saturating_sub(started_at.elapsed());
             self.pause(gather, pending()).await;
@@ -162,11 +162,11 @@ impl Jobs {
         while !self.stop.is_cancelled() {
             let pause = match services.campaign_sender.step(services.clock.now()).await {
                 Ok(SenderStep::Busy) => {
-                    services.accepted.notify_one();
+                    services.dispatch_wakeup.notify_one();
                     Duration::ZERO
                 }
                 Ok(SenderStep::Queued) => {
-                    services.accepted.notify_one();
+                    services.dispatch_wakeup.notify_one();
                     CAMPAIGN_INTERVAL
                 }
                 Ok(SenderStep::Idle) => CAMPAIGN_INTERVAL,

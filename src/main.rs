@@ -20,7 +20,7 @@ fn main() -> ExitCode {
             telemetry::flush();
             ExitCode::SUCCESS
         }
-        // `bluetick token list | head`: what is missing is not wanted.
+        // `bluetick token list | head`: the reader has closed the pipe, which is no error.
         Err(failure) if is_closed_pipe(&failure) => {
             telemetry::flush();
             ExitCode::SUCCESS

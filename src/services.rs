@@ -75,8 +75,8 @@ pub struct Services {
     pub retention: Retention,
     /// Delivers notifications of alerts.
     pub alert_client: GuardedClient,
-    /// Held by the one process that works for all: it expires messages, ends the claims of dead workers,
-    /// adopts orphans, trims shared tables, and updates the incidents of alerts.
+    /// Held by the one process that works for all: it expires messages, ends the claims of dead
+    /// workers, adopts orphans, trims shared tables, and updates the incidents of alerts.
     pub maintenance_lease: Lease,
     /// Computes what messages cost.
     pub costs: Arc<Costs>,
@@ -84,9 +84,9 @@ pub struct Services {
     pub exporter: Arc<Exporter>,
     /// The costs of this month, cached for budgets, alerts and the overview.
     pub month_costs: Arc<MonthCostsCache>,
-    /// Wakes the dispatcher when a message was accepted, or may have become due.
-    pub accepted: Arc<Notify>,
-    /// Wakes the job of campaigns when one was changed.
+    /// Notified when a message was accepted, or may have become due.
+    pub dispatch_wakeup: Arc<Notify>,
+    /// Notified when a campaign was changed; wakes the job that sends campaigns.
     pub campaign_changed: Arc<Notify>,
     /// Cancelled when the process stops; ends streams and long purges.
     pub stopping: CancellationToken,

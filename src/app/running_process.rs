@@ -12,7 +12,7 @@ use crate::jobs::Jobs;
 use crate::operating::upgrade::UpgradeProgress;
 use crate::services::{ReceivingServices, Services};
 use crate::web::connections::Connections;
-use crate::web::listener::{Listeners, Owner};
+use crate::web::listener::{Listeners, SocketOwner};
 use crate::web::route_registration::ServedRoutes;
 use crate::web::server::{self, ServerSettings};
 use crate::web::web_state::WebState;
@@ -26,7 +26,7 @@ pub struct RunningServers {
     /// At least one.
     servers: SelectAll<JoinHandle<io::Result<()>>>,
     /// The handle of each server, with the owner of its socket.
-    handles: Vec<(ServerHandle, Owner)>,
+    handles: Vec<(ServerHandle, SocketOwner)>,
     connections: Connections,
     signals: Signals,
 }
@@ -46,8 +46,8 @@ pub fn start(listeners: Listeners, services: Services) -> io::Result<RunningProc
 }
 
 impl RunningServers {
-    /// Starts the servers before the main database is open: callbacks are received, and other requests
-    /// get 503. From now on signals only end [`RunningServers::while_opening`].
+    /// Starts the servers before the main database is open: callbacks are received, and other
+    /// requests get 503. From now on signals only end [`RunningServers::while_opening`].
     pub fn receive(
         listeners: Listeners,
         receiving: ReceivingServices,
@@ -136,8 +136,8 @@ impl RunningServers {
 }
 
 impl RunningProcess {
-    /// Runs until SIGTERM, SIGINT or SIGHUP. Then starts nothing new, finishes what is running, and closes
-    /// the journal and the databases.
+    /// Runs until SIGTERM, SIGINT or SIGHUP. Then starts nothing new, finishes what is running, and
+    /// closes the journal and the databases.
     pub async fn until_stopped(mut self) -> io::Result<()> {
         let result = self.servers.until_ended().await;
         self.servers.begin_stop();

@@ -7,18 +7,18 @@ use crate::app::start_error::StartError;
 use crate::config::Config;
 use crate::data_dir;
 use crate::db::serve_lock::{self, ServeLock, ServeLockClaim};
-use crate::web::listener::Owner;
+use crate::web::listener::SocketOwner;
 
 /// How long the previous process may take to finish requests and close its databases.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Claims the configured database until the lock is dropped.
-pub async fn claim_serving(config: &Config, owner: Owner) -> Result<ServeLock, StartError> {
+pub async fn claim_serving(config: &Config, owner: SocketOwner) -> Result<ServeLock, StartError> {
     data_dir::prepare(&config.data_dir)?;
     let timeout = match owner {
-        Owner::Parent => TAKEOVER_TIMEOUT,
-        Owner::Process => Duration::ZERO,
+        SocketOwner::ParentProcess => TAKEOVER_TIMEOUT,
+        SocketOwner::ThisProcess => Duration::ZERO,
     };
     let started = Instant::now();
     let mut has_logged = false;

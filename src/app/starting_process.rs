@@ -46,7 +46,8 @@ pub struct StartingProcess {
     limits: Arc<TrafficLimits>,
 }
 
-/// Opens the journal, and checks that the main database belongs to it and is not of a newer program.
+/// Opens the journal, and checks that the main database belongs to it and is not of a newer
+/// program.
 pub async fn open_receiving(
     config: Config,
     clock: Arc<dyn Clock>,
@@ -177,7 +178,7 @@ impl StartingProcess {
             keys,
             store,
             journal,
-            accepted: Arc::default(),
+            dispatch_wakeup: Arc::default(),
             access_refusals: Arc::default(),
             stopping,
         })

@@ -25,7 +25,7 @@ use crate::services::Services;
 use crate::simulator::demo_traffic::{Traffic, TrafficAccount};
 use crate::simulator::{CallbackTargets, Settings, Simulator};
 use crate::store::api_tokens::TokenCreation;
-use crate::web::listener::{Listener, Listeners, Owner};
+use crate::web::listener::{Listener, Listeners, SocketOwner};
 use crate::web::server;
 
 /// With this seed the first two dozen messages reach every ordinary outcome, failures included.
@@ -77,7 +77,7 @@ async fn run_demo(history: Option<i64>) -> Result<(), CommandError> {
         .tempfile()?;
     rates.write_all(RATES.as_bytes())?;
     config.rates_file = Some(rates.path().to_path_buf());
-    let _serve_lock = app::claim_serving(&config, Owner::Process).await?;
+    let _serve_lock = app::claim_serving(&config, SocketOwner::ThisProcess).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     if let Some(days) = history {
         demo_history::fill(&services, settings, days, services.clock.now()).await?;
@@ -85,7 +85,7 @@ async fn run_demo(history: Option<i64>) -> Result<(), CommandError> {
     simulator.set_targets(targets(&services));
     let main = Listener {
         socket: listener,
-        owner: Owner::Process,
+        owner: SocketOwner::ThisProcess,
     };
     let listeners = Listeners {
         main,

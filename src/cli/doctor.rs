@@ -11,7 +11,7 @@ use crate::data_dir::{self, SECRET_KEY_FILE};
 use crate::domain::clock::Clock;
 use crate::domain::secret::Secret;
 use crate::keys::Keys;
-use crate::operating::doctor::{Examination, Finding, Level, examine};
+use crate::operating::doctor::{Finding, Installation, Level, examine};
 use crate::web::dashboard::number_format::counted;
 
 #[derive(Args, Debug)]
@@ -30,13 +30,13 @@ pub async fn run(
 ) -> Result<(), CommandError> {
     let store = app::open_read_only(config).await;
     let keys = read_secret_key(config).map(|secret| Keys::derive(&secret, &[]));
-    let examination = Examination {
+    let installation = Installation {
         config,
         store: store.as_ref().map_err(ToString::to_string),
         keys: keys.as_ref().map_err(Clone::clone),
         now: clock.now(),
     };
-    let findings = examine(&examination).await;
+    let findings = examine(&installation).await;
     if let Ok(store) = store {
         store.close().await?;
     }

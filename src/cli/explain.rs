@@ -11,7 +11,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::scope::Visibility;
 use crate::operating::explain::explain_without_services;
 use crate::store::Store;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 
 #[derive(Args, Debug)]
 pub struct ExplainArguments {
@@ -30,8 +30,8 @@ pub async fn run(
     let mut id = arguments.id;
     let message = loop {
         match store.find_message(id).await? {
-            Some(Found::Message(message)) => break message,
-            Some(Found::Merged(survivor)) => {
+            Some(FoundMessage::Message(message)) => break message,
+            Some(FoundMessage::Merged(survivor)) => {
                 writeln!(out, "{id} was merged into {survivor}\n")?;
                 id = survivor;
             }

@@ -33,7 +33,7 @@ impl ProgressLine {
         }
     }
 
-    /// With a bar, for [`ProgressLine::update_of`].
+    /// Shows a bar; call [`ProgressLine::update_of`].
     pub(crate) fn with_total() -> Result<Self, CommandError> {
         let line = Self::new()?;
         let template = "{bar:30} {human_pos} of {human_len}, {msg}, {eta} left";

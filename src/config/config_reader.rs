@@ -15,7 +15,8 @@ pub(super) struct ConfigReader<'e> {
     /// Overridden keys, each with its environment variable.
     overridden: BTreeMap<String, String>,
     pub(super) problems: Vec<ConfigProblem>,
-    /// Every requested key, without list indexes: `accounts[].id`. Compared with the reference by a test.
+    /// Every requested key, without list indexes: `accounts[].id`. Compared with the reference by a
+    /// test.
     pub(super) requested: BTreeSet<String>,
 }
 

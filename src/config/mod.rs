@@ -46,8 +46,8 @@ use crate::config::top_level::read_config;
 pub const DEFAULT_FILE: &str = "bluetick.toml";
 
 impl Config {
-    /// Reads `path`, else the file named by `BLUETICK_CONFIG`, else `bluetick.toml` if it exists, and
-    /// applies overrides from `environment`.
+    /// Reads `path`, else the file named by `BLUETICK_CONFIG`, else `bluetick.toml` if it exists,
+    /// and applies overrides from `environment`.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
         let named = environment.get("BLUETICK_CONFIG").map(PathBuf::from);
         let path = match (path, named) {

@@ -1,8 +1,8 @@
 //! Checkpoints SQLite's write-ahead log from a reader's connection.
 //!
 //! The writer's own checkpoints take some hundred milliseconds at a commit, and the next write
-//! waits. A reader's connection checkpoints without delaying the writer; but a log that is written to
-//! all the time never restarts, so the writer completes the checkpoint.
+//! waits. A reader's connection checkpoints without delaying the writer; but a log that is written
+//! to all the time never restarts, so the writer completes the checkpoint.
 //!
 //! Not used for the journal: it commits hundreds of times a second and only appends; another
 //! connection made it a tenth slower, since the log was checkpointed more often.

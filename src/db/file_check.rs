@@ -8,8 +8,8 @@ use crate::db::connect_options::{ConnectionUse, MAIN_WRITER, sqlite_options};
 use crate::db::copy::MAX_FAULTS;
 use crate::db::error::Error;
 
-/// Faults in the structure of a SQLite file, found by reading all of it, beside its writers. A file that is no database
-/// has one.
+/// Reads the whole SQLite file while others may write to it, and returns faults in its structure. A
+/// file that is no database has one.
 pub(crate) async fn find_file_faults(path: &Path) -> Result<Vec<String>, Error> {
     match check(path).await.map_err(Error::from) {
         Err(error) if error.is_damage() => Ok(vec![error.to_string()]),

@@ -1,4 +1,5 @@
-//! Returns the free pages of SQLite's file to the file system, in steps. Does nothing on PostgreSQL.
+//! Returns the free pages of SQLite's file to the file system, in steps. Does nothing on
+//! PostgreSQL.
 
 use sea_orm::ConnectionTrait;
 

@@ -1,7 +1,8 @@
 //! A connection to SQLite outside of its pool, for a task that writes all the time.
 //!
-//! Whenever a connection returns to its pool, the driver starts a task that asks the connection's thread whether it
-//! is alive: at ordinary load a fifth of the context switches of a callback.
+//! Whenever a connection returns to its pool, the driver starts a task that asks the connection's
+//! thread whether it is alive. At ordinary load that was a fifth of the context switches per
+//! callback.
 
 use std::sync::Arc;
 
@@ -13,12 +14,13 @@ use tokio::sync::Mutex;
 use crate::db::Error;
 use crate::db::pools::Pools;
 
-/// Opened with its first statement.
+/// Opened at its first statement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeldConnection(Arc<Mutex<Option<SqliteConnection>>>);
 
 impl HeldConnection {
-    /// Runs a statement, which is a transaction of its own, on a connection with the settings of the pool's writer.
+    /// Runs a statement, which is a transaction of its own, on a connection with the settings of
+    /// the pool's writer.
     pub(crate) async fn execute(&self, pools: &Pools, statement: Statement) -> Result<(), Error> {
         let mut held = self.0.lock().await;
         let connection = match &mut *held {

@@ -34,7 +34,7 @@ pub use server_check::check_server;
 pub(crate) use transaction::in_time;
 
 /// Fails unless the schema is current, for commands that apply no migrations.
-pub(crate) fn refuse_old(schema: SchemaState) -> Result<(), Error> {
+pub(crate) fn require_current_schema(schema: SchemaState) -> Result<(), Error> {
     let text = match schema {
         SchemaState::Current => return Ok(()),
         SchemaState::New => "it has no tables yet; run `serve` or `migrate`".to_owned(),

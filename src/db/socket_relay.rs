@@ -1,7 +1,7 @@
 //! A Unix socket that forwards to a PostgreSQL server over TCP with `TCP_NODELAY`.
 //!
-//! sqlx 0.9.0 does not set the option (<https://github.com/launchbadge/sqlx/issues/4335>). Under TLS
-//! it writes records of 16 KiB one by one, so that the end of a longer batch waits 40 ms for an
+//! sqlx 0.9.0 does not set the option (<https://github.com/launchbadge/sqlx/issues/4335>). Under
+//! TLS it writes records of 16 KiB one by one, so that the end of a longer batch waits 40 ms for an
 //! acknowledgement. To be removed with a release of sqlx that sets it.
 
 use std::io;

@@ -32,9 +32,9 @@ pub fn parse_currency(text: &str) -> Option<String> {
 
 /// Sums by currency. Amounts without a currency are summed under the empty string.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Totals(BTreeMap<String, Decimal>);
+pub struct CurrencyTotals(BTreeMap<String, Decimal>);
 
-impl Totals {
+impl CurrencyTotals {
     pub fn add(&mut self, currency: &str, amount: Decimal) {
         let sum = self.0.entry(currency.to_owned()).or_default();
         *sum = sum.saturating_add(amount);
@@ -62,7 +62,7 @@ impl Totals {
 }
 
 /// `INR 207437.5 · USD 3`, unrounded.
-impl fmt::Display for Totals {
+impl fmt::Display for CurrencyTotals {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<String> = self
             .iter()
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn currencies_are_never_added_up() {
-        let mut totals = Totals::default();
+        let mut totals = CurrencyTotals::default();
         for (currency, amount) in [("INR", "0.1"), ("USD", "2"), ("INR", "0.2"), ("", "1")] {
             totals.add(currency, parse_amount(amount).unwrap());
         }

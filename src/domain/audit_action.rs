@@ -1,4 +1,4 @@
-//! Operator actions as the audit log stores them.
+//! Entries of the audit log: who did what, and when.
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -10,7 +10,7 @@ use crate::domain::ids::{AccountId, ActionId, MessageId};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
-pub enum Verb {
+pub enum ActionKind {
     /// Signed in to the dashboard, with a one-time link or a password.
     SignIn,
     SignOut,
@@ -54,7 +54,7 @@ pub enum Verb {
     ResumeCampaign,
     CancelCampaign,
 }
-enum_words!(Verb, "an action");
+enum_words!(ActionKind, "an action");
 
 /// Who carries out an action, and from where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,7 +88,7 @@ pub struct Action {
     pub id: ActionId,
     /// A caller's name, or `command line`.
     pub actor: String,
-    pub verb: Verb,
+    pub kind: ActionKind,
     pub message: Option<MessageId>,
     pub account: Option<AccountId>,
     /// Contains no personal data of customers.
@@ -100,13 +100,13 @@ pub struct Action {
 
 impl Action {
     /// An action without message, account and detail.
-    pub fn new<'a>(actor: impl Into<Actor<'a>>, verb: Verb, now: DateTime<Utc>) -> Self {
+    pub fn new<'a>(actor: impl Into<Actor<'a>>, kind: ActionKind, now: DateTime<Utc>) -> Self {
         let actor = actor.into();
         Self {
             id: ActionId::new(now),
             actor: actor.name.to_owned(),
             address: actor.address.map(str::to_owned),
-            verb,
+            kind,
             message: None,
             account: None,
             detail: None,

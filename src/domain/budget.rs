@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 
 use rust_decimal::Decimal;
 
-use crate::domain::amount::{Totals, parse_amount, parse_currency};
+use crate::domain::amount::{CurrencyTotals, parse_amount, parse_currency};
 
 /// Shares of a budget at which an alarm is raised, in percent.
 pub const ALARM_SHARES: [u32; 2] = [80, 100];
 
-/// The length of a currency code of ISO 4217. Rates and prices of providers may have other codes, for
-/// which there are no budgets.
+/// The length of a currency code of ISO 4217. Rates and prices of providers may have other codes,
+/// for which there are no budgets.
 const CURRENCY_LETTERS: usize = 3;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,7 +52,7 @@ impl Budget {
     }
 
     /// The use of this budget by each currency, the highest percentage first.
-    pub fn used_by(&self, totals: &Totals) -> Vec<BudgetUse> {
+    pub fn used_by(&self, totals: &CurrencyTotals) -> Vec<BudgetUse> {
         let own = totals.iter().filter(|(currency, _)| {
             self.currency
                 .as_deref()
@@ -111,7 +111,7 @@ mod tests {
             ("100", 100, Some(100)),
             ("-5", 0, None),
         ] {
-            let mut totals = Totals::default();
+            let mut totals = CurrencyTotals::default();
             totals.add("INR", parse_amount(spent).unwrap());
             totals.add("USD", Decimal::from(1_000));
             let used = budget.used_by(&totals);

@@ -8,12 +8,9 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
 use crate::domain::enum_words::{UnknownWord, enum_words};
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{AccountId, SLUG_LIMIT, is_slug};
 use crate::domain::media::MediaKind;
 use crate::domain::template::Template;
-
-/// The longest id, in characters.
-const ID_LIMIT: usize = 64;
 
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
@@ -36,7 +33,7 @@ impl CampaignId {
                 slug.push('-');
             }
         }
-        slug.truncate(ID_LIMIT);
+        slug.truncate(SLUG_LIMIT);
         slug.trim_end_matches('-').parse().ok()
     }
 
@@ -49,12 +46,7 @@ impl FromStr for CampaignId {
     type Err = NotACampaignId;
 
     fn from_str(text: &str) -> Result<Self, NotACampaignId> {
-        let fits = (1..=ID_LIMIT).contains(&text.len())
-            && !text.starts_with('-')
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits {
+        if is_slug(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(NotACampaignId(text.to_owned()))
@@ -148,7 +140,7 @@ pub struct RecipientCounts {
 }
 
 impl RecipientCounts {
-    /// Recipients that are no messages yet.
+    /// Recipients without a message yet.
     pub fn waiting(self) -> u64 {
         self.accepted.saturating_sub(self.taken)
     }
@@ -199,6 +191,6 @@ mod tests {
             assert_eq!(made.as_ref().map(CampaignId::as_str), id, "{name}");
         }
         let long = CampaignId::from_name(&"ab ".repeat(60)).unwrap();
-        assert!(long.as_str().len() <= ID_LIMIT && !long.as_str().ends_with('-'));
+        assert!(long.as_str().len() <= SLUG_LIMIT && !long.as_str().ends_with('-'));
     }
 }

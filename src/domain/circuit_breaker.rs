@@ -51,7 +51,7 @@ pub struct CircuitBreaker {
 
 /// A submission that was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Failed<'a> {
+pub struct FailedSubmission<'a> {
     pub cause: FailureCause<'a>,
     pub purpose: SubmissionPurpose,
     /// What is known of the reply, in one line.
@@ -78,9 +78,8 @@ pub enum SubmissionPurpose {
     Probe,
 }
 
-/// What follows for the account.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Consequence {
+pub enum AccountConsequence {
     None,
     /// As few messages as possible are submitted at a time.
     Careful,
@@ -97,16 +96,20 @@ impl CircuitBreaker {
         self.trip.take().is_some()
     }
 
-    pub fn note_failure(&mut self, failed: Failed<'_>, now: DateTime<Utc>) -> Consequence {
+    pub fn note_failure(
+        &mut self,
+        failed: FailedSubmission<'_>,
+        now: DateTime<Utc>,
+    ) -> AccountConsequence {
         self.streak.add(failed.cause);
         if let Some(trip) = &mut self.trip {
             return trip.note_failure(failed, now);
         }
         let Some(reason) = self.streak.reason_to_trip() else {
             return if self.streak.requires_care() {
-                Consequence::Careful
+                AccountConsequence::Careful
             } else {
-                Consequence::None
+                AccountConsequence::None
             };
         };
         self.trip = Some(Trip {
@@ -120,7 +123,7 @@ impl CircuitBreaker {
                 _ => self.streak.count,
             },
         });
-        Consequence::Tripped(reason)
+        AccountConsequence::Tripped(reason)
     }
 
     /// After a reply that neither accepts nor refuses: a probe is sent again at `at`. A late reply
@@ -186,7 +189,11 @@ impl Streak {
 }
 
 impl Trip {
-    fn note_failure(&mut self, failed: Failed<'_>, now: DateTime<Utc>) -> Consequence {
+    fn note_failure(
+        &mut self,
+        failed: FailedSubmission<'_>,
+        now: DateTime<Utc>,
+    ) -> AccountConsequence {
         failed.reply.clone_into(&mut self.last_reply);
         let is_spent = matches!(
             failed.cause,
@@ -201,12 +208,12 @@ impl Trip {
             self.next_probe_at = now + self.probe_wait;
         }
         if self.spent >= SPENT_LIMIT {
-            return Consequence::Pause(format!(
+            return AccountConsequence::Pause(format!(
                 "{}; {} messages failed or became uncertain, the last reply was: {}",
                 self.reason, self.spent, self.last_reply
             ));
         }
-        Consequence::None
+        AccountConsequence::None
     }
 }
 
@@ -218,8 +225,8 @@ mod tests {
         "2026-11-20T12:00:00Z".parse().unwrap()
     }
 
-    fn failed(cause: FailureCause<'_>, purpose: SubmissionPurpose) -> Failed<'_> {
-        Failed {
+    fn failed(cause: FailureCause<'_>, purpose: SubmissionPurpose) -> FailedSubmission<'_> {
+        FailedSubmission {
             cause,
             purpose,
             reply: "HTTP 502",
@@ -231,7 +238,10 @@ mod tests {
         let mut breaker = CircuitBreaker::default();
         let unclear = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
         for _ in 0..4 {
-            assert_eq!(breaker.note_failure(unclear, noon()), Consequence::Careful);
+            assert_eq!(
+                breaker.note_failure(unclear, noon()),
+                AccountConsequence::Careful
+            );
         }
         assert!(!breaker.note_acceptance());
         for _ in 0..4 {
@@ -239,7 +249,7 @@ mod tests {
             assert_eq!(breaker.trip, None);
         }
         let consequence = breaker.note_failure(unclear, noon());
-        assert!(matches!(consequence, Consequence::Tripped(_)));
+        assert!(matches!(consequence, AccountConsequence::Tripped(_)));
         assert_eq!(breaker.trip.as_ref().unwrap().spent, 5);
         assert!(breaker.note_acceptance());
         assert_eq!(breaker, CircuitBreaker::default());
@@ -269,7 +279,7 @@ mod tests {
         assert_eq!(breaker.trip, None);
         assert!(matches!(
             refuse(&mut breaker, "404/404", "last"),
-            Consequence::Tripped(_)
+            AccountConsequence::Tripped(_)
         ));
     }
 
@@ -289,7 +299,7 @@ mod tests {
             waits.push((trip.next_probe_at - now).num_seconds());
             now = trip.next_probe_at;
             let probe = failed(FailureCause::Unclear, SubmissionPurpose::Probe);
-            if let Consequence::Pause(reason) = breaker.note_failure(probe, now) {
+            if let AccountConsequence::Pause(reason) = breaker.note_failure(probe, now) {
                 break reason;
             }
         };
@@ -305,7 +315,7 @@ mod tests {
         for _ in 0..500 {
             let failed = failed(cause, SubmissionPurpose::Probe);
             let consequence = breaker.note_failure(failed, noon());
-            assert!(!matches!(consequence, Consequence::Pause(_)));
+            assert!(!matches!(consequence, AccountConsequence::Pause(_)));
         }
         assert_eq!(breaker.trip.unwrap().spent, 0);
     }
@@ -316,14 +326,14 @@ mod tests {
         for _ in 0..64 {
             let sending = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
             let consequence = breaker.note_failure(sending, noon());
-            assert!(!matches!(consequence, Consequence::Pause(_)));
+            assert!(!matches!(consequence, AccountConsequence::Pause(_)));
         }
         assert_eq!(breaker.trip.as_ref().unwrap().spent, MAX_COUNTED_IN_FLIGHT);
         let mut probes = 0;
         loop {
             let probe = failed(FailureCause::Unclear, SubmissionPurpose::Probe);
             probes += 1;
-            if let Consequence::Pause(_) = breaker.note_failure(probe, noon()) {
+            if let AccountConsequence::Pause(_) = breaker.note_failure(probe, noon()) {
                 break;
             }
         }

@@ -30,8 +30,8 @@ pub const fn array<T: Copy, const N: usize>(variants: &[T]) -> [T; N] {
     all
 }
 
-/// Adds `ALL` and `as_str` to an enum that derives strum's `IntoStaticStr` and `VariantArray`; with a
-/// noun also the error of `FromStr`, for one that derives `EnumString`.
+/// Adds `ALL` and `as_str` to an enum that derives strum's `IntoStaticStr` and `VariantArray`; with
+/// a noun also the error of `FromStr`, for one that derives `EnumString`.
 macro_rules! enum_words {
     ($name:ty) => {
         impl $name {

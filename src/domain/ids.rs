@@ -107,6 +107,18 @@ impl CallbackId {
     }
 }
 
+/// The longest slug, in characters.
+pub(crate) const SLUG_LIMIT: usize = 64;
+
+/// 1 to `SLUG_LIMIT` of a-z, 0-9 and -, beginning with a letter or digit.
+pub(crate) fn is_slug(text: &str) -> bool {
+    (1..=SLUG_LIMIT).contains(&text.len())
+        && !text.starts_with('-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "`{0}` is not an account id: use 1 to 64 of a-z, 0-9 and -, beginning with a letter or digit"
@@ -127,12 +139,7 @@ impl FromStr for AccountId {
     type Err = NotAnAccountId;
 
     fn from_str(text: &str) -> Result<Self, NotAnAccountId> {
-        let fits = (1..=64).contains(&text.len())
-            && !text.starts_with('-')
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits {
+        if is_slug(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(NotAnAccountId(text.to_owned()))

@@ -1,5 +1,5 @@
-//! Limits how often one key, such as a user or an IP address, may do something within a span of time.
-//! Its memory is bounded.
+//! Limits how often one key, such as a user or an IP address, may do something within a span of
+//! time. Its memory is bounded.
 
 use std::collections::HashMap;
 use std::hash::Hash;

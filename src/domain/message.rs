@@ -126,7 +126,7 @@ pub enum MatchedBy {
 enum_words!(MatchedBy, "a way of matching");
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ListedFailure {
+pub struct MessageFailure {
     pub failure: Failure,
     pub class: FailureClass,
     pub at: DateTime<Utc>,
@@ -162,7 +162,7 @@ pub struct Message {
     pub due_at: Option<DateTime<Utc>>,
     /// By [`Stage::index`]; reported, inferred or implied.
     pub stages: [Option<DateTime<Utc>>; 6],
-    pub failure: Option<ListedFailure>,
+    pub failure: Option<MessageFailure>,
     pub pricing: Pricing,
     /// The country of an erased recipient, by which deliveries are charged.
     pub erased_country: Option<String>,

@@ -1,4 +1,5 @@
-//! Which ids belong to one person, as far as callbacks name them: phone numbers, user ids, parent ids.
+//! Which ids belong to one person, as far as callbacks name them: phone numbers, user ids, parent
+//! ids.
 //!
 //! The result is a function of the *set* of links: their order of arrival cannot be seen in it.
 //!

@@ -1,5 +1,5 @@
-//! Which texts name the same recipient: some countries' numbers are written with and without an extra
-//! digit. Spellings of message ids are in [`ids`](crate::domain::ids).
+//! Which texts name the same recipient: some countries' numbers are written with and without an
+//! extra digit. Spellings of message ids are in [`ids`](crate::domain::ids).
 
 /// A country whose mobile numbers are written with and without an extra digit: Brazil's ninth
 /// digit, Argentina's 9, Mexico's 1.

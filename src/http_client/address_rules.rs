@@ -22,8 +22,8 @@ pub enum UnfetchableUrl {
     PrivateAddress(&'static str),
 }
 
-/// Networks of the IANA special-purpose registries that are not on the public Internet, and addresses
-/// at which clouds serve secrets.
+/// Networks of the IANA special-purpose registries that are not on the public Internet, and
+/// addresses at which clouds serve secrets.
 const NOT_PUBLIC: &[(&str, &str)] = &[
     ("0.0.0.0/8", "this network"),
     ("10.0.0.0/8", "private"),

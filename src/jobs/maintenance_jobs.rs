@@ -9,7 +9,7 @@ use crate::db;
 use crate::db::CheckpointResult;
 use crate::jobs::Jobs;
 use crate::operating::{alert_delivery, alerting, backup, retention};
-use crate::reporting::books;
+use crate::reporting::loss_check;
 
 /// How often expired, abandoned and adoptable messages are searched for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ const BACKUP_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the costs of the month are compared with the budgets.
 const BUDGET_INTERVAL: Duration = Duration::from_mins(5);
 /// How often callbacks are compared with their outcomes, and messages with their counts.
-const BOOKS_INTERVAL: Duration = Duration::from_mins(1);
+const LOSS_CHECK_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the length of SQLite's write-ahead log is checked, and the pause while a reader
 /// prevents a checkpoint.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
@@ -197,21 +197,21 @@ impl Jobs {
         }
     }
 
-    /// One process per database checks the books of all.
-    pub(super) async fn check_books(self) {
+    /// Runs in one process per database.
+    pub(super) async fn check_for_losses(self) {
         let services = &self.services;
         while !self.stop.is_cancelled() {
             let now = services.steady_clock.now();
             let result = match services.maintenance_lease.hold(now).await {
                 Ok(true) => {
-                    books::check(&services.store, &services.journal, services.clock.now()).await
+                    loss_check::run(&services.store, &services.journal, services.clock.now()).await
                 }
                 held => held.map(|_| ()),
             };
             if let Err(error) = result {
                 tracing::warn!(%error, "callbacks could not be compared with their outcomes; will retry");
             }
-            self.pause(BOOKS_INTERVAL, pending()).await;
+            self.pause(LOSS_CHECK_INTERVAL, pending()).await;
         }
     }
 

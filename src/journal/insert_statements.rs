@@ -42,8 +42,8 @@ impl InsertStatements {
         Self { backend, texts }
     }
 
-    /// The statement for these rows (at most [`MAX_BATCH_ROWS`]): the next larger size, padded with rows
-    /// of nulls.
+    /// The statement for these rows (at most [`MAX_BATCH_ROWS`]): the next larger size, padded with
+    /// rows of nulls.
     pub(super) fn fill<'r>(
         &self,
         records: impl ExactSizeIterator<Item = &'r CallbackRecord>,

@@ -59,7 +59,7 @@ pub(crate) async fn check_schema(pools: &Pools) -> Result<SchemaState, Error> {
 
 /// Rejects a journal with another schema. For read-only commands.
 pub async fn check_migrated(pools: &Pools) -> Result<(), Error> {
-    db::refuse_old(check_schema(pools).await?)
+    db::require_current_schema(check_schema(pools).await?)
 }
 
 /// Whether the journal's file exists; always true on PostgreSQL.

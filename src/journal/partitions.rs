@@ -1,5 +1,5 @@
-//! Daily partitions of PostgreSQL's journal, by the day of the id. Created ahead; `purge_partitions`
-//! drops them.
+//! Daily partitions of PostgreSQL's journal, by the day of the id. Created ahead;
+//! `purge_partitions` drops them.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};

@@ -1,6 +1,6 @@
 //! Operator actions on an account: pause, resume. Both are audited.
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::circuit_breaker::CircuitBreaker;
 use crate::domain::ids::AccountId;
 use crate::operating::decision::{ActionError, Decision};
@@ -40,7 +40,7 @@ pub async fn pause(
             }
             let action = Action {
                 account: Some(account.clone()),
-                ..Action::new(decision.actor, Verb::PauseAccount, decision.now)
+                ..Action::new(decision.actor, ActionKind::PauseAccount, decision.now)
             };
             Ok(ledger.record_action(&action).await?)
         })
@@ -69,7 +69,7 @@ pub async fn resume(
             }
             let action = Action {
                 account: Some(account.clone()),
-                ..Action::new(decision.actor, Verb::ResumeAccount, decision.now)
+                ..Action::new(decision.actor, ActionKind::ResumeAccount, decision.now)
             };
             Ok(ledger.record_action(&action).await?)
         })

@@ -1,7 +1,7 @@
 //! Cancels all queued messages that match a filter, or counts them.
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
 use crate::domain::media::Media;
@@ -58,7 +58,7 @@ impl BulkChange for BulkCancel<'_> {
                     let action = Action {
                         message: Some(*id),
                         account: Some(message.account.clone()),
-                        ..Action::new(self.decision.actor, Verb::Cancel, self.decision.now)
+                        ..Action::new(self.decision.actor, ActionKind::Cancel, self.decision.now)
                     };
                     ledger.record_action(&action).await?;
                     cancelled.push(message.media);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::campaign::{CampaignId, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId};
@@ -118,7 +118,7 @@ impl BulkChange for BulkResend<'_> {
                         message: Some(*id),
                         account: Some(message.account.clone()),
                         detail: Some(format!("as {}", new.id)),
-                        ..Action::new(decision.actor, Verb::Resend, decision.now)
+                        ..Action::new(decision.actor, ActionKind::Resend, decision.now)
                     };
                     ledger.record_action(&action).await?;
                     resent += 1;

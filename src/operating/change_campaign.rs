@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
 use crate::operating::campaign_pace::CampaignPace;
 use crate::operating::decision::{ActionError, Decision};
@@ -26,12 +26,12 @@ pub enum CampaignChange<'a> {
 }
 
 impl CampaignChange<'_> {
-    fn verb(self) -> Verb {
+    fn kind(self) -> ActionKind {
         match self {
-            Self::Start => Verb::StartCampaign,
-            Self::Pause => Verb::PauseCampaign,
-            Self::Resume(_) => Verb::ResumeCampaign,
-            Self::Cancel => Verb::CancelCampaign,
+            Self::Start => ActionKind::StartCampaign,
+            Self::Pause => ActionKind::PauseCampaign,
+            Self::Resume(_) => ActionKind::ResumeCampaign,
+            Self::Cancel => ActionKind::CancelCampaign,
         }
     }
 }
@@ -57,7 +57,7 @@ pub async fn change_campaign(
             let action = Action {
                 account: Some(campaign.account.clone()),
                 detail: Some(id.to_string()),
-                ..Action::new(decision.actor, change.verb(), decision.now)
+                ..Action::new(decision.actor, change.kind(), decision.now)
             };
             ledger.record_action(&action).await?;
             Ok::<_, ActionError>(campaign)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::audit_action::{Action, Actor, Verb};
+use crate::domain::audit_action::{Action, ActionKind, Actor};
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::sending::accept::AcceptError;
@@ -34,14 +34,14 @@ impl Decision<'_> {
     pub(in crate::operating) fn action_on(
         &self,
         message: &Message,
-        verb: Verb,
+        kind: ActionKind,
         detail: Option<String>,
     ) -> Action {
         Action {
             message: Some(message.id),
             account: Some(message.account.clone()),
             detail,
-            ..Action::new(self.actor, verb, self.now)
+            ..Action::new(self.actor, kind, self.now)
         }
     }
 }

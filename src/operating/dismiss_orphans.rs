@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
 use crate::operating::decision::{ActionError, Decision};
@@ -94,7 +94,7 @@ pub async fn dismiss_orphans(
     if mode == DismissalMode::Count || expected == 0 {
         return Ok(expected);
     }
-    let dismissal = || Action::new(decision.actor, Verb::Dismiss, decision.now);
+    let dismissal = || Action::new(decision.actor, ActionKind::Dismiss, decision.now);
     let mut period_action = match selection {
         OrphanSelection::Received(period) => Some(Action {
             account: Some(period.account.clone()),

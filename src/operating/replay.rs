@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::CallbackId;
 use crate::operating::decision::Decision;
@@ -149,7 +149,7 @@ impl ReplayRun<'_> {
             detail: Some(callbacks),
             ..Action::new(
                 self.decision.actor,
-                Verb::ReplayCallbacks,
+                ActionKind::ReplayCallbacks,
                 self.decision.now,
             )
         };
@@ -207,7 +207,7 @@ impl ReplayRun<'_> {
                     detail: Some(format_release_detail(outcome.callback)),
                     ..Action::new(
                         self.decision.actor,
-                        Verb::ReleaseCallback,
+                        ActionKind::ReleaseCallback,
                         self.decision.now,
                     )
                 };

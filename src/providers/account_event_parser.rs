@@ -79,7 +79,7 @@ pub(super) fn of_documented(field: &str, object: &Value, notice: String) -> Call
     CallbackPart::AccountEvent(ReportedEvent { notice, ..event })
 }
 
-/// The notice of a flat object that no status can be.
+/// The notice of a flat object that cannot be a status.
 pub(super) fn of_flat(object: &Value) -> Option<CallbackPart> {
     let has = |names: &[&str]| first_text(object, names).is_some();
     let of_template = has(&TEMPLATE_NAMES[..1]) || has(&TEMPLATE_IDS[..1]);
@@ -111,7 +111,7 @@ pub(super) fn of_flat(object: &Value) -> Option<CallbackPart> {
     Some(of_field(field, object))
 }
 
-/// An error beside no message.
+/// An error that belongs to no message.
 pub(super) fn of_error(error: &Value, sender: Option<String>) -> CallbackPart {
     let failure = parse_error(error);
     let code = failure.code.clone();

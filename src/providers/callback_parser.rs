@@ -1,11 +1,11 @@
-//! Parses a callback of an account into its parts: the body's documents, what is wrapped in them, or
-//! the query string.
+//! Parses a callback of an account into its parts: the body's documents, what is wrapped in them,
+//! or the query string.
 
 use serde_json::Value;
 
 use crate::domain::callback_fields::CallbackFields;
 use crate::providers::configured_fields;
-use crate::providers::customer_ids::{self, CustomerIds};
+use crate::providers::customer_id_links::{self, CustomerIdLink};
 use crate::providers::json::Document;
 use crate::providers::payload::collect_parts;
 use crate::providers::payload_format::{parse_body, parse_query};
@@ -21,14 +21,13 @@ const WRAPPERS: &[&str] = &["payload", "data", "json", "event", "notification"];
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ParsedContent {
     pub parts: Vec<CallbackPart>,
-    /// What stands in the place of an id, if a report has none.
+    /// The placeholder, such as `{{id}}`, that a report has instead of an id.
     pub placeholder_id: Option<String>,
-    /// Ids that it names for one customer.
-    pub customer_ids: Vec<CustomerIds>,
+    pub id_links: Vec<CustomerIdLink>,
 }
 
-/// Parses a callback with the operator's field names where it uses them: in the body, or else in the
-/// query string. The query string also counts where the body reports nothing.
+/// Parses a callback with the operator's field names where it uses them: in the body, or else in
+/// the query string. The query string is also parsed if the body reports nothing.
 pub fn parse_callback(
     provider: &dyn Provider,
     fields: &CallbackFields,
@@ -45,7 +44,7 @@ impl ParsedContent {
         Self {
             parts: vec![CallbackPart::Unparseable(reason)],
             placeholder_id: None,
-            customer_ids: Vec::new(),
+            id_links: Vec::new(),
         }
     }
 }
@@ -71,36 +70,37 @@ impl DocumentParser<'_> {
         Ok(ParsedContent {
             parts,
             placeholder_id,
-            customer_ids: customer_ids::find(documents),
+            id_links: customer_id_links::find(documents),
         })
     }
 
     fn parse_documents(&self, documents: &[Document], query: Option<&Value>) -> Vec<CallbackPart> {
-        let uses_names = |document: &Document| {
+        let uses_configured_names = |document: &Document| {
             let document = document.as_ref().ok();
             document
-                .and_then(|document| self.parse_chosen(document))
+                .and_then(|document| self.parse_configured(document))
                 .is_some()
         };
-        let ignores_names = !self.fields.is_empty() && !documents.iter().any(uses_names);
+        let ignores_configured_names =
+            !self.fields.is_empty() && !documents.iter().any(uses_configured_names);
         let parts = collect_parts(documents.iter().flat_map(|document| match document {
             Ok(document) => self.parse(document),
             Err(reason) => vec![CallbackPart::Unparseable(reason.clone())],
         }));
         let reports = parts.iter().any(has_content);
-        let Some(query) = query.filter(|_| !reports || ignores_names) else {
+        let Some(query) = query.filter(|_| !reports || ignores_configured_names) else {
             return probe_if_empty(parts);
         };
-        if ignores_names && let Some(chosen) = self.parse_chosen(query) {
-            return chosen;
+        if ignores_configured_names && let Some(configured) = self.parse_configured(query) {
+            return configured;
         }
         if reports {
             return parts;
         }
-        let of_query = self.parse(query);
+        let query_parts = self.parse(query);
         let is_empty = |document: &Document| document.as_ref().is_ok_and(is_empty);
-        if of_query.iter().any(has_content) || documents.iter().all(is_empty) {
-            return of_query;
+        if query_parts.iter().any(has_content) || documents.iter().all(is_empty) {
+            return query_parts;
         }
         parts
     }
@@ -122,12 +122,12 @@ impl DocumentParser<'_> {
     }
 
     fn parse_unwrapped(&self, document: &Value) -> Vec<CallbackPart> {
-        self.parse_chosen(document)
+        self.parse_configured(document)
             .unwrap_or_else(|| self.provider.parse_payload(document))
     }
 
-    /// `None` if the document uses no name of the operator.
-    fn parse_chosen(&self, document: &Value) -> Option<Vec<CallbackPart>> {
+    /// Parses with the operator's field names; `None` if the document has none of them.
+    fn parse_configured(&self, document: &Value) -> Option<Vec<CallbackPart>> {
         if self.fields.is_empty() {
             return None;
         }
@@ -135,12 +135,12 @@ impl DocumentParser<'_> {
     }
 }
 
-/// Whether a part says something. A probe beside a query string is an empty body.
+/// Whether a part reports anything. A body without content beside a query string is a probe too.
 fn has_content(part: &CallbackPart) -> bool {
     !matches!(part, CallbackPart::Unparseable(_) | CallbackPart::Probe)
 }
 
-/// Whether a placeholder may stand in the place of its id.
+/// Whether the part has no id, so that a placeholder may be the reason.
 fn lacks_id(part: &CallbackPart) -> bool {
     match part {
         CallbackPart::Report(report) => report.ids.is_empty() && !report.is_notice(),

@@ -112,10 +112,10 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
         .iter()
         .map(|status| parse_status(status, value, field));
     let mut parts = collect_parts(reports.chain(messages.iter().map(parse_message)));
-    let belong_to_a_status = statuses
+    let errors_belong_to_status = statuses
         .iter()
         .any(|status| is_failed(status) && items(status.get("errors")).is_empty());
-    if !belong_to_a_status {
+    if !errors_belong_to_status {
         let sender = (value.get("metadata"))
             .and_then(|metadata| first_text(metadata, &["display_phone_number"]))
             .and_then(|number| parse_recipient(&number));
@@ -149,8 +149,8 @@ fn parse_message(message: &Value) -> CallbackPart {
     })
 }
 
-/// Parses one status. `enclosing` is the value around it, which may have the contact and errors, and
-/// `field` that of the change.
+/// Parses one status. `enclosing` is the value around it, which may have the contact and errors,
+/// and `field` that of the change.
 fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> CallbackPart {
     if !status.is_object() {
         return CallbackPart::unparseable("a status that is not an object");

@@ -1,8 +1,8 @@
 //! Parses callbacks with the operator's own field names (`callback_fields`): flat or nested, one
 //! report or many.
 //!
-//! Other fields have their documented names. Payloads without any of the configured names are left to
-//! the provider's own parser.
+//! Other fields have their documented names. Payloads without any of the configured names are left
+//! to the provider's own parser.
 
 use serde_json::Value;
 
@@ -52,8 +52,8 @@ pub(super) fn parse(
     (!parts.is_empty()).then_some(parts)
 }
 
-/// Whether Meta's object is passed through: a configured name that equals one of its fields must not
-/// replace its own parser.
+/// Whether Meta's object is passed through: a configured name that equals one of its fields must
+/// not replace its own parser.
 fn is_meta_envelope(payload: &Value) -> bool {
     const ENVELOPE_FIELDS: &[&str] = &["meta_object", "entry", "changes", "statuses", "value"];
     let elements = match payload {
@@ -75,8 +75,8 @@ struct ConfiguredFieldsParser<'a> {
 }
 
 impl ConfiguredFieldsParser<'_> {
-    /// Parses an object that has a status, else the objects inside it. `ancestors` has the enclosing
-    /// objects, innermost first.
+    /// Parses an object that has a status, else the objects inside it. `ancestors` has the
+    /// enclosing objects, innermost first.
     fn collect(&self, value: &Value, ancestors: &[&Value], parts: &mut Vec<CallbackPart>) {
         if ancestors.len() > DEPTH_LIMIT || parts.len() > PARTS_LIMIT {
             return;

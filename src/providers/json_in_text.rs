@@ -1,9 +1,10 @@
-//! Objects and lists that are written differently: as a text with JSON, and as an object with numbers for names.
+//! Objects and lists that are written differently: as a text with JSON, and as an object with
+//! numbers for names.
 
 use serde_json::{Map, Value};
 
-/// Names of objects and lists that some senders write as a text with JSON. None is a name for what a
-/// customer wrote: that is never read.
+/// Names of objects and lists that some senders write as a text with JSON. None is a name for what
+/// a customer wrote: that is never read.
 const HOLDERS: &[&str] = &[
     "attributes",
     "changes",
@@ -27,8 +28,8 @@ const OUTER_DEPTH: usize = 2;
 /// Bytes of a text that may hold JSON. It is in memory beside the callback's own text.
 const HELD_LIMIT: usize = 8 * 1024 * 1024;
 
-/// Whether a text under this name is read as JSON if it begins like an object or a list. `depth` is 1
-/// in the outermost object.
+/// Whether a text under this name is read as JSON if it begins like an object or a list. `depth` is
+/// 1 in the outermost object.
 pub(super) fn may_hold_json(name: &str, depth: usize) -> bool {
     HOLDERS.contains(&name) || (depth <= OUTER_DEPTH && OUTER_HOLDERS.contains(&name))
 }

@@ -37,7 +37,7 @@ pub(super) fn parse_failure(places: &[&Value]) -> Failure {
     let found = named.or_else(|| {
         places
             .iter()
-            .map(|place| parse_loose_failure(place))
+            .map(|place| parse_flat_failure(place))
             .find(|failure| *failure != Failure::default())
     });
     found.map_or_else(Failure::default, shorten_texts)
@@ -59,7 +59,7 @@ fn parse_errors<'e>(errors: impl Iterator<Item = &'e Value>) -> Option<Failure> 
         .take(ERRORS_LIMIT)
         .map(parse_error)
         .filter(|failure| *failure != Failure::default());
-    errors.next().map(|first| with_further(first, errors))
+    errors.next().map(|first| append_errors(first, errors))
 }
 
 /// The object or list that a text holds. The reader of a callback unwraps a text once, so this one
@@ -88,7 +88,7 @@ fn readable(text: String) -> String {
     }
 }
 
-fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failure {
+fn append_errors(first: Failure, further: impl Iterator<Item = Failure>) -> Failure {
     let mut others: Vec<String> = Vec::new();
     for error in further.filter(|error| *error != first) {
         let words = error.one_line();
@@ -109,8 +109,8 @@ fn with_further(first: Failure, further: impl Iterator<Item = Failure>) -> Failu
     }
 }
 
-/// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, one with
-/// `error_data` as a text, texts by name, or a text.
+/// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, one
+/// with `error_data` as a text, texts by name, or a text.
 pub(super) fn parse_error(error: &Value) -> Failure {
     if let Some(failure) = error.as_str().and_then(parse_held_errors) {
         return failure;
@@ -166,7 +166,7 @@ fn join_texts(error: &Value) -> Option<String> {
 }
 
 /// Code and text that are fields of the status itself.
-fn parse_loose_failure(object: &Value) -> Failure {
+fn parse_flat_failure(object: &Value) -> Failure {
     const CODES: &[&str] = &["errorCode", "error_code", "code"];
     const WORDS: &[&str] = &[
         "reason",

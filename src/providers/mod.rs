@@ -10,7 +10,7 @@ mod bounded_name;
 mod callback_parser;
 pub mod cloud_api;
 mod configured_fields;
-mod customer_ids;
+mod customer_id_links;
 mod flat;
 mod form;
 mod json;
@@ -43,7 +43,7 @@ pub mod zixflow;
 use crate::domain::provider::ProviderId;
 
 pub use crate::providers::callback_parser::{ParsedContent, parse_callback};
-pub use crate::providers::customer_ids::CustomerIds;
+pub use crate::providers::customer_id_links::CustomerIdLink;
 pub use crate::providers::payload_format::read_documents;
 pub use crate::providers::protocol::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, PARTS_LIMIT,

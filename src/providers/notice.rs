@@ -1,4 +1,5 @@
-//! Statuses that are not about the delivery of a message: calls, payments, and whatever comes later.
+//! Statuses that are not about the delivery of a message: calls, payments, and whatever comes
+//! later.
 
 use serde_json::Value;
 
@@ -90,8 +91,8 @@ pub(super) fn event(subject: &str, status_word: &str) -> ReceiptEvent {
     ))
 }
 
-/// Turns the report into a notice if a type or an event in `chain` is not about delivery. `chain` is the
-/// object with the status and those around it, innermost first.
+/// Turns the report into a notice if a type or an event in `chain` is not about delivery. `chain`
+/// is the object with the status and those around it, innermost first.
 pub(super) fn as_notice_if_other_event(
     report: Report,
     chain: &[&Value],

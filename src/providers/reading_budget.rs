@@ -19,7 +19,7 @@ pub(super) enum ReadingLimit {
     TooManyValues,
     #[error("it is nested deeper than {DEPTH_LIMIT} levels")]
     TooDeep,
-    /// Of a text that cannot be read as it stands.
+    /// A text that is invalid JSON, and too long to be repaired.
     #[error("it is no valid text, and too long to be repaired")]
     Unrepairable,
 }
@@ -61,7 +61,8 @@ impl ReadingBudget {
         self.values.get()
     }
 
-    /// Forgets the values that were counted since: they were dropped, and their text is parsed once more.
+    /// Forgets the values that were counted since: they were dropped, and their text is parsed once
+    /// more.
     pub(super) fn forget_since(&self, counted: usize) {
         self.values.set(counted);
     }

@@ -12,8 +12,8 @@ pub(super) fn delay(reply: &HttpReply) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// A `Retry-After` in seconds. A time becomes the seconds since the `Date` of the same reply, so that
-/// a server with another clock is understood.
+/// A `Retry-After` in seconds. A time becomes the seconds since the `Date` of the same reply, so
+/// that a server with another clock is understood.
 pub(crate) fn in_seconds(retry_after: &str, date: Option<&str>) -> String {
     let time = |text: &str| DateTime::parse_from_rfc2822(text.trim()).ok();
     let until = time(retry_after).zip(date.and_then(time));

@@ -1,9 +1,9 @@
 //! Limits the memory that one account's request bodies use while they are received, so that slow
 //! clients of one leaked URL delay neither other accounts nor other callbacks of this one.
 //!
-//! A body holds memory for what has arrived of it, not for what it announces. When an account has no
-//! memory left, the bodies that arrive slowest are dropped. Bodies that have arrived never are: they
-//! wait for the journal, and others wait for them.
+//! A body holds memory for what has arrived of it, not for what it announces. When an account has
+//! no memory left, the bodies that arrive slowest are dropped. Bodies that have arrived never are:
+//! they wait for the journal, and others wait for them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,9 +19,9 @@ use crate::receiving::known_accounts::KnownAccounts;
 /// Per account: a quarter of the journal's memory.
 const UNITS: usize = 64 * 1024;
 const UNIT_BYTES: usize = 1024;
-/// A body is not dropped before.
+/// A younger body is not dropped.
 const MIN_AGE: Duration = Duration::from_millis(300);
-/// Who waits for memory looks this often for bodies to drop.
+/// How often a caller that waits for memory checks for bodies to drop.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ struct ArrivingBodies {
 #[derive(Debug)]
 struct ArrivingBody {
     started: Instant,
-    /// Of memory.
+    /// Units of memory that it holds.
     units: AtomicUsize,
     dropped: Notify,
 }
@@ -142,7 +142,8 @@ impl ArrivingBodies {
         id
     }
 
-    /// Drops bodies with so much memory together, if there are any that have had some time.
+    /// Drops the slowest bodies until `wanted` units are free; none that is younger than
+    /// [`MIN_AGE`].
     fn drop_slowest(&mut self, mut wanted: usize) {
         let mut slow: Vec<(u128, u64)> = self
             .by_id
@@ -164,7 +165,7 @@ impl ArrivingBodies {
 }
 
 impl ArrivingBody {
-    /// At most, since it began.
+    /// An upper bound of the average since it began.
     fn bytes_per_second(&self) -> u128 {
         let bytes = (self.units.load(Ordering::Relaxed) * UNIT_BYTES) as u128;
         bytes * 1000 / self.started.elapsed().as_millis().max(1)

@@ -27,8 +27,8 @@ pub enum ReportTarget {
     ConstantId,
 }
 
-/// Finds the message that a notice is about, by what was known when it arrived. It creates no orphan,
-/// and no id is learned from it.
+/// Finds the message that a notice is about, by what was known when it arrived. It creates no
+/// orphan, and no id is learned from it.
 pub async fn find_message_of_notice(
     ledger: &mut Ledger,
     account: &AccountId,

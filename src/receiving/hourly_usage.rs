@@ -1,5 +1,5 @@
-//! Callbacks and bytes of one account in the current hour: those in the database, and those that are
-//! not stored yet.
+//! Callbacks and bytes of one account in the current hour: those in the database, and those that
+//! are not stored yet.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -3,12 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::ledger::Ledger;
 
 /// The audit actions that record them.
-const DECISION_VERBS: [Verb; 3] = [Verb::Match, Verb::Unmatch, Verb::ReleaseCallback];
+const DECISION_KINDS: [ActionKind; 3] = [
+    ActionKind::Match,
+    ActionKind::Unmatch,
+    ActionKind::ReleaseCallback,
+];
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OperatorDecisions {
@@ -25,7 +29,7 @@ impl OperatorDecisions {
     /// are applied.
     pub async fn load(ledger: &Ledger) -> Result<Self, db::Error> {
         Ok(Self::from_actions(
-            ledger.list_actions_by(&DECISION_VERBS).await?,
+            ledger.list_actions_by(&DECISION_KINDS).await?,
         ))
     }
 
@@ -33,17 +37,17 @@ impl OperatorDecisions {
         let mut decisions = Self::default();
         for action in actions {
             let detail = action.detail.as_deref().unwrap_or_default();
-            match (action.verb, action.message) {
-                (Verb::Match, Some(message)) => {
+            match (action.kind, action.message) {
+                (ActionKind::Match, Some(message)) => {
                     if let Some(orphan) = find_id(detail) {
                         decisions.matched.insert(orphan.into(), message);
                         decisions.unmatched.remove(&orphan.into());
                     }
                 }
-                (Verb::Unmatch, Some(message)) => {
+                (ActionKind::Unmatch, Some(message)) => {
                     decisions.forget_matches(message);
                 }
-                (Verb::ReleaseCallback, _) => {
+                (ActionKind::ReleaseCallback, _) => {
                     if let Some(callback) = find_id(detail) {
                         decisions.released.insert(callback.into());
                     }

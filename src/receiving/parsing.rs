@@ -208,7 +208,7 @@ mod tests {
         let only = |part| ParsedContent {
             parts: vec![part],
             placeholder_id: None,
-            customer_ids: Vec::new(),
+            id_links: Vec::new(),
         };
         let parts = catch_parser_panic(|| only(nothing[index].clone())).parts;
         let [CallbackPart::Unparseable(reason)] = parts.as_slice() else {

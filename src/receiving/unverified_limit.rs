@@ -1,5 +1,5 @@
-//! Limits the unverified callbacks that are stored per account and hour, so that callers of a leaked
-//! URL cannot fill the disk.
+//! Limits the unverified callbacks that are stored per account and hour, so that callers of a
+//! leaked URL cannot fill the disk.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Which spending an alert of the kind `budget` is about.
+//! Budgets and amounts that an alert of the kind `budget` reports as exceeded.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
@@ -7,14 +7,14 @@ use crate::domain::alert::AlertRule;
 use crate::domain::ids::AccountId;
 use crate::reporting::costs::month_costs::MonthCosts;
 
-/// The account, or `None` for all accounts together, and the sentence.
+/// The account, or `None` for all accounts together, and the summary of the alert.
 pub(super) type Overspent = (Option<AccountId>, String);
 
-/// With a threshold, an account or all accounts together, once one currency reaches it. Without one,
-/// every budget of which 80 % are used.
+/// With a threshold, an account or all accounts together, once one currency reaches it. Without
+/// one, every budget of which 80 % are used.
 pub(super) fn list_overspent(rule: &AlertRule, month: &MonthCosts) -> Vec<Overspent> {
     if rule.threshold > 0.0 {
-        return over_amount(rule, month).into_iter().collect();
+        return find_overspent(rule, month).into_iter().collect();
     }
     let concerned = month
         .budgets
@@ -40,7 +40,7 @@ pub(super) fn list_overspent(rule: &AlertRule, month: &MonthCosts) -> Vec<Oversp
     overspent
 }
 
-fn over_amount(rule: &AlertRule, month: &MonthCosts) -> Option<Overspent> {
+fn find_overspent(rule: &AlertRule, month: &MonthCosts) -> Option<Overspent> {
     let threshold = Decimal::from_f64(rule.threshold)?;
     let spent = match &rule.account {
         Some(account) => month.of_account(account),

@@ -9,8 +9,8 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::db;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
-use crate::reporting::books::Books;
 use crate::reporting::gauges::{GaugeFamily, register_gauge, signed};
+use crate::reporting::loss_check::LossCheck;
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 
@@ -87,34 +87,34 @@ pub(super) async fn register(
         }
     }
     registry.register("problems", "Open problems", open);
-    register_books(&Books::find(store, &services.journal).await?, registry);
+    register_loss_check(&LossCheck::find(store, &services.journal).await?, registry);
     Ok(())
 }
 
-fn register_books(books: &Books, registry: &mut Registry) {
+fn register_loss_check(check: &LossCheck, registry: &mut Registry) {
     let kept = GaugeFamily::<1>::default();
     let set = |outcome: &str, number: i64| {
         let label = [("outcome", outcome.to_owned())];
         kept.get_or_create(&label).set(number);
     };
-    for (outcome, number) in &books.outcomes {
+    for (outcome, number) in &check.outcomes {
         set(outcome.as_str(), *number);
     }
-    set("unprocessed", signed(books.unprocessed));
+    set("unprocessed", signed(check.unprocessed));
     registry.register(
         "books_callbacks",
         "Callbacks that are kept, by outcome; unprocessed ones are counted up to 10,000",
         kept,
     );
     let differences = GaugeFamily::<1>::default();
-    let set_difference = |book: &str, difference: i64| {
-        let label = [("book", book.to_owned())];
+    let set_difference = |counted: &str, difference: i64| {
+        let label = [("book", counted.to_owned())];
         differences.get_or_create(&label).set(difference);
     };
-    if let Some(difference) = books.difference {
+    if let Some(difference) = check.difference {
         set_difference("callbacks", difference);
     }
-    if let Some(compared) = &books.messages {
+    if let Some(compared) = &check.messages {
         set_difference("messages", compared.messages - compared.counted);
     }
     registry.register(
@@ -122,7 +122,7 @@ fn register_books(books: &Books, registry: &mut Registry) {
         "Processed callbacks of the journal minus outcomes, and messages of the last day minus their counts by state; 0 unless something was lost",
         differences,
     );
-    if let Some(verified) = &books.verified {
+    if let Some(verified) = &check.verified {
         register_gauge(
             registry,
             "verified_timestamp_seconds",

@@ -1,4 +1,5 @@
-//! The delivery summary: messages and their cost by day, week or month, by account, kind and campaign.
+//! The delivery summary: messages and their cost by day, week or month, by account, kind and
+//! campaign.
 //!
 //! The page and all files are grouped from the same sums.
 
@@ -139,8 +140,8 @@ pub struct PeriodSums {
 }
 
 impl PeriodSums {
-    /// Without `interval`, the whole period is one. `campaign` limits the sums to one campaign, which
-    /// has no latencies.
+    /// Without `interval`, the whole period is one. `campaign` limits the sums to one campaign,
+    /// which has no latencies.
     pub async fn load(
         store: &Store,
         pricer: &mut Pricer,

@@ -1,6 +1,6 @@
-//! Metrics in the text format of Prometheus, from that of `OpenMetrics`. They differ in the name of a
-//! counter's family, which in the older format ends in `_total` like its series; `OpenMetrics` also
-//! has units and an end.
+//! Metrics in the text format of Prometheus, from that of `OpenMetrics`. They differ in the name of
+//! a counter's family, which in the older format ends in `_total` like its series; `OpenMetrics`
+//! also has units and an end.
 
 use std::collections::HashSet;
 

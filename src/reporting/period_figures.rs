@@ -66,10 +66,10 @@ pub type StateCounts = BTreeMap<DeliveryState, i64>;
 pub struct AccountFigures {
     pub current: AccountTotals,
     pub before: AccountTotals,
-    /// The part of the period that is old enough to judge deliveries.
-    pub settled: AccountTotals,
-    /// The part of the period that is old enough to judge reading.
-    pub read_settled: AccountTotals,
+    /// The part of the period that is old enough for reports of `delivered`.
+    pub old_enough_for_delivered: AccountTotals,
+    /// The part of the period that is old enough for reports of `read`.
+    pub old_enough_for_read: AccountTotals,
     /// Attempted messages of each bar.
     pub volume: Vec<i64>,
 }
@@ -186,8 +186,8 @@ impl AccountFigures {
         let mut counted = StateTotals::default();
         counted.add(count.state, &count.code, count.messages);
         for (part, enough) in [
-            (&mut self.settled, DELIVERED_AGE),
-            (&mut self.read_settled, READ_AGE),
+            (&mut self.old_enough_for_delivered, DELIVERED_AGE),
+            (&mut self.old_enough_for_read, READ_AGE),
         ] {
             if age >= enough {
                 part.states.add_all(&counted);

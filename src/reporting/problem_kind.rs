@@ -44,7 +44,7 @@ impl ProblemKind {
         }
     }
 
-    pub fn why(self) -> &'static str {
+    pub fn reason(self) -> &'static str {
         match self {
             Self::PausedAccounts => {
                 "The provider refused the account (its key, balance or number), or an operator paused it. Its messages stay queued."

@@ -1,9 +1,10 @@
-//! How many submissions of an account this process makes at a time: few at first and after trouble,
-//! more with each acceptance; and how many messages are claimed before they can be called.
+//! Limits how many submissions of an account this process makes at a time: few at first and after a
+//! failure, more with each acceptance. Also limits how many messages are claimed ahead of their
+//! calls.
 //!
-//! A claimed message has a [`Place`] until its call begins, then an [`InFlightPermit`] until its
-//! outcome is recorded. An acceptance frees the permit for the next call when it arrives; after any
-//! other answer no call begins until it is recorded, because it may stop the account.
+//! A claimed message has a [`CallReservation`] until its call begins, then an [`InFlightPermit`]
+//! until its outcome is recorded. An acceptance frees the permit for the next call when it arrives;
+//! after any other answer no call begins until it is recorded, because it may stop the account.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,9 +19,9 @@ use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
 use crate::sending::submission_window::{CallTiming, SLOW_START, WindowState};
 
-/// How far ahead messages are claimed for their slots: longer than a transaction takes while the disk
-/// is busy, because a slot that passes meanwhile is lost. Where it cannot be proved that their calls
-/// had not begun, those claimed by a process that dies become uncertain.
+/// How far ahead messages are claimed for their slots: longer than a transaction takes while the
+/// disk is busy, because a slot that passes meanwhile is lost. Where it cannot be proved that their
+/// calls had not begun, those claimed by a process that dies become uncertain.
 pub const LOOKAHEAD: TimeDelta = TimeDelta::milliseconds(500);
 /// A message that waits longer returns to the queue; far less than its claim lasts.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -34,14 +35,15 @@ struct SubmissionWindow {
     state: Mutex<WindowState>,
     /// Calls begin one after the other, in the order of their slots.
     turn: AsyncMutex<()>,
-    /// For the one that has the turn.
+    /// Wakes the task that holds `turn`.
     changed: Notify,
 }
 
-/// That of a claimed message before its call; released on drop.
+/// Reserved for a message that is about to be claimed, until its call begins; released on drop.
 #[derive(Debug)]
-pub struct Place {
+pub struct CallReservation {
     window: Arc<SubmissionWindow>,
+    /// How often the account had stopped sending when this was reserved.
     stops: u64,
     purpose: SubmissionPurpose,
     timing: CallTiming,
@@ -52,35 +54,35 @@ pub struct Place {
 pub struct InFlightPermit {
     window: Arc<SubmissionWindow>,
     began_at: Instant,
-    use_of: PermitUse,
+    stage: PermitStage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum PermitUse {
+enum PermitStage {
     Call,
     Recording,
 }
 
 /// The call must not begin, because the account stopped sending or its earlier calls take too long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CalledOff;
+pub struct CallCancelled;
 
 impl InFlight {
-    /// Places for messages that are about to be claimed, at most `wanted`. Reserve them before the
-    /// state of the account is read.
+    /// Reserves calls for at most `wanted` messages that are about to be claimed. Call this before
+    /// the state of the account is read.
     pub fn reserve(
         &self,
         account: &Account,
         wanted: usize,
         purpose: SubmissionPurpose,
         timing: CallTiming,
-    ) -> Vec<Place> {
+    ) -> Vec<CallReservation> {
         let window = self.window(&account.id);
         lock(&window.state).max_in_flight = account.max_in_flight;
         window.reserve(wanted, purpose, timing)
     }
 
-    /// After an acceptance.
+    /// Allows one more submission at a time; for an acceptance.
     pub fn grow(&self, account: &AccountId) {
         let window = self.window(account);
         let mut state = lock(&window.state);
@@ -89,14 +91,14 @@ impl InFlight {
         window.changed.notify_one();
     }
 
-    /// After trouble.
+    /// Returns to the first limit; for a failure that does not stop the account.
     pub fn shrink(&self, account: &AccountId) {
         let window = self.window(account);
         lock(&window.state).slow_down();
     }
 
-    /// After trouble that stops the account: no call begins of what was claimed before, except of a
-    /// probe.
+    /// For a failure that stops the account: no call of a message that was claimed before begins,
+    /// except a probe.
     pub fn stop(&self, account: &AccountId) {
         self.window(account).stop();
     }
@@ -123,19 +125,19 @@ impl SubmissionWindow {
         wanted: usize,
         purpose: SubmissionPurpose,
         timing: CallTiming,
-    ) -> Vec<Place> {
+    ) -> Vec<CallReservation> {
         let mut state = lock(&self.state);
-        let number = wanted.min(state.room(timing));
+        let number = wanted.min(state.count_claimable(timing));
         state.waiting += number;
         let stops = state.stops;
         drop(state);
-        let place = || Place {
+        let reservation = || CallReservation {
             window: Arc::clone(self),
             stops,
             purpose,
             timing,
         };
-        std::iter::repeat_with(place).take(number).collect()
+        std::iter::repeat_with(reservation).take(number).collect()
     }
 
     fn stop(&self) {
@@ -147,9 +149,9 @@ impl SubmissionWindow {
     }
 }
 
-impl Place {
+impl CallReservation {
     /// Waits for a permit, and until calls that were late no longer exceed the rate.
-    pub async fn begin(self) -> Result<InFlightPermit, CalledOff> {
+    pub async fn begin(self) -> Result<InFlightPermit, CallCancelled> {
         let window = &self.window;
         let deadline = Instant::now() + LONGEST_WAIT;
         let _turn = window.turn.lock().await;
@@ -158,24 +160,24 @@ impl Place {
             let wait_until = {
                 let mut state = lock(&window.state);
                 if state.stops != self.stops && self.purpose == SubmissionPurpose::Sending {
-                    return Err(CalledOff);
+                    return Err(CallCancelled);
                 }
                 if now > deadline {
                     state.note_call(LONGEST_WAIT);
-                    return Err(CalledOff);
+                    return Err(CallCancelled);
                 }
                 match state.begin(self.timing, now) {
                     Ok(()) => {
                         return Ok(InFlightPermit {
                             window: Arc::clone(window),
                             began_at: now,
-                            use_of: PermitUse::Call,
+                            stage: PermitStage::Call,
                         });
                     }
                     Err(at) => at.unwrap_or(deadline + Duration::from_millis(1)),
                 }
             };
-            // Either way it is asked again.
+            // Whether notified or not, the state is checked again.
             drop(timeout_at(wait_until, window.changed.notified()).await);
         }
     }
@@ -189,12 +191,12 @@ impl InFlightPermit {
         state.used = state.used.saturating_sub(1);
         state.unrecorded += 1;
         drop(state);
-        self.use_of = PermitUse::Recording;
+        self.stage = PermitStage::Recording;
         self.window.changed.notify_one();
     }
 }
 
-impl Drop for Place {
+impl Drop for CallReservation {
     fn drop(&mut self) {
         let mut state = lock(&self.window.state);
         state.waiting = state.waiting.saturating_sub(1);
@@ -204,12 +206,12 @@ impl Drop for Place {
 impl Drop for InFlightPermit {
     fn drop(&mut self) {
         let mut state = lock(&self.window.state);
-        match self.use_of {
-            PermitUse::Call => {
+        match self.stage {
+            PermitStage::Call => {
                 state.note_call(self.began_at.elapsed());
                 state.used = state.used.saturating_sub(1);
             }
-            PermitUse::Recording => state.unrecorded = state.unrecorded.saturating_sub(1),
+            PermitStage::Recording => state.unrecorded = state.unrecorded.saturating_sub(1),
         }
         drop(state);
         self.window.changed.notify_one();
@@ -285,7 +287,10 @@ mod tests {
         let mut places = window.reserve(2, SENDING, CallTiming::AtOnce);
         let probe = window.reserve(1, SubmissionPurpose::Probe, CallTiming::AtOnce);
         window.stop();
-        assert_eq!(places.pop().unwrap().begin().await.unwrap_err(), CalledOff);
+        assert_eq!(
+            places.pop().unwrap().begin().await.unwrap_err(),
+            CallCancelled
+        );
         for place in probe {
             place.begin().await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! Numbering plans of all countries, from the metadata that `phonenumber` brings.
+//! Numbering plans of all countries, from the metadata of the crate `phonenumber`.
 //!
 //! Numbers are digits without `+`: a country code of one to three digits and a national number.
 //! `phonenumber::parse` itself is not used: it removes a trunk prefix from numbers that have none,
@@ -14,18 +14,18 @@ use crate::domain::recipient_spelling::spellings;
 
 /// A number that a plan allows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PlannedNumber {
+pub(super) struct InternationalNumber {
     pub(super) country_code: u16,
     pub(super) national: String,
 }
 
-impl PlannedNumber {
+impl InternationalNumber {
     pub(super) fn digits(&self) -> String {
         format!("{}{}", self.country_code, self.national)
     }
 
-    /// Whether it is in a range that is known to be in use. Metadata is always older than the plans:
-    /// a number outside of these ranges may exist.
+    /// Whether it is in a range that is known to be in use. Metadata is always older than the
+    /// plans: a number outside of these ranges may exist.
     pub(super) fn is_assigned(&self) -> bool {
         plans_of(self.country_code)
             .iter()
@@ -45,9 +45,9 @@ impl PlannedNumber {
 
 /// Why digits are no international number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum NotPlanned {
+pub(super) enum NotInternational {
     UnknownCountryCode,
-    /// No number of this country code is written so.
+    /// This country code has no such number.
     NotAllowed(u16),
 }
 
@@ -56,8 +56,8 @@ pub(super) enum NotPlanned {
 pub(super) fn read_international(
     digits: &str,
     without_zero: Option<&str>,
-) -> Result<PlannedNumber, NotPlanned> {
-    let (country_code, national) = split(digits).ok_or(NotPlanned::UnknownCountryCode)?;
+) -> Result<InternationalNumber, NotInternational> {
+    let (country_code, national) = split(digits).ok_or(NotInternational::UnknownCountryCode)?;
     let plans = plans_of(country_code);
     let mut forms = vec![national.to_owned()];
     for plan in &plans {
@@ -72,11 +72,11 @@ pub(super) fn read_international(
             .filter(|(code, _)| *code == country_code)
             .map(|(_, national)| national.to_owned()),
     );
-    choose(country_code, &plans, forms).ok_or(NotPlanned::NotAllowed(country_code))
+    choose(country_code, &plans, forms).ok_or(NotInternational::NotAllowed(country_code))
 }
 
 /// Reads digits as they are dialled inside a country (ISO 3166, `IN`).
-pub(super) fn read_national(digits: &str, country: &str) -> Option<PlannedNumber> {
+pub(super) fn read_national(digits: &str, country: &str) -> Option<InternationalNumber> {
     let plan = DATABASE.by_id(country)?;
     let mut forms = vec![digits.to_owned()];
     forms.extend(without_trunk_prefix(plan, digits));
@@ -116,14 +116,18 @@ fn plans_of(country_code: u16) -> Vec<&'static Metadata> {
     DATABASE.by_code(&country_code).unwrap_or_default()
 }
 
-/// A number in an assigned range is preferred to one that the plan only allows, and a form with more
-/// of what was written to a shorter one.
-fn choose(country_code: u16, plans: &[&Metadata], forms: Vec<String>) -> Option<PlannedNumber> {
+/// A number in an assigned range is preferred to one that the plan only allows, and a form with
+/// more of what was written to a shorter one.
+fn choose(
+    country_code: u16,
+    plans: &[&Metadata],
+    forms: Vec<String>,
+) -> Option<InternationalNumber> {
     let mut seen = HashSet::new();
-    let allowed: Vec<PlannedNumber> = forms
+    let allowed: Vec<InternationalNumber> = forms
         .into_iter()
         .filter(|form| seen.insert(form.clone()))
-        .map(|national| PlannedNumber {
+        .map(|national| InternationalNumber {
             country_code,
             national,
         })
@@ -137,7 +141,7 @@ fn choose(country_code: u16, plans: &[&Metadata], forms: Vec<String>) -> Option<
 }
 
 /// WhatsApp writes some numbers with a digit more or less than the plan has.
-fn is_allowed(plans: &[&Metadata], number: &PlannedNumber) -> bool {
+fn is_allowed(plans: &[&Metadata], number: &InternationalNumber) -> bool {
     let code_length = number.country_code.to_string().len();
     spellings(&number.digits())
         .iter()

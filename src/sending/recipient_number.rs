@@ -6,7 +6,8 @@ use thiserror::Error;
 use crate::domain::phone::{MIN_DIGITS_WITHOUT_PLUS, NUMBER_DIGITS, PhoneNumber};
 use crate::domain::phone_text::{BadPhoneNumber, NumberStart, PhoneText};
 use crate::sending::numbering_plan::{
-    NotPlanned, PlannedNumber, after_international_prefix, read_international, read_national,
+    InternationalNumber, NotInternational, after_international_prefix, read_international,
+    read_national,
 };
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub fn national_digits(digits: &str) -> Option<String> {
     Some(number.national)
 }
 
-fn parse_international(written: &PhoneText) -> Result<PlannedNumber, BadRecipient> {
+fn parse_international(written: &PhoneText) -> Result<InternationalNumber, BadRecipient> {
     let digits = written.digits.as_str();
     // `+0091 …` has both.
     if let Some(number) = parse_prefixed(written, None) {
@@ -61,10 +62,10 @@ fn parse_international(written: &PhoneText) -> Result<PlannedNumber, BadRecipien
 
 /// A number after an international prefix. Prefixes can be read in several ways (`00` and `0011`);
 /// a number in use is preferred.
-fn parse_prefixed(written: &PhoneText, country: Option<&str>) -> Option<PlannedNumber> {
+fn parse_prefixed(written: &PhoneText, country: Option<&str>) -> Option<InternationalNumber> {
     let digits = written.digits.as_str();
     let without_zero = written.without_bracketed_zero();
-    let numbers: Vec<PlannedNumber> = after_international_prefix(digits, country)
+    let numbers: Vec<InternationalNumber> = after_international_prefix(digits, country)
         .into_iter()
         .filter_map(|rest| {
             let prefix_length = digits.len() - rest.len();
@@ -81,7 +82,7 @@ fn parse_prefixed(written: &PhoneText, country: Option<&str>) -> Option<PlannedN
 fn parse_without_plus(
     written: &PhoneText,
     country: Option<&str>,
-) -> Result<PlannedNumber, BadRecipient> {
+) -> Result<InternationalNumber, BadRecipient> {
     let digits = written.digits.as_str();
     let national = country.and_then(|country| read_national(digits, country));
     let unmarked = read_international(digits, written.without_bracketed_zero().as_deref());
@@ -115,17 +116,17 @@ fn parse_without_plus(
 /// The only one of two readings that is in use. Few digits are never taken for an international
 /// number as long as the national plan allows them.
 fn choose(
-    national: PlannedNumber,
-    international: PlannedNumber,
+    national: InternationalNumber,
+    international: InternationalNumber,
     digits: &str,
-) -> Result<PlannedNumber, BadRecipient> {
+) -> Result<InternationalNumber, BadRecipient> {
     if national == international {
         return Ok(national);
     }
     let is_long = digits.len() >= MIN_DIGITS_WITHOUT_PLUS;
     match (national.is_assigned(), international.is_assigned()) {
-        // Plans with landlines of any length, such as Germany's, contain most of the world's numbers.
-        // Without its trunk prefix such a number says too little.
+        // Plans with landlines of any length, such as Germany's, contain most of the world's
+        // numbers. Without its trunk prefix such a number says too little.
         (true, false) if is_long && national.national == digits && !national.is_mobile() => {
             Err(BadRecipient::Ambiguous)
         }
@@ -136,12 +137,12 @@ fn choose(
 }
 
 /// A wrong number of digits is named before a wrong plan.
-fn refusal(error: NotPlanned, digits: &str) -> BadRecipient {
+fn refusal(error: NotInternational, digits: &str) -> BadRecipient {
     match (error, digits.len()) {
         (_, length) if !NUMBER_DIGITS.contains(&length) => BadPhoneNumber::Length(length).into(),
         _ if digits.starts_with('0') => BadPhoneNumber::LeadingZero.into(),
-        (NotPlanned::UnknownCountryCode, _) => BadRecipient::UnknownCountryCode,
-        (NotPlanned::NotAllowed(code), _) => BadRecipient::NotAllowed(code),
+        (NotInternational::UnknownCountryCode, _) => BadRecipient::UnknownCountryCode,
+        (NotInternational::NotAllowed(code), _) => BadRecipient::NotAllowed(code),
     }
 }
 

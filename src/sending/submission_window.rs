@@ -1,4 +1,5 @@
-//! How many submissions of one account may be claimed and begin: pure bookkeeping, without waiting.
+//! How many messages of one account may be claimed, and how many calls may begin. Pure: without
+//! waiting.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ pub(super) const SLOW_START: usize = 4;
 /// Messages that are claimed ahead for each submission at a time, until it is known how long one
 /// takes.
 pub(super) const AHEAD_PER_CALL: usize = 8;
-/// Messages that are claimed ahead wait about this long for a permit, if calls take as long as before.
+/// Messages that are claimed ahead wait about this long for a permit, if calls take as long as
+/// before.
 const EXPECTED_WAIT: Duration = Duration::from_secs(5);
 /// Weight of the last call in the average.
 const AVERAGED_CALLS: u32 = 8;
@@ -39,7 +41,7 @@ pub(super) struct WindowState {
     /// How often the account stopped sending.
     pub(super) stops: u64,
     pub(super) average_call: Option<Duration>,
-    /// The least time of the next call, of an account with a rate.
+    /// The earliest time of the next call; only for an account with a rate.
     pub(super) next_call_at: Option<Instant>,
 }
 
@@ -59,8 +61,8 @@ impl Default for WindowState {
 }
 
 impl WindowState {
-    /// For how many more messages there are places.
-    pub(super) fn room(&self, timing: CallTiming) -> usize {
+    /// How many more messages may be claimed.
+    pub(super) fn count_claimable(&self, timing: CallTiming) -> usize {
         let limit = self.limit.min(self.max_in_flight);
         let begun = self.used + self.unrecorded;
         match timing {
@@ -128,7 +130,7 @@ mod tests {
         let mut room_after = |call: Duration| {
             state.average_call = None;
             state.note_call(call);
-            state.room(timing)
+            state.count_claimable(timing)
         };
         assert!(room_after(Duration::from_millis(5)) > 1_000);
         assert_eq!(room_after(Duration::from_secs(1)), 5 * 64);

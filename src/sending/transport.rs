@@ -17,8 +17,8 @@ use crate::providers::{CallBody, FilePart, HttpCall, HttpReply};
 
 /// For DNS, TCP and TLS; no part of the request is sent before they complete.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Servers close idle connections, some after five seconds. A request that is written to one which is
-/// being closed may have been received, or not.
+/// Servers close idle connections, some after five seconds. A request that is written to one which
+/// is being closed may have been received, or not.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes.
 const REPLY_LIMIT: usize = 1024 * 1024;

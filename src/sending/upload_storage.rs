@@ -3,8 +3,8 @@
 //! With SQLite the files are in a folder (0700). With PostgreSQL they are in the database, so that
 //! any process can submit the message; a copy is in the folder during the submission.
 //!
-//! A provider that takes only links fetches the file from `/media/{token}`. Such a file is kept until
-//! its message has been final for `HOSTED_FOR`.
+//! A provider that takes only links fetches the file from `/media/{token}`. Such a file is kept
+//! until its message has been final for `HOSTED_FOR`.
 
 use std::collections::BTreeSet;
 use std::fs::{DirEntry, File, Permissions};
@@ -75,7 +75,7 @@ impl UploadStorage {
         })
     }
 
-    /// Of the URLs of files and reports.
+    /// The base of the URLs of files and reports.
     pub(super) fn public_url(&self) -> &str {
         &self.public_url
     }
@@ -201,8 +201,8 @@ impl UploadStorage {
         Ok(tokio::fs::try_exists(self.folder.join(name)).await?)
     }
 
-    /// The file of a message, as that of another one that `ledger` is about to store; `None` once it
-    /// was removed.
+    /// The file of a message, as that of another one that `ledger` is about to store; `None` once
+    /// it was removed.
     pub(super) async fn reuse(
         &self,
         ledger: &Ledger,
@@ -334,7 +334,7 @@ fn message_of(path: &Path) -> Option<MessageId> {
     path.file_stem()?.to_str()?.parse().ok()
 }
 
-/// Of a message that was not stored.
+/// Discards the file of a message that was not stored.
 pub(super) fn discard_unused(media: &Media) {
     if let MediaSource::Upload(upload) = &media.source {
         remove(&upload.path);

@@ -163,7 +163,7 @@ impl CallbackQueue {
                 }
             };
             tokio::select! {
-                () = wait => self.launch_first().await,
+                () = wait => self.start_first_callback().await,
                 () = self.changed.notified() => {}
                 _ = phase.changed() => {}
             }
@@ -171,7 +171,7 @@ impl CallbackQueue {
     }
 
     /// Waits for a permit, then posts the first callback in a task of its own.
-    async fn launch_first(self: &Arc<Self>) {
+    async fn start_first_callback(self: &Arc<Self>) {
         let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
             return;
         };

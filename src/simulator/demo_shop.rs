@@ -56,7 +56,7 @@ const BRITAIN: Country = Country {
     number: |ordinal, _| format!("+44 7700 9{:05}", ordinal % 100_000),
 };
 
-pub(super) struct Scene {
+pub(super) struct DemoMessage {
     pub(super) kind: MediaKind,
     pub(super) mime_type: &'static str,
     pub(super) url: &'static str,
@@ -72,8 +72,8 @@ const fn scene(
     caption: &'static str,
     order_prefix: &'static str,
     campaign: &'static str,
-) -> Scene {
-    Scene {
+) -> DemoMessage {
+    DemoMessage {
         kind,
         mime_type,
         url,
@@ -84,7 +84,7 @@ const fn scene(
 }
 
 #[rustfmt::skip]
-pub(super) const SCENES: [Scene; 7] = [
+pub(super) const SCENES: [DemoMessage; 7] = [
     scene(MediaKind::Image, "image/jpeg", "https://media.meridian-home.example/parcels/{order}.jpg", "Hi {name}, your order {order} is packed. This is how it leaves our workshop.", "MH", "order-packed"),
     scene(MediaKind::Image, "image/png", "https://media.meridian-home.example/invoices/{order}.png", "Invoice for {order}. Thank you for shopping with us, {name}!", "INV", "invoice"),
     scene(MediaKind::Image, "image/jpeg", "https://media.meridian-home.example/proof/{order}.jpg", "Delivered: {order} is waiting at your door.", "MH", "proof-of-delivery"),

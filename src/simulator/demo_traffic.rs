@@ -35,7 +35,7 @@ pub struct TrafficAccount {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Sent {
+pub struct TrafficCounts {
     /// Messages accepted by the API.
     pub accepted: u64,
     /// Messages refused, or requests that failed.
@@ -59,11 +59,11 @@ impl Traffic {
         }
     }
 
-    pub async fn run(self, stop: CancellationToken) -> Result<Sent, reqwest::Error> {
+    pub async fn run(self, stop: CancellationToken) -> Result<TrafficCounts, reqwest::Error> {
         let client = http_client::builder()
             .timeout(Duration::from_secs(10))
             .build()?;
-        let mut sent = Sent::default();
+        let mut sent = TrafficCounts::default();
         for ordinal in 0..self.limit {
             let pause = self.pause(ordinal);
             tokio::select! {

@@ -10,7 +10,7 @@ use crate::domain::provider::ProviderId;
 use crate::simulator::demo_shop::{COUNTRIES, SCENES};
 use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
 use crate::simulator::exchange::ReceivedRequest;
-use crate::simulator::history_shape::{Circumstances, count_in_hour, is_two_parcel_hour};
+use crate::simulator::history_shape::{HistorySubmission, count_in_hour, is_two_parcel_hour};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{ApiCall, CallbackBody};
@@ -158,14 +158,14 @@ impl History {
     }
 
     fn callbacks(&self, message: &PastMessage, accepted: &AcceptedMessage) -> Vec<PastCallback> {
-        let circumstances = Circumstances {
+        let submission = HistorySubmission {
             provider: message.account.provider,
             kind: message.kind,
             submitted_at: message.submitted_at,
             end: self.end,
         };
         let mut rng = self.rng("history", message.ordinal, "outcome");
-        let events = circumstances.plan(&mut rng);
+        let events = submission.plan(&mut rng);
         let mut callbacks = Vec::new();
         for event in events {
             let received_at =

@@ -18,9 +18,8 @@ const MAILING_HOUR: u32 = 11;
 /// How many hours ago an order left in two parcels. Recent enough that the reports are not adopted.
 const TWO_PARCEL_HOURS: [i64; 2] = [3, 8];
 
-/// What a message is judged by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Circumstances {
+pub(super) struct HistorySubmission {
     pub(super) provider: ProviderId,
     pub(super) kind: MediaKind,
     pub(super) submitted_at: DateTime<Utc>,
@@ -74,7 +73,7 @@ fn whole_number(number: f64) -> u64 {
     number as u64
 }
 
-impl Circumstances {
+impl HistorySubmission {
     fn is_hours_ago(&self, first: i64, last: i64) -> bool {
         (first..last).contains(&(self.end - self.submitted_at).num_hours())
     }
@@ -185,9 +184,9 @@ mod tests {
 
     const END: &str = "2026-11-27T12:00:00Z";
 
-    fn circumstances(provider: ProviderId, kind: MediaKind, hours_ago: i64) -> Circumstances {
+    fn submission(provider: ProviderId, kind: MediaKind, hours_ago: i64) -> HistorySubmission {
         let end: DateTime<Utc> = END.parse().unwrap();
-        Circumstances {
+        HistorySubmission {
             provider,
             kind,
             submitted_at: end - TimeDelta::hours(hours_ago),
@@ -195,7 +194,7 @@ mod tests {
         }
     }
 
-    fn share(of: Circumstances, counts: impl Fn(&[PlannedEvent]) -> bool) -> f64 {
+    fn share(of: HistorySubmission, counts: impl Fn(&[PlannedEvent]) -> bool) -> f64 {
         let planned = (0..400).map(|ordinal| {
             let mut rng = SeededRng::new(7, "shape", ordinal, "outcome");
             of.plan(&mut rng)
@@ -210,11 +209,11 @@ mod tests {
 
     #[test]
     fn the_incidents_are_at_their_hours_only() {
-        let videos = |ago| circumstances(ProviderId::Kaleyra, MediaKind::Video, ago);
+        let videos = |ago| submission(ProviderId::Kaleyra, MediaKind::Video, ago);
         assert!(share(videos(45), fails) > 0.5);
         assert!(share(videos(200), fails) < 0.1);
         let silent = |plan: &[PlannedEvent]| plan.is_empty();
-        let zixflow = |ago| circumstances(ProviderId::Zixflow, MediaKind::Image, ago);
+        let zixflow = |ago| submission(ProviderId::Zixflow, MediaKind::Image, ago);
         assert!(share(zixflow(28), silent) > 0.4);
         assert!(share(zixflow(60), silent) < 0.02);
     }

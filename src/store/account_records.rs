@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use crate::db::{Error, instant};
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::callback_record::{Route, UrlMistake};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::provider::ProviderId;
@@ -192,7 +192,7 @@ impl Ledger {
         reason: &str,
     ) -> Result<bool, Error> {
         let resumed_since = action_row::Entity::find()
-            .filter(action_row::Column::Verb.eq(Verb::ResumeAccount))
+            .filter(action_row::Column::Kind.eq(ActionKind::ResumeAccount))
             .filter(action_row::Column::Account.eq(account))
             .filter(action_row::Column::HappenedAt.gt(instant::to_millis(submitted_at)))
             .count(self.transaction())

@@ -44,7 +44,8 @@ pub struct NewToken<'a> {
 }
 
 impl Store {
-    /// Creates a token for all accounts that never expires, and whose name no other valid token has.
+    /// Creates a token for all accounts that never expires, and whose name no other valid token
+    /// has.
     pub async fn create_token(
         &self,
         name: &str,

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::db::{Error, instant};
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::store::Store;
 use crate::store::entities::action_row::{Column, Entity, Model};
@@ -23,7 +23,7 @@ impl Store {
     /// Whether any user has ever signed in to the dashboard.
     pub async fn has_signed_in(&self) -> Result<bool, Error> {
         let action = Entity::find()
-            .filter(Column::Verb.eq(Verb::SignIn))
+            .filter(Column::Kind.eq(ActionKind::SignIn))
             .one(self.pools().reader())
             .await?;
         Ok(action.is_some())
@@ -36,8 +36,8 @@ impl Store {
     }
 
     /// Every action of these kinds, oldest first.
-    pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
-        list(self.pools().reader(), by_verbs(verbs)).await
+    pub async fn list_actions_by(&self, kinds: &[ActionKind]) -> Result<Vec<Action>, Error> {
+        list(self.pools().reader(), by_kinds(kinds)).await
     }
 
     /// Newest first.
@@ -64,7 +64,7 @@ impl Store {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ActionFilter {
     pub actor: Option<String>,
-    pub verb: Option<Verb>,
+    pub kind: Option<ActionKind>,
     pub account: Option<AccountId>,
     pub message: Option<MessageId>,
     /// Inclusive.
@@ -84,7 +84,7 @@ fn matching(filter: &ActionFilter, after: Option<ActionCursor>) -> Select<Entity
     let millis = instant::to_millis;
     let conditions = [
         (filter.actor.as_ref()).map(|it| Column::Actor.eq(it.as_str())),
-        filter.verb.map(|it| Column::Verb.eq(it)),
+        filter.kind.map(|it| Column::Kind.eq(it)),
         (filter.account.as_ref()).map(|it| Column::Account.eq(it)),
         filter.message.map(|it| Column::Message.eq(it.uuid())),
         filter.from.map(|at| Column::HappenedAt.gte(millis(at))),
@@ -101,8 +101,8 @@ fn matching(filter: &ActionFilter, after: Option<ActionCursor>) -> Select<Entity
     Entity::find().filter(conditions.fold(Condition::all(), Condition::add))
 }
 
-fn by_verbs(verbs: &[Verb]) -> Select<Entity> {
-    oldest_first(Entity::find().filter(Column::Verb.is_in(verbs.iter().copied())))
+fn by_kinds(kinds: &[ActionKind]) -> Select<Entity> {
+    oldest_first(Entity::find().filter(Column::Kind.is_in(kinds.iter().copied())))
 }
 
 fn oldest_first(query: Select<Entity>) -> Select<Entity> {
@@ -122,8 +122,8 @@ async fn list(
 impl Ledger {
     /// Every action of these kinds, oldest first, including those that this transaction recorded.
     /// The writer's lock excludes concurrent actions.
-    pub async fn list_actions_by(&self, verbs: &[Verb]) -> Result<Vec<Action>, Error> {
-        list(self.transaction(), by_verbs(verbs)).await
+    pub async fn list_actions_by(&self, kinds: &[ActionKind]) -> Result<Vec<Action>, Error> {
+        list(self.transaction(), by_kinds(kinds)).await
     }
 
     /// Records an action in the transaction that carries it out.
@@ -141,7 +141,7 @@ pub(super) async fn insert_action(
         message: action.message.map(MessageId::uuid),
         account: action.account.clone(),
         actor: action.actor.clone(),
-        verb: action.verb,
+        kind: action.kind,
         detail: action.detail.clone(),
         address: action.address.clone(),
         happened_at: instant::to_millis(action.happened_at),
@@ -158,7 +158,7 @@ impl TryFrom<Model> for Action {
     fn try_from(row: Model) -> Result<Self, Error> {
         Ok(Self {
             id: row.id.into(),
-            verb: row.verb,
+            kind: row.kind,
             message: row.message.map(Into::into),
             account: row.account,
             actor: row.actor,

@@ -48,8 +48,8 @@ impl Store {
         find(self.pools().reader(), name::KEY_FINGERPRINT).await
     }
 
-    /// Makes messages uncertain that were queued or being sent when the backup was made; returns how
-    /// many. `reason` is shown with each.
+    /// Makes messages uncertain that were queued or being sent when the backup was made; returns
+    /// how many. `reason` is shown with each.
     pub async fn mark_queued_uncertain(
         &self,
         queued: QueuedMessages,

@@ -12,9 +12,9 @@ use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::Route;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::store::account_records::{self, CallbackTimes};
-use crate::store::callback_books::{self, OutcomeDifferences};
 use crate::store::entities::callback_outcome_row::{Column, Entity, Model};
 use crate::store::ledger::message_ledger::Ledger;
+use crate::store::outcome_counts::{self, OutcomeDifferences};
 use crate::store::quarantine::QuarantinedCopy;
 use crate::store::{Store, store_settings};
 
@@ -54,7 +54,7 @@ impl Ledger {
             *differences.entry(outcome.outcome).or_default() += 1;
         }
         self.write_outcomes(outcomes, quarantined).await?;
-        callback_books::add_to_counts(self.transaction(), &differences).await?;
+        outcome_counts::add_to_counts(self.transaction(), &differences).await?;
         for (account, times) in accounts {
             account_records::record_callback_times(self.transaction(), &account, &times).await?;
         }
@@ -71,9 +71,9 @@ impl Ledger {
             .iter()
             .map(|outcome| (outcome.callback.uuid(), outcome.outcome))
             .collect();
-        let differences = callback_books::find_differences(self.transaction(), &new).await?;
+        let differences = outcome_counts::find_differences(self.transaction(), &new).await?;
         self.write_outcomes(outcomes, quarantined).await?;
-        callback_books::add_to_counts(self.transaction(), &differences).await
+        outcome_counts::add_to_counts(self.transaction(), &differences).await
     }
 
     async fn write_outcomes(
@@ -131,8 +131,8 @@ pub(crate) async fn mark_repeats(
         return Ok(());
     }
     let notices = callbacks.iter().map(|id| (*id, Outcome::Notice)).collect();
-    let differences = callback_books::find_differences(connection, &notices).await?;
-    callback_books::add_to_counts(connection, &differences).await?;
+    let differences = outcome_counts::find_differences(connection, &notices).await?;
+    outcome_counts::add_to_counts(connection, &differences).await?;
     for chunk in callbacks.chunks(statements::IDS_PER_QUERY) {
         Entity::update_many()
             .col_expr(Column::Outcome, Expr::value(Outcome::Notice))

@@ -10,7 +10,7 @@ use sea_orm::{
 use crate::db::{Error, instant};
 use crate::store::Store;
 use crate::store::entities::change_row::{Column, Entity, Model};
-use crate::store::ledger::message_change::Change;
+use crate::store::ledger::message_change::FeedChange;
 use crate::store::ledger::message_ledger::Ledger;
 
 /// Rows per statement, so that bound values stay below PostgreSQL's limit of 65,535.
@@ -53,7 +53,7 @@ impl Store {
             for row in rows {
                 // This process published its own changes at their commit.
                 if row.writer != self.process {
-                    self.publish(Change::try_from(row)?);
+                    self.publish(FeedChange::try_from(row)?);
                 }
             }
         }
@@ -75,7 +75,7 @@ impl Store {
 
 impl Ledger {
     /// Writes the changes of this transaction for the other processes.
-    pub(super) async fn record_changes(&self, changes: &[Change]) -> Result<(), Error> {
+    pub(super) async fn record_changes(&self, changes: &[FeedChange]) -> Result<(), Error> {
         for chunk in changes.chunks(ROWS_PER_STATEMENT) {
             let rows = chunk.iter().map(|change| {
                 let row = Model {
@@ -98,7 +98,7 @@ impl Ledger {
     }
 }
 
-impl TryFrom<Model> for Change {
+impl TryFrom<Model> for FeedChange {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {

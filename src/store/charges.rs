@@ -1,5 +1,5 @@
-//! Counts of deliveries by what their cost depends on, and which messages are among the free ones of
-//! an account.
+//! Counts of deliveries by what their cost depends on, and which messages are among the free ones
+//! of an account.
 
 use std::ops::Range;
 
@@ -59,8 +59,8 @@ pub struct ChargedMessage {
 }
 
 impl Store {
-    /// Sums the deliveries of each interval, to the quarter hour. Intervals begin at `starts`, which
-    /// are sorted.
+    /// Sums the deliveries of each interval, to the quarter hour. Intervals begin at `starts`,
+    /// which are sorted.
     pub async fn sum_charges(
         &self,
         period: &Period,
@@ -138,8 +138,8 @@ impl Store {
             .collect()
     }
 
-    /// The messages of one sender in the quarter hour that begins at `start` whose deliveries need a
-    /// rate, oldest first, until they have `deliveries` deliveries.
+    /// The messages of one sender in the quarter hour that begins at `start` whose deliveries need
+    /// a rate, oldest first, until they have `deliveries` deliveries.
     pub async fn list_charged_messages(
         &self,
         account: &AccountId,

@@ -16,12 +16,12 @@ use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::ledger::count_sums::{DAY, HOUR, Sums, start_of};
 use crate::store::ledger::message_counts::{Differences, bucket_of};
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
-use crate::store::{callback_books, store_settings};
+use crate::store::{outcome_counts, store_settings};
 
 impl VerifySnapshot {
     /// Discrepancies of the counts of outcomes.
     pub async fn check_outcome_counts(&self) -> Result<Vec<String>, Error> {
-        callback_books::compare_with_recount(&self.transaction).await
+        outcome_counts::compare_with_recount(&self.transaction).await
     }
 
     /// Recounts the first day in UTC with counts or messages at or after `bucket`. Returns the

@@ -24,7 +24,7 @@ use crate::store::entities::{
 };
 use crate::store::ledger::message_erasure::NameHash;
 use crate::store::messages::message_lookup::list_ids;
-use crate::store::{Store, callback_books};
+use crate::store::{Store, outcome_counts};
 
 impl Store {
     /// The next messages to these recipients, by id; at most `limit`.
@@ -57,7 +57,7 @@ impl Store {
         identities: &BTreeSet<String>,
     ) -> Result<Vec<(AccountId, DateTime<Utc>)>, Error> {
         let rows = window_row::Entity::find()
-            .filter(window_row::Column::Phone.is_in(identities))
+            .filter(window_row::Column::Customer.is_in(identities))
             .order_by_asc(window_row::Column::Account)
             .all(self.pools().reader())
             .await?;
@@ -134,7 +134,7 @@ impl Store {
         self.pools()
             .within(async |transaction| {
                 window_row::Entity::delete_many()
-                    .filter(window_row::Column::Phone.is_in(identities))
+                    .filter(window_row::Column::Customer.is_in(identities))
                     .exec(transaction)
                     .await?;
                 recipient_hold_row::Entity::delete_many()
@@ -175,7 +175,7 @@ impl Store {
                 .within(async |transaction| {
                     let outcomes = callback_outcome_row::Column::Callback.is_in(these());
                     let outcomes = Condition::all().add(outcomes);
-                    callback_books::remove_outcomes(transaction, outcomes).await?;
+                    outcome_counts::remove_outcomes(transaction, outcomes).await?;
                     quarantined_part_row::Entity::delete_many()
                         .filter(quarantined_part_row::Column::Callback.is_in(these()))
                         .exec(transaction)

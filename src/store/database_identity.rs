@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::db::{Error, JournalState};
 use crate::store::entities::callback_outcome_row;
 use crate::store::store_settings::{find, name, remove, set};
-use crate::store::{Store, callback_books};
+use crate::store::{Store, outcome_counts};
 
 impl Store {
     /// Stores the secret key's fingerprint at the first start; later rejects any key but this one
@@ -81,8 +81,8 @@ impl Store {
                 }
                 let missing =
                     Condition::all().add(callback_outcome_row::Column::Seq.gt(journal.end));
-                let removed = callback_books::remove_outcomes(transaction, missing).await?;
-                callback_books::count_again_from(transaction, journal.end + 1).await?;
+                let removed = outcome_counts::remove_outcomes(transaction, missing).await?;
+                outcome_counts::count_again_from(transaction, journal.end + 1).await?;
                 Ok(removed)
             })
             .await

@@ -1,5 +1,5 @@
-//! When customers last wrote to an account, and when messages to them failed because their window was
-//! closed. Customers' messages are stored only in the journal.
+//! When customers last wrote to an account, and when messages to them failed because their window
+//! was closed. Customers' messages are stored only in the journal.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl Ledger {
             rows.push(
                 Model {
                     account: account.clone(),
-                    phone: identity,
+                    customer: identity,
                     last_inbound_at: instant::to_millis(at),
                 }
                 .into_active_model(),
@@ -48,7 +48,7 @@ impl Ledger {
             let of_account = of_accounts.entry(account).or_insert(at);
             *of_account = Ord::max(*of_account, at);
         }
-        let newer = OnConflict::columns([Column::Account, Column::Phone])
+        let newer = OnConflict::columns([Column::Account, Column::Customer])
             .update_column(Column::LastInboundAt)
             .action_and_where(
                 Expr::col((Entity, Column::LastInboundAt))
@@ -75,8 +75,8 @@ impl Ledger {
 }
 
 impl Store {
-    /// What is known about the window of a customer at `now`, under any id. `identity` is the digits
-    /// of a phone number, or a user id.
+    /// What is known about the window of a customer at `now`, under any id. `identity` is the
+    /// digits of a phone number, or a user id.
     pub async fn find_window_events(
         &self,
         account: &AccountId,
@@ -92,14 +92,14 @@ impl Store {
             .flat_map(|held| recipient_spelling::spellings(&held.identity));
         let rows = Entity::find()
             .filter(Column::Account.eq(account))
-            .filter(Column::Phone.is_in(spellings.iter().cloned().chain(others)))
+            .filter(Column::Customer.is_in(spellings.iter().cloned().chain(others)))
             .all(reader)
             .await?;
         let mut of_customer = Vec::with_capacity(rows.len());
         for row in &rows {
             let at = instant::from_millis("windows", "last_inbound_at", row.last_inbound_at)?;
-            let identity = canonical_spelling(&row.phone);
-            let is_theirs = spellings.contains(&row.phone)
+            let identity = canonical_spelling(&row.customer);
+            let is_theirs = spellings.contains(&row.customer)
                 || person
                     .iter()
                     .any(|held| held.identity == identity && held.holds_at(at));

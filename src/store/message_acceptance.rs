@@ -101,8 +101,8 @@ impl Store {
         }))
     }
 
-    /// Begins a transaction for [`Store::accept_all`]: [`Error::TooSlow`] if it cannot begin before the
-    /// deadline.
+    /// Begins a transaction for [`Store::accept_all`]: [`Error::TooSlow`] if it cannot begin before
+    /// the deadline.
     pub async fn begin_accepting(
         &self,
         now: DateTime<Utc>,
@@ -111,9 +111,10 @@ impl Store {
         self.ledger_before(now, deadline).await
     }
 
-    /// Stores validated messages, each with its idempotency key and the instant of its acceptance, and
-    /// commits. The results have the order of the messages: one that cannot be stored fails alone.
-    /// After an error of the whole, nothing was stored, unless the outcome of the commit is unknown.
+    /// Stores validated messages, each with its idempotency key and the instant of its acceptance,
+    /// and commits. The results have the order of the messages: one that cannot be stored fails
+    /// alone. After an error of the whole, nothing was stored, unless the outcome of the commit is
+    /// unknown.
     pub async fn accept_all(
         &self,
         ledger: Ledger,
@@ -153,7 +154,7 @@ impl Store {
             .filter(idempotency_key_row::Column::Name.is_in(key.names()))
             .one(self.pools().reader())
             .await?;
-        known.map(|known| compare(&known, key)).transpose()
+        known.map(|known| earlier_result(&known, key)).transpose()
     }
 }
 
@@ -228,7 +229,7 @@ async fn store_all(
                 .find_map(|name| known.get(&(account.clone(), name.clone())))
         });
         if let (Some(earlier), Some(key)) = (earlier, acceptance.key) {
-            results.push(compare(earlier, key));
+            results.push(earlier_result(earlier, key));
             continue;
         }
         if let Some(again) = find_resend(ledger, acceptance, *now) {
@@ -348,7 +349,11 @@ fn message_row(
     row
 }
 
-fn compare(known: &idempotency_key_row::Model, key: &IdempotencyKey) -> Result<Accepted, Error> {
+/// The result for a request with a key that is already stored.
+fn earlier_result(
+    known: &idempotency_key_row::Model,
+    key: &IdempotencyKey,
+) -> Result<Accepted, Error> {
     if !key.is_of_request(&known.request_hash) {
         return Ok(Accepted::IdempotencyKeyReused);
     }

@@ -8,7 +8,6 @@ pub mod attempts;
 pub mod audit_log;
 pub mod backup;
 pub mod bucket_counts;
-pub mod callback_books;
 pub mod callback_hours;
 pub mod callback_outcomes;
 pub mod callback_reports;
@@ -31,6 +30,7 @@ pub mod ledger;
 pub mod message_acceptance;
 pub mod messages;
 pub mod orphan_list;
+pub mod outcome_counts;
 pub mod outcome_list;
 pub mod page_counts;
 pub mod past_submissions;
@@ -70,7 +70,7 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use ledger::message_change::Change;
+use ledger::message_change::FeedChange;
 use ledger::message_ledger::Ledger;
 
 use crate::db::connect_options::MAIN_WRITER;
@@ -89,7 +89,7 @@ const FEED_LENGTH: usize = 1024;
 pub struct Store {
     // One pointer, because every part of the program holds a clone.
     pools: Arc<Pools>,
-    feed: broadcast::Sender<Change>,
+    feed: broadcast::Sender<FeedChange>,
     /// Distinguishes this process's changes from those of others.
     process: Uuid,
     /// See [`Store::last_write_failed`].
@@ -211,7 +211,7 @@ impl Store {
         written
     }
 
-    fn publish(&self, change: Change) {
+    fn publish(&self, change: FeedChange) {
         // A feed without subscribers is not an error.
         let _ = self.feed.send(change);
     }
@@ -222,7 +222,7 @@ impl Store {
     }
 
     /// The live feed.
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    pub fn changes(&self) -> broadcast::Receiver<FeedChange> {
         self.feed.subscribe()
     }
 

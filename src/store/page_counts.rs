@@ -57,13 +57,13 @@ pub struct Problems {
 }
 
 impl Store {
-    /// Counts messages that count at or after `since`, to the quarter hour.
+    /// Counts messages whose `counted_at` is at or after `since`, to the quarter hour.
     pub async fn count_messages(&self, since: DateTime<Utc>) -> Result<Counts, Error> {
         self.count_messages_within(since, DateTime::<Utc>::MAX_UTC)
             .await
     }
 
-    /// Counts messages that count in `since..until`, to the quarter hour.
+    /// Counts messages whose `counted_at` is in `since..until`, to the quarter hour.
     pub async fn count_messages_within(
         &self,
         since: DateTime<Utc>,

@@ -9,7 +9,7 @@ use crate::db::{Error, instant};
 use crate::domain::ids::CallbackId;
 use crate::store::entities::callback_outcome_row;
 use crate::store::purge_statements::{SqlCondition, count, execute, query};
-use crate::store::{Store, callback_books};
+use crate::store::{Store, outcome_counts};
 
 /// Rows removed in one transaction.
 const BATCH_ROWS: u64 = 250;
@@ -180,7 +180,7 @@ async fn remove_some_outcomes(pools: &Pools, condition: SqlCondition) -> Result<
                 ids.push(row.try_get("", "callback")?);
             }
             let these = Condition::all().add(callback_outcome_row::Column::Callback.is_in(ids));
-            callback_books::remove_outcomes(transaction, these).await
+            outcome_counts::remove_outcomes(transaction, these).await
         })
         .await
 }

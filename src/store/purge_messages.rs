@@ -1,9 +1,9 @@
 //! Removes messages that are past their retention, in batches that are each a short transaction; or
 //! counts what would be removed.
 //!
-//! **Invariant:** a message is removed with every row that refers to it, in one transaction, and its
-//! counts stay: purging subtracts nothing. `message_counts` and `latency_counts` are never trimmed,
-//! so reports of old months stay.
+//! **Invariant:** a message is removed with every row that refers to it, in one transaction, and
+//! its counts stay: purging subtracts nothing. `message_counts` and `latency_counts` are never
+//! trimmed, so reports of old months stay.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,7 +5,7 @@ use sea_orm::DatabaseTransaction;
 use sea_orm_migration::MigratorTrait;
 
 use crate::db::schema_check::{SchemaState, check_schema};
-use crate::db::{Error, refuse_old};
+use crate::db::{Error, require_current_schema};
 use crate::store::Store;
 use crate::store::ledger::recount::{self, RecountProgress};
 use crate::store::store_settings;
@@ -42,8 +42,8 @@ impl Store {
             .await
     }
 
-    /// Whether messages must be counted again although no migration is pending: an earlier build has
-    /// applied it.
+    /// Whether messages must be counted again although no migration is pending: an earlier build
+    /// has applied it.
     pub(crate) async fn is_recount_pending(&self) -> Result<bool, Error> {
         let counted = store_settings::are_charges_counted(self.pools().reader()).await?;
         Ok(!counted)
@@ -56,7 +56,7 @@ impl Store {
 
     /// Rejects a database with pending migrations; for read-only commands.
     pub async fn check_migrated(&self) -> Result<(), Error> {
-        refuse_old(self.check_schema().await?)
+        require_current_schema(self.check_schema().await?)
     }
 }
 

@@ -7,7 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::db::{Error, instant};
-use crate::domain::audit_action::{Action, Actor, Verb};
+use crate::domain::audit_action::{Action, ActionKind, Actor};
 use crate::domain::ids::UserId;
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
@@ -109,6 +109,6 @@ pub fn sign_in_action(user: &User, origin: &SignInOrigin, how: &str) -> Action {
     };
     Action {
         detail: Some(how.to_owned()),
-        ..Action::new(actor, Verb::SignIn, origin.now)
+        ..Action::new(actor, ActionKind::SignIn, origin.now)
     }
 }

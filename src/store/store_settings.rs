@@ -28,7 +28,8 @@ pub(super) mod name {
     pub(super) const MESSAGES_PURGED_BEFORE: &str = "messages_purged_before";
     /// When `verify` last checked everything (ms), and how many discrepancies it found.
     pub(super) const VERIFIED: &str = "verified";
-    /// Messages that count before this instant (ms) were purged, so that their counts exceed a recount.
+    /// Messages whose `counted_at` is before this instant (ms) were purged, so that the stored
+    /// counts exceed a recount.
     pub(super) const COUNTS_PURGED_BEFORE: &str = "counts_purged_before";
     /// The last check of the public URL, as JSON.
     pub(in crate::store) const URL_CHECKED: &str = "url_checked";
@@ -212,8 +213,8 @@ pub(super) async fn counts_purged_before(
     Ok(Ord::max(counts, messages_purged_before(connection).await?))
 }
 
-/// Records that messages are being purged that were created before one instant and count before
-/// another. In milliseconds.
+/// Records that messages with these times of creation and counting are being purged. In
+/// milliseconds.
 pub(super) async fn note_purge(
     connection: &impl ConnectionTrait,
     created_before: i64,

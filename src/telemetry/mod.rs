@@ -63,8 +63,8 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
             LOG_QUEUE.write_next(&mut output, notice);
         }
     })?;
-    // Filters of the whole log. Those of one layer lose lines: an event that a library only asks about
-    // (`tracing::enabled!`) leaves a mark that suppresses the next one.
+    // Filters of the whole log. Those of one layer lose lines: an event that a library only asks
+    // about (`tracing::enabled!`) leaves a mark that suppresses the next one.
     let log = tracing_subscriber::registry()
         .with(filter(environment)?)
         .with(limits());
@@ -119,8 +119,9 @@ fn now() -> String {
         .to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// Logs the location of a panic but not its message, which may quote private data. `RUST_BACKTRACE=1`
-/// adds the backtrace. A panic of the main thread ends the process, so its line is written first.
+/// Logs the location of a panic but not its message, which may quote private data.
+/// `RUST_BACKTRACE=1` adds the backtrace. A panic of the main thread ends the process, so its line
+/// is written first.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic
         .location()

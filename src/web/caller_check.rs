@@ -9,7 +9,7 @@ use crate::domain::ids::{AccountId, CallbackId, MessageId};
 use crate::domain::scope::{Caller, Visibility};
 use crate::journal::JournalFilter;
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 use crate::web::api::parameters::pairs;
 use crate::web::auth::Access;
 use crate::web::error::ApiError;
@@ -99,12 +99,12 @@ async fn find_account_of_message(
     id: MessageId,
 ) -> Result<Option<AccountId>, ApiError> {
     let found = match services.store.find_message(id).await? {
-        Some(Found::Merged(survivor)) => services.store.find_message(survivor).await?,
+        Some(FoundMessage::Merged(survivor)) => services.store.find_message(survivor).await?,
         found => found,
     };
     Ok(match found {
-        Some(Found::Message(message)) => Some(message.account),
-        Some(Found::Merged(_)) | None => None,
+        Some(FoundMessage::Message(message)) => Some(message.account),
+        Some(FoundMessage::Merged(_)) | None => None,
     })
 }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
 use crate::web::guarded_body::keep_until_written;
-use crate::web::listener::Owner;
+use crate::web::listener::SocketOwner;
 use crate::web::route_registration::{HEALTH_PATH, is_callback_path, is_media_path};
 use crate::web::tracked_connection::{Activity, Purpose};
 use crate::web::web_state::WebState;
@@ -60,14 +60,16 @@ impl Connections {
     /// An inherited socket stays open for the next process, so this one stops accepting before its
     /// last requests are answered. A socket of our own accepts until the end: closing it resets the
     /// connections in its backlog, whereas a load balancer that is refused can try another replica.
-    pub async fn drain(&self, servers: &[(ServerHandle, Owner)]) {
+    pub async fn drain(&self, servers: &[(ServerHandle, SocketOwner)]) {
         self.stopping.cancel();
         tokio::select! {
             () = all_closed(&self.existing) => {}
             () = self.until_idle() => {}
             () = sleep(DRAIN_TIMEOUT) => {}
         }
-        let inherited = servers.iter().filter(|(_, owner)| *owner == Owner::Parent);
+        let inherited = servers
+            .iter()
+            .filter(|(_, owner)| *owner == SocketOwner::ParentProcess);
         let paused = join_all(inherited.map(|(server, _)| server.pause())).await;
         if !paused.is_empty() {
             // `pause` returns before the accepting thread has processed it.

@@ -9,17 +9,16 @@ use thiserror::Error;
 #[derive(Debug)]
 pub struct Listener {
     pub socket: TcpListener,
-    pub owner: Owner,
+    pub owner: SocketOwner,
 }
 
-/// Of a listening socket.
+/// The process that opened a listening socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Owner {
-    /// The process that started this one: connections that wait in the socket are accepted by the
-    /// next process.
-    Parent,
-    /// This process: connections that wait in the socket at its end are closed.
-    Process,
+pub enum SocketOwner {
+    /// Connections that wait in the socket are accepted by the next process.
+    ParentProcess,
+    /// Connections that wait in the socket when this process ends are closed.
+    ThisProcess,
 }
 
 /// The listening sockets of a process.
@@ -91,8 +90,8 @@ fn inherit_or_bind(
 ) -> std::io::Result<Listener> {
     let inherited = inherited.take_tcp_listener(place)?;
     let (socket, owner) = match inherited {
-        Some(socket) => (socket, Owner::Parent),
-        None => (bind(address)?, Owner::Process),
+        Some(socket) => (socket, SocketOwner::ParentProcess),
+        None => (bind(address)?, SocketOwner::ThisProcess),
     };
     socket.set_nonblocking(true)?;
     Ok(Listener { socket, owner })

@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use url::Url;
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::keyed_limit::LimitWait;
 use crate::domain::scope::CallerKind;
 use crate::domain::secret::Secret;
@@ -131,7 +131,7 @@ pub async fn sign_out(
     if let Some(secret) = secret {
         let now = access.clock.now();
         if let Some((session, user)) = access.store.find_session(&secret, now).await? {
-            let mut action = Action::new(user.email.as_str(), Verb::SignOut, now);
+            let mut action = Action::new(user.email.as_str(), ActionKind::SignOut, now);
             action.address = client_address(&request).map(|address| address.to_string());
             let store = &access.store;
             store.end_session(user.id, session.id, &action).await?;

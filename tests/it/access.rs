@@ -12,7 +12,7 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, HttpResponse, web};
 use bluetick::cli::token::{self, CreateArguments, RevokeArguments, TokenCommand};
-use bluetick::domain::audit_action::{Action, Verb};
+use bluetick::domain::audit_action::{Action, ActionKind};
 use bluetick::domain::clock::{Clock, FixedClock};
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::scope::{Caller, Scope, Scopes};
@@ -302,8 +302,8 @@ async fn opening_a_link_consumes_nothing_and_its_button_signs_in_once() {
     let audit = place.store.list_actions(10).await.unwrap();
     assert_eq!(audit.len(), 1);
     assert_eq!(
-        (audit[0].verb, audit[0].actor.as_str()),
-        (Verb::SignIn, "admin@localhost")
+        (audit[0].kind, audit[0].actor.as_str()),
+        (ActionKind::SignIn, "admin@localhost")
     );
 }
 
@@ -506,16 +506,20 @@ async fn errors_are_text_on_pages_and_problem_json_in_the_api() {
 async fn the_audit_keeps_what_was_done_to_a_message() {
     let place = place().await;
     let message = MessageId::new(start());
-    let mut cancel = Action::new("ci", Verb::Cancel, start());
+    let mut cancel = Action::new("ci", ActionKind::Cancel, start());
     cancel.message = Some(message);
     cancel.account = Some("kaleyra-in".parse().unwrap());
     place.store.record_action(&cancel).await.unwrap();
-    let mut resend = Action::new("ci", Verb::Resend, start() + TimeDelta::seconds(1));
+    let mut resend = Action::new("ci", ActionKind::Resend, start() + TimeDelta::seconds(1));
     resend.message = Some(message);
     let ledger = place.store.ledger(start()).await.unwrap();
     ledger.record_action(&resend).await.unwrap();
     place.store.commit(ledger).await.unwrap();
-    let sign_in = Action::new("dashboard", Verb::SignIn, start() + TimeDelta::seconds(2));
+    let sign_in = Action::new(
+        "dashboard",
+        ActionKind::SignIn,
+        start() + TimeDelta::seconds(2),
+    );
     place.store.record_action(&sign_in).await.unwrap();
     let of_message = place.store.list_actions_of(message).await.unwrap();
     assert_eq!(of_message, [cancel, resend.clone()]);

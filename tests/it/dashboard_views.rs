@@ -16,7 +16,7 @@ use bluetick::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use bluetick::domain::failure::{Failure, FailureClass};
 use bluetick::domain::ids::{AccountId, CallbackId, MessageId, ProviderMessageId};
 use bluetick::domain::media::{Media, MediaKind, MediaSource};
-use bluetick::domain::message::{ListedFailure, Message, Origin, References, SendOptions};
+use bluetick::domain::message::{Message, MessageFailure, Origin, References, SendOptions};
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::reporting::callback_views::ListedCallback;
@@ -145,7 +145,7 @@ pub(crate) fn message(id: u128, state: DeliveryState) -> Message {
 
 pub(crate) fn failed(mut message: Message) -> Message {
     message.state = DeliveryState::Failed;
-    message.failure = Some(ListedFailure {
+    message.failure = Some(MessageFailure {
         failure: Failure {
             code: Some("131053".to_owned()),
             title: Some("Media upload error".to_owned()),

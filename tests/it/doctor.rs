@@ -12,7 +12,7 @@ use bluetick::domain::clock::{Clock, FixedClock, SystemClock};
 use bluetick::domain::scope::Scope;
 use bluetick::domain::secret::Secret;
 use bluetick::http_client::url_check_client::UrlCheckClient;
-use bluetick::operating::doctor::{Examination, Finding, PublicUrl, check_public_url, examine};
+use bluetick::operating::doctor::{Finding, Installation, PublicUrl, check_public_url, examine};
 use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::Value;
@@ -282,13 +282,13 @@ async fn modes_backups_and_the_clock_are_examined() {
     let backups = tempfile::tempdir().unwrap();
     let mut config = (*app.services.config).clone();
     let examine_at = async |config: &bluetick::config::Config, clock: &FixedClock| {
-        let examination = Examination {
+        let installation = Installation {
             config,
             store: Ok(&app.services.store),
             keys: Ok(&app.services.keys),
             now: clock.now(),
         };
-        examine(&examination).await
+        examine(&installation).await
     };
     let now = FixedClock::at(SystemClock.now());
     let found = examine_at(&config, &now).await;
@@ -394,13 +394,13 @@ async fn a_damaged_database_file_is_found_and_the_fix_names_the_newest_backup() 
         let url = format!("sqlite://{}/bluetick.db", folder.path().display());
         config.database_url = Secret::new(url);
         config.backup = Some(schedule.clone());
-        let examination = Examination {
+        let installation = Installation {
             config: &config,
             store: Ok(&app.services.store),
             keys: Ok(&app.services.keys),
             now: SystemClock.now(),
         };
-        let mut found = examine(&examination).await;
+        let mut found = examine(&installation).await;
         found.retain(|found| found.check == "database_damaged");
         found
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 use bluetick::domain::attempt_outcome::AttemptOutcome;
-use bluetick::domain::audit_action::{Action, Verb};
+use bluetick::domain::audit_action::{Action, ActionKind};
 use bluetick::domain::cost::Cost;
 use bluetick::domain::delivery::{Delivery, fold};
 use bluetick::domain::delivery_state::{QueueState, Stage};
@@ -16,7 +16,7 @@ use bluetick::domain::failure_codes;
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::media::MediaKind;
 use bluetick::domain::message::{
-    ListedFailure, MatchedBy, Message, Origin, References, SendOptions,
+    MatchedBy, Message, MessageFailure, Origin, References, SendOptions,
 };
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::AccountMode;
@@ -175,8 +175,8 @@ impl ExplainCase {
         );
     }
 
-    fn acted(&mut self, verb: Verb, detail: Option<&str>) {
-        let mut action = Action::new("night shift", verb, second(1800));
+    fn acted(&mut self, kind: ActionKind, detail: Option<&str>) {
+        let mut action = Action::new("night shift", kind, second(1800));
         action.detail = detail.map(ToOwned::to_owned);
         self.actions.push(action);
     }
@@ -230,7 +230,7 @@ impl ExplainCase {
     fn settle(&mut self, delivery: &Delivery) {
         self.message.state = delivery.state;
         self.message.conflict = delivery.conflict;
-        self.message.failure = delivery.failure.as_ref().map(|failed| ListedFailure {
+        self.message.failure = delivery.failure.as_ref().map(|failed| MessageFailure {
             failure: failed.failure.clone(),
             class: failure_codes::describe(self.message.provider, &failed.failure).class,
             at: failed.at,
@@ -268,7 +268,7 @@ fn waiting_cases() -> Vec<(&'static str, ExplainCase)> {
     let mut sending = ExplainCase::new(ProviderId::Zixflow, QueueState::Sending);
     sending.attempt(AttemptOutcome::Started, None, None);
     let mut cancelled = ExplainCase::new(ProviderId::Sobot, QueueState::Cancelled);
-    cancelled.acted(Verb::Cancel, None);
+    cancelled.acted(ActionKind::Cancel, None);
     let mut expired = ExplainCase::new(ProviderId::Kaleyra, QueueState::Done);
     let failure = Failure {
         code: Some(failure_codes::EXPIRED.to_owned()),
@@ -389,7 +389,7 @@ fn mark(case: &mut ExplainCase) {
         Some(1800),
         1800,
     );
-    case.acted(Verb::MarkFailed, Some("Asha Rao says nothing came"));
+    case.acted(ActionKind::MarkFailed, Some("Asha Rao says nothing came"));
     case.actions[0].id = case.receipts.last().unwrap().source.into();
 }
 
@@ -504,7 +504,7 @@ fn correlated_cases() -> Vec<(&'static str, ExplainCase)> {
     matched.reported(Stage::Delivered, Some(9), 10);
     matched.message.matched_by = Some(MatchedBy::Operator);
     matched.message.resend_of = Some(message_id(3));
-    matched.acted(Verb::Match, Some("with an orphan"));
+    matched.acted(ActionKind::Match, Some("with an orphan"));
     matched.correlation.merged = 1;
     let mut contended = ExplainCase::accepted(ProviderId::Kaleyra);
     contended.correlation.conflicting = vec![message_id(4)];

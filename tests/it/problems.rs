@@ -485,9 +485,9 @@ async fn a_dismissed_problem_returns_with_the_next_report() {
     assert_eq!(app.post(&aside).await.0, 200);
     assert_eq!(count(&app, "orphans").await, 0);
     let actions = app.services.store.list_actions(50).await.unwrap();
-    let verb = bluetick::domain::audit_action::Verb::Dismiss;
+    let kind = bluetick::domain::audit_action::ActionKind::Dismiss;
     assert_eq!(
-        actions.iter().filter(|action| action.verb == verb).count(),
+        actions.iter().filter(|action| action.kind == kind).count(),
         3
     );
 

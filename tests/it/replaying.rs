@@ -1,6 +1,6 @@
 //! Replays: receipts are replaced and never duplicated, a dry run writes nothing, operators release unverified callbacks.
 
-use bluetick::domain::audit_action::Verb;
+use bluetick::domain::audit_action::ActionKind;
 use bluetick::domain::ids::CallbackId;
 use bluetick::domain::provider_account::HeaderSecret;
 use bluetick::domain::scope::Scope;
@@ -28,9 +28,9 @@ async fn replayed(app: &App, request: &Value) -> Value {
     body
 }
 
-async fn verbs(app: &App) -> Vec<Verb> {
+async fn verbs(app: &App) -> Vec<ActionKind> {
     let actions = app.services.store.list_actions(50).await.unwrap();
-    actions.iter().map(|action| action.verb).collect()
+    actions.iter().map(|action| action.kind).collect()
 }
 
 /// The account asks for a header that a forger does not know.
@@ -76,7 +76,7 @@ async fn replaying_everything_duplicates_no_receipt() {
     assert_eq!(done["callbacks"], json!([]));
     let after = dump(&app.database).await;
     assert_eq!(before, after);
-    assert_eq!(verbs(&app).await[0], Verb::ReplayCallbacks);
+    assert_eq!(verbs(&app).await[0], ActionKind::ReplayCallbacks);
     app.finish().await;
 }
 
@@ -108,12 +108,12 @@ async fn an_unverified_callback_is_released_by_name_and_only_so() {
         "submitted",
         "a dry run changes nothing"
     );
-    assert!(!verbs(&app).await.contains(&Verb::ReleaseCallback));
+    assert!(!verbs(&app).await.contains(&ActionKind::ReleaseCallback));
 
     let done = replayed(&app, &json!({ "ids": [callback] })).await;
     assert_eq!(done["messages"], dry["messages"]);
     assert_eq!(app.state(&id).await, "delivered");
-    assert!(verbs(&app).await.contains(&Verb::ReleaseCallback));
+    assert!(verbs(&app).await.contains(&ActionKind::ReleaseCallback));
 
     // The decision survives a rebuild.
     let before = dump(&app.database).await;
@@ -159,7 +159,7 @@ async fn two_operators_who_release_and_replay_a_callback_at_once_apply_it_once()
         let shown = app.message(&id).await;
         assert_eq!(shown["stages"]["delivered"]["count"], 1, "{shown}");
         let released = verbs(&app).await.into_iter();
-        let released = released.filter(|verb| *verb == Verb::ReleaseCallback);
+        let released = released.filter(|kind| *kind == ActionKind::ReleaseCallback);
         assert_eq!(released.count(), 1);
         assert_rebuild_changes_nothing(&app).await;
         app.finish().await;
@@ -554,7 +554,10 @@ async fn an_unverified_callback_is_released_on_its_page_after_a_preview() {
     );
     assert_eq!(app.state(&id).await, "delivered");
     let verbs = verbs(&app).await;
-    assert!(verbs.contains(&Verb::ReleaseCallback) && verbs.contains(&Verb::ReplayCallbacks));
+    assert!(
+        verbs.contains(&ActionKind::ReleaseCallback)
+            && verbs.contains(&ActionKind::ReplayCallbacks)
+    );
     let (text, _) = page(&app, &address).await;
     assert!(
         text.contains("Replay…") && !text.contains("Release"),
@@ -637,8 +640,8 @@ async fn a_filter_replays_every_callback_that_it_lists_even_if_only_a_part_was_u
     assert_eq!(app.state(&id).await, "read");
     let action = &app.services.store.list_actions(1).await.unwrap()[0];
     assert_eq!(
-        (action.verb, action.detail.as_deref()),
-        (Verb::ReplayCallbacks, Some("2 callbacks"))
+        (action.kind, action.detail.as_deref()),
+        (ActionKind::ReplayCallbacks, Some("2 callbacks"))
     );
     assert_eq!(press(&app, Scope::Operate, "").await.0, 409);
     app.finish().await;

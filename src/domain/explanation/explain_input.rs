@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::attempt_outcome::AttemptOutcome;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::delivery::Delivery;
 use crate::domain::failure::Failure;
 use crate::domain::ids::MessageId;
@@ -46,7 +46,7 @@ pub struct AttemptSummary {
 pub struct AccountConditions {
     /// Reason and start of a pause.
     pub pause: Option<(String, DateTime<Utc>)>,
-    /// Why nothing but probes is sent, and since when.
+    /// Why the circuit breaker is open and only single messages are sent as a test, and since when.
     pub trip: Option<(String, DateTime<Utc>)>,
     /// Absent if the account is no longer configured.
     pub mode: Option<AccountMode>,
@@ -87,8 +87,8 @@ impl ExplainInput<'_> {
     }
 
     /// The last action of this kind.
-    pub(super) fn last_action(&self, verb: Verb) -> Option<&Action> {
-        self.actions.iter().rfind(|action| action.verb == verb)
+    pub(super) fn last_action(&self, kind: ActionKind) -> Option<&Action> {
+        self.actions.iter().rfind(|action| action.kind == kind)
     }
 
     /// `operator (night shift)`

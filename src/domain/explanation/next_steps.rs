@@ -1,6 +1,6 @@
 //! The summary, and what happens or can be done next.
 
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::delivery_state::{DeliveryState, QueueState, Stage};
 use crate::domain::explanation::explain_input::ExplainInput;
 use crate::domain::explanation::sentence_parts::{
@@ -63,7 +63,7 @@ fn failed_summary(input: &ExplainInput<'_>) -> String {
     };
     if input.is_marked_as_failed() {
         let operator = input
-            .last_action(Verb::MarkFailed)
+            .last_action(ActionKind::MarkFailed)
             .map_or_else(|| "operator".to_owned(), |action| input.operator(action));
         let when = format_instant(shown.at);
         return format!("Marked as failed by an {operator} at {when}. {ARRIVAL_UNKNOWN}");

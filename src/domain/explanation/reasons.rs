@@ -1,7 +1,7 @@
 //! Sentences about everything but receipts: origin, queue, attempts, correlation, operator actions.
 
 use crate::domain::attempt_outcome::AttemptOutcome;
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::explanation::explain_input::{AttemptSummary, ExplainInput};
 use crate::domain::explanation::sentence_parts::{count_noun, format_instant};
@@ -140,7 +140,7 @@ pub(super) fn correlation(input: &ExplainInput<'_>) -> Vec<String> {
             "Matched by recipient: the reports have no known id, and account, recipient and kind fit only this message among those submitted without an id in the 15 minutes before. This is likely, but not certain."
                 .to_owned(),
         ),
-        Some(MatchedBy::Operator) => lines.push(input.last_action(Verb::Match).map_or_else(
+        Some(MatchedBy::Operator) => lines.push(input.last_action(ActionKind::Match).map_or_else(
             || "An operator matched reports to it.".to_owned(),
             |action| {
                 let when = format_instant(action.happened_at);
@@ -166,16 +166,16 @@ pub(super) fn correlation(input: &ExplainInput<'_>) -> Vec<String> {
 pub(super) fn actions(input: &ExplainInput<'_>) -> Vec<String> {
     let sentence = |action| {
         let (who, when) = (input.operator(action), format_instant(action.happened_at));
-        match action.verb {
-            Verb::Cancel => Some(format!("An {who} cancelled it at {when}.")),
-            Verb::MarkFailed => Some(format!(
+        match action.kind {
+            ActionKind::Cancel => Some(format!("An {who} cancelled it at {when}.")),
+            ActionKind::MarkFailed => Some(format!(
                 "An {who} marked it as failed at {when}, without a report{}.",
                 input.suffix(action.detail.as_deref().unwrap_or_default())
             )),
-            Verb::Unmatch => Some(format!(
+            ActionKind::Unmatch => Some(format!(
                 "An {who} undid its matches at {when}; the matched callbacks were reprocessed."
             )),
-            Verb::ErasePerson => Some(format!(
+            ActionKind::ErasePerson => Some(format!(
                 "An {who} erased the personal data of its recipient at {when}: content, ids and callbacks are gone, state and times stay."
             )),
             _ => None,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::delivery::{DeliveryFailure, ReachedStage};
 use crate::domain::delivery_state::Stage;
 use crate::domain::explanation::explain_input::ExplainInput;
@@ -64,7 +64,7 @@ fn failures(input: &ExplainInput<'_>) -> Vec<String> {
         return Vec::new();
     };
     // An operator's mark is one of the actions, if it is recorded.
-    let is_action = input.last_action(Verb::MarkFailed).is_some();
+    let is_action = input.last_action(ActionKind::MarkFailed).is_some();
     let mut distinct: Vec<(&Receipt, &Failure, u32)> = Vec::new();
     for receipt in input.receipts {
         let ReceiptEvent::Failure(failure) = &receipt.event else {

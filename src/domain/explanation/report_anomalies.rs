@@ -49,7 +49,7 @@ fn notices(input: &ExplainInput<'_>) -> Option<String> {
             _ => None,
         });
     Some(format!(
-        "Events beside its delivery, without effect on the state: {}.",
+        "Events that are not about its delivery, without effect on the state: {}.",
         list(texts, LIST_LIMIT)?
     ))
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::journal::{self, Journal, spool};
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::copy_uploads;
@@ -127,7 +127,7 @@ async fn reconcile_opened(
         detail: Some(format!(
             "from a copy, with loss accepted; {possibly_sent}, {missing} callbacks are missing; {access}"
         )),
-        ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
+        ..Action::new(decision.actor, ActionKind::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     Ok(AcceptedLoss {

@@ -1,9 +1,9 @@
-//! A backup of databases whose schema is older than this program, before it migrates them. Callbacks
-//! may be received meanwhile.
+//! A backup of databases whose schema is older than this program, before it migrates them.
+//! Callbacks may be received meanwhile.
 //!
-//! Not checked any further: copying reads every row and builds the indexes again, so it fails on a damaged
-//! file, and everything but receiving callbacks waits meanwhile (a check of ten million messages takes five
-//! minutes). Whether the databases agree needs this program's schema.
+//! Not checked any further: copying reads every row and builds the indexes again, so it fails on a
+//! damaged file, and everything but receiving callbacks waits meanwhile (a check of ten million
+//! messages takes five minutes). Whether the databases agree needs this program's schema.
 
 use std::path::{Path, PathBuf};
 

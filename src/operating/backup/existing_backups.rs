@@ -15,8 +15,8 @@ pub struct ExistingBackup {
     pub manifest: Manifest,
 }
 
-/// The complete backups directly in a folder, oldest first; none if it does not exist. Those with an
-/// unreadable manifest are left out.
+/// The complete backups directly in a folder, oldest first; none if it does not exist. Those with
+/// an unreadable manifest are left out.
 pub fn list_backups(folder: &Path) -> Result<Vec<ExistingBackup>, BackupError> {
     let mut found = Vec::new();
     for folder in files::list_folders(folder)? {

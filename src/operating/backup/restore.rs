@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
@@ -113,7 +113,7 @@ async fn mark_possibly_sent(
     let access = RestoredAccess::end_sign_ins(&store, decision).await?;
     let action = Action {
         detail: Some(format!("taken at {taken_at}; {possibly_sent}; {access}")),
-        ..Action::new(decision.actor, Verb::RestoreBackup, decision.now)
+        ..Action::new(decision.actor, ActionKind::RestoreBackup, decision.now)
     };
     store.record_action(&action).await?;
     store.close().await?;

@@ -16,7 +16,7 @@ use crate::operating::doctor::public_url::{PublicUrl, check_public_url};
 use crate::store::Store;
 
 /// The installation to examine.
-pub struct Examination<'a> {
+pub struct Installation<'a> {
     pub config: &'a Config,
     /// Why the database cannot be opened, if it cannot.
     pub store: Result<&'a Store, String>,
@@ -26,8 +26,8 @@ pub struct Examination<'a> {
 }
 
 /// Returns the findings, problems first.
-pub async fn examine(examination: &Examination<'_>) -> Vec<Finding> {
-    let Examination { config, now, .. } = *examination;
+pub async fn examine(installation: &Installation<'_>) -> Vec<Finding> {
+    let Installation { config, now, .. } = *installation;
     let folder = check_folder(&config.data_dir);
     let mut findings = folder.findings;
     findings.extend(check_clock(now, folder.newest));
@@ -49,14 +49,14 @@ pub async fn examine(examination: &Examination<'_>) -> Vec<Finding> {
         }
     }
     findings.extend(check_database_files(config).await);
-    findings.extend(check_database(examination).await);
-    findings.extend(check_url(examination).await);
+    findings.extend(check_database(installation).await);
+    findings.extend(check_url(installation).await);
     findings.sort_by_key(|finding| finding.level);
     findings
 }
 
-async fn check_database(examination: &Examination<'_>) -> Vec<Finding> {
-    let store = match &examination.store {
+async fn check_database(installation: &Installation<'_>) -> Vec<Finding> {
+    let store = match &installation.store {
         Ok(store) => *store,
         Err(reason) => {
             let fix = "follow the message; `bluetick serve` or `bluetick migrate` creates and migrates databases";
@@ -72,16 +72,16 @@ async fn check_database(examination: &Examination<'_>) -> Vec<Finding> {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(failed(error)),
     }
-    match check_accounts(store, examination.config).await {
+    match check_accounts(store, installation.config).await {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(failed(error)),
     }
     findings
 }
 
-async fn check_url(examination: &Examination<'_>) -> Vec<Finding> {
-    let config = examination.config;
-    let keys = match &examination.keys {
+async fn check_url(installation: &Installation<'_>) -> Vec<Finding> {
+    let config = installation.config;
+    let keys = match &installation.keys {
         Ok(keys) => keys,
         Err(reason) => {
             let fix = "restore the file secret_key in data_dir, or set `secret_key`";
@@ -90,7 +90,7 @@ async fn check_url(examination: &Examination<'_>) -> Vec<Finding> {
     };
     let target = PublicUrl::new(&config.public_url, keys.url_check_token(), &config.accounts);
     match UrlCheckClient::new() {
-        Ok(client) => check_public_url(&client, &target, examination.now).await,
+        Ok(client) => check_public_url(&client, &target, installation.now).await,
         Err(error) => {
             let fix = "install the package ca-certificates";
             vec![Finding::problem("unreachable", error.to_string(), fix)]

@@ -12,7 +12,7 @@ mod machine_checks;
 mod public_url;
 mod reply_checks;
 
-pub use examine::{Examination, examine};
+pub use examine::{Installation, examine};
 pub use finding::{Finding, Level};
 pub use public_url::{PublicUrl, check_public_url};
 pub use reply_checks::{ArrivedRequest, CHECK_HEADER};

@@ -8,7 +8,7 @@ use crate::receiving::unpack::unpack;
 /// The bytes, then each decoded form that differs.
 pub(super) fn decodings(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let unpacked = unpack(bytes, None).unwrap_or(Cow::Borrowed(bytes));
-    let wide = remove_zeros(&unpacked);
+    let wide = decode_utf16(&unpacked);
     let text = wide.as_deref().unwrap_or(&unpacked);
     let percent = decode_percent(text);
     let json = unescape_json(percent.as_deref().unwrap_or(text));
@@ -17,8 +17,8 @@ pub(super) fn decodings(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     unpacked.chain(decoded.map(Cow::Owned).collect::<Vec<_>>())
 }
 
-/// Decodes UTF-16 of digits and Latin letters, which has a zero byte beside each.
-fn remove_zeros(bytes: &[u8]) -> Option<Vec<u8>> {
+/// Decodes UTF-16 of digits and Latin letters by removing the zero byte beside each.
+fn decode_utf16(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = || bytes.iter().copied().filter(|byte| *byte != 0);
     bytes.contains(&0).then(|| text().collect())
 }

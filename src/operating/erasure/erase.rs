@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::campaign::CampaignId;
 use crate::domain::erased_name;
 use crate::domain::ids::{CallbackId, MessageId};
@@ -185,8 +185,8 @@ impl Erasure<'_> {
         }
     }
 
-    /// Cancels queued messages, so that none is submitted during the erasure. Returns all messages to
-    /// the customer, and the callbacks that reported on them.
+    /// Cancels queued messages, so that none is submitted during the erasure. Returns all messages
+    /// to the customer, and the callbacks that reported on them.
     async fn cancel_messages(
         &mut self,
     ) -> Result<(BTreeSet<MessageId>, BTreeSet<CallbackId>), db::Error> {
@@ -320,7 +320,11 @@ impl Erasure<'_> {
     fn action_on(&self, message: MessageId) -> Action {
         Action {
             message: Some(message),
-            ..Action::new(self.decision.actor, Verb::ErasePerson, self.decision.now)
+            ..Action::new(
+                self.decision.actor,
+                ActionKind::ErasePerson,
+                self.decision.now,
+            )
         }
     }
 
@@ -330,7 +334,11 @@ impl Erasure<'_> {
         let detail = format!("messages: {messages}, callbacks: {callbacks}");
         let action = Action {
             detail: Some(detail),
-            ..Action::new(self.decision.actor, Verb::ErasePerson, self.decision.now)
+            ..Action::new(
+                self.decision.actor,
+                ActionKind::ErasePerson,
+                self.decision.now,
+            )
         };
         let Services {
             store, reconciler, ..

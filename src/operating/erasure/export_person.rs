@@ -13,7 +13,7 @@ use zip::ZipWriter;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::callback_record::CallbackRecord;
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::Stage;
@@ -30,7 +30,7 @@ use crate::operating::erasure::person_parts::{PersonBody, PersonParts};
 use crate::receiving::parsing;
 use crate::reporting::message_history::MessageHistory;
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 
 /// Messages read at a time.
 const BATCH: u64 = 100;
@@ -90,7 +90,7 @@ pub async fn export_person(
             "messages: {}, callbacks: {callbacks}",
             exported.messages
         )),
-        ..Action::new(decision.actor, Verb::ExportPerson, decision.now)
+        ..Action::new(decision.actor, ActionKind::ExportPerson, decision.now)
     };
     services.store.record_action(&action).await?;
     Ok(exported)
@@ -162,7 +162,7 @@ impl Export<'_> {
             let ids = ids.values().flatten().map(|id| id.as_str().to_owned());
             self.message_ids.extend(ids);
             for id in batch {
-                let Some(Found::Message(message)) = store.find_message(id).await? else {
+                let Some(FoundMessage::Message(message)) = store.find_message(id).await? else {
                     continue;
                 };
                 let history = MessageHistory::load(store, id).await?;
@@ -302,7 +302,7 @@ fn message_json(message: &Message, history: &MessageHistory) -> Value {
     });
     let actions = history.actions.iter().map(|action| {
         json!({
-            "action": action.verb.as_str(),
+            "action": action.kind.as_str(),
             "by": action.actor,
             "at": time(action.happened_at),
             "detail": action.detail,

@@ -47,7 +47,11 @@ impl IdentityMatcher {
             written.push(format!("(?:^|[^0-9A-Za-z.]){literal}(?:[^0-9A-Za-z]|$)"));
             stored.push(literal);
         }
-        let encoded: Vec<String> = identities.all.iter().flat_map(|id| encode(id)).collect();
+        let encoded: Vec<String> = identities
+            .all
+            .iter()
+            .flat_map(|id| base64_forms(id))
+            .collect();
         stored.extend(encoded.iter().cloned());
         Self {
             written: compile(&written.join("|")),
@@ -75,9 +79,9 @@ fn spaced(digits: &str) -> String {
     digits.join(SEPARATORS)
 }
 
-/// The characters that a text becomes inside base64, wherever it begins there. Digits become neither
-/// `+` nor `/`, so both alphabets agree.
-fn encode(text: &str) -> Vec<String> {
+/// The characters that a text becomes inside base64, wherever it begins there. Digits become
+/// neither `+` nor `/`, so both alphabets agree.
+fn base64_forms(text: &str) -> Vec<String> {
     (0..3_usize)
         .map(|offset| {
             let bytes = [vec![0; offset], text.as_bytes().to_vec()].concat();

@@ -1,5 +1,5 @@
-//! The parts of a callback's body that concern one customer: a batch also reports on others, whose data
-//! an export must not hold.
+//! The parts of a callback's body that concern one customer: a batch also reports on others, whose
+//! data an export must not hold.
 
 use std::collections::BTreeSet;
 

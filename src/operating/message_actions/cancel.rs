@@ -1,6 +1,6 @@
 //! Cancels a message before it is sent.
 
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::operating::decision::{ActionError, Decision};
@@ -22,7 +22,7 @@ pub async fn cancel(
                 return Err(refuse(&message, "only a queued message can be cancelled"));
             }
             ledger.leave_queue(id, QueueState::Cancelled)?;
-            let action = decision.action_on(&message, Verb::Cancel, None);
+            let action = decision.action_on(&message, ActionKind::Cancel, None);
             ledger.record_action(&action).await?;
             Ok(message)
         })

@@ -1,6 +1,6 @@
 //! Dismisses problems: they are no longer counted and listed until a new report arrives.
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
 use crate::operating::decision::{ActionError, Decision};
@@ -25,7 +25,7 @@ pub async fn dismiss_message(
             let action = Action {
                 message: Some(id),
                 account: Some(message.account),
-                ..Action::new(decision.actor, Verb::Dismiss, decision.now)
+                ..Action::new(decision.actor, ActionKind::Dismiss, decision.now)
             };
             Ok(ledger.record_action(&action).await?)
         })
@@ -45,7 +45,7 @@ pub async fn dismiss_callback(
             }
             let action = Action {
                 detail: Some(format!("callback {id}")),
-                ..Action::new(decision.actor, Verb::Dismiss, decision.now)
+                ..Action::new(decision.actor, ActionKind::Dismiss, decision.now)
             };
             Ok(ledger.record_action(&action).await?)
         })

@@ -1,7 +1,7 @@
 //! Marks messages as failed when an operator knows that they will not arrive.
 
 use crate::db;
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::failure::{Failure, OPERATOR_MARK_TITLE};
 use crate::domain::ids::MessageId;
@@ -52,7 +52,7 @@ pub(in crate::operating) async fn add_failure(
         detail: reason.map(ToOwned::to_owned),
         ..Failure::default()
     };
-    let action = decision.action_on(message, Verb::MarkFailed, failure.detail.clone());
+    let action = decision.action_on(message, ActionKind::MarkFailed, failure.detail.clone());
     let receipt = Receipt::ours(
         SourceKind::Action,
         action.id.uuid(),

@@ -1,6 +1,6 @@
 //! Matches an orphan with the message that its reports are about.
 
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MatchedBy;
 use crate::operating::decision::{ActionError, Decision};
@@ -39,7 +39,8 @@ pub async fn match_orphan(
             }
             ledger.merge_into(orphan, message).await?;
             ledger.set_matched_by(message, MatchedBy::Operator)?;
-            let action = decision.action_on(&sent, Verb::Match, Some(format_match_detail(orphan)));
+            let action =
+                decision.action_on(&sent, ActionKind::Match, Some(format_match_detail(orphan)));
             Ok(ledger.record_action(&action).await?)
         })
         .await

@@ -53,7 +53,7 @@ pub async fn run(
         }
         MessageAction::Resend { media } => {
             let resent = resend::resend(store, &services.acceptor, id, media, decision).await?;
-            services.accepted.notify_one();
+            services.dispatch_wakeup.notify_one();
             resent
         }
         MessageAction::MarkFailed { reason } => {

@@ -12,7 +12,7 @@ use crate::sending::accept::{
     TemplateInput,
 };
 use crate::store::Store;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 
 /// Media that replaces that of the message.
 #[derive(Clone, Debug)]
@@ -34,8 +34,8 @@ pub async fn resend(
     decision: &Decision<'_>,
 ) -> Result<MessageId, ActionError> {
     let message = match store.find_message(id).await? {
-        Some(Found::Message(message)) => *message,
-        Some(Found::Merged(survivor)) => return Err(ActionError::Merged(survivor)),
+        Some(FoundMessage::Message(message)) => *message,
+        Some(FoundMessage::Merged(survivor)) => return Err(ActionError::Merged(survivor)),
         None => return Err(ActionError::NotFound("message")),
     };
     if let Some(resent_as) = message.resent_as {

@@ -6,7 +6,7 @@ use crate::db;
 use crate::domain::failure::FailureClass;
 use crate::domain::failure_codes;
 use crate::domain::media::MediaSource;
-use crate::domain::message::{ListedFailure, Message};
+use crate::domain::message::{Message, MessageFailure};
 use crate::domain::provider_account::WindowPolicy;
 use crate::domain::window::Window;
 use crate::sending::accept::AcceptError;
@@ -111,7 +111,7 @@ async fn find_window_warning(
 }
 
 /// The warning for a failure that a resend would probably repeat.
-fn class_warning(message: &Message, listed: &ListedFailure, is_paused: bool) -> Option<String> {
+fn class_warning(message: &Message, listed: &MessageFailure, is_paused: bool) -> Option<String> {
     let action = failure_codes::describe(message.provider, &listed.failure).action;
     match listed.class {
         FailureClass::Media => {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Message};
@@ -34,7 +34,7 @@ pub async fn unmatch(
                 message: Some(id),
                 account: Some(message.account),
                 detail: since.map(format_match_time),
-                ..Action::new(decision.actor, Verb::Unmatch, decision.now)
+                ..Action::new(decision.actor, ActionKind::Unmatch, decision.now)
             };
             // Recorded first: it prevents a match by recipient, and cancels earlier decisions of
             // operators.
@@ -81,7 +81,9 @@ async fn find_match_time(
         return Ok(callbacks.first().map(|entry| entry.record.received_at));
     }
     let actions = services.store.list_actions_of(message.id).await?;
-    let matches = actions.iter().filter(|action| action.verb == Verb::Match);
+    let matches = actions
+        .iter()
+        .filter(|action| action.kind == ActionKind::Match);
     Ok(matches.map(|action| action.happened_at).max())
 }
 

@@ -5,13 +5,13 @@ use crate::db;
 use crate::journal::{JournalStart, PurgeLimit};
 use crate::operating::retention::purge_run::{PurgeRun, TimeLeft};
 use crate::operating::retention::retention_service::Retention;
-use crate::reporting::books;
+use crate::reporting::loss_check;
 use crate::store::Store;
 use crate::store::purge_expired::PurgeMode;
 
 impl Retention {
     pub(super) async fn remove(&self, run: &mut PurgeRun<'_>) -> Result<TimeLeft, db::Error> {
-        books::count_journal(&self.store, &self.journal).await?;
+        loss_check::count_journal(&self.store, &self.journal).await?;
         let position = self.store.position().await?;
         if self.remove_callbacks(position, run).await? == TimeLeft::None {
             return Ok(TimeLeft::None);

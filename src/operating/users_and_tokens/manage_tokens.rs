@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::db;
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::api_token::{BadTokenName, parse_token_name};
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{AccountId, TokenId};
 use crate::domain::scope::Scopes;
 use crate::domain::secret::Secret;
@@ -56,7 +56,13 @@ pub async fn create_token(
         accounts,
         expires_at,
     };
-    let action = audit_action(Verb::CreateToken, name, scopes, &new.accounts, decision);
+    let action = audit_action(
+        ActionKind::CreateToken,
+        name,
+        scopes,
+        &new.accounts,
+        decision,
+    );
     match store
         .create_limited_token(&new, decision.now, Some(&action))
         .await?
@@ -76,14 +82,14 @@ pub async fn revoke_token(
     let Some(token) = tokens.iter().find(|token| token.id == id) else {
         return Ok(false);
     };
-    let (verb, accounts) = (Verb::RevokeToken, &token.accounts);
-    let action = audit_action(verb, &token.name, &token.scopes, accounts, decision);
+    let (kind, accounts) = (ActionKind::RevokeToken, &token.accounts);
+    let action = audit_action(kind, &token.name, &token.scopes, accounts, decision);
     store.revoke_token(id, decision.now, Some(&action)).await
 }
 
 /// The entry in the audit log.
 fn audit_action(
-    verb: Verb,
+    kind: ActionKind,
     name: &str,
     scopes: &Scopes,
     accounts: &AccountLimit,
@@ -96,6 +102,6 @@ fn audit_action(
     };
     Action {
         detail: Some(format!("{name} ({scopes}){suffix}")),
-        ..Action::new(decision.actor, verb, decision.now)
+        ..Action::new(decision.actor, kind, decision.now)
     }
 }

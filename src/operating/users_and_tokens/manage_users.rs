@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::UserId;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, Role, User};
@@ -45,7 +45,7 @@ pub async fn add_user(
         disabled_at: None,
         last_sign_in_at: None,
     };
-    let action = audit_action(&user, Verb::CreateUser, Some(role.as_str()), decision);
+    let action = audit_action(&user, ActionKind::CreateUser, Some(role.as_str()), decision);
     if !store.create_user(&user, &action).await? {
         return Err(UserError::Exists(user.email));
     }
@@ -62,7 +62,7 @@ pub async fn create_link(
     if user.disabled_at.is_some() {
         return Err(UserError::Disabled);
     }
-    let action = audit_action(user, Verb::CreateSignInLink, None, decision);
+    let action = audit_action(user, ActionKind::CreateSignInLink, None, decision);
     let (user, now) = (Some(user.id), decision.now);
     Ok(store.create_link(user, now, Some(&action)).await?)
 }
@@ -74,7 +74,7 @@ pub async fn create_admin_link(
 ) -> Result<Secret, db::Error> {
     let action = Action {
         detail: Some("for the built-in administrator".to_owned()),
-        ..Action::new(decision.actor, Verb::CreateSignInLink, decision.now)
+        ..Action::new(decision.actor, ActionKind::CreateSignInLink, decision.now)
     };
     store.create_link(None, decision.now, Some(&action)).await
 }
@@ -85,7 +85,7 @@ pub async fn change_role(
     role: Role,
     decision: &Decision<'_>,
 ) -> Result<(), UserError> {
-    let action = audit_action(user, Verb::ChangeRole, Some(role.as_str()), decision);
+    let action = audit_action(user, ActionKind::ChangeRole, Some(role.as_str()), decision);
     change(
         store,
         user,
@@ -98,7 +98,7 @@ pub async fn change_role(
 
 /// Ends the sessions of the user.
 pub async fn disable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
-    let action = audit_action(user, Verb::DisableUser, None, decision);
+    let action = audit_action(user, ActionKind::DisableUser, None, decision);
     change(
         store,
         user,
@@ -110,7 +110,7 @@ pub async fn disable(store: &Store, user: &User, decision: &Decision<'_>) -> Res
 }
 
 pub async fn enable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
-    let action = audit_action(user, Verb::EnableUser, None, decision);
+    let action = audit_action(user, ActionKind::EnableUser, None, decision);
     change(store, user, &UserChange::Enable, KeptSessions::All, &action).await
 }
 
@@ -123,7 +123,7 @@ pub async fn set_password(
     decision: &Decision<'_>,
 ) -> Result<(), UserError> {
     let hash = hash_password(password).await?;
-    let action = audit_action(user, Verb::SetPassword, None, decision);
+    let action = audit_action(user, ActionKind::SetPassword, None, decision);
     change(store, user, &UserChange::Password(hash), kept, &action).await
 }
 
@@ -147,10 +147,15 @@ async fn change(
     }
 }
 
-fn audit_action(user: &User, verb: Verb, detail: Option<&str>, decision: &Decision<'_>) -> Action {
+fn audit_action(
+    user: &User,
+    kind: ActionKind,
+    detail: Option<&str>,
+    decision: &Decision<'_>,
+) -> Action {
     let email = user.email.as_str();
     Action {
         detail: Some(detail.map_or_else(|| email.to_owned(), |more| format!("{email}: {more}"))),
-        ..Action::new(decision.actor, verb, decision.now)
+        ..Action::new(decision.actor, kind, decision.now)
     }
 }

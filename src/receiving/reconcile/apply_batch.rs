@@ -44,7 +44,8 @@ impl Reconciler {
         let Some(last) = batch.last() else {
             return Ok(());
         };
-        // Not while it waits for the lock: a process that is killed then died on no callback.
+        // The marker begins after this wait: a process that is killed during it did not die on a
+        // callback.
         let mut ledger = self.store.ledger(self.clock.now()).await?;
         let stage = MarkedStage::Applying;
         let entries = batch.iter().map(|parsed| parsed.entry);
@@ -157,7 +158,8 @@ impl Reconciler {
         Ok(applied.links)
     }
 
-    /// A callback that fails alone is quarantined as internal, so that it does not block the others.
+    /// A callback that fails alone is quarantined as internal, so that it does not block the
+    /// others.
     async fn apply_singly(
         &self,
         position: i64,

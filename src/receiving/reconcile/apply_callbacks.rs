@@ -103,7 +103,7 @@ impl Reconciler {
             configured: self.accounts.get(&record.account),
             decisions,
         };
-        effects.note_customer_ids(account, record, &content.customer_ids);
+        effects.note_id_links(account, record, &content.id_links);
         let mut results: Vec<(Outcome, Option<String>)> = Vec::new();
         for (number, part) in (0_i32..).zip(&content.parts) {
             let (result, detail) = match part {

@@ -1,4 +1,4 @@
-//! Applies one report: its receipt, or the notice that it is.
+//! Applies one report as a receipt or as a notice.
 
 use crate::db;
 use crate::domain::callback_outcome::Outcome;

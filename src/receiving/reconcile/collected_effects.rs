@@ -6,7 +6,7 @@ use crate::domain::person::IdLink;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phone_text::parse_user_id;
 use crate::domain::receipt::plausible;
-use crate::providers::{CustomerIds, Inbound, Report};
+use crate::providers::{CustomerIdLink, Inbound, Report};
 use crate::receiving::account_context::AccountContext;
 use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::reconcile::account_rejections::AccountRejection;
@@ -73,14 +73,13 @@ impl CollectedEffects {
         });
     }
 
-    /// Records which ids a callback names for one customer.
-    pub(super) fn note_customer_ids(
+    pub(super) fn note_id_links(
         &mut self,
         account: AccountContext<'_>,
         record: &CallbackRecord,
-        named: &[CustomerIds],
+        found: &[CustomerIdLink],
     ) {
-        for ids in named {
+        for ids in found {
             let link = IdLink {
                 account: record.account.clone(),
                 identity: ids.identity.clone(),

@@ -1,5 +1,5 @@
-//! A file in the data folder that names the callbacks being processed. The next start learns from it
-//! on which ones the process died.
+//! A file in the data folder that names the callbacks being processed. The next start learns from
+//! it on which ones the process died.
 //!
 //! It is overwritten in place before and after each batch, without fsync: what was written outlives
 //! the process, and a power failure is no fault of a callback.

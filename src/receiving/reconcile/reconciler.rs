@@ -48,7 +48,7 @@ pub struct Reconciler {
     pub(super) marker: ProcessingMarker,
     /// Valid while the lease is held.
     pub(super) known_links: KnownLinks,
-    /// On which this version of the program died; never processed again.
+    /// Callbacks on which this version of the program died; never processed again.
     pub(super) crashed: Arc<RwLock<HashSet<CallbackId>>>,
     /// Whether the lease was held when it was asked for last.
     is_leading: Arc<AtomicBool>,

@@ -22,9 +22,9 @@ impl Reconciler {
     /// Retracts the receipts of these callbacks and applies them again; returns their outcomes.
     ///
     /// If a message holds an id that its callback no longer names, unrelated messages may have been
-    /// merged by it. Every callback behind such a message is then reprocessed in journal order, as
-    /// a rebuild would. Leaving that case to a rebuild would remove little code: an unmatch needs
-    /// the same callbacks.
+    /// merged by it. Every callback that reported on such a message is then reprocessed in journal
+    /// order, as a rebuild would. Leaving that case to a rebuild would remove little code: an
+    /// unmatch needs the same callbacks.
     pub(crate) async fn reprocess(
         &self,
         ledger: &mut Ledger,
@@ -107,7 +107,7 @@ impl Reconciler {
             .collect()
     }
 
-    /// The other callbacks behind these messages that the journal still holds. Fails with
+    /// The other callbacks that reported on these messages and that the journal still holds. Fails with
     /// [`db::Error::TooMuch`] if they exceed the limits.
     pub(super) async fn find_related(
         &self,

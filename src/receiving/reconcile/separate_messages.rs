@@ -14,8 +14,8 @@ use crate::store::ledger::Ledger;
 const ROUNDS: usize = 16;
 
 impl Reconciler {
-    /// Applies again, after the outcomes of a batch are recorded. If too many callbacks are behind a
-    /// message, it keeps its receipts until a rebuild.
+    /// Applies again, after the outcomes of a batch are recorded. If too many callbacks are behind
+    /// a message, it keeps its receipts until a rebuild.
     pub(super) async fn separate_messages(&self, ledger: &mut Ledger) -> Result<(), db::Error> {
         for _ in 0..ROUNDS {
             let holders = ledger.take_former_holders();

@@ -1,4 +1,4 @@
-//! After a death of the process: callbacks one by one, and those set aside on which it died.
+//! After the process died: processes callbacks one by one, and sets aside those on which it died.
 
 use std::sync::PoisonError;
 

@@ -1,5 +1,5 @@
-//! Which deliveries of a sender are the free ones of a month: the first of those that need a rate, in
-//! the order in which the messages were first attempted.
+//! Which deliveries of a sender are the free ones of a month: the first of those that need a rate,
+//! in the order in which the messages were first attempted.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The cost of single messages. [`UnitCost`] says what one delivery costs, [`Cost`] the amount after
-//! the free deliveries of the account.
+//! The cost of single messages. [`UnitCost`] says what one delivery costs, [`Cost`] the amount
+//! after the free deliveries of the account.
 
 use chrono::{DateTime, Utc};
 

@@ -1,5 +1,5 @@
-//! What messages cost: from what providers reported, the rates of the operator, and the free messages
-//! of an account.
+//! What messages cost: from what providers reported, the rates of the operator, and the free
+//! messages of an account.
 //!
 //! Costs are not stored: new rates change the cost of old messages.
 

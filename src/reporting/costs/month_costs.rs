@@ -1,5 +1,5 @@
-//! What a month has cost, by account and category, against the month before and against the budgets;
-//! this month until now, against the same part of the month before.
+//! What a month has cost, by account and category, against the month before and against the
+//! budgets; this month until now, against the same part of the month before.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use crate::config::Config;
 use crate::db::Error;
 use crate::domain::account_limit::AccountLimit;
-use crate::domain::amount::Totals;
+use crate::domain::amount::CurrencyTotals;
 use crate::domain::budget::BudgetUse;
 use crate::domain::cost::CostBasis;
 use crate::domain::delivery_state::DeliveryState;
@@ -30,7 +30,7 @@ pub struct CostFigures {
     pub unknown: i64,
     /// Whether some of the sum is an estimate by rates.
     pub estimated: bool,
-    pub totals: Totals,
+    pub totals: CurrencyTotals,
 }
 
 impl CostFigures {
@@ -126,8 +126,8 @@ fn sum<'a>(figures: impl Iterator<Item = &'a CostFigures>) -> CostFigures {
 }
 
 /// What one message costs on average, in each currency, to four decimals.
-pub fn average(totals: &Totals, messages: i64) -> Totals {
-    let mut average = Totals::default();
+pub fn average(totals: &CurrencyTotals, messages: i64) -> CurrencyTotals {
+    let mut average = CurrencyTotals::default();
     for (currency, amount) in totals.iter() {
         if let Some(share) = amount.checked_div(Decimal::from(messages)) {
             average.add(currency, share.round_dp(4));

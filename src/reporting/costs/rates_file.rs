@@ -35,11 +35,11 @@ pub struct RatesError {
 #[derive(Debug, Default)]
 pub struct RatesFile {
     path: Option<PathBuf>,
-    loaded: Mutex<Loaded>,
+    loaded: Mutex<LoadedRates>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Loaded {
+struct LoadedRates {
     rates: Arc<Rates>,
     version: Option<FileVersion>,
     /// Why the current file is not used.
@@ -58,7 +58,7 @@ impl RatesFile {
         match read(&path) {
             Ok((rates, version)) => Ok(Self {
                 path: Some(path),
-                loaded: Mutex::new(Loaded {
+                loaded: Mutex::new(LoadedRates {
                     rates: Arc::new(rates),
                     version: Some(version),
                     problem: None,
@@ -90,7 +90,7 @@ impl RatesFile {
         let mut loaded = self.lock();
         match result {
             Ok((rates, version)) => {
-                *loaded = Loaded {
+                *loaded = LoadedRates {
                     rates: Arc::new(rates),
                     version: Some(version),
                     problem: None,
@@ -114,7 +114,7 @@ impl RatesFile {
         self.lock().version
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Loaded> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LoadedRates> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -80,7 +80,7 @@ pub struct Comparison {
 }
 
 /// A message of ours without a row yet.
-struct Unmatched {
+struct UnmatchedMessage {
     id: MessageId,
     recipient: Option<String>,
     /// When it was submitted, else when its first attempt began, else its creation.
@@ -94,13 +94,14 @@ struct Matcher<'a> {
     file: &'a ProviderFile,
     by_id: HashMap<&'a str, usize>,
     by_tag: HashMap<MessageId, usize>,
-    taken: HashSet<usize>,
+    matched_rows: HashSet<usize>,
     differences: Vec<Difference>,
     matched: u64,
 }
 
 /// A row belongs to the message with its id, else to the one that its reference names. Where the
-/// file's ids are none of ours at all, or a row has none, the recipient and the nearest time decide.
+/// file's ids are none of ours at all, or a row has none, the recipient and the nearest time
+/// decide.
 pub async fn compare(
     costs: &Costs,
     file: &ProviderFile,
@@ -115,7 +116,7 @@ pub async fn compare(
         ..MessageFilter::default()
     };
     let mut pages = pin!(priced_pages(costs.clone(), filter));
-    let mut unmatched: Vec<Unmatched> = Vec::new();
+    let mut unmatched: Vec<UnmatchedMessage> = Vec::new();
     let mut compared = 0;
     while let Some(page) = pages.try_next().await? {
         compared += page.len();
@@ -126,9 +127,9 @@ pub async fn compare(
         let mut known = costs.store.list_provider_ids_of(&ids).await?;
         for PricedMessage { message, cost } in page {
             let ids = known.remove(&message.id).unwrap_or_default();
-            let ours = Unmatched::of(&message, cost, !ids.is_empty());
+            let ours = UnmatchedMessage::of(&message, cost, !ids.is_empty());
             match matcher.find(&ours, &ids) {
-                Some(row) => matcher.settle(row, &ours),
+                Some(row) => matcher.match_row(row, &ours),
                 None if message.origin != Origin::DryRun => unmatched.push(ours),
                 None => {}
             }
@@ -138,7 +139,7 @@ pub async fn compare(
     Ok(matcher.finish(rest, request))
 }
 
-impl Unmatched {
+impl UnmatchedMessage {
     fn of(message: &ExportedMessage, cost: Cost, has_id: bool) -> Self {
         Self {
             id: message.id,
@@ -157,7 +158,7 @@ impl<'a> Matcher<'a> {
             file,
             by_id: HashMap::new(),
             by_tag: HashMap::new(),
-            taken: HashSet::new(),
+            matched_rows: HashSet::new(),
             differences: Vec::new(),
             matched: 0,
         };
@@ -170,8 +171,8 @@ impl<'a> Matcher<'a> {
             };
             if let Some(first) = matcher.by_id.get(id) {
                 let line = file.rows[*first].line;
-                matcher.taken.insert(index);
-                matcher.report_theirs(row, format!("repeats line {line}"));
+                matcher.matched_rows.insert(index);
+                matcher.add_unmatched_row(row, format!("repeats line {line}"));
                 continue;
             }
             matcher.by_id.insert(id, index);
@@ -180,7 +181,7 @@ impl<'a> Matcher<'a> {
         matcher
     }
 
-    fn find(&self, ours: &Unmatched, ids: &[ProviderMessageId]) -> Option<usize> {
+    fn find(&self, ours: &UnmatchedMessage, ids: &[ProviderMessageId]) -> Option<usize> {
         let by_id = ids.iter().find_map(|id| {
             let id = id.as_str();
             self.by_id
@@ -188,11 +189,13 @@ impl<'a> Matcher<'a> {
                 .or_else(|| self.by_id.get(without_part(id)))
         });
         let found = by_id.or_else(|| self.by_tag.get(&ours.id));
-        found.copied().filter(|row| !self.taken.contains(row))
+        found
+            .copied()
+            .filter(|row| !self.matched_rows.contains(row))
     }
 
-    fn settle(&mut self, index: usize, ours: &Unmatched) {
-        self.taken.insert(index);
+    fn match_row(&mut self, index: usize, ours: &UnmatchedMessage) {
+        self.matched_rows.insert(index);
         self.matched += 1;
         let row = &self.file.rows[index];
         let difference = |kind, ours_text: String, theirs: String| Difference {
@@ -223,7 +226,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// Within the window in which reports without id are matched too. Returns the rest.
-    fn match_by_recipient(&mut self, unmatched: Vec<Unmatched>) -> Vec<Unmatched> {
+    fn match_by_recipient(&mut self, unmatched: Vec<UnmatchedMessage>) -> Vec<UnmatchedMessage> {
         let no_id_is_ours = self.matched == 0;
         let mut by_recipient: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, ours) in unmatched.iter().enumerate() {
@@ -234,13 +237,14 @@ impl<'a> Matcher<'a> {
                     .push(place);
             }
         }
-        let mut unmatched: Vec<Option<Unmatched>> = unmatched.into_iter().map(Some).collect();
+        let mut unmatched: Vec<Option<UnmatchedMessage>> =
+            unmatched.into_iter().map(Some).collect();
         for (index, row) in self.file.rows.iter().enumerate() {
             let may_match = no_id_is_ours || row.id.is_none() && row.tagged.is_none();
             let (Some(to), Some(time)) = (&row.to, row.time) else {
                 continue;
             };
-            if !may_match || self.taken.contains(&index) {
+            if !may_match || self.matched_rows.contains(&index) {
                 continue;
             }
             let same = spellings(to)
@@ -254,13 +258,13 @@ impl<'a> Matcher<'a> {
                 })
                 .min();
             if let Some(ours) = nearest.and_then(|(_, place)| unmatched[place].take()) {
-                self.settle(index, &ours);
+                self.match_row(index, &ours);
             }
         }
         unmatched.into_iter().flatten().collect()
     }
 
-    fn report_theirs(&mut self, row: &ProviderRow, theirs: String) {
+    fn add_unmatched_row(&mut self, row: &ProviderRow, theirs: String) {
         self.differences.push(Difference {
             kind: DifferenceKind::OnlyTheirs,
             line: Some(row.line),
@@ -272,17 +276,21 @@ impl<'a> Matcher<'a> {
         });
     }
 
-    fn finish(mut self, unmatched: Vec<Unmatched>, request: &ComparisonRequest) -> Comparison {
+    fn finish(
+        mut self,
+        unmatched: Vec<UnmatchedMessage>,
+        request: &ComparisonRequest,
+    ) -> Comparison {
         for (index, row) in self.file.rows.iter().enumerate() {
-            if !self.taken.contains(&index) {
+            if !self.matched_rows.contains(&index) {
                 let state = row.state.map_or("", FileState::as_str);
-                self.report_theirs(row, row.status.clone().unwrap_or_else(|| state.to_owned()));
+                self.add_unmatched_row(row, row.status.clone().unwrap_or_else(|| state.to_owned()));
             }
         }
         let missing = unmatched.into_iter().filter(|ours| {
             ours.was_submitted && (request.from..request.to).contains(&ours.sent_at)
         });
-        let mut missing: Vec<Unmatched> = missing.collect();
+        let mut missing: Vec<UnmatchedMessage> = missing.collect();
         missing.sort_by_key(|ours| (ours.sent_at, ours.id));
         self.differences
             .extend(missing.into_iter().map(|ours| Difference {

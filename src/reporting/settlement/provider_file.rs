@@ -198,7 +198,8 @@ pub fn known_columns(provider: ProviderId) -> (Vec<&'static str>, Vec<&'static s
     (names(required), names(others))
 }
 
-/// `zone` is that of times without one. The rows are kept in memory, so at most `row_limit` are read.
+/// `zone` is that of times without one. The rows are kept in memory, so at most `row_limit` are
+/// read.
 pub fn read(
     input: impl Read,
     columns: &ColumnMap,

@@ -1,5 +1,6 @@
-//! Stores accepted messages in groups: what comes until the next transaction has begun goes into it. A
-//! group has one commit, as callbacks have in the journal, and every caller its own result.
+//! Stores accepted messages in groups: a message joins the next transaction if it is queued before
+//! that has begun. A group has one commit, like callbacks in the journal; every caller gets its own
+//! result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +23,10 @@ use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
 
 /// Messages of one transaction. On SQLite the reconciler and the dispatcher wait for it.
 const GROUP_SIZE: usize = 256;
-/// More callers wait for a place.
+/// Further callers wait.
 const QUEUE_LENGTH: usize = 2 * GROUP_SIZE;
-/// Time to begin for callers whose own is over, so that a short wait of others is not their failure.
+/// Minimum time for a transaction to begin, even if the deadline of its oldest message has passed:
+/// a short wait for other writers is no reason to fail it.
 const LEAST_TIME: Duration = Duration::from_millis(100);
 
 /// A validated message that waits to be stored.
@@ -98,7 +100,8 @@ impl AcceptanceWriter {
 async fn run(store: Store, mut queue: mpsc::Receiver<QueuedMessage>, stop: CancellationToken) {
     let mut group = Vec::new();
     loop {
-        // Otherwise it came in time, after others had waited too long.
+        // Messages that were queued in time are still in the group after others have failed as too
+        // slow.
         if group.is_empty() {
             tokio::select! {
                 biased;
@@ -114,7 +117,7 @@ async fn run(store: Store, mut queue: mpsc::Receiver<QueuedMessage>, stop: Cance
         }
         match begin(&store, &group).await {
             Ok(ledger) => {
-                // What came while the transaction was waited for shares it.
+                // Messages that were queued while the transaction began share it.
                 fill(&mut group, &mut queue);
                 write(&store, ledger, std::mem::take(&mut group)).await;
             }
@@ -165,7 +168,7 @@ async fn write(store: &Store, ledger: Ledger, group: Vec<QueuedMessage>) {
         match stored {
             Ok(results) => {
                 for (queued, result) in group.into_iter().zip(results) {
-                    // A caller may be gone.
+                    // The caller may no longer wait.
                     drop(queued.reply.send(result));
                 }
             }
@@ -197,7 +200,7 @@ async fn store_group(
 }
 
 impl QueuedMessage {
-    /// By when its transaction must have begun.
+    /// The latest time at which its transaction may begin.
     fn deadline(&self) -> Instant {
         self.queued_at + MAIN_BUSY_TIMEOUT
     }

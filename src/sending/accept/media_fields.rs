@@ -90,7 +90,7 @@ fn check_source(
         }
     }
     if let Some(url) = &input.media_url {
-        return match media_url::encode(url) {
+        return match media_url::parse_media_url(url) {
             Ok(encoded) => Some(MediaSource::Url(encoded)),
             Err(message) => {
                 errors.push(InvalidField::new("media.url", message));

@@ -1,4 +1,4 @@
-//! Checks the media itself before a message is accepted, as the account wants it.
+//! Checks a message's media file before the message is accepted, as the account's `preflight` says.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::sending::media_check::{MediaPurpose, check_file};
 
 /// How long a request waits for the host of its media if the account only warns.
 const WARN_TIMEOUT: Duration = Duration::from_secs(2);
-/// If the account refuses wrong media, and for the media of many messages.
+/// How long it waits if the account refuses wrong media, and for media that many messages share.
 const REFUSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Acceptor {
@@ -51,7 +51,7 @@ impl Acceptor {
             ),
             (MediaSource::Id(_) | MediaSource::Upload(_), None) => return Ok(Vec::new()),
         };
-        judge(account, field, &findings).map_err(AcceptError::Invalid)
+        warn_or_refuse(account, field, &findings).map_err(AcceptError::Invalid)
     }
 
     /// For media that many messages share, by URL.
@@ -73,11 +73,11 @@ impl Acceptor {
             provider: Some(account.provider()),
         };
         let findings = self.media.check_url(url, purpose, REFUSE_TIMEOUT).await;
-        judge(account, "media.url", &findings)
+        warn_or_refuse(account, "media.url", &findings)
     }
 }
 
-fn judge(
+fn warn_or_refuse(
     account: &Account,
     field: &str,
     findings: &[MediaFinding],

@@ -1,5 +1,5 @@
-//! A media URL as a provider can fetch it: letters of all scripts percent-encoded, host names in
-//! punycode.
+//! Parses a media URL into a form that a provider can fetch: letters of all scripts
+//! percent-encoded, host names in punycode.
 
 use url::Url;
 
@@ -12,7 +12,7 @@ const ALLOWED_INVISIBLE: [char; 4] = ['\u{200c}', '\u{200d}', '\u{fe0e}', '\u{fe
 
 /// **Invariant:** a URL that is already encoded is returned byte for byte, since a signature may
 /// cover it.
-pub(super) fn encode(text: &str) -> Result<String, String> {
+pub(super) fn parse_media_url(text: &str) -> Result<String, String> {
     let text = trim(text);
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -87,14 +87,14 @@ mod tests {
                 "https://shop.example/%22a%22.jpg",
             ),
         ] {
-            assert_eq!(encode(text).as_deref(), Ok(encoded), "{text}");
+            assert_eq!(parse_media_url(text).as_deref(), Ok(encoded), "{text}");
         }
     }
 
     #[test]
     fn a_hidden_character_is_named() {
         assert_eq!(
-            encode("https://shop.example/a\u{200b}.jpg"),
+            parse_media_url("https://shop.example/a\u{200b}.jpg"),
             Err("has the invisible character U+200B; remove it".to_owned())
         );
     }
@@ -107,15 +107,15 @@ mod tests {
             query in "(\\?([a-zA-Z0-9/?._-]|%[0-9A-F]{2}){0,12})?",
         ) {
             let url = format!("HTTPS://{host}{path}{query}");
-            prop_assert_eq!(encode(&url), Ok(url));
+            prop_assert_eq!(parse_media_url(&url), Ok(url));
         }
 
         #[test]
         fn an_encoded_url_is_ascii_and_encoded_once(path in "[a-zé-ỹक-ह가-힣%/]{0,20}") {
             let url = format!("https://shop.example/{path}");
-            if let Ok(encoded) = encode(&url) {
+            if let Ok(encoded) = parse_media_url(&url) {
                 prop_assert!(encoded.is_ascii());
-                prop_assert_eq!(encode(&encoded), Ok(encoded.clone()));
+                prop_assert_eq!(parse_media_url(&encoded), Ok(encoded.clone()));
             }
         }
     }

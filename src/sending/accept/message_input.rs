@@ -30,8 +30,8 @@ pub struct MessageInput {
     pub options: BTreeMap<String, serde_json::Value>,
     /// Id of a campaign, which is created if it does not exist.
     pub campaign: Option<String>,
-    /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent means as the account
-    /// says.
+    /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent means as the
+    /// account says.
     pub send_before: Option<String>,
     /// Set if this is a resend: of which message, by whom.
     pub resend: Option<Resend>,

@@ -1,5 +1,5 @@
-//! What would happen to a message: the request that its provider would get, and the warnings. Nothing
-//! is stored or sent.
+//! What would happen to a message: the request that its provider would get, and the warnings.
+//! Nothing is stored or sent.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -30,7 +30,7 @@ pub struct MessagePreview {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PreviewedRequest {
     Call(String),
-    /// Why there is none.
+    /// Why there is no request.
     Impossible(String),
 }
 

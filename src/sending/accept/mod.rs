@@ -28,7 +28,7 @@ pub use self::message_input::{
     Resend, TemplateInput,
 };
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::campaign::CampaignId;
 use crate::domain::erased_name;
 use crate::domain::ids::{AccountId, MessageId};
@@ -223,14 +223,14 @@ fn audited_action(
             let action = Action {
                 message: Some(resend.of),
                 detail: Some(format!("as {id}")),
-                ..Action::new(resend.actor.as_str(), Verb::Resend, now)
+                ..Action::new(resend.actor.as_str(), ActionKind::Resend, now)
             };
             (&resend.address, action)
         }
         (None, Some(author)) => {
             let action = Action {
                 message: Some(id),
-                ..Action::new(author.actor.as_str(), Verb::Send, now)
+                ..Action::new(author.actor.as_str(), ActionKind::Send, now)
             };
             (&author.address, action)
         }

@@ -1,5 +1,5 @@
-//! What makes two requests with one idempotency key the same: their meaning, not their bytes. Order of
-//! keys, white space, escapes and the notation of a number make no difference.
+//! What makes two requests with one idempotency key the same: their meaning, not their bytes. Order
+//! of keys, white space, escapes and the notation of a number make no difference.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

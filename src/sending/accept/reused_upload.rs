@@ -1,5 +1,5 @@
-//! The uploaded file of a message that is sent again: of those that a provider fetched from a URL, for
-//! as long as they are kept.
+//! Reuses the uploaded file of a message that is sent again. Only files that the provider fetches
+//! by URL are kept, and only for a time.
 
 use chrono::{DateTime, Utc};
 

@@ -1,15 +1,15 @@
 //! Turns the recipients of running campaigns into messages, in groups: only so many ahead of the
 //! dispatcher that a pause, a cancellation and the rate act at once.
 //!
-//! **Invariant:** a recipient is cleared in the transaction that queues its message, so that a crash
-//! or another process never makes a second one.
+//! **Invariant:** a recipient is cleared in the transaction that queues its message, so that a
+//! crash or another process never makes a second one.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use crate::db;
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::campaign::{Campaign, CampaignState};
 use crate::domain::campaign_slots::CampaignSlots;
 use crate::domain::delivery_state::QueueState;
@@ -29,7 +29,7 @@ const QUEUED_SECONDS: f64 = 5.0;
 /// Messages of one transaction.
 const GROUP: u64 = 256;
 /// Messages that one step holds or cancels per campaign.
-const STRAGGLERS: u64 = 500;
+const LATE_MESSAGES: u64 = 500;
 
 #[derive(Clone, Debug)]
 pub struct CampaignSender {
@@ -58,8 +58,8 @@ impl CampaignSender {
             let moved = match campaign.state {
                 CampaignState::Scheduled => self.start_if_due(&campaign, now).await?,
                 CampaignState::Running => self.queue_group(&campaign, now).await?,
-                CampaignState::Paused => self.hold_stragglers(&campaign, now).await?,
-                CampaignState::Cancelled => self.cancel_stragglers(&campaign, now).await?,
+                CampaignState::Paused => self.hold_late_messages(&campaign, now).await?,
+                CampaignState::Cancelled => self.cancel_late_messages(&campaign, now).await?,
                 CampaignState::Draft | CampaignState::Done => SenderStep::Idle,
             };
             step = step.max(moved);
@@ -172,7 +172,8 @@ impl CampaignSender {
             .await
     }
 
-    /// Whether the campaign's rate allows no message now. Asks for the queue only where a slot is ahead.
+    /// Whether the campaign's rate allows no message now. Counts the queue only if the next slot is
+    /// in the future.
     async fn must_wait(&self, campaign: &Campaign, now: DateTime<Utc>) -> Result<bool, db::Error> {
         if campaign.rate.is_none() || campaign.next_slot_at.is_none_or(|next| next <= now) {
             return Ok(false);
@@ -245,8 +246,8 @@ impl CampaignSender {
         })
     }
 
-    /// Messages that were being submitted at the pause, and are queued again.
-    async fn hold_stragglers(
+    /// Holds messages that were being submitted at the pause, and are queued again.
+    async fn hold_late_messages(
         &self,
         campaign: &Campaign,
         now: DateTime<Utc>,
@@ -261,14 +262,14 @@ impl CampaignSender {
                 if current.is_none_or(|campaign| campaign.state != CampaignState::Paused) {
                     return Ok(SenderStep::Idle);
                 }
-                ledger.hold_queued(id, STRAGGLERS).await?;
+                ledger.hold_queued(id, LATE_MESSAGES).await?;
                 Ok(SenderStep::Busy)
             })
             .await
     }
 
-    /// Messages that were queued when the campaign was cancelled.
-    async fn cancel_stragglers(
+    /// Cancels messages that were queued while the campaign was cancelled.
+    async fn cancel_late_messages(
         &self,
         campaign: &Campaign,
         now: DateTime<Utc>,
@@ -283,7 +284,7 @@ impl CampaignSender {
         }
         self.store
             .change_in_background(now, async |ledger: &mut Ledger| {
-                let queued = ledger.list_queued(id, until, STRAGGLERS).await?;
+                let queued = ledger.list_queued(id, until, LATE_MESSAGES).await?;
                 ledger.load(&queued).await?;
                 for message in &queued {
                     ledger.leave_queue(*message, QueueState::Cancelled)?;
@@ -291,7 +292,7 @@ impl CampaignSender {
                         message: Some(*message),
                         account: Some(campaign.account.clone()),
                         detail: Some(format!("campaign {id}")),
-                        ..Action::new("campaign", Verb::Cancel, now)
+                        ..Action::new("campaign", ActionKind::Cancel, now)
                     };
                     ledger.record_action(&action).await?;
                 }

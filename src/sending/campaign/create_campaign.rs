@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::db;
-use crate::domain::audit_action::{Action, Actor, Verb};
+use crate::domain::audit_action::{Action, ActionKind, Actor};
 use crate::domain::campaign::{
     Campaign, CampaignId, CampaignMedia, CampaignState, RecipientCounts,
 };
@@ -84,7 +84,7 @@ pub async fn create(
                 let action = Action {
                     account: Some(campaign.account.clone()),
                     detail: Some(campaign.id.to_string()),
-                    ..Action::new(actor, Verb::CreateCampaign, now)
+                    ..Action::new(actor, ActionKind::CreateCampaign, now)
                 };
                 ledger.record_action(&action).await?;
             }
@@ -173,7 +173,7 @@ pub fn check(
     })
 }
 
-/// The checks of a message, of what all messages of the campaign share.
+/// Applies the checks of a message to the fields that all messages of the campaign share.
 fn check_message_fields(
     acceptor: &Acceptor,
     new: &NewCampaign,

@@ -1,5 +1,5 @@
-//! Removes the rows of campaigns that name an erased customer. The keys of the customer's own rows stay
-//! as keyed hashes, so that the same file sends no second message.
+//! Removes the rows of campaigns that name an erased customer. The keys of the customer's own rows
+//! stay as keyed hashes, so that the same file sends no second message.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +28,8 @@ pub struct CampaignRows<'a, F> {
 }
 
 impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
-    /// Recipients who wait and whose rows name the customer count as rejected; returns how many. A row
-    /// of another recipient is forgotten, so that a corrected one is accepted.
+    /// Recipients who wait and whose rows name the customer count as rejected; returns how many. A
+    /// row of another recipient is forgotten, so that a corrected one is accepted.
     pub async fn erase_waiting(&self) -> Result<u64, db::Error> {
         let (mut after, mut erased) = (None, 0);
         loop {
@@ -91,7 +91,8 @@ impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
             .await
     }
 
-    /// Of messages to the customer, before they are erased: rows that are known by a client reference.
+    /// Of messages to the customer, before they are erased: rows that are known by a client
+    /// reference.
     pub async fn hash_references(&self, messages: &[MessageId]) -> Result<(), db::Error> {
         for (campaign, reference) in self.store.list_campaign_references(messages).await? {
             let keys = [reference_key(&reference)];
@@ -101,7 +102,8 @@ impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
         Ok(())
     }
 
-    /// Rows that are known by the number. A plain hash of a number can be found by trying all numbers.
+    /// Rows that are known by the number. A plain hash of a number can be found by trying all
+    /// numbers.
     pub async fn hash_numbers(&self, phones: impl Iterator<Item = &str>) -> Result<(), db::Error> {
         let keys: Vec<String> = phones.map(recipient_key).collect();
         let rows = self.store.list_rows_with_keys(None, &keys).await?;

@@ -6,7 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
-use crate::domain::circuit_breaker::{CircuitBreaker, Consequence, Failed, FailureCause};
+use crate::domain::circuit_breaker::{
+    AccountConsequence, CircuitBreaker, FailedSubmission, FailureCause,
+};
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
 use crate::domain::send_error::SendError;
@@ -97,7 +99,7 @@ impl AccountEffects {
     ) -> AccountEffect {
         let account = &pending.work.account;
         let kind;
-        let recipient = mark(pending.work.outgoing.draft.recipient.digits());
+        let recipient = short_hash(pending.work.outgoing.draft.recipient.digits());
         let status = pending.exchange.http_status;
         let cause = match error {
             SendError::SlowDown { after, .. } => {
@@ -139,7 +141,7 @@ impl AccountEffects {
             }
             SendError::TryLater { .. } | SendError::Refused(_) => return AccountEffect::None,
         };
-        let failed = Failed {
+        let failed = FailedSubmission {
             cause,
             purpose: pending.work.purpose,
             reply,
@@ -147,19 +149,22 @@ impl AccountEffects {
         let breaker = &mut self.flow(account).breaker;
         let consequence = breaker.note_failure(failed, now);
         let tripped = breaker.trip.is_some();
-        let stops = matches!(consequence, Consequence::Tripped(_) | Consequence::Pause(_));
+        let stops = matches!(
+            consequence,
+            AccountConsequence::Tripped(_) | AccountConsequence::Pause(_)
+        );
         if stops || tripped {
             self.change_pace(account, PaceChange::Stopped);
-        } else if consequence == Consequence::Careful {
+        } else if consequence == AccountConsequence::Careful {
             self.change_pace(account, PaceChange::Careful);
         }
         match consequence {
-            Consequence::Pause(reason) => {
+            AccountConsequence::Pause(reason) => {
                 // Now the pause holds the messages back.
                 self.flow(account).breaker = CircuitBreaker::default();
                 AccountEffect::Pause(reason)
             }
-            Consequence::Tripped(reason) => {
+            AccountConsequence::Tripped(reason) => {
                 tracing::warn!(account.id = %account.id, reason, "sending stops until the provider accepts a message again");
                 AccountEffect::Tripped
             }
@@ -198,8 +203,8 @@ impl AccountEffects {
     }
 }
 
-/// Distinguishes recipients, and is too short to find one.
-fn mark(recipient: &str) -> String {
+/// Distinguishes recipients, but is too short to identify one.
+fn short_hash(recipient: &str) -> String {
     let mut hasher = DefaultHasher::new();
     recipient.hash(&mut hasher);
     format!("{:04x}", hasher.finish() & 0xffff)

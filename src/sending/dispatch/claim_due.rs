@@ -14,7 +14,7 @@ use crate::domain::send_flow::{self, Readiness, SendFlow};
 use crate::providers::{self, SendStep};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
 use crate::sending::dispatch::{Dispatcher, report_token};
-use crate::sending::in_flight_limit::{LOOKAHEAD, Place};
+use crate::sending::in_flight_limit::{CallReservation, LOOKAHEAD};
 use crate::sending::submission_window::CallTiming;
 use crate::sending::transcript;
 use crate::store::ledger::Ledger;
@@ -22,8 +22,8 @@ use crate::store::send_queue::Claim;
 
 /// How long a claim outlives the call's timeout, to leave time for recording the outcome.
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
-/// Messages per transaction: as many as have their slots in half of the time that is looked ahead, at
-/// the highest rate.
+/// Messages per transaction: as many as have their slots in half of the time that is looked ahead,
+/// at the highest rate.
 const GROUP_LIMIT: usize = 256;
 /// Groups of messages that cannot be sent, per account and claim.
 const UNSENDABLE_GROUPS: usize = 10;
@@ -58,10 +58,11 @@ pub(super) fn longest_claim(account: &Account) -> TimeDelta {
 
 impl Dispatcher {
     /// Claims due messages of every account, within its rate and its limit of concurrent
-    /// submissions, so that no account waits for another's provider. Passes each message to `start`.
+    /// submissions, so that no account waits for another's provider. Passes each message to
+    /// `start`.
     ///
-    /// Returns when another claim is worth while, unless something else happens before; by the
-    /// clock of slots.
+    /// Returns the earliest time, by the clock of slots, at which an account may send again; `None`
+    /// if no time is known.
     pub async fn claim_and_start(
         &self,
         mut start: impl FnMut(ClaimedMessage),
@@ -131,24 +132,24 @@ impl Dispatcher {
             until,
             ..
         } = allowance;
-        let places = self.in_flight.reserve(account, wanted, purpose, timing);
-        if places.is_empty() {
+        let reservations = self.in_flight.reserve(account, wanted, purpose, timing);
+        if reservations.is_empty() {
             return Ok(None);
         }
-        let (prepared, more) = self.list_prepared(account, places.len()).await?;
+        let (prepared, more) = self.list_prepared(account, reservations.len()).await?;
         // With as many as were asked for, there may be more.
         let more = more || prepared.len() == wanted;
         if prepared.is_empty() {
             return Ok(more.then_some(now));
         }
         let last_slot = self
-            .claim_group(account, prepared, places, allowance, start)
+            .claim_group(account, prepared, reservations, allowance, start)
             .await?;
         Ok(more.then(|| last_slot.unwrap_or(until) - (until - now) / 2))
     }
 
-    /// Due messages of an account, and whether there are more for sure. Those that cannot be sent are
-    /// ended; others take their places.
+    /// Due messages of an account, and whether there are more for sure. Those that cannot be sent
+    /// are ended; others take their places.
     async fn list_prepared(
         &self,
         account: &Account,
@@ -185,7 +186,7 @@ impl Dispatcher {
         let now = self.steady_clock.now();
         let purpose = match flow.readiness(now) {
             Readiness::WaitUntil(at) => {
-                // The trouble may have been another process's.
+                // Another process may have recorded the failure.
                 self.in_flight.stop(&account.id);
                 return Err(at);
             }
@@ -210,7 +211,8 @@ impl Dispatcher {
                 let interval = send_flow::interval(rate).to_std();
                 allowance.timing = CallTiming::InSlots(interval.unwrap_or_default());
             }
-            // In groups, as long as the slots of half the time ahead are reserved.
+            // If the slots of the next half of the lookahead are reserved, wait, so that messages
+            // are claimed in groups.
             let half = (allowance.until - now) / 2;
             let next = flow.next_slot(rate, now, allowance.until);
             if next > now + half {
@@ -251,7 +253,7 @@ impl Dispatcher {
         &self,
         account: &Account,
         prepared: Vec<PreparedMessage>,
-        places: Vec<Place>,
+        reservations: Vec<CallReservation>,
         allowance: Allowance,
         start: &mut impl FnMut(ClaimedMessage),
     ) -> Result<Option<DateTime<Utc>>, db::Error> {
@@ -269,9 +271,9 @@ impl Dispatcher {
         }
         self.store.commit(ledger).await?;
         let last_slot = claimed.last().map(|claimed| claimed.called_at);
-        for (claimed, place) in claimed.into_iter().zip(places) {
+        for (claimed, reservation) in claimed.into_iter().zip(reservations) {
             start(ClaimedMessage {
-                place: Some(place),
+                reservation: Some(reservation),
                 ..claimed
             });
         }
@@ -297,12 +299,12 @@ impl Dispatcher {
         {
             return Ok(Vec::new());
         }
-        let campaigns = prepared.iter().filter_map(campaign_to_ask);
+        let campaigns = prepared.iter().filter_map(campaign_to_check);
         let stopped = ledger.list_stopped_campaigns(campaigns).await?;
         let queued: Vec<PreparedMessage> = prepared
             .into_iter()
             .filter(|message| ledger.is_due(message.outgoing.id))
-            .filter(|message| campaign_to_ask(message).is_none_or(|id| !stopped.contains(id)))
+            .filter(|message| campaign_to_check(message).is_none_or(|id| !stopped.contains(id)))
             .collect();
         let slots = match allowance.rate {
             Some(rate) => flow.reserve_slots(rate, queued.len(), now, until),
@@ -337,7 +339,7 @@ impl Dispatcher {
                 called_at,
                 purpose: allowance.purpose,
                 first_step: message.first_step,
-                place: None,
+                reservation: None,
             });
         }
         let numbers = ledger.claim(claims).await?;
@@ -379,9 +381,9 @@ impl Dispatcher {
     }
 }
 
-/// Whose state decides whether the message is sent. What was resent is sent, even if its campaign was
-/// cancelled before.
-fn campaign_to_ask(message: &PreparedMessage) -> Option<&CampaignId> {
+/// The campaign whose state decides whether the message is sent. A resend is sent even if its
+/// campaign was cancelled before.
+fn campaign_to_check(message: &PreparedMessage) -> Option<&CampaignId> {
     let draft = &message.outgoing.draft;
     draft
         .campaign

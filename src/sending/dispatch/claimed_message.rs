@@ -7,7 +7,7 @@ use crate::domain::ids::{AttemptId, MessageId};
 use crate::domain::message::OutgoingMessage;
 use crate::domain::provider_account::Account;
 use crate::providers::SendStep;
-use crate::sending::in_flight_limit::Place;
+use crate::sending::in_flight_limit::CallReservation;
 
 #[derive(Debug)]
 pub struct ClaimedMessage {
@@ -22,7 +22,7 @@ pub struct ClaimedMessage {
     /// Built once, so that the stored request is the one that is sent.
     pub(super) first_step: SendStep,
     /// Until its call begins.
-    pub(super) place: Option<Place>,
+    pub(super) reservation: Option<CallReservation>,
 }
 
 impl ClaimedMessage {

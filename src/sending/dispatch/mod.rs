@@ -1,4 +1,5 @@
-//! Submits messages: claims a message, records the attempt, calls the provider, records the outcome.
+//! Submits messages: claims a message, records the attempt, calls the provider, records the
+//! outcome.
 //!
 //! **Invariant:** the attempt is committed before the first byte is sent, and a message with an
 //! unknown outcome is never sent again automatically.

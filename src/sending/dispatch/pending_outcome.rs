@@ -19,7 +19,7 @@ pub(super) enum SubmissionResult {
     Accepted(ProviderAcceptance),
     Failed(SendError),
     /// The provider was not called, because the account stopped sending.
-    CalledOff,
+    CallCancelled,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

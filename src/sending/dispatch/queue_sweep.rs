@@ -26,7 +26,7 @@ const NOT_BEGUN: &str = "the process ended before the provider was called; nothi
 /// A claim whose process will not record the outcome.
 #[derive(Clone, Copy, Debug)]
 enum DeadClaim<'a> {
-    /// It ended before then.
+    /// Its lease ended before this time.
     Expired(DateTime<Utc>),
     /// On SQLite, of any other process; with what the last one noted of its calls.
     OfDeadProcess(Option<&'a EarlierCalls>),
@@ -50,8 +50,8 @@ impl Dispatcher {
     }
 
     /// On SQLite every other process that claimed a message is dead: only one may serve a data
-    /// folder, and a lock proves it. With PostgreSQL the last one in this data folder is. Call it
-    /// before the first claim, which replaces what that process noted of its calls.
+    /// folder, and a lock proves it. With PostgreSQL only the last process in this data folder is
+    /// known to be dead. Call this before the first claim, which replaces the file `started_calls`.
     pub async fn resolve_claims_of_dead_processes(&self) -> Result<(), db::Error> {
         let now = self.clock.now();
         let earlier = self.started_calls.read_earlier();
@@ -113,8 +113,8 @@ impl Dispatcher {
         }
     }
 
-    /// Why the messages of each account waited; masked, because providers quote whom another message
-    /// went to.
+    /// Why the messages of each account waited; masked, because providers quote whom another
+    /// message went to.
     async fn list_holds(&self) -> Result<BTreeMap<AccountId, String>, db::Error> {
         let accounts = self.store.list_accounts().await?;
         let flows = self.store.list_send_flows().await?;

@@ -29,7 +29,7 @@ impl Dispatcher {
             let ledger = self.store.ledger(self.clock.now()).await;
             let (group, waiters): (Vec<_>, Vec<_>) = self.outcomes.take().into_iter().unzip();
             if group.is_empty() {
-                // Its recorder was aborted.
+                // Another task took this outcome and was aborted.
                 if let Ok(ledger) = ledger {
                     ledger.roll_back().await;
                 }
@@ -37,7 +37,7 @@ impl Dispatcher {
             }
             let recorded = self.record_persistently(ledger, &group).await;
             for ((pending, waiter), recorded) in group.into_iter().zip(waiters).zip(recorded) {
-                // A waiter that was aborted needs no answer.
+                // The waiting task may have been aborted.
                 let _ = waiter.send((pending, recorded));
             }
         }
@@ -71,7 +71,7 @@ impl Dispatcher {
                         tracing::error!(%error, message.id = %id, "cannot record an outcome");
                         return vec![None];
                     }
-                    // One of them is at fault: the others must not suffer.
+                    // One of them causes the error: each is recorded alone, so that the others are.
                     let mut recorded = Vec::new();
                     for pending in group.chunks(1) {
                         let ledger = self.store.ledger(self.clock.now()).await;

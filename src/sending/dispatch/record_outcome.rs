@@ -49,7 +49,7 @@ impl Dispatcher {
     ) -> Result<Vec<RecordedOutcome>, db::Error> {
         let mut recording = Recording {
             dispatcher: self,
-            // The transaction was waited for: calls have ended since.
+            // Calls have ended while the transaction was waited for.
             ledger: ledger.at(self.clock.now()),
             effects: AccountEffects::default(),
             slot_time: self.steady_clock.now(),
@@ -117,7 +117,7 @@ impl Recording<'_> {
             SubmissionResult::Failed(error) => {
                 self.record_failure(pending, error, &mut exchange).await?
             }
-            SubmissionResult::CalledOff => {
+            SubmissionResult::CallCancelled => {
                 let work = &pending.work;
                 self.return_uncalled(work, &exchange).await?;
                 RecordedOutcome::Postponed
@@ -150,7 +150,7 @@ impl Recording<'_> {
             Receipt::ours(SourceKind::Attempt, source, submitted, now),
         )?;
         if let Some(status) = &accepted.word {
-            ledger.add(id, held_back(work, status, now))?;
+            ledger.add(id, reply_word_receipt(work, status, now))?;
             notes.push(format!("the reply says {status}"));
         }
         ledger.leave_queue(id, QueueState::Done)?;
@@ -263,8 +263,8 @@ impl Recording<'_> {
     }
 }
 
-/// The receipt of a reply's word beside its acceptance.
-fn held_back(work: &ClaimedMessage, status: &str, now: DateTime<Utc>) -> Receipt {
+/// The receipt of a status word in a reply that accepts the message.
+fn reply_word_receipt(work: &ClaimedMessage, status: &str, now: DateTime<Utc>) -> Receipt {
     let event = ReceiptEvent::Other(status.to_owned());
     Receipt {
         part: 1,

@@ -1,13 +1,13 @@
 //! A file in the data folder that names the attempts whose calls have begun. When the process has
-//! died, the other attempts that were committed had still waited for their slot: nothing of those was
-//! sent.
+//! died, the other attempts that were committed had still waited for their slot: nothing of those
+//! was sent.
 //!
 //! An entry is written before the first byte leaves, without fsync: what was written outlives the
-//! process. It need not outlive the machine, so the file names the boot of the machine too and proves
-//! nothing after another one. Nor does a copy of the file: it names its place on the disk.
+//! process. It need not outlive the machine, so the file names the boot of the machine too and
+//! proves nothing after another one. Nor does a copy of the file: its header has device and inode.
 //!
-//! With PostgreSQL several processes run, even in one folder: the one that locks the file uses it, and
-//! has died when another can lock it. A process that cannot use the file leaves no proof.
+//! With PostgreSQL several processes run, even in one folder: the one that locks the file uses it,
+//! and has died when another can lock it. A process that cannot use the file leaves no proof.
 //!
 //! **Invariant:** the entry of an attempt stays until its outcome is committed. An attempt whose
 //! outcome cannot be recorded keeps its entry.
@@ -139,7 +139,7 @@ impl StartedCalls {
             .map(|bytes| Uuid::from_bytes(*bytes));
         let holder = ids.next()?;
         let boot = ids.next()?;
-        let is_original = ids.next()? == place_of(file).ok()?;
+        let is_original = ids.next()? == file_identity(file).ok()?;
         (Some(boot) == boot_id() && is_original).then(|| EarlierCalls {
             holder,
             begun: ids.collect(),
@@ -207,7 +207,7 @@ impl CallEntries {
         let mut content = vec![0; (HEADER_ENTRIES + FIRST_ENTRIES) * ENTRY_BYTES];
         // Without it the file proves nothing.
         let boot = boot_id().unwrap_or_default();
-        let header = [holder, boot, place_of(file)?];
+        let header = [holder, boot, file_identity(file)?];
         for (at, id) in content.chunks_exact_mut(ENTRY_BYTES).zip(header) {
             at.copy_from_slice(id.as_bytes());
         }
@@ -236,8 +236,8 @@ fn boot_id() -> Option<Uuid> {
     text.trim().parse().ok().filter(|id: &Uuid| !id.is_nil())
 }
 
-/// Device and inode: a copy has others.
-fn place_of(file: &File) -> io::Result<Uuid> {
+/// Device and inode, which a copy does not share.
+fn file_identity(file: &File) -> io::Result<Uuid> {
     let found = file.metadata()?;
     Ok(Uuid::from_u64_pair(found.dev(), found.ino()))
 }

@@ -11,7 +11,7 @@ use crate::sending::dispatch::pending_outcome::{
     PendingOutcome, RecordedOutcome, SubmissionResult,
 };
 use crate::sending::dispatch::{Dispatcher, report_token};
-use crate::sending::in_flight_limit::{CalledOff, InFlightPermit};
+use crate::sending::in_flight_limit::{CallCancelled, InFlightPermit};
 use crate::sending::{transcript, upload_storage};
 use crate::store::attempts::Exchange;
 
@@ -33,7 +33,7 @@ impl Dispatcher {
         self.wait_for_slot(&work).await;
         let mut permit = match wait_for_permit(&mut work).await {
             Ok(permit) => permit,
-            Err(CalledOff) => return self.return_uncalled(work).await,
+            Err(CallCancelled) => return self.return_uncalled(work).await,
         };
         let started = Instant::now();
         let entry = self.started_calls.begin(work.attempt);
@@ -94,7 +94,7 @@ impl Dispatcher {
         };
         let pending = PendingOutcome {
             work,
-            result: SubmissionResult::CalledOff,
+            result: SubmissionResult::CallCancelled,
             exchange,
             _permit: None,
         };
@@ -143,9 +143,11 @@ impl Dispatcher {
     }
 }
 
-async fn wait_for_permit(work: &mut ClaimedMessage) -> Result<Option<InFlightPermit>, CalledOff> {
-    match work.place.take() {
-        Some(place) => place.begin().await.map(Some),
+async fn wait_for_permit(
+    work: &mut ClaimedMessage,
+) -> Result<Option<InFlightPermit>, CallCancelled> {
+    match work.reservation.take() {
+        Some(reservation) => reservation.begin().await.map(Some),
         None => Ok(None),
     }
 }

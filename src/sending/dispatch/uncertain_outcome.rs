@@ -1,5 +1,5 @@
-//! A send whose outcome is unknown is never repeated automatically: the provider may have accepted it,
-//! and the customer would get the message twice.
+//! A send whose outcome is unknown is never repeated automatically: the provider may have accepted
+//! it, and the customer would get the message twice.
 //!
 //! Reports, or an operator, decide the state of an uncertain message.
 

@@ -1,4 +1,5 @@
-//! Ends due messages that can never be sent, so that they hold up no other message of their account.
+//! Ends due messages that can never be sent, so that they hold up no other message of their
+//! account.
 
 use chrono::TimeDelta;
 

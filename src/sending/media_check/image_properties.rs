@@ -114,8 +114,8 @@ enum JpegEnd {
     Missing,
 }
 
-/// Walks over the segments before the first scan, and searches the end marker behind it: an embedded
-/// preview has its own.
+/// Walks over the segments before the first scan, and searches the end marker behind it: an
+/// embedded preview has its own.
 fn scan_jpeg(bytes: &[u8]) -> JpegScan {
     let mut scan = JpegScan {
         bits: None,

@@ -1,8 +1,8 @@
-//! Checks the media of a message before it is accepted: fetches it once, reads what it is, and lists
-//! the rules that it breaks.
+//! Checks the media of a message before it is accepted: fetches it once, reads what it is, and
+//! lists the rules that it breaks.
 //!
-//! Bounded: fetches at a time, waiting checks, bytes and time of a fetch. What a URL is stays known for
-//! some minutes, and a host that did not answer is not asked again at once.
+//! Bounded: fetches at a time, waiting checks, bytes and time of a fetch. What a URL is stays known
+//! for some minutes, and a host that did not answer is not asked again at once.
 
 mod image_properties;
 pub(crate) mod inspection;
@@ -57,10 +57,10 @@ struct CheckerState {
     fetches: Semaphore,
     waiting: AtomicUsize,
     urls: Cache<String, Arc<UrlState>>,
-    /// Hosts that did not answer, or not within a caller's patience.
+    /// Hosts that did not answer, or not within a caller's `max_wait`.
     silent_hosts: Cache<String, MediaFinding>,
-    /// URLs of which a fetch has begun; others wait for a turn.
-    asked_urls: Cache<String, ()>,
+    /// URLs whose fetch has begun; others wait for a permit.
+    begun_urls: Cache<String, ()>,
 }
 
 impl MediaChecker {
@@ -75,17 +75,17 @@ impl MediaChecker {
                 .expire_after(ByOutcome)
                 .build(),
             silent_hosts: recent(),
-            asked_urls: recent(),
+            begun_urls: recent(),
         }))
     }
 
-    /// Every rule that the file at this URL breaks. After `patience` the check continues, so that the
-    /// next caller gets its result.
+    /// Every rule that the file at this URL breaks. After `max_wait` the check continues, so that
+    /// the next caller gets its result.
     pub async fn check_url(
         &self,
         text: &str,
         purpose: MediaPurpose<'_>,
-        patience: Duration,
+        max_wait: Duration,
     ) -> Vec<MediaFinding> {
         let url = match Url::parse(text) {
             Ok(url) => url,
@@ -108,13 +108,13 @@ impl MediaChecker {
                 "the media was not checked: too many checks are waiting".to_owned(),
             );
         };
-        let asked = url.to_string();
+        let checked_url = url.to_string();
         let checker = self.clone();
         let task = tokio::spawn(async move {
             let _waiting = waiting;
             checker.find_state(url).await
         });
-        match tokio::time::timeout(patience, task).await {
+        match tokio::time::timeout(max_wait, task).await {
             Ok(Ok(state)) => findings_of(&state, purpose),
             Ok(Err(_)) => not_checked("the media was not checked: the check failed".to_owned()),
             Err(_) => {
@@ -122,11 +122,11 @@ impl MediaChecker {
                     MediaRule::Checked,
                     format!(
                         "the media was not checked: its host did not deliver it within {} s",
-                        patience.as_secs()
+                        max_wait.as_secs()
                     ),
                 );
                 // One request waits for a slow host, not each.
-                if self.0.asked_urls.contains_key(&asked) {
+                if self.0.begun_urls.contains_key(&checked_url) {
                     self.0.silent_hosts.insert(host, finding.clone()).await;
                 }
                 vec![finding]
@@ -150,7 +150,7 @@ impl MediaChecker {
             if let Some(finding) = state.silent_hosts.get(&host).await {
                 return Arc::new(UrlState::Failed(finding));
             }
-            state.asked_urls.insert(url.to_string(), ()).await;
+            state.begun_urls.insert(url.to_string(), ()).await;
             let fetched = media_download::fetch(&state.client, &url, &state.folder).await;
             match &fetched {
                 UrlState::Failed(finding) if finding.rule == MediaRule::Reachable => {

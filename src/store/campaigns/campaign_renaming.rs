@@ -8,8 +8,8 @@ use crate::store::Store;
 use crate::store::entities::campaign_row::{Column, Entity};
 use crate::store::purge_statements::execute;
 
-/// The tables and columns with ids of campaigns. Messages come before their counts: every change of a
-/// message locks the message first and then its counts.
+/// The tables and columns with ids of campaigns. Messages come before their counts: every change of
+/// a message locks the message first and then its counts.
 const CAMPAIGN_ID_COLUMNS: [(&str, &str); 7] = [
     ("campaigns", "id"),
     ("campaign_recipients", "campaign"),

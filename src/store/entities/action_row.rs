@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::ids::AccountId;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -13,7 +13,8 @@ pub struct Model {
     pub message: Option<Uuid>,
     pub account: Option<AccountId>,
     pub actor: String,
-    pub verb: Verb,
+    #[sea_orm(column_name = "verb")]
+    pub kind: ActionKind,
     pub detail: Option<String>,
     pub happened_at: i64,
     pub address: Option<String>,

@@ -1,4 +1,5 @@
-//! Row of `latency_counts`. Messages by quarter hour, account, kind, what was timed, and how long it took.
+//! Row of `latency_counts`. Messages by quarter hour, account, kind, what was timed, and how long
+//! it took.
 
 use sea_orm::entity::prelude::*;
 

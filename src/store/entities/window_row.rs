@@ -1,5 +1,5 @@
-//! Row of `windows`. Last inbound message of each customer; opens WhatsApp's 24-hour customer
-//! service window (domain/window.rs).
+//! Row of `windows`. The last inbound message of each customer, which opens WhatsApp's 24-hour
+//! customer service window (domain/window.rs).
 
 use sea_orm::entity::prelude::*;
 
@@ -10,8 +10,9 @@ use crate::domain::ids::AccountId;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub account: AccountId,
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub phone: String,
+    #[sea_orm(primary_key, auto_increment = false, column_name = "phone")]
+    /// Digits of a phone number, or a user id.
+    pub customer: String,
     pub last_inbound_at: i64,
 }
 

@@ -17,14 +17,14 @@ use crate::store::entities::{id_conflict_row, message_row, provider_id_row, rece
 use crate::store::ledger::count_sums;
 use crate::store::ledger::id_binding::preferred_id;
 use crate::store::ledger::ledger_entry::LedgerEntry;
-use crate::store::ledger::message_change::Change;
+use crate::store::ledger::message_change::FeedChange;
 use crate::store::ledger::message_counts::Differences;
 use crate::store::ledger::message_ledger::{Ledger, UpdateTimes};
 use crate::store::messages::fold_columns;
 use crate::store::{callback_outcomes, receipts};
 
 impl Ledger {
-    pub(super) async fn flush(&mut self) -> Result<Vec<Change>, Error> {
+    pub(super) async fn flush(&mut self) -> Result<Vec<FeedChange>, Error> {
         self.write_bindings().await?;
         self.write_conflicts().await?;
         let touched: Vec<Uuid> = self
@@ -35,7 +35,7 @@ impl Ledger {
             .collect();
         self.choose_provider_ids(&touched).await?;
         let receipts = self.write_receipts(&touched).await?;
-        let touched = self.remove_leftovers(touched, &receipts).await?;
+        let touched = self.remove_unreported(touched, &receipts).await?;
         let mut differences = Differences::default();
         let mut changes = Vec::with_capacity(touched.len());
         for id in &touched {
@@ -51,7 +51,7 @@ impl Ledger {
             }
             differences.note(entry.before.as_ref(), Some(&entry.row));
             if entry.row.origin != Origin::Orphan {
-                changes.push(Change::of(&entry.row)?);
+                changes.push(FeedChange::of(&entry.row)?);
             }
         }
         self.write_messages(&touched).await?;

@@ -64,8 +64,8 @@ impl Ledger {
     }
 
     /// Changes the source of an id that was first learned from a callback: an id from a reply or a
-    /// registration must survive a rebuild. A match by recipient whose id the reply names is certain,
-    /// and a rebuild finds it by that id.
+    /// registration must survive a rebuild. A match by recipient whose id the reply names is
+    /// certain, and a rebuild finds it by that id.
     async fn confirm(
         &mut self,
         message: MessageId,

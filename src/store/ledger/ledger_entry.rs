@@ -63,8 +63,8 @@ impl LedgerEntry {
         before.is_some_and(|before| fold_columns::differ_in_submission_only(before, &self.row))
     }
 
-    /// Whether it is known only from callbacks and lost receipts.
-    pub(super) fn is_leftover(&self) -> bool {
+    /// Whether it is known only from callbacks, and receipts of it were removed.
+    pub(super) fn is_unreported(&self) -> bool {
         self.receipts_removed && matches!(self.row.origin, Origin::Orphan | Origin::Observed)
     }
 }

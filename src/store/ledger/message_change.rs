@@ -9,14 +9,14 @@ use crate::store::entities::message_row;
 
 /// A changed message, as the live feed publishes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Change {
+pub struct FeedChange {
     pub message: MessageId,
     pub account: AccountId,
     pub state: DeliveryState,
     pub updated_at: DateTime<Utc>,
 }
 
-impl Change {
+impl FeedChange {
     pub(super) fn of(row: &message_row::Model) -> Result<Self, Error> {
         Ok(Self {
             message: row.id.into(),

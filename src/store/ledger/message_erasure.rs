@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFil
 use uuid::Uuid;
 
 use crate::db::Error;
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::erased_name;
 use crate::domain::erased_recipient::replacements;
@@ -68,7 +68,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Replaces recipients in the receipts of these messages, so that as many are counted as before.
+    /// Replaces recipients in the receipts of these messages, so that as many are counted as
+    /// before.
     pub(in crate::store) async fn erase_recipients(
         &self,
         messages: &[Uuid],
@@ -155,7 +156,7 @@ impl Ledger {
         // Reasons that operators wrote; details of other actions are ids.
         action_row::Entity::update_many()
             .col_expr(action_row::Column::Detail, nothing())
-            .filter(action_row::Column::Verb.eq(Verb::MarkFailed))
+            .filter(action_row::Column::Kind.eq(ActionKind::MarkFailed))
             .filter(action_row::Column::Message.is_in(messages.iter().copied()))
             .exec(&self.transaction)
             .await?;

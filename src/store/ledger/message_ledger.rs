@@ -15,7 +15,7 @@ use crate::domain::receipt::Receipt;
 use crate::store::entities::provider_id_row::NO_MESSAGE;
 use crate::store::entities::{id_conflict_row, id_holder_row, message_row, provider_id_row};
 use crate::store::ledger::ledger_entry::LedgerEntry;
-use crate::store::ledger::message_change::Change;
+use crate::store::ledger::message_change::FeedChange;
 
 /// A write transaction. A message that does not exist, or was merged into another, is absent after
 /// a load.
@@ -46,7 +46,7 @@ pub struct Ledger {
     /// Pairs of the removed and the surviving message, in order.
     pub(super) merges: Vec<(Uuid, Uuid)>,
     /// Changes flushed before the commit.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<FeedChange>,
     /// Deleted and merged messages, with their stored state.
     pub(super) removed: Vec<(MessageId, DeliveryState)>,
     pub(super) times: UpdateTimes,
@@ -227,7 +227,7 @@ impl Ledger {
     }
 
     /// Folds, counts, writes and commits; returns the changes for the live feed.
-    pub async fn commit(mut self) -> Result<Vec<Change>, Error> {
+    pub async fn commit(mut self) -> Result<Vec<FeedChange>, Error> {
         match self.flush_all().await {
             Ok(changes) => {
                 self.transaction.commit().await?;
@@ -240,7 +240,7 @@ impl Ledger {
         }
     }
 
-    async fn flush_all(&mut self) -> Result<Vec<Change>, Error> {
+    async fn flush_all(&mut self) -> Result<Vec<FeedChange>, Error> {
         let last = self.flush().await?;
         let mut changes = std::mem::take(&mut self.changes);
         changes.extend(last);

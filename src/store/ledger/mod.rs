@@ -33,7 +33,7 @@ mod retraction;
 pub use id_binding::BindOutcome;
 pub use learned_from::LearnedFrom;
 pub use learned_ids::{CallbackIds, LearnedId};
-pub use message_change::{Change, StateChange};
+pub use message_change::{FeedChange, StateChange};
 pub use message_ledger::Ledger;
 pub use message_sources::MessageSources;
 pub use orphan_adoption::AdoptionResult;

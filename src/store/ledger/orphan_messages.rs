@@ -11,7 +11,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
@@ -71,8 +71,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Messages to a recipient that were submitted within `period`, before the callback at `seq` was
-    /// processed, and had no provider id at the end of `period`; of this kind, if one is given.
+    /// Messages to a recipient that were submitted within `period`, before the callback at `seq`
+    /// was processed, and had no provider id at the end of `period`; of this kind, if one is given.
     ///
     /// Later ids and operator decisions do not count, so that reprocessing the callback finds the
     /// same messages. A message whose match an operator undid before is found: it makes later
@@ -139,7 +139,7 @@ impl Ledger {
     async fn list_matched_at(&self, at: i64, ids: &[MessageId]) -> Result<HashSet<Uuid>, Error> {
         let undone = action_row::Entity::find()
             .filter(action_row::Column::Message.is_in(ids.iter().map(|id| id.uuid())))
-            .filter(action_row::Column::Verb.eq(Verb::Unmatch))
+            .filter(action_row::Column::Kind.eq(ActionKind::Unmatch))
             .filter(action_row::Column::HappenedAt.gt(at))
             .all(self.transaction())
             .await?;
@@ -157,7 +157,7 @@ impl Ledger {
     pub async fn was_unmatched(&self, id: MessageId) -> Result<bool, Error> {
         let undone = action_row::Entity::find()
             .filter(action_row::Column::Message.eq(id.uuid()))
-            .filter(action_row::Column::Verb.eq(Verb::Unmatch))
+            .filter(action_row::Column::Kind.eq(ActionKind::Unmatch))
             .count(self.transaction())
             .await?;
         Ok(undone > 0)

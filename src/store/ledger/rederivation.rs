@@ -24,7 +24,7 @@ use crate::store::ledger::forget_ids::{FIRST_SEQ, ForgetScope};
 use crate::store::ledger::message_ledger::{Ledger, UpdateTimes};
 use crate::store::ledger::recount;
 use crate::store::messages::message_lookup::list_ids;
-use crate::store::{Store, callback_books, store_settings};
+use crate::store::{Store, outcome_counts, store_settings};
 
 /// Messages per query.
 const CHUNK_SIZE: u64 = 400;
@@ -76,8 +76,8 @@ impl Ledger {
         let outcomes = Condition::all()
             .add(callback_outcome_row::Column::Seq.gte(start.seq))
             .add(callback_outcome_row::Column::Callback.gte(start.id.uuid()));
-        callback_books::remove_outcomes(transaction, outcomes).await?;
-        callback_books::count_again_from(transaction, start.seq).await?;
+        outcome_counts::remove_outcomes(transaction, outcomes).await?;
+        outcome_counts::count_again_from(transaction, start.seq).await?;
         let since = (start.seq != FIRST_SEQ).then_some(start.received_at);
         self.forget_links(since).await?;
         self.forget_ids(ForgetScope::Since(start)).await
@@ -99,7 +99,7 @@ impl Ledger {
     }
 
     /// Deletes orphans and observed messages without receipts, and references to deleted messages.
-    async fn delete_leftovers(&mut self) -> Result<(), Error> {
+    async fn delete_unreported(&mut self) -> Result<(), Error> {
         self.keep_times();
         let mut after = Uuid::nil();
         loop {
@@ -144,8 +144,8 @@ impl Ledger {
     }
 }
 
-/// Callbacks in the journal. PostgreSQL purges whole days, so a `seq` after the first may be gone; its
-/// id is below the smallest.
+/// Callbacks in the journal. PostgreSQL purges whole days, so a `seq` after the first may be gone;
+/// its id is below the smallest.
 fn callbacks_since(start: JournalPosition) -> SelectStatement {
     Query::select()
         .column(callback_outcome_row::Column::Callback)
@@ -167,8 +167,8 @@ fn receipts_of_message() -> SelectStatement {
 }
 
 impl Store {
-    /// Deletes the effects of callbacks since `start`, which has the lowest `seq` and the smallest id
-    /// of the journal, and sets the position before it. Returns the number of folded messages.
+    /// Deletes the effects of callbacks since `start`, which has the lowest `seq` and the smallest
+    /// id of the journal, and sets the position before it. Returns the number of folded messages.
     ///
     /// One transaction: an interrupted rebuild has either not begun or is a backlog for the next
     /// reconciler.
@@ -188,7 +188,7 @@ impl Store {
     /// Ends a rebuild after the last callback was reprocessed.
     pub async fn finish_rebuild(&self, now: DateTime<Utc>) -> Result<(), Error> {
         self.change_in_background(now, async |ledger| {
-            ledger.delete_leftovers().await?;
+            ledger.delete_unreported().await?;
             recount::recount(ledger.transaction(), &mut |_| {}).await?;
             store_settings::end_rebuild(ledger.transaction()).await
         })

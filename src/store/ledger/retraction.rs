@@ -1,5 +1,5 @@
-//! Removes receipts so that their callbacks can be applied again, and deletes messages that are left
-//! without any.
+//! Removes receipts so that their callbacks can be applied again, and deletes messages that are
+//! left without any.
 
 use std::collections::HashMap;
 
@@ -22,8 +22,8 @@ use crate::store::ledger::message_counts::Differences;
 use crate::store::ledger::message_ledger::Ledger;
 
 impl Ledger {
-    /// Deletes the receipts, quarantined parts and account events of these callbacks. The flush folds their messages
-    /// again.
+    /// Deletes the receipts, quarantined parts and account events of these callbacks. The flush
+    /// folds their messages again.
     pub async fn retract(&mut self, callbacks: &[CallbackId]) -> Result<(), Error> {
         for chunk in callbacks.chunks(IDS_PER_QUERY) {
             let sources: Vec<Uuid> = chunk.iter().map(|id| id.uuid()).collect();
@@ -103,18 +103,18 @@ impl Ledger {
 
     /// Deletes orphans and observed messages without receipts, except registered ones; returns the
     /// other touched messages.
-    pub(super) async fn remove_leftovers(
+    pub(super) async fn remove_unreported(
         &mut self,
         touched: Vec<Uuid>,
         receipts: &HashMap<Uuid, Vec<Receipt>>,
     ) -> Result<Vec<Uuid>, Error> {
-        let is_leftover = |id: &Uuid| {
+        let is_unreported = |id: &Uuid| {
             receipts.get(id).is_none_or(Vec::is_empty)
-                && self.entries.get(id).is_some_and(LedgerEntry::is_leftover)
+                && self.entries.get(id).is_some_and(LedgerEntry::is_unreported)
         };
         let candidates: Vec<Uuid> = touched
             .iter()
-            .filter(|id| is_leftover(id))
+            .filter(|id| is_unreported(id))
             .copied()
             .collect();
         if candidates.is_empty() {

@@ -1,5 +1,5 @@
-//! Chooses the index of a list query: that of its rarest condition. SQLite cannot choose, because it
-//! does not know how many messages have the same account or were created in the same week.
+//! Chooses the index of a list query: that of its rarest condition. SQLite cannot choose, because
+//! it does not know how many messages have the same account or were created in the same week.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::message::Origin;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::{ChangeChoice, Common, IndexHint};
+use crate::store::messages::index_hint::{ChangeOrderPlan, CommonTexts, IndexHint};
 use crate::store::messages::list_query::{in_conflict, not_from_api};
 use crate::store::messages::message_filter::{MessageFilter, Search};
 use crate::store::messages::search_conditions::{references, search_conditions};
@@ -64,17 +64,17 @@ impl Store {
     }
 
     /// Chooses the conditions for a list in the order of changes.
-    pub(super) async fn change_choice(
+    pub(super) async fn plan_change_order(
         &self,
         filter: &MessageFilter,
         rare: u64,
-    ) -> Result<ChangeChoice, Error> {
+    ) -> Result<ChangeOrderPlan, Error> {
         let index_hint = self.ranked_hint(filter, rare).await?;
         if index_hint != IndexHint::Order && !UNSORTED_BY_CHANGE.contains(&index_hint) {
-            return Ok(ChangeChoice::Whole(index_hint));
+            return Ok(ChangeOrderPlan::SortAll(index_hint));
         }
         if let Some(few) = self.find_few(&UNSORTED_BY_CHANGE, filter).await? {
-            return Ok(ChangeChoice::Whole(few));
+            return Ok(ChangeOrderPlan::SortAll(few));
         }
         let given: BTreeSet<DeliveryState> = filter.states.iter().copied().collect();
         let all = DeliveryState::ALL.iter().copied().collect();
@@ -83,7 +83,7 @@ impl Store {
         for state in states {
             choices.push((state, self.change_hint(filter, state).await?));
         }
-        Ok(ChangeChoice::ByState(choices))
+        Ok(ChangeOrderPlan::ByState(choices))
     }
 
     /// If an account has few messages in a state, they are sorted: a scan would read the changes of
@@ -110,11 +110,11 @@ impl Store {
     }
 
     async fn ranked_hint(&self, filter: &MessageFilter, rare: u64) -> Result<IndexHint, Error> {
-        let index_hint = IndexHint::of(filter, Common::default());
+        let index_hint = IndexHint::of(filter, CommonTexts::default());
         if !matches!(index_hint, IndexHint::Search | IndexHint::Reference) {
             return Ok(index_hint);
         }
-        let common = Common {
+        let common = CommonTexts {
             search: self.finds_any(beyond_search(filter, rare)).await?,
             reference: self.finds_any(beyond_reference(filter, rare)).await?,
         };
@@ -267,7 +267,7 @@ mod tests {
         let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
         let (at, id) = (now, MessageId::new(now));
         let after = Some(Cursor { at, id });
-        let common = Common {
+        let common = CommonTexts {
             search: true,
             reference: true,
         };
@@ -275,7 +275,7 @@ mod tests {
             search: vec![Search::PhonePrefix("919".to_owned())],
             ..reference.clone()
         };
-        let rare_reference = Common {
+        let rare_reference = CommonTexts {
             search: true,
             reference: false,
         };

@@ -40,10 +40,10 @@ pub(crate) enum IndexHint {
     Change,
 }
 
-/// Which of the given texts are in too many messages for their index, such as the first digits of a
-/// country's phone numbers.
+/// Which of the given texts are in so many messages that their index does not help, such as the
+/// first digits of a country's phone numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Common {
+pub(crate) struct CommonTexts {
     /// The text in the search box.
     pub(crate) search: bool,
     pub(crate) reference: bool,
@@ -51,15 +51,15 @@ pub(crate) struct Common {
 
 /// How a list in the order of changes is read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum ChangeChoice {
+pub(crate) enum ChangeOrderPlan {
     /// Few messages match, and are sorted.
-    Whole(IndexHint),
+    SortAll(IndexHint),
     /// Each of these states by its own index.
     ByState(Vec<(DeliveryState, IndexHint)>),
 }
 
 impl IndexHint {
-    pub(crate) fn of(filter: &MessageFilter, common: Common) -> Self {
+    pub(crate) fn of(filter: &MessageFilter, common: CommonTexts) -> Self {
         let has_search = !filter.search.is_empty() && !common.search;
         let has_reference = filter.reference.is_some() && !common.reference;
         let ranked = [
@@ -81,9 +81,9 @@ impl IndexHint {
 
     /// The hints of the queries that a list consists of.
     ///
-    /// Messages that count in a period were created in it, or earlier and attempted in it. The first
-    /// are found in list order within the period. The second have an index of their own: in list
-    /// order, everything before the period would be read to find them. Where the condition's
+    /// Messages that count in a period were created in it, or earlier and attempted in it. The
+    /// first are found in list order within the period. The second have an index of their own: in
+    /// list order, everything before the period would be read to find them. Where the condition's
     /// index is not sorted by creation time, one query finds both.
     pub(super) fn parts(self, filter: &MessageFilter) -> Vec<Self> {
         match self {

@@ -49,7 +49,7 @@ impl Store {
         }
         let filter = &*self.with_other_ids(filter).await?;
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let choice = self.change_choice(filter, RARE_LIMIT).await?;
+        let choice = self.plan_change_order(filter, RARE_LIMIT).await?;
         let rows = listed_by_change(filter, &choice, after, wanted)
             .all(self.pools().reader())
             .await?;

@@ -13,10 +13,10 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::message::Origin;
 use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::{ChangeChoice, IndexHint, unindexed};
+use crate::store::messages::index_hint::{ChangeOrderPlan, IndexHint, unindexed};
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
 use crate::store::messages::search_conditions::{
-    has_provider_id, references, search_conditions, sent_to_person,
+    has_provider_id, references, search_conditions, sent_to_customer,
 };
 
 /// At most `limit` matching messages, newest first, older than `after`.
@@ -68,12 +68,12 @@ fn by_states(
 /// At most `limit` matching messages, last changed first, changed before `after`.
 pub(crate) fn listed_by_change(
     filter: &MessageFilter,
-    choice: &ChangeChoice,
+    choice: &ChangeOrderPlan,
     after: Option<Cursor>,
     limit: u64,
 ) -> Select<Entity> {
     match choice {
-        ChangeChoice::Whole(index_hint) => {
+        ChangeOrderPlan::SortAll(index_hint) => {
             let state = index_hint.column(IndexHint::Order, Column::State);
             let states = filter.states.iter().copied();
             let fitting = changed_before(filter, *index_hint, after);
@@ -84,7 +84,7 @@ pub(crate) fn listed_by_change(
             };
             last_changed_first(fitting, *index_hint).limit(limit)
         }
-        ChangeChoice::ByState(states) => {
+        ChangeOrderPlan::ByState(states) => {
             let each = states.iter().map(|(state, index_hint)| {
                 let fitting = changed_before(filter, *index_hint, after);
                 let fitting = fitting.filter(Column::State.eq(*state));
@@ -134,8 +134,8 @@ pub(crate) fn older_than(time: SimpleExpr, after: Option<Cursor>) -> Condition {
     older.into_iter().fold(Condition::all(), Condition::add)
 }
 
-/// The ids of the first `limit` results, latest by a time, of several queries, each of which reads an
-/// index in this order or finds few. With `state IN (…)` SQLite would scan all messages of the
+/// The ids of the first `limit` results, latest by a time, of several queries, each of which reads
+/// an index in this order or finds few. With `state IN (…)` SQLite would scan all messages of the
 /// account.
 fn first_of(
     queries: impl Iterator<Item = Select<Entity>>,
@@ -195,7 +195,8 @@ fn party_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
         filter.origin.map(|it| origin.eq(it)),
         (index_hint == IndexHint::Origin).then(not_from_api),
     ];
-    let to = (filter.recipient.as_ref()).map(|it| sent_to_person(it, &filter.recipient_also));
+    let to =
+        (filter.recipient.as_ref()).map(|it| sent_to_customer(it, &filter.recipient_other_ids));
     to.into_iter().fold(all(given), Condition::add)
 }
 

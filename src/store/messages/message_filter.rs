@@ -58,7 +58,7 @@ pub struct MessageFilter {
     /// Any of these messages; empty for all.
     pub ids: Vec<MessageId>,
     /// Other ids of the customer in `recipient`.
-    pub recipient_also: Vec<HeldId>,
+    pub recipient_other_ids: Vec<HeldId>,
     /// Any of these must match.
     pub search: Vec<Search>,
 }

@@ -8,7 +8,7 @@ use crate::db::{Error, instant};
 use crate::domain::failure::Failure;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::media::{Media, MediaSource, Upload};
-use crate::domain::message::{ListedFailure, Message, References, SendOptions};
+use crate::domain::message::{Message, MessageFailure, References, SendOptions};
 use crate::domain::receipt::Pricing;
 use crate::domain::secret::Secret;
 use crate::store::entities::message_row::Model;
@@ -119,7 +119,7 @@ fn media_source(row: &Model) -> Option<MediaSource> {
     }))
 }
 
-fn listed_failure(row: &Model) -> Result<Option<ListedFailure>, Error> {
+fn listed_failure(row: &Model) -> Result<Option<MessageFailure>, Error> {
     let Some(at) = instant::from_optional_millis(TABLE, "failed_at", row.failed_at)? else {
         return Ok(None);
     };
@@ -131,5 +131,5 @@ fn listed_failure(row: &Model) -> Result<Option<ListedFailure>, Error> {
     };
     Ok(row
         .failure_class
-        .map(|class| ListedFailure { failure, class, at }))
+        .map(|class| MessageFailure { failure, class, at }))
 }

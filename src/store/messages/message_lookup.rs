@@ -14,7 +14,7 @@ use crate::store::ledger::merge::survivor;
 use crate::store::{Store, receipts};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Found {
+pub enum FoundMessage {
     Message(Box<Message>),
     /// It was merged into this message.
     Merged(MessageId),
@@ -22,7 +22,7 @@ pub enum Found {
 
 impl Store {
     /// The message with this id, or the one that it was merged into.
-    pub async fn find_message(&self, id: MessageId) -> Result<Option<Found>, Error> {
+    pub async fn find_message(&self, id: MessageId) -> Result<Option<FoundMessage>, Error> {
         let reader = self.pools().reader();
         if let Some(row) = message_row::Entity::find_by_id(id.uuid())
             .one(reader)
@@ -31,9 +31,9 @@ impl Store {
             let mut found = [Message::try_from(row)?];
             self.set_pause_holds(&mut found).await?;
             let [message] = found;
-            return Ok(Some(Found::Message(Box::new(message))));
+            return Ok(Some(FoundMessage::Message(Box::new(message))));
         }
-        Ok(survivor(reader, id).await?.map(Found::Merged))
+        Ok(survivor(reader, id).await?.map(FoundMessage::Merged))
     }
 
     /// Sets the hold reason of queued messages whose account is paused or tripped.

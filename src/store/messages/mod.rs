@@ -19,4 +19,4 @@ mod tests;
 pub use export_page::{ExportPage, ExportedFailure, ExportedMessage};
 pub use keyset_page::Page;
 pub use message_filter::{Cursor, MessageFilter, MessageOrder, Search};
-pub use message_lookup::Found;
+pub use message_lookup::FoundMessage;

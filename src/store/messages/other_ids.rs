@@ -21,7 +21,7 @@ impl Store {
                 .find_person(account, std::slice::from_ref(recipient))
                 .await?;
             if !held.is_empty() {
-                completed.to_mut().recipient_also = held.into_iter().collect();
+                completed.to_mut().recipient_other_ids = held.into_iter().collect();
             }
         }
         if !searched.is_empty() {

@@ -19,8 +19,8 @@ pub(super) fn references() -> [Column; 4] {
     ]
 }
 
-/// Conditions of one meaning of a search text, of which any may match. `text` is the expression of a
-/// column, wrapped where no index is to be used.
+/// Conditions of one meaning of a search text, of which any may match. `text` is the expression of
+/// a column, wrapped where no index is to be used.
 pub(super) fn search_conditions(
     search: &Search,
     text: impl Fn(Column) -> SimpleExpr,
@@ -78,7 +78,7 @@ fn reverse(digits: &str) -> String {
 }
 
 /// Sent to this recipient, or to another id of theirs while it was theirs.
-pub(super) fn sent_to_person(recipient: &str, also: &[HeldId]) -> Condition {
+pub(super) fn sent_to_customer(recipient: &str, also: &[HeldId]) -> Condition {
     let sent = Condition::any().add(sent_to(recipient));
     also.iter().map(sent_while_held).fold(sent, Condition::add)
 }

@@ -15,7 +15,7 @@ use crate::domain::provider::ProviderId;
 use crate::domain::secret::Secret;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::{ChangeChoice, IndexHint};
+use crate::store::messages::index_hint::{ChangeOrderPlan, IndexHint};
 use crate::store::messages::list_query::{listed, listed_by_change};
 use crate::store::messages::message_filter::{Cursor, MessageFilter, Search};
 use crate::store::messages::new_message::{NewMessage, set_recipient};
@@ -170,13 +170,13 @@ async fn every_choice_lists_the_last_changed_messages_alike() {
         let states = DeliveryState::ALL.iter();
         let states = states.filter(|state| given.is_empty() || given.contains(state));
         let hints = hints.iter().cycle();
-        ChangeChoice::ByState(states.copied().zip(hints.copied()).collect())
+        ChangeOrderPlan::ByState(states.copied().zip(hints.copied()).collect())
     };
     let mut pages = 0;
     for filter in shares() {
         let choices = [
-            ChangeChoice::Whole(IndexHint::Order),
-            ChangeChoice::Whole(IndexHint::Kind),
+            ChangeOrderPlan::SortAll(IndexHint::Order),
+            ChangeOrderPlan::SortAll(IndexHint::Kind),
             of_each_state(&filter, &[IndexHint::Change]),
             of_each_state(&filter, &[IndexHint::Change, IndexHint::Order]),
         ];

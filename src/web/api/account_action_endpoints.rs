@@ -65,6 +65,6 @@ pub(crate) async fn resume(
 ) -> Result<HttpResponse, ApiError> {
     let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
     account_actions::resume(&services.store, &id, &decision(&services, &caller)).await?;
-    services.accepted.notify_one();
+    services.dispatch_wakeup.notify_one();
     Ok(HttpResponse::NoContent().finish())
 }

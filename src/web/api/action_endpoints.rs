@@ -11,7 +11,7 @@ use crate::operating::decision::Decision;
 use crate::operating::message_actions::dismiss;
 use crate::operating::message_actions::{self, MessageAction};
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 use crate::web::api::documented_responses::{MessageMoved, NotPossible};
 use crate::web::api::find_message::{FindMessageError, parse_id};
 use crate::web::api::path_parameters::{CallbackPath, MessagePath, OrphanPath};
@@ -225,7 +225,8 @@ async fn run(
     let done = message_actions::run(services, id, action, &decision(services, caller))
         .await
         .map_err(|error| FindMessageError::from_action(request, error))?;
-    let Some(Found::Message(message)) = services.store.find_message(done.message).await? else {
+    let Some(FoundMessage::Message(message)) = services.store.find_message(done.message).await?
+    else {
         return Err(ApiError::NotFound.into());
     };
     Ok(HttpResponse::Ok().json(DecidedResponse {

@@ -84,7 +84,7 @@ fn response(action: Action) -> AuditResponse {
         id: action.id.uuid(),
         at: wire::time(action.happened_at),
         actor: action.actor,
-        action: action.verb.as_str(),
+        action: action.kind.as_str(),
         message_id: action.message.map(MessageId::uuid),
         account: action.account.map(|account| account.to_string()),
         detail: action.detail,

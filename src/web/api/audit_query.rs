@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
-use crate::domain::audit_action::Verb;
+use crate::domain::audit_action::ActionKind;
 use crate::domain::ids::{ActionId, MessageId};
 use crate::reporting::query_values::{parse_account, parse_instant, parse_word};
 use crate::reporting::value_shape::ValueShape;
@@ -23,7 +23,7 @@ query_parameters!(
         QueryParameter::new(
             "action",
             "What, such as `sign-in`, `resend` or `change-role`.",
-            ValueShape::Word(|| Verb::ALL.map(Verb::as_str).to_vec())
+            ValueShape::Word(|| ActionKind::ALL.map(ActionKind::as_str).to_vec())
         ),
         ACCOUNT,
         QueryParameter::new("message_id", "The id of a message.", ValueShape::Uuid),
@@ -60,7 +60,9 @@ pub(crate) fn parse(pairs: &[(String, String)]) -> Result<AuditQuery, Vec<FieldE
     let mut parameters = Parameters::read(pairs, &known);
     let filter = ActionFilter {
         actor: parameters.parse_with("actor", |text| Ok(text.to_owned())),
-        verb: parameters.parse_with("action", |word| parse_word(word, Verb::ALL, Verb::as_str)),
+        kind: parameters.parse_with("action", |word| {
+            parse_word(word, ActionKind::ALL, ActionKind::as_str)
+        }),
         account: parameters.parse_with("account", parse_account),
         message: parameters.parse_with("message_id", |text| {
             let id = text.parse::<MessageId>();

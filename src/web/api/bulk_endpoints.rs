@@ -164,7 +164,7 @@ async fn resend(
     let (store, acceptor, mode) = (&services.store, &services.acceptor, mode(dry_run));
     let media = media.as_ref();
     let result = resend_all(store, acceptor, selection, media, mode, &decision).await?;
-    services.accepted.notify_one();
+    services.dispatch_wakeup.notify_one();
     Ok(HttpResponse::Ok().json(BulkResponse::new(result, dry_run)))
 }
 

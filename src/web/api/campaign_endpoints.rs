@@ -204,7 +204,7 @@ pub(crate) async fn change(
     let store = &services.store;
     let changed = change_campaign::change_campaign(store, &id, change, &decision).await?;
     services.campaign_changed.notify_one();
-    services.accepted.notify_one();
+    services.dispatch_wakeup.notify_one();
     Ok(changed)
 }
 

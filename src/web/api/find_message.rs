@@ -13,7 +13,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::operating::decision::ActionError;
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 use crate::web::error::ApiError;
 
 #[derive(Debug, Error)]
@@ -93,8 +93,8 @@ pub(crate) async fn find(
     id: &str,
 ) -> Result<Message, FindMessageError> {
     match services.store.find_message(parse_id(id)?).await? {
-        Some(Found::Message(message)) => Ok(*message),
-        Some(Found::Merged(survivor)) => Err(FindMessageError::merged(request, survivor)),
+        Some(FoundMessage::Message(message)) => Ok(*message),
+        Some(FoundMessage::Merged(survivor)) => Err(FindMessageError::merged(request, survivor)),
         None => Err(ApiError::NotFound.into()),
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::domain::scope::{Caller, CallerKind};
 use crate::services::Services;
-use crate::store::ledger::Change;
+use crate::store::ledger::FeedChange;
 use crate::web::api::wire;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::ApiError;
@@ -71,7 +71,7 @@ pub(crate) async fn follow(
 /// One stream.
 struct Follower {
     services: web::Data<Services>,
-    changes: Receiver<Change>,
+    changes: Receiver<FeedChange>,
     entry: LiveStream,
     caller: Caller,
     checks: Interval,
@@ -113,7 +113,7 @@ impl Follower {
     }
 }
 
-fn event(change: &Change) -> String {
+fn event(change: &FeedChange) -> String {
     let data = json!({
         "id": change.message.uuid(),
         "account": change.account.as_str(),

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::domain::scope::Caller;
 use crate::sending::accept::register_observed::{self, ListingStatus, RegistrationRequest};
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 use crate::web::api::account_check::require_account;
 use crate::web::api::wire;
 use crate::web::api::wire::send_request::{ReferencesBody, StoredMessageResponse};
@@ -73,7 +73,7 @@ pub(crate) async fn register(
         ListingStatus::AlreadyListed => StatusCode::OK,
     };
     let id = registered.id;
-    let Some(Found::Message(message)) = services.store.find_message(id).await? else {
+    let Some(FoundMessage::Message(message)) = services.store.find_message(id).await? else {
         return Err(ApiError::NotFound);
     };
     Ok(HttpResponse::build(status)

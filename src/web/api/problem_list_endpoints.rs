@@ -92,7 +92,7 @@ pub(crate) async fn list(
     Ok(HttpResponse::Ok().json(ProblemListResponse {
         kind: key(kind),
         count: found.count,
-        why: kind.why(),
+        why: kind.reason(),
         next_step: kind.next_step(),
         data: data(found.items, caller.visibility()),
         next_cursor: next.map(|place| fingerprint.write_cursor(&write_kind_place(kind, &place))),

@@ -15,8 +15,8 @@ use crate::domain::scope::Caller;
 use crate::sending::accept::{KeyedRequest, RequestKey, RequestRepeat, StoredMessage};
 use crate::services::Services;
 use crate::store::attempts::Attempt;
-use crate::store::ledger::Change;
-use crate::store::messages::Found;
+use crate::store::ledger::FeedChange;
+use crate::store::messages::FoundMessage;
 use crate::web::api::account_check::require_account;
 use crate::web::api::documented_responses::IdempotencyKeyReused;
 use crate::web::api::send_body::{self, SendForm};
@@ -72,7 +72,7 @@ pub(crate) async fn send(
     let now = services.clock.now();
     let account = received.input.account.clone();
     let receipt = services.acceptor.accept(received.input, key, now).await?;
-    services.accepted.notify_one();
+    services.dispatch_wakeup.notify_one();
     let state = wait_for_outcome(&services, receipt.id, wait, changes).await?;
     answer(&services, &account, &receipt, state).await
 }
@@ -157,7 +157,7 @@ async fn wait_for_outcome(
     services: &Services,
     id: MessageId,
     wait: Option<Duration>,
-    mut changes: Receiver<Change>,
+    mut changes: Receiver<FeedChange>,
 ) -> Result<DeliveryState, ApiError> {
     let Some(wait) = wait else {
         return Ok(DeliveryState::Queued);
@@ -165,7 +165,7 @@ async fn wait_for_outcome(
     let end = Instant::now() + wait;
     loop {
         let (state, origin) = match services.store.find_message(id).await? {
-            Some(Found::Message(message)) => (message.state, message.origin),
+            Some(FoundMessage::Message(message)) => (message.state, message.origin),
             _ => return Ok(DeliveryState::Queued),
         };
         let in_queue = matches!(state, DeliveryState::Queued | DeliveryState::Sending)

@@ -30,7 +30,7 @@ pub(crate) struct TimelineResponse {
     pub(crate) time_problem: Option<String>,
     /// `stage`, `failure`, `other`, `notice`, `attempt` or `action`.
     pub(crate) kind: &'static str,
-    /// The stage, the unknown word, the notice, the attempt's outcome or the action's verb.
+    /// The stage, the unknown word, the notice, the attempt's outcome or the action's kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) word: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub(crate) async fn show(
                 ..bare(attempt.started_at, "attempt")
             },
             TimelineEvent::Action(action) => TimelineResponse {
-                word: Some(action.verb.as_str().to_owned()),
+                word: Some(action.kind.as_str().to_owned()),
                 detail: masked(action.detail.as_deref(), visibility),
                 actor: Some(action.actor.clone()),
                 ..bare(action.happened_at, "action")

@@ -94,7 +94,7 @@ fn row(
             href: link(&REACHED),
             ..share(
                 figures,
-                &figures.settled,
+                &figures.old_enough_for_delivered,
                 |it| sum(it, &REACHED),
                 Good::High,
             )
@@ -103,24 +103,34 @@ fn row(
             href: link(&REACHED[1..]),
             ..share(
                 figures,
-                &figures.read_settled,
+                &figures.old_enough_for_read,
                 |it| sum(it, &REACHED[1..]),
                 Good::High,
             )
         },
         failed: ShareCell {
             href: link(&[DeliveryState::Failed]),
-            ..share(figures, &figures.settled, failed, Good::Low)
+            ..share(
+                figures,
+                &figures.old_enough_for_delivered,
+                failed,
+                Good::Low,
+            )
         },
         median: time(50),
         slowest: time(95),
         // Younger messages may still be answered.
         unreported: ShareCell {
             value: percent(
-                natural(unreported(&figures.settled)),
-                natural(figures.settled.states.attempted()),
+                natural(unreported(&figures.old_enough_for_delivered)),
+                natural(figures.old_enough_for_delivered.states.attempted()),
             ),
-            ..share(figures, &figures.settled, unreported, Good::Low)
+            ..share(
+                figures,
+                &figures.old_enough_for_delivered,
+                unreported,
+                Good::Low,
+            )
         },
         points: figures.volume.len().saturating_sub(1).max(1),
         line: line(&figures.volume),
@@ -131,21 +141,31 @@ fn row(
 pub(super) fn total_shares(figures: &AccountFigures) -> [ShareCell; 3] {
     let reached = |states: &'static [DeliveryState]| move |it: &AccountTotals| sum(it, states);
     [
-        share(figures, &figures.settled, reached(&REACHED), Good::High),
         share(
             figures,
-            &figures.read_settled,
+            &figures.old_enough_for_delivered,
+            reached(&REACHED),
+            Good::High,
+        ),
+        share(
+            figures,
+            &figures.old_enough_for_read,
             reached(&REACHED[1..]),
             Good::High,
         ),
-        share(figures, &figures.settled, failed, Good::Low),
+        share(
+            figures,
+            &figures.old_enough_for_delivered,
+            failed,
+            Good::Low,
+        ),
     ]
 }
 
-/// Of the attempted messages. `settled` is the part that is old enough for a comparison.
+/// Of the attempted messages. `old_enough` is the part that is old enough for a comparison.
 fn share(
     figures: &AccountFigures,
-    settled: &AccountTotals,
+    old_enough: &AccountTotals,
     number: impl Fn(&AccountTotals) -> i64,
     good: Good,
 ) -> ShareCell {
@@ -153,14 +173,14 @@ fn share(
         let attempted = totals.states.attempted();
         (attempted > 0).then(|| number(totals) * 1000 / attempted)
     };
-    let change = match (permille(settled), permille(&figures.before)) {
+    let change = match (permille(old_enough), permille(&figures.before)) {
         (Some(now), Some(before)) => Some(now - before),
         _ => None,
     };
     let text = match change {
         Some(0) => None,
         Some(change) => Some(points(change)),
-        None if settled.states.attempted() == 0 => Some("so far".to_owned()),
+        None if old_enough.states.attempted() == 0 => Some("so far".to_owned()),
         None => None,
     };
     ShareCell {

@@ -41,6 +41,6 @@ pub(crate) async fn resume(
     account_actions::resume(&services.store, &id, &decision(&services, &caller))
         .await
         .map_err(action_error)?;
-    services.accepted.notify_one();
+    services.dispatch_wakeup.notify_one();
     Ok(redirect_to("/accounts".to_owned()))
 }

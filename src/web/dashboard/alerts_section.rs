@@ -44,7 +44,12 @@ pub(super) fn alert_rows(
                 _ => rule.threshold.to_string(),
             },
             incidents: incidents
-                .map(|it| (TimedText::new(&it.summary), TimeElement::new(it.opened_at)))
+                .map(|it| {
+                    (
+                        TimedText::from_utc(&it.summary),
+                        TimeElement::new(it.opened_at),
+                    )
+                })
                 .collect(),
             test: may_test.then(|| format!("/alerts/{}/test", index + 1)),
         }

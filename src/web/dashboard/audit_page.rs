@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono_tz::Tz;
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::AccountId;
 use crate::services::Services;
 use crate::web::api::audit_endpoints::find;
@@ -103,9 +103,9 @@ impl AuditPage {
         Self {
             frame: Frame::without_section("Audit log"),
             rows: actions.iter().map(AuditRow::new).collect(),
-            actions: Verb::ALL
+            actions: ActionKind::ALL
                 .into_iter()
-                .map(|verb| choice("action", verb.as_str()))
+                .map(|kind| choice("action", kind.as_str()))
                 .collect(),
             accounts: accounts
                 .iter()
@@ -132,7 +132,7 @@ impl AuditRow {
         Self {
             at: TimeElement::new(action.happened_at),
             actor: visible_line(&action.actor),
-            action: action.verb.as_str().replace('-', " "),
+            action: action.kind.as_str().replace('-', " "),
             message: action.message.map(|message| message.to_string()),
             account: action.account.as_ref().map(ToString::to_string),
             detail: action

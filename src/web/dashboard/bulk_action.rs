@@ -123,7 +123,7 @@ impl BulkAction {
                 let (acceptor, media) = (&services.acceptor, media.as_ref());
                 let result = resend_all(store, acceptor, selection, media, mode, &decision).await?;
                 if mode == BulkMode::Apply {
-                    services.accepted.notify_one();
+                    services.dispatch_wakeup.notify_one();
                     services.campaign_changed.notify_one();
                 }
                 Ok(result)

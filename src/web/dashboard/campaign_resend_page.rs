@@ -43,7 +43,7 @@ pub(crate) async fn apply(
     let campaign = find(&services, &id).await?;
     let form = ResendForm::read(&body);
     run(&services, &caller, &campaign, &form, BulkMode::Apply).await?;
-    services.accepted.notify_one();
+    services.dispatch_wakeup.notify_one();
     services.campaign_changed.notify_one();
     Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
 }

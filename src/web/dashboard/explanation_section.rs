@@ -45,7 +45,7 @@ impl ExplanationSection {
                 .collect()
         };
         Self {
-            summary: TimedText::new(&visible_line(&explanation.summary)),
+            summary: TimedText::from_utc(&visible_line(&explanation.summary)),
             failure: explanation
                 .failure
                 .as_ref()

@@ -7,7 +7,7 @@ use crate::domain::scope::Caller;
 use crate::operating::message_actions::MessageAction;
 use crate::reporting::problem_items;
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 use crate::web::api::find_message::parse_id;
 use crate::web::dashboard::match_form::{
     MatchFormError, MatchFormPage, MatchTargetError, find_target,
@@ -33,8 +33,10 @@ pub(crate) async fn submit(
             .unwrap_or_default()
     };
     let account = match services.store.find_message(orphan).await? {
-        Some(Found::Message(message)) => message.account.clone(),
-        Some(Found::Merged(survivor)) => return Ok(redirect_to(format!("/messages/{survivor}"))),
+        Some(FoundMessage::Message(message)) => message.account.clone(),
+        Some(FoundMessage::Merged(survivor)) => {
+            return Ok(redirect_to(format!("/messages/{survivor}")));
+        }
         None => return Err(ApiError::NotFound),
     };
     let (input, from) = (field("message_id"), MatchFormPage::parse(&field("page")));
@@ -60,7 +62,8 @@ async fn show_match_error(
         let shown = ProblemsPage::new(&lists, caller.visibility()).with_match_error(error);
         return respond_with_status(services, status, shown).await;
     }
-    let Some(Found::Message(message)) = services.store.find_message(error.orphan).await? else {
+    let Some(FoundMessage::Message(message)) = services.store.find_message(error.orphan).await?
+    else {
         return Err(ApiError::NotFound);
     };
     let shown = message_page::load(services, caller, &message).await?;

@@ -19,7 +19,7 @@ use crate::reporting::callback_views::{self, ListedCallback};
 use crate::reporting::message_history::MessageHistory;
 use crate::sending::accept::InvalidField;
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 use crate::store::orphan_list::SuggestedMessage;
 use crate::web::api::find_message::parse_id;
 use crate::web::dashboard::callback_row::CallbackRow;
@@ -53,8 +53,8 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let id = parse_id(&id)?;
     let message = match services.store.find_message(id).await? {
-        Some(Found::Message(message)) => message,
-        Some(Found::Merged(survivor)) => {
+        Some(FoundMessage::Message(message)) => message,
+        Some(FoundMessage::Merged(survivor)) => {
             return Ok(HttpResponse::PermanentRedirect()
                 .insert_header((LOCATION, format!("/messages/{survivor}")))
                 .finish());
@@ -236,7 +236,7 @@ impl MessagePage {
             warnings: input
                 .warnings
                 .iter()
-                .map(|warning| TimedText::of_sentence(&viewer.quoted(&warning.message)))
+                .map(|warning| TimedText::from_rfc3339(&viewer.quoted(&warning.message)))
                 .collect(),
             unmatch: viewer == Visibility::Full && message.matched_by.is_some(),
             match_form: None,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
-use crate::domain::message::{ListedFailure, MatchedBy, Message, Origin};
+use crate::domain::message::{MatchedBy, Message, MessageFailure, Origin};
 use crate::domain::scope::Visibility;
 
 /// The last group of a `UUIDv7` is random; the first groups are the time and look alike.
@@ -22,7 +22,7 @@ pub(super) fn recipient_text(message: &Message, viewer: Visibility) -> String {
 }
 
 /// Code and title (or detail, or class) on one line.
-pub(super) fn failure_text(listed: &ListedFailure, viewer: Visibility) -> String {
+pub(super) fn failure_text(listed: &MessageFailure, viewer: Visibility) -> String {
     let failure = &listed.failure;
     let text = failure
         .title

@@ -18,9 +18,9 @@ use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
 use crate::domain::scope::{Caller, Visibility};
-use crate::reporting::books::Books;
 use crate::reporting::costs::month_costs::MonthCosts;
 use crate::reporting::headline::{self, Headline};
+use crate::reporting::loss_check::LossCheck;
 use crate::reporting::period_figures::{self, AccountFigures, PeriodFigures};
 use crate::services::Services;
 use crate::store::alert_records::Incident;
@@ -34,8 +34,8 @@ use crate::web::dashboard::funnel::{FunnelStep, ShownTotals};
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::{count, counted, percent};
 use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
-use crate::web::dashboard::overview_books::BooksSection;
 use crate::web::dashboard::overview_cost::CostSection;
+use crate::web::dashboard::overview_loss_check::LossCheckSection;
 use crate::web::dashboard::overview_period::{
     OverviewPeriod, OverviewRange, PeriodLink, RangeForm, period_links,
 };
@@ -70,7 +70,7 @@ pub(crate) async fn show(
     let incidents = store.list_open_incidents().await?;
     let (costs, config) = (&services.costs, &services.config);
     let month = services.month_costs.month(costs, config, now).await?;
-    let books = Books::find(store, &services.journal).await?;
+    let loss_check = LossCheck::find(store, &services.journal).await?;
     let mut shown = OverviewPage::new(&OverviewInput {
         providers: &providers,
         counts: &counts,
@@ -87,7 +87,7 @@ pub(crate) async fn show(
         period: &period,
         form: &form,
     });
-    shown.books = Some(BooksSection::new(&books));
+    shown.loss_check = Some(LossCheckSection::new(&loss_check));
     respond(&services, shown).await
 }
 
@@ -144,7 +144,7 @@ pub struct OverviewPage {
     problems: Vec<ProblemRow>,
     alerts: Vec<AlertRow>,
     cost: Option<CostSection>,
-    books: Option<BooksSection>,
+    loss_check: Option<LossCheckSection>,
 }
 
 #[derive(Clone, Debug)]
@@ -203,7 +203,7 @@ impl OverviewPage {
             problems,
             alerts: alert_rows(input.alerts, input.incidents, input.viewer),
             cost: CostSection::new(input.month, input.month_zone, input.zone),
-            books: None,
+            loss_check: None,
         }
     }
 }

@@ -186,7 +186,7 @@ impl Frame {
     pub(super) fn set_alarms(&mut self, alarms: Vec<Alarm>) {
         let notice = |alarm: Alarm| AlarmNotice {
             title: alarm.kind.title(),
-            text: TimedText::new(&alarm.text),
+            text: TimedText::from_utc(&alarm.text),
         };
         self.alarms = alarms.into_iter().map(notice).collect();
     }

@@ -19,7 +19,7 @@ pub(super) fn problem_rows(problems: &Problems) -> Vec<ProblemRow> {
         .filter(|kind| kind.count(problems) > 0)
         .map(|kind| ProblemRow {
             title: kind.title(),
-            text: kind.why(),
+            text: kind.reason(),
             count: count(kind.count(problems)),
             href: format!("/problems#{}", kind.as_str()),
         })

@@ -99,7 +99,7 @@ impl ProblemSection {
             id: list.kind.as_str(),
             title: list.kind.title(),
             count: count(list.count),
-            why: list.kind.why(),
+            why: list.kind.reason(),
             next_step: list.kind.next_step(),
             dismiss_all: (list.kind == ProblemKind::Orphans && viewer == Visibility::Full)
                 .then_some("/orphans/put-aside"),

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use crate::domain::amount::Totals;
+use crate::domain::amount::CurrencyTotals;
 use crate::domain::delivery_state::DeliveryState;
 use crate::reporting::delivery_summary::{Interval, SummaryFigures, SummaryGroup};
 use crate::web::dashboard::number_format::{count, percent, permille};
@@ -35,9 +35,10 @@ pub(super) struct Figure {
     pub(super) change: Option<String>,
 }
 
-/// What is old enough to be compared with the period before.
+/// Whether a share of this period can be compared with the period before: only if the messages are
+/// old enough for almost all reports.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settled {
+pub(super) struct ComparableShares {
     pub(super) delivered: bool,
     pub(super) read: bool,
 }
@@ -46,7 +47,7 @@ impl ReportRow {
     /// Without changes.
     pub(super) fn new(labels: Vec<String>, figures: &SummaryFigures) -> Self {
         let whole = figures.states.attempted();
-        let share = |part| Figure::plain(percent(positive(part), positive(whole)));
+        let share = |part| Figure::plain(percent(non_negative(part), non_negative(whole)));
         Self {
             labels,
             messages: Figure::plain(number(figures.states.messages())),
@@ -65,7 +66,7 @@ impl ReportRow {
         labels: Vec<String>,
         figures: &SummaryFigures,
         before: &SummaryFigures,
-        settled: Settled,
+        comparable: ComparableShares,
     ) -> Self {
         let mut row = Self::new(labels, figures);
         let points = |part: fn(&SummaryFigures) -> i64| {
@@ -78,11 +79,11 @@ impl ReportRow {
             Decimal::from(figures.states.messages()),
             Decimal::from(before.states.messages()),
         );
-        if settled.delivered {
+        if comparable.delivered {
             row.delivered_share.change = points(SummaryFigures::delivered);
             row.failed_share.change = points(|it| it.states.failed_attempts());
         }
-        if settled.read {
+        if comparable.read {
             row.read_share.change = points(SummaryFigures::read);
         }
         row.cost.change = cost_change(&figures.cost.totals, &before.cost.totals);
@@ -137,16 +138,16 @@ fn interval_label(day: NaiveDate, interval: Interval) -> String {
 }
 
 pub(super) fn number(number: i64) -> String {
-    count(positive(number))
+    count(non_negative(number))
 }
 
 /// A negative count would be a bug of the ledger; it counts as 0 here.
-pub(super) fn positive(number: i64) -> u64 {
+pub(super) fn non_negative(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
 /// `INR 207,437.50 · USD 3.00 · 7.20 (no currency)`; `–` without any. Small amounts have four decimals.
-pub(super) fn money(totals: &Totals) -> String {
+pub(super) fn money(totals: &CurrencyTotals) -> String {
     if totals.is_empty() {
         return "–".to_owned();
     }
@@ -171,8 +172,8 @@ pub(super) fn amount_text(amount: Decimal) -> String {
 }
 
 /// Of costs in one and the same currency.
-pub(super) fn cost_change(now: &Totals, before: &Totals) -> Option<String> {
-    let one = |totals: &Totals| {
+pub(super) fn cost_change(now: &CurrencyTotals, before: &CurrencyTotals) -> Option<String> {
+    let one = |totals: &CurrencyTotals| {
         let mut amounts = totals.iter();
         let (currency, amount) = amounts.next()?;
         amounts
@@ -196,7 +197,7 @@ pub(super) fn relative_change(now: Decimal, before: Decimal) -> Option<String> {
     let percent = share.round().to_i64()?;
     Some(match percent {
         0 => "±0 %".to_owned(),
-        1.. => format!("+{} %", count(positive(percent))),
+        1.. => format!("+{} %", count(non_negative(percent))),
         _ => format!("−{} %", count(percent.unsigned_abs())),
     })
 }
@@ -206,7 +207,7 @@ fn point_change(now: (i64, i64), before: (i64, i64)) -> Option<String> {
     if now.1 <= 0 || before.1 <= 0 {
         return None;
     }
-    let share = |(part, whole)| i128::from(permille(positive(part), positive(whole)));
+    let share = |(part, whole)| i128::from(permille(non_negative(part), non_negative(whole)));
     let change = share(now) - share(before);
     let size = change.unsigned_abs();
     let sign = match change {
@@ -221,8 +222,8 @@ fn point_change(now: (i64, i64), before: (i64, i64)) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn totals(amounts: &[(&str, &str)]) -> Totals {
-        let mut totals = Totals::default();
+    fn totals(amounts: &[(&str, &str)]) -> CurrencyTotals {
+        let mut totals = CurrencyTotals::default();
         for (currency, amount) in amounts {
             totals.add(currency, amount.parse().unwrap());
         }
@@ -236,7 +237,7 @@ mod tests {
             "INR 207,437.50 · USD 0.0529"
         );
         assert_eq!(money(&totals(&[("", "2")])), "2.00 (no currency)");
-        assert_eq!(money(&Totals::default()), "–");
+        assert_eq!(money(&CurrencyTotals::default()), "–");
         assert_eq!(amount_text("-1234.567".parse().unwrap()), "−1,234.57");
     }
 

@@ -3,12 +3,12 @@
 use chrono::{DateTime, Months, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::amount::Totals;
+use crate::domain::amount::CurrencyTotals;
 use crate::domain::ids::AccountId;
 use crate::reporting::costs::month_costs::{BudgetLine, CostFigures, MonthCosts, average};
 use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::report_figures::{
-    Figure, amount_text, cost_change, money, number, positive,
+    Figure, amount_text, cost_change, money, non_negative, number,
 };
 
 #[derive(Clone, Debug)]
@@ -91,8 +91,13 @@ impl MoneySection {
                 .map(|account| account_costs(month, account))
                 .collect(),
             budgets: month.budgets.iter().map(BudgetBar::new).collect(),
-            unknown: (total.unknown > 0)
-                .then(|| counted(positive(total.unknown), "delivery has", "deliveries have")),
+            unknown: (total.unknown > 0).then(|| {
+                counted(
+                    non_negative(total.unknown),
+                    "delivery has",
+                    "deliveries have",
+                )
+            }),
             estimated: total.estimated,
             rates_problem,
             total: cost_row("All accounts".to_owned(), &total, &before),
@@ -181,7 +186,7 @@ fn at_least(amount: String) -> String {
     }
 }
 
-fn average_text(totals: &Totals, messages: i64) -> String {
+fn average_text(totals: &CurrencyTotals, messages: i64) -> String {
     money(&average(totals, messages))
 }
 

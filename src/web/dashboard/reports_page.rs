@@ -19,7 +19,9 @@ use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::percent;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, account_ids, respond};
-use crate::web::dashboard::report_figures::{ReportRow, Settled, number, positive, rows};
+use crate::web::dashboard::report_figures::{
+    ComparableShares, ReportRow, non_negative, number, rows,
+};
 use crate::web::dashboard::report_form::{self, ReportForm};
 use crate::web::dashboard::report_money::MoneySection;
 use crate::web::dashboard::settlement_form::SettlementForm;
@@ -143,7 +145,7 @@ impl ReportsPage {
             ..
         } = input;
         let (sums, before) = (&report.sums, &report.previous);
-        let settled = Settled {
+        let comparable = ComparableShares {
             delivered: report.period.to <= now - DELIVERED_AGE,
             read: report.period.to <= now - READ_AGE,
         };
@@ -164,20 +166,20 @@ impl ReportsPage {
             title: title(report, &total),
             as_of: as_of.format("%H:%M on %a %-d %b %Y").to_string(),
             as_of_utc: now.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            so_far: so_far(settled),
+            so_far: so_far(comparable),
             summary: input.form.clone(),
             accounts: accounts
                 .iter()
                 .map(|(group, figures)| {
                     let earlier = accounts_before.get(group).unwrap_or(&none);
-                    ReportRow::compared(vec![account_name(group)], figures, earlier, settled)
+                    ReportRow::compared(vec![account_name(group)], figures, earlier, comparable)
                 })
                 .collect(),
             total: ReportRow::compared(
                 vec!["All accounts".to_owned()],
                 &total,
                 &before.total(),
-                settled,
+                comparable,
             ),
             campaigns: campaigns(report),
             money: MoneySection::new(input.month, input.rates_problem.clone(), report.zone, now),
@@ -222,24 +224,24 @@ fn title(report: &SummaryReport, total: &SummaryFigures) -> String {
     if attempted == 0 {
         return format!("No messages attempted, {days}");
     }
-    let share = percent(positive(total.delivered()), positive(attempted));
+    let share = percent(non_negative(total.delivered()), non_negative(attempted));
     format!(
         "{share} of {} attempted messages delivered, {days}",
         number(attempted)
     )
 }
 
-fn so_far(settled: Settled) -> Option<&'static str> {
-    match settled {
-        Settled {
+fn so_far(comparable: ComparableShares) -> Option<&'static str> {
+    match comparable {
+        ComparableShares {
             delivered: false, ..
         } => Some(
             "Shares are those so far: the youngest messages have had no time to be delivered and read.",
         ),
-        Settled { read: false, .. } => Some(
+        ComparableShares { read: false, .. } => Some(
             "The share read is that so far: the youngest messages have had no time to be read.",
         ),
-        Settled { .. } => None,
+        ComparableShares { .. } => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::operating::decision::ActionError;
 use crate::operating::message_actions::resend::{self, ResendMedia};
 use crate::sending::accept::{AcceptError, InvalidField};
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 use crate::web::api::action_endpoints::decision;
 use crate::web::api::find_message::parse_id;
 use crate::web::api::send_body::FILE_LIMIT;
@@ -42,7 +42,7 @@ pub(crate) async fn submit(
     let resent = resend::resend(&services.store, &services.acceptor, id, media, &decision).await;
     match resent {
         Ok(resent) => {
-            services.accepted.notify_one();
+            services.dispatch_wakeup.notify_one();
             Ok(redirect_to(format!("/messages/{resent}")))
         }
         Err(ActionError::Merged(survivor)) => Ok(redirect_to(format!("/messages/{survivor}"))),
@@ -94,7 +94,7 @@ async fn show_errors(
     given: &UploadForm,
     errors: Vec<InvalidField>,
 ) -> Result<HttpResponse, ApiError> {
-    let Some(Found::Message(message)) = services.store.find_message(id).await? else {
+    let Some(FoundMessage::Message(message)) = services.store.find_message(id).await? else {
         return Err(ApiError::NotFound);
     };
     let shown = message_page::load(services, caller, &message).await?;

@@ -33,7 +33,7 @@ impl MessageResendForm {
         let kind = message.kind.unwrap_or(MediaKind::Image);
         let may_send = caller.require(Scope::Send).is_ok();
         Self {
-            warning: forecast.warning.as_deref().map(TimedText::new),
+            warning: forecast.warning.as_deref().map(TimedText::from_utc),
             send_url: (may_send && forecast.needs_template)
                 .then(|| format!("/send?like={}", message.id)),
             offers_media: forecast.media != MediaChoice::Same,

@@ -12,7 +12,7 @@ use crate::sending::accept::{
     AcceptError, Author, InvalidField, KeyedRequest, MediaInspection, MessageInput, RequestKey,
 };
 use crate::services::Services;
-use crate::store::messages::Found;
+use crate::store::messages::FoundMessage;
 use crate::web::api::find_message::parse_id;
 use crate::web::api::send_body::FILE_LIMIT;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -39,8 +39,8 @@ pub(crate) async fn show(
     let like = like.filter(|_| caller.visibility() == Visibility::Full);
     let mut given = match like {
         Some(id) => match services.store.find_message(parse_id(&id)?).await? {
-            Some(Found::Message(message)) => fields_like(&message),
-            Some(Found::Merged(_)) | None => return Err(ApiError::NotFound),
+            Some(FoundMessage::Message(message)) => fields_like(&message),
+            Some(FoundMessage::Merged(_)) | None => return Err(ApiError::NotFound),
         },
         None => UploadForm::default(),
     };
@@ -115,7 +115,7 @@ async fn send(
     let now = services.clock.now();
     match services.acceptor.accept(input, Some(key), now).await {
         Ok(stored) => {
-            services.accepted.notify_one();
+            services.dispatch_wakeup.notify_one();
             Ok(redirect_to(format!("/messages/{}", stored.id)))
         }
         Err(AcceptError::Invalid(errors)) => show_errors(services, form, errors).await,
@@ -184,7 +184,7 @@ impl PreviewView {
             warnings: preview
                 .warnings
                 .iter()
-                .map(|warning| TimedText::of_sentence(&warning.message))
+                .map(|warning| TimedText::from_rfc3339(&warning.message))
                 .collect(),
             dry_run: preview.mode == AccountMode::DryRun,
         }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::SessionId;
 use crate::domain::scope::{Caller, CallerKind};
 use crate::domain::secret::Secret;
@@ -117,7 +117,7 @@ pub(crate) async fn end_session(
 ) -> Result<HttpResponse, ApiError> {
     let session: SessionId = id.parse().map_err(|_| ApiError::NotFound)?;
     let user = find_signed_in(&services, &caller).await?.user.id;
-    let action = Action::new(caller.actor(), Verb::EndSession, services.clock.now());
+    let action = Action::new(caller.actor(), ActionKind::EndSession, services.clock.now());
     let store = &services.store;
     if !store.end_session(user, session, &action).await? {
         return Err(ApiError::NotFound);
@@ -133,7 +133,7 @@ pub(crate) async fn end_other_sessions(
     let signed_in = find_signed_in(&services, &caller).await?;
     let action = Action {
         detail: Some("all others".to_owned()),
-        ..Action::new(caller.actor(), Verb::EndSession, services.clock.now())
+        ..Action::new(caller.actor(), ActionKind::EndSession, services.clock.now())
     };
     let kept = KeptSessions::Only(signed_in.session);
     let store = &services.store;

@@ -1,5 +1,5 @@
-//! A sentence that names instants. Its text has them in UTC, as the API and the command line show it; a
-//! page shows them as times of its own zone.
+//! A sentence that names instants. Its text has them in UTC, for the API and the command line; a page
+//! shows them in its own zone.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -27,16 +27,13 @@ pub(super) enum TextPart {
 impl HtmlSafe for TimedText {}
 
 impl TimedText {
-    pub(super) fn new(text: &str) -> Self {
+    pub(super) fn from_utc(text: &str) -> Self {
         Self {
             parts: split_times(text),
         }
     }
-}
 
-impl TimedText {
-    /// Of a text that names instants in RFC 3339.
-    pub(super) fn of_sentence(text: &str) -> Self {
+    pub(super) fn from_rfc3339(text: &str) -> Self {
         let words = text.split(' ').map(|word| {
             let core = word.trim_end_matches([';', ',', '.', ')']);
             match DateTime::parse_from_rfc3339(core) {
@@ -44,7 +41,7 @@ impl TimedText {
                 Err(_) => word.to_owned(),
             }
         });
-        Self::new(&words.collect::<Vec<_>>().join(" "))
+        Self::from_utc(&words.collect::<Vec<_>>().join(" "))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::audit_action::{Action, Verb};
+use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::failure::{Failure, UNREACHABLE};
 use crate::domain::failure_codes::{EXPIRED, UNSENDABLE};
@@ -70,13 +70,13 @@ pub(super) fn attempt_entry(attempt: &Attempt, viewer: Visibility) -> TimelineEn
 }
 
 pub(super) fn action_entry(action: &Action, viewer: Visibility) -> TimelineEntry {
-    let failed = action.verb == Verb::MarkFailed;
+    let failed = action.kind == ActionKind::MarkFailed;
     TimelineEntry {
         icon: failed.then(|| StateIcon::of(DeliveryState::Failed)),
         tone: if failed { "failed" } else { "plain" },
         title: format!(
             "{} by {}",
-            action_title(action.verb),
+            action_title(action.kind),
             visible_line(&action.actor)
         ),
         detail: action.detail.as_deref().map(|text| viewer.quoted(text)),
@@ -89,16 +89,16 @@ pub(super) fn action_entry(action: &Action, viewer: Visibility) -> TimelineEntry
     }
 }
 
-fn action_title(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Send => "Written by hand",
-        Verb::Cancel => "Cancelled",
-        Verb::Resend => "Resent",
-        Verb::MarkFailed => "Marked as failed",
-        Verb::Match => "Matched",
-        Verb::Unmatch => "Match undone",
-        Verb::Dismiss => "Dismissed",
-        Verb::ErasePerson => "Personal data erased",
+fn action_title(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::Send => "Written by hand",
+        ActionKind::Cancel => "Cancelled",
+        ActionKind::Resend => "Resent",
+        ActionKind::MarkFailed => "Marked as failed",
+        ActionKind::Match => "Matched",
+        ActionKind::Unmatch => "Match undone",
+        ActionKind::Dismiss => "Dismissed",
+        ActionKind::ErasePerson => "Personal data erased",
         other => other.as_str(),
     }
 }

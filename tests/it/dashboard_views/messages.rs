@@ -1,7 +1,7 @@
 //! The list of messages and the page of one message.
 
 use bluetick::domain::attempt_outcome::AttemptOutcome;
-use bluetick::domain::audit_action::{Action, Verb};
+use bluetick::domain::audit_action::{Action, ActionKind};
 use bluetick::domain::callback_outcome::Outcome;
 use bluetick::domain::cost::Cost;
 use bluetick::domain::delivery::fold;
@@ -49,7 +49,11 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
     let ids = [ProviderMessageId::parse("wamid.HBgMOTE5OTAwMDAxMjM0FQIAERgS").unwrap()];
     let actions = [Action {
         message: Some(message.id),
-        ..Action::new("dashboard", Verb::MarkFailed, at("2026-11-20T14:05:00Z"))
+        ..Action::new(
+            "dashboard",
+            ActionKind::MarkFailed,
+            at("2026-11-20T14:05:00Z"),
+        )
     }];
     let callbacks = [listed(Outcome::Receipts, vec![message.id])];
     let history = MessageHistory {

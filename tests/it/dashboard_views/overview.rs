@@ -35,8 +35,8 @@ fn figures() -> PeriodFigures {
     let total = AccountFigures {
         current: totals([90, 80, 30]),
         before: totals([500, 400, 100]),
-        settled: totals([60, 20, 20]),
-        read_settled: AccountTotals::default(),
+        old_enough_for_delivered: totals([60, 20, 20]),
+        old_enough_for_read: AccountTotals::default(),
         volume: vec![100, 100],
     };
     PeriodFigures {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::statistics_responses::{TimesResponse, times};
 use super::time;
-use crate::domain::amount::Totals;
+use crate::domain::amount::CurrencyTotals;
 use crate::domain::delivery_state::DeliveryState;
 use crate::reporting::costs::month_costs::{BudgetLine, CostFigures, MonthCosts};
 use crate::reporting::delivery_summary::{Dimension, Interval, SummaryFigures, SummaryGroup};
@@ -258,7 +258,7 @@ impl BudgetResponse {
     }
 }
 
-fn amounts(totals: &Totals) -> Vec<AmountResponse> {
+fn amounts(totals: &CurrencyTotals) -> Vec<AmountResponse> {
     let amounts = totals.iter();
     amounts
         .map(|(currency, amount)| AmountResponse {

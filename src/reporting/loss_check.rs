@@ -1,5 +1,5 @@
-//! Whether everything that arrived is accounted for: callbacks by outcome, messages by state, and when
-//! `verify` last checked all of it.
+//! Detects lost callbacks and messages: compares the callbacks that the journal had with their
+//! outcomes, and messages with their counts by state. Also has the result of the last `verify`.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use crate::db;
 use crate::domain::callback_outcome::Outcome;
 use crate::journal::Journal;
 use crate::store::Store;
-use crate::store::callback_books::MessageBooks;
+use crate::store::outcome_counts::MessageComparison;
 use crate::store::store_settings::Verification;
 
 /// Journal entries per query.
@@ -16,42 +16,42 @@ const PAGE_SIZE: u64 = 1000;
 const UNPROCESSED_LIMIT: u64 = 10_000;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Books {
+pub struct LossCheck {
     /// Kept callbacks, by outcome.
     pub outcomes: Vec<(Outcome, i64)>,
     /// At most 10,000.
     pub unprocessed: u64,
-    /// By how much the journal's number of processed callbacks exceeds the sum of `outcomes`. Unknown
-    /// during a rebuild.
+    /// By how much the journal's number of processed callbacks exceeds the sum of `outcomes`.
+    /// Unknown during a rebuild.
     pub difference: Option<i64>,
-    pub messages: Option<MessageBooks>,
+    pub messages: Option<MessageComparison>,
     pub verified: Option<Verification>,
 }
 
-impl Books {
+impl LossCheck {
     pub async fn find(store: &Store, journal: &Journal) -> Result<Self, db::Error> {
-        let books = store.find_callback_books().await?;
+        let counts = store.find_outcome_counts().await?;
         let unprocessed = journal
-            .list_positions(books.position, UNPROCESSED_LIMIT)
+            .list_positions(counts.position, UNPROCESSED_LIMIT)
             .await?;
         let is_rebuilding = store.is_rebuilding().await?;
         Ok(Self {
-            difference: (!is_rebuilding).then(|| books.difference()),
-            outcomes: books.outcomes,
+            difference: (!is_rebuilding).then(|| counts.difference()),
+            outcomes: counts.outcomes,
             unprocessed: u64::try_from(unprocessed.len()).unwrap_or_default(),
-            messages: books.messages,
+            messages: counts.messages,
             verified: store.find_verification().await?,
         })
     }
 
-    /// Callbacks in the journal's count, with those that are not processed yet.
+    /// The callbacks that the journal had: processed and unprocessed ones.
     pub fn callbacks(&self) -> i64 {
         let outcomes: i64 = self.outcomes.iter().map(|(_, number)| number).sum();
         let unprocessed = i64::try_from(self.unprocessed).unwrap_or(i64::MAX);
         outcomes + self.difference.unwrap_or_default() + unprocessed
     }
 
-    pub fn agree(&self) -> bool {
+    pub fn counts_agree(&self) -> bool {
         self.difference.unwrap_or_default() == 0
             && self
                 .messages
@@ -59,24 +59,25 @@ impl Books {
     }
 }
 
-/// Counts the journal's entries that were processed since the last time, and compares messages with
+/// Counts the journal entries that were processed since the last run, and compares messages with
 /// their counts.
-pub async fn check(store: &Store, journal: &Journal, now: DateTime<Utc>) -> Result<(), db::Error> {
+pub async fn run(store: &Store, journal: &Journal, now: DateTime<Utc>) -> Result<(), db::Error> {
     count_journal(store, journal).await?;
     store.compare_messages(now).await
 }
 
-/// Counts processed entries of the journal, which must happen before they are removed.
+/// Counts journal entries that were processed since the last count. Must run before entries are
+/// removed.
 pub async fn count_journal(store: &Store, journal: &Journal) -> Result<(), db::Error> {
-    let books = store.find_callback_books().await?;
-    let mut after = books.until;
-    while after < books.position {
+    let counts = store.find_outcome_counts().await?;
+    let mut after = counts.until;
+    while after < counts.position {
         let listed = journal.list_positions(after, PAGE_SIZE).await?;
-        let processed = listed.iter().filter(|entry| entry.seq <= books.position);
+        let processed = listed.iter().filter(|entry| entry.seq <= counts.position);
         let number = u64::try_from(processed.count()).unwrap_or_default();
         let until = match listed.last() {
-            Some(last) => last.seq.min(books.position),
-            None => books.position,
+            Some(last) => last.seq.min(counts.position),
+            None => counts.position,
         };
         if !store.add_journal_entries(after, until, number).await? {
             // Another process is counting.

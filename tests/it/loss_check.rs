@@ -1,8 +1,8 @@
-//! The books: every callback and every message is accounted for, at any time, and a loss shows.
+//! Every callback and every message is counted, and a loss shows.
 
 use bluetick::cli::verify;
 use bluetick::operating::rebuild::rebuild;
-use bluetick::reporting::books::{self, Books};
+use bluetick::reporting::loss_check::{self, LossCheck};
 use bluetick::store::store_settings::Verification;
 use chrono::TimeDelta;
 use serde_json::json;
@@ -12,15 +12,15 @@ use crate::rebuilding::verified;
 use crate::send_page::load;
 use crate::windows::{PHONE, receive_inbound};
 
-async fn find(app: &App) -> Books {
-    Books::find(&app.services.store, &app.services.journal)
+async fn find(app: &App) -> LossCheck {
+    LossCheck::find(&app.services.store, &app.services.journal)
         .await
         .unwrap()
 }
 
-async fn check(app: &App) {
+async fn run_check(app: &App) {
     let services = &app.services;
-    books::check(&services.store, &services.journal, app.now())
+    loss_check::run(&services.store, &services.journal, app.now())
         .await
         .unwrap();
 }
@@ -32,9 +32,9 @@ async fn recount(app: &App) -> Vec<String> {
     app.database.query(sql).await
 }
 
-async fn assert_agree(app: &App) -> Books {
-    let books = find(app).await;
-    let mut counted: Vec<String> = books
+async fn assert_agree(app: &App) -> LossCheck {
+    let check = find(app).await;
+    let mut counted: Vec<String> = check
         .outcomes
         .iter()
         .filter(|(_, number)| *number != 0)
@@ -42,9 +42,9 @@ async fn assert_agree(app: &App) -> Books {
         .collect();
     counted.sort();
     assert_eq!(counted, recount(app).await);
-    assert_eq!(books.difference, Some(0), "{books:?}");
-    assert!(books.agree(), "{books:?}");
-    books
+    assert_eq!(check.difference, Some(0), "{check:?}");
+    assert!(check.counts_agree(), "{check:?}");
+    check
 }
 
 /// One callback of four kinds, and what a message brings.
@@ -64,7 +64,7 @@ async fn callbacks_are_the_sum_of_their_outcomes_and_the_unprocessed() {
     let app = start_app().await;
     traffic(&app).await;
     let before = assert_agree(&app).await;
-    check(&app).await;
+    run_check(&app).await;
     assert_eq!(assert_agree(&app).await.callbacks(), before.callbacks());
     app.deliver_callback(SOBOT, &json!({})).await;
     let waiting = find(&app).await;
@@ -86,10 +86,10 @@ async fn callbacks_are_the_sum_of_their_outcomes_and_the_unprocessed() {
 }
 
 #[actix_web::test]
-async fn the_books_agree_after_a_replay_a_rebuild_and_a_purge() {
+async fn the_counts_agree_after_a_replay_a_rebuild_and_a_purge() {
     let app = start_app().await;
     traffic(&app).await;
-    check(&app).await;
+    run_check(&app).await;
     let (status, replayed) = app
         .post_json("/api/v1/callbacks/replay", &json!({ "account": SOBOT }))
         .await;
@@ -97,7 +97,7 @@ async fn the_books_agree_after_a_replay_a_rebuild_and_a_purge() {
     assert_agree(&app).await;
     rebuild(&app.services, &mut |_| {}).await.unwrap();
     assert_agree(&app).await;
-    check(&app).await;
+    run_check(&app).await;
     assert_agree(&app).await;
     assert_eq!(verified(&app).await.1, Vec::<String>::new());
 
@@ -108,7 +108,7 @@ async fn the_books_agree_after_a_replay_a_rebuild_and_a_purge() {
     let purged = assert_agree(&app).await;
     assert_eq!(purged.callbacks(), 0, "{purged:?}");
     traffic(&app).await;
-    check(&app).await;
+    run_check(&app).await;
     assert!(assert_agree(&app).await.callbacks() > 0);
     assert_eq!(verified(&app).await.1, Vec::<String>::new());
     app.stop().await;
@@ -122,9 +122,9 @@ async fn a_callback_without_an_outcome_shows_at_once() {
     let skip = "UPDATE settings SET value = CAST(CAST(value AS bigint) + 1 AS text) \
                 WHERE name = 'reconcile_position'";
     app.database.execute(skip).await;
-    check(&app).await;
-    let books = find(&app).await;
-    assert_eq!(books.difference, Some(1), "{books:?}");
+    run_check(&app).await;
+    let check = find(&app).await;
+    assert_eq!(check.difference, Some(1), "{check:?}");
     let page = load(app.request("GET", "/")).await.text;
     assert!(
         page.contains("1 callback of the journal without an outcome"),
@@ -139,7 +139,7 @@ async fn a_callback_without_an_outcome_shows_at_once() {
 async fn wrong_counts_show_on_the_overview_and_are_named_by_verify() {
     let app = start_app().await;
     traffic(&app).await;
-    check(&app).await;
+    run_check(&app).await;
     let page = load(app.request("GET", "/")).await.text;
     assert!(
         page.contains("1 messages of the last 24 hours = 1 in all states"),
@@ -151,10 +151,10 @@ async fn wrong_counts_show_on_the_overview_and_are_named_by_verify() {
     app.database
         .execute("UPDATE message_counts SET messages = messages + 1 WHERE messages > 0")
         .await;
-    check(&app).await;
-    let books = find(&app).await;
-    assert_eq!(books.difference, Some(-2));
-    let compared = books.messages.unwrap();
+    run_check(&app).await;
+    let check = find(&app).await;
+    assert_eq!(check.difference, Some(-2));
+    let compared = check.messages.unwrap();
     assert_eq!((compared.messages, compared.counted), (1, 2));
     let (_, found) = verified(&app).await;
     let named = |words: &str| found.iter().any(|line| line.contains(words));

@@ -1,7 +1,7 @@
-//! The books: how many callbacks have which outcome, kept with the outcomes themselves, and how many
-//! entries the journal had, counted in the journal. The two agree unless a callback was lost.
+//! How many callbacks have which outcome, changed together with the outcomes, and how many entries
+//! the journal had, counted in the journal. Both sums are equal unless a callback was lost.
 //!
-//! One row, which only a transaction with the write lock changes.
+//! The table `callback_books` has one row, which only a transaction with the write lock changes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,7 +27,7 @@ const COMPARED_PERIOD: TimeDelta = TimeDelta::hours(24);
 pub(crate) type OutcomeDifferences = BTreeMap<Outcome, i64>;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallbackBooks {
+pub struct OutcomeCounts {
     /// In the order of [`Outcome::ALL`].
     pub outcomes: Vec<(Outcome, i64)>,
     /// The journal `seq` up to which entries are counted.
@@ -39,12 +39,12 @@ pub struct CallbackBooks {
     /// The last processed journal `seq`.
     pub position: i64,
     /// Absent before the first comparison.
-    pub messages: Option<MessageBooks>,
+    pub messages: Option<MessageComparison>,
 }
 
 /// Messages compared with their counts by state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MessageBooks {
+pub struct MessageComparison {
     /// The start of the first quarter hour.
     pub since: DateTime<Utc>,
     pub messages: i64,
@@ -53,8 +53,9 @@ pub struct MessageBooks {
     pub at: DateTime<Utc>,
 }
 
-impl CallbackBooks {
-    /// How many more entries the journal had than there are outcomes; 0 if the books agree.
+impl OutcomeCounts {
+    /// How many more entries the journal had than there are outcomes; 0 unless a
+    /// callback was lost.
     pub fn difference(&self) -> i64 {
         let outcomes: i64 = self.outcomes.iter().map(|(_, number)| number).sum();
         self.entries + self.later - outcomes
@@ -63,7 +64,7 @@ impl CallbackBooks {
 
 impl Store {
     /// Fast: only the outcomes of about the last minute are still to be counted.
-    pub async fn find_callback_books(&self) -> Result<CallbackBooks, Error> {
+    pub async fn find_outcome_counts(&self) -> Result<OutcomeCounts, Error> {
         let sql = format!(
             "SELECT {TABLE}.*, \
              (SELECT count(*) FROM callback_outcomes WHERE seq > {TABLE}.until_seq) AS later, \
@@ -128,7 +129,7 @@ impl Store {
     }
 }
 
-fn parse_row(row: &QueryResult) -> Result<CallbackBooks, Error> {
+fn parse_row(row: &QueryResult) -> Result<OutcomeCounts, Error> {
     let number = |column: &str| row.try_get::<i64>("", column);
     let mut outcomes = Vec::with_capacity(Outcome::ALL.len());
     for outcome in Outcome::ALL {
@@ -142,7 +143,7 @@ fn parse_row(row: &QueryResult) -> Result<CallbackBooks, Error> {
         compared("message_counts")?,
         compared("checked_at")?,
     ) {
-        (Some(since), Some(messages), Some(counted), Some(at)) => Some(MessageBooks {
+        (Some(since), Some(messages), Some(counted), Some(at)) => Some(MessageComparison {
             since: instant::from_millis(TABLE, "messages_since", since)?,
             messages,
             counted,
@@ -150,7 +151,7 @@ fn parse_row(row: &QueryResult) -> Result<CallbackBooks, Error> {
         }),
         _ => None,
     };
-    Ok(CallbackBooks {
+    Ok(OutcomeCounts {
         outcomes,
         until: number("until_seq")?,
         entries: number("entries")?,

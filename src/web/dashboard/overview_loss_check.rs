@@ -1,15 +1,15 @@
-//! The books on the overview: that every callback and every message is accounted for.
+//! The section of the overview that shows whether callbacks or messages were lost.
 
 use crate::domain::callback_outcome::Outcome;
-use crate::reporting::books::Books;
+use crate::reporting::loss_check::LossCheck;
 use crate::web::dashboard::number_format::{count, counted};
 use crate::web::dashboard::time_element::TimeElement;
 
 #[derive(Clone, Debug)]
-pub(super) struct BooksSection {
+pub(super) struct LossCheckSection {
     pub(super) agree: bool,
     pub(super) callbacks: String,
-    /// Number and word of each part.
+    /// Number of callbacks and name of each outcome.
     pub(super) parts: Vec<(String, &'static str)>,
     /// How many are missing, or too many.
     pub(super) difference: Option<String>,
@@ -19,19 +19,19 @@ pub(super) struct BooksSection {
     pub(super) verified: Option<(TimeElement, String)>,
 }
 
-impl BooksSection {
-    pub(super) fn new(books: &Books) -> Self {
+impl LossCheckSection {
+    pub(super) fn new(check: &LossCheck) -> Self {
         let number = |number: i64| count(u64::try_from(number).unwrap_or_default());
-        let mut parts: Vec<(String, &'static str)> = books
+        let mut parts: Vec<(String, &'static str)> = check
             .outcomes
             .iter()
             .map(|(outcome, kept)| (number(*kept), word(*outcome)))
             .collect();
-        parts.push((count(books.unprocessed), "unprocessed"));
-        let difference = books.difference.filter(|difference| *difference != 0);
+        parts.push((count(check.unprocessed), "unprocessed"));
+        let difference = check.difference.filter(|difference| *difference != 0);
         Self {
-            agree: books.agree(),
-            callbacks: number(books.callbacks()),
+            agree: check.counts_agree(),
+            callbacks: number(check.callbacks()),
             parts,
             difference: difference.map(|difference| {
                 let callbacks = counted(difference.unsigned_abs(), "callback", "callbacks");
@@ -41,11 +41,11 @@ impl BooksSection {
                     format!("{callbacks} with an outcome, but not in the journal's count")
                 }
             }),
-            messages: books
+            messages: check
                 .messages
                 .map(|compared| (number(compared.messages), number(compared.counted))),
-            checked: books.messages.map(|compared| TimeElement::new(compared.at)),
-            verified: books.verified.map(|verified| {
+            checked: check.messages.map(|compared| TimeElement::new(compared.at)),
+            verified: check.verified.map(|verified| {
                 let found = match verified.discrepancies {
                     0 => "no discrepancies".to_owned(),
                     number => counted(number, "discrepancy", "discrepancies"),

@@ -1,5 +1,5 @@
-//! Which ids a callback names for one customer: contacts, statuses, messages, changes of a number
-//! or of a user id. The shapes are Meta's, inside any wrapper.
+//! Finds ids of the same customer in a callback: in contacts, statuses, messages, and changes of a
+//! number or user id. The shapes are Meta's, inside any wrapper.
 //!
 //! Documentation:
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids>,
@@ -23,7 +23,7 @@ const LINKS_LIMIT: usize = 5_000;
 
 /// Two ids of one customer.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CustomerIds {
+pub struct CustomerIdLink {
     pub identity: String,
     pub other: String,
     pub kind: LinkKind,
@@ -52,7 +52,7 @@ const SENDER: &[&str] = &[
 const TIMES: &[&str] = &["timestamp", "time"];
 
 /// The links in the documents of a callback, in order.
-pub(super) fn find<'a>(documents: impl IntoIterator<Item = &'a Value>) -> Vec<CustomerIds> {
+pub(super) fn find<'a>(documents: impl IntoIterator<Item = &'a Value>) -> Vec<CustomerIdLink> {
     let mut links = Vec::new();
     for document in documents {
         visit(document, None, 0, &mut links);
@@ -60,24 +60,28 @@ pub(super) fn find<'a>(documents: impl IntoIterator<Item = &'a Value>) -> Vec<Cu
     links
 }
 
-/// `around` is the time of the object around this one.
-fn visit(value: &Value, around: Option<ReportedTime>, depth: usize, links: &mut Vec<CustomerIds>) {
+fn visit(
+    value: &Value,
+    enclosing_time: Option<ReportedTime>,
+    depth: usize,
+    links: &mut Vec<CustomerIdLink>,
+) {
     if depth > DEPTH_LIMIT || links.len() >= LINKS_LIMIT {
         return;
     }
     match value {
         Value::Array(elements) => {
             for element in elements {
-                visit(element, around, depth + 1, links);
+                visit(element, enclosing_time, depth + 1, links);
             }
         }
         Value::Object(object) => {
-            let names_someone = object.keys().any(|name| is_name(name));
-            let own = (names_someone || object.contains_key("time"))
+            let names_customer = object.keys().any(|name| is_customer_field(name));
+            let own = (names_customer || object.contains_key("time"))
                 .then(|| first_text(value, TIMES))
                 .flatten();
-            let at = own.and_then(|time| parse_time(&time)).or(around);
-            if names_someone {
+            let at = own.and_then(|time| parse_time(&time)).or(enclosing_time);
+            if names_customer {
                 collect(value, object, at, links);
             }
             for inner in object.values() {
@@ -90,7 +94,7 @@ fn visit(value: &Value, around: Option<ReportedTime>, depth: usize, links: &mut 
     }
 }
 
-fn is_name(name: &str) -> bool {
+fn is_customer_field(name: &str) -> bool {
     name.ends_with("user_id") || matches!(name, "contacts" | "system")
 }
 
@@ -98,17 +102,17 @@ fn collect(
     value: &Value,
     object: &Map<String, Value>,
     at: Option<ReportedTime>,
-    links: &mut Vec<CustomerIds>,
+    links: &mut Vec<CustomerIdLink>,
 ) {
-    let mut same = |ids: Vec<String>| join(&ids, at, links);
+    let mut link = |ids: Vec<String>| link_all(&ids, at, links);
     if object.contains_key("system") {
-        collect_change(value, at, links);
+        collect_system_change(value, at, links);
         return;
     }
     if object.contains_key("contacts") {
         // Only one contact: a list of contacts has no order that the statuses share.
         if let [contact] = items(object.get("contacts")) {
-            let around = ids_of(contact, CONTACT);
+            let contact_ids = ids_of(contact, CONTACT);
             for (list, names) in [("statuses", RECIPIENT), ("messages", SENDER)] {
                 let elements = items(object.get(list));
                 let mut named: Vec<Vec<String>> = elements
@@ -118,32 +122,31 @@ fn collect(
                     .collect();
                 named.dedup();
                 if let [only] = named.as_slice()
-                    && !differ_in_number(&around, only)
+                    && !have_different_numbers(&contact_ids, only)
                 {
                     let at = elements
                         .first()
                         .and_then(|element| first_text(element, TIMES))
                         .and_then(|time| parse_time(&time));
-                    join(&[around.as_slice(), only].concat(), at, links);
+                    link_all(&[contact_ids.as_slice(), only].concat(), at, links);
                 }
             }
         }
         return;
     }
     if let Some(Value::Object(_)) = object.get("user_id") {
-        collect_update(value, at, links);
+        collect_id_update(value, at, links);
         return;
     }
-    same(ids_of(value, CONTACT));
+    link(ids_of(value, CONTACT));
     if !is_of_group(value) {
-        same(ids_of(value, RECIPIENT));
+        link(ids_of(value, RECIPIENT));
     }
-    same(ids_of(value, PARTICIPANT));
-    same(ids_of(value, SENDER));
+    link(ids_of(value, PARTICIPANT));
+    link(ids_of(value, SENDER));
 }
 
-/// Whether these are two customers.
-fn differ_in_number(ids: &[String], others: &[String]) -> bool {
+fn have_different_numbers(ids: &[String], others: &[String]) -> bool {
     let number = |ids: &[String]| ids.iter().find(|id| phone::are_digits(id)).cloned();
     match (number(ids), number(others)) {
         (Some(one), Some(other)) => one != other,
@@ -157,22 +160,26 @@ fn is_of_group(status: &Value) -> bool {
 }
 
 /// WhatsApp's system message about a changed number or user id.
-fn collect_change(message: &Value, at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
+fn collect_system_change(
+    message: &Value,
+    at: Option<ReportedTime>,
+    links: &mut Vec<CustomerIdLink>,
+) {
     let system = message.get("system").unwrap_or(&Value::Null);
-    let what = first_text(system, &["type"]).unwrap_or_default();
+    let change = first_text(system, &["type"]).unwrap_or_default();
     let id =
         |object: &Value, names: &[&str]| first_text(object, names).and_then(|text| parse_id(&text));
-    if what.contains("changed_number") {
+    if change.contains("changed_number") {
         let old = id(message, &["from"]).or_else(|| id(system, &["customer", "old_wa_id"]));
         let new = id(system, &["new_wa_id", "wa_id"]).filter(|new| phone::are_digits(new));
         let old = old.filter(|old| phone::are_digits(old));
         if let Some((old, new)) = old.zip(new.clone()) {
-            change(old, new, at, links);
+            link_change(old, new, at, links);
         }
         let current = ids_of(system, &["user_id", "parent_user_id"]);
         let all: Vec<String> = new.into_iter().chain(current).collect();
-        join(&all, at, links);
-    } else if what.contains("changed_user_id") {
+        link_all(&all, at, links);
+    } else if change.contains("changed_user_id") {
         let new = id(system, &["user_id", "new_user_id", "current_user_id"]);
         let given = id(system, &["previous_user_id", "old_user_id"])
             .or_else(|| id(message, &["from_user_id"]));
@@ -180,12 +187,12 @@ fn collect_change(message: &Value, at: Option<ReportedTime>, links: &mut Vec<Cus
         let new = new.or(named_new);
         let old = given.filter(|old| Some(old) != new.as_ref()).or(named_old);
         if let Some((old, new)) = old.zip(new.clone()) {
-            change(old, new, at, links);
+            link_change(old, new, at, links);
         }
         let phone = id(message, &["from"]).or_else(|| id(system, &["wa_id"]));
         let parent = id(system, &["parent_user_id"]);
         let all: Vec<String> = phone.into_iter().chain(new).chain(parent).collect();
-        join(&all, at, links);
+        link_all(&all, at, links);
     }
 }
 
@@ -204,22 +211,27 @@ fn changed_in_text(system: &Value) -> Option<(String, String)> {
 }
 
 /// An entry of `user_id_update`: `{wa_id, user_id: {previous, current}, parent_user_id: {…}}`.
-fn collect_update(update: &Value, at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
+fn collect_id_update(update: &Value, at: Option<ReportedTime>, links: &mut Vec<CustomerIdLink>) {
     let mut current: Vec<String> = ids_of(update, &["wa_id"]);
     for name in ["user_id", "parent_user_id"] {
         let value = update.get(name).unwrap_or(&Value::Null);
         let id = |which: &str| first_text(value, &[which]).and_then(|text| parse_id(&text));
         if let Some((old, new)) = id("previous").zip(id("current")) {
-            change(old, new, at, links);
+            link_change(old, new, at, links);
         }
         current.extend(id("current"));
     }
-    join(&current, at, links);
+    link_all(&current, at, links);
 }
 
-fn change(old: String, new: String, at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
+fn link_change(
+    old: String,
+    new: String,
+    at: Option<ReportedTime>,
+    links: &mut Vec<CustomerIdLink>,
+) {
     if old != new && links.len() < LINKS_LIMIT {
-        links.push(CustomerIds {
+        links.push(CustomerIdLink {
             identity: old,
             other: new,
             kind: LinkKind::Changed,
@@ -229,13 +241,13 @@ fn change(old: String, new: String, at: Option<ReportedTime>, links: &mut Vec<Cu
 }
 
 /// Links every two of these ids.
-fn join(ids: &[String], at: Option<ReportedTime>, links: &mut Vec<CustomerIds>) {
-    for (place, one) in ids.iter().enumerate() {
-        for other in &ids[place + 1..] {
+fn link_all(ids: &[String], at: Option<ReportedTime>, links: &mut Vec<CustomerIdLink>) {
+    for (index, one) in ids.iter().enumerate() {
+        for other in &ids[index + 1..] {
             if one == other || links.len() >= LINKS_LIMIT {
                 continue;
             }
-            links.push(CustomerIds {
+            links.push(CustomerIdLink {
                 identity: one.min(other).clone(),
                 other: one.max(other).clone(),
                 kind: LinkKind::Same,
