@@ -102,14 +102,6 @@ impl Store {
             .await
     }
 
-    pub async fn find_pause(&self, account: &AccountId) -> Result<Option<Pause>, Error> {
-        let row = Entity::find_by_id(account.clone())
-            .one(self.pools().reader())
-            .await?;
-        let record = row.map(AccountRecord::try_from).transpose()?;
-        Ok(record.and_then(|record| record.pause))
-    }
-
     /// Includes accounts that are no longer configured. Reads only columns that every version has,
     /// so the schema may be that of an earlier one.
     pub async fn list_url_records(&self) -> Result<Vec<UrlRecord>, Error> {
@@ -140,6 +132,26 @@ impl Store {
         rows.into_iter()
             .map(|row| AccountRecord::try_from(row).map(|record| (record.id.clone(), record)))
             .collect()
+    }
+
+    /// Those of these pauses that no operator decided: an operator's is audited at the same instant.
+    pub async fn list_pauses_of_providers(
+        &self,
+        pauses: &BTreeMap<AccountId, Pause>,
+    ) -> Result<BTreeMap<AccountId, Pause>, Error> {
+        let mut found = BTreeMap::new();
+        for (account, pause) in pauses {
+            let decided = action_row::Entity::find()
+                .filter(action_row::Column::Verb.eq(Verb::PauseAccount))
+                .filter(action_row::Column::Account.eq(account))
+                .filter(action_row::Column::HappenedAt.eq(instant::to_millis(pause.since)))
+                .count(self.pools().reader())
+                .await?;
+            if decided == 0 {
+                found.insert(account.clone(), pause.clone());
+            }
+        }
+        Ok(found)
     }
 }
 
