@@ -335,9 +335,11 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
         let named = issues.any(|issue| issue["kind"] == failing.health && issue["account"] == id);
         assert!(named, "{name}: {stats}");
         let problems = app.found("/api/v1/problems").await;
+        let alarms = app.alarms().await;
+        assert_eq!(alarms[0]["alarm"], "account_tripped", "{name}: {alarms:?}");
+        assert_eq!(alarms[0]["account"], id, "{name}: {alarms:?}");
         if failing.health == "tripped" {
             assert_eq!(problems["tripped_accounts"], 1, "{name}");
-            assert_eq!(app.alarms().await[0]["alarm"], "account_tripped", "{name}");
             assert!(shown["trip_reason"].is_string(), "{name}: {shown}");
             assert!(shown["last_reply"].is_string(), "{name}: {shown}");
             let page = app.request("GET", "/metrics").send().await.unwrap();
@@ -376,6 +378,7 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
 
 #[actix_web::test]
 async fn an_hour_without_a_connection_costs_no_message() {
+    let messages = messages_or(30);
     // Bound and not listening, so that no other test can take the port.
     let nowhere = TcpSocket::new_v4().unwrap();
     nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -385,15 +388,16 @@ async fn an_hour_without_a_connection_costs_no_message() {
         accounts[0].send_before = Duration::from_hours(2);
     })
     .await;
-    send_many(&app, SOBOT, 30).await;
+    send_many(&app, SOBOT, messages).await;
     pass(&app, TimeDelta::hours(1), TimeDelta::seconds(10)).await;
-    assert_eq!(states(&app, SOBOT).await["queued"], 30);
+    assert_eq!(states(&app, SOBOT).await["queued"], messages);
     let shown = account(&app, SOBOT).await;
     assert_eq!(shown["health"], "tripped", "{shown}");
     assert!(
         shown["last_reply"].as_str().unwrap().contains("refused"),
         "{shown}"
     );
+    assert_eq!(app.alarms().await[0]["alarm"], "account_tripped");
     // The state outlives the process.
     let app = app.restart().await;
     assert_eq!(account(&app, SOBOT).await["health"], "tripped");
@@ -407,7 +411,10 @@ async fn an_hour_without_a_connection_costs_no_message() {
     let listener = nowhere.listen(1_024).unwrap().into_std().unwrap();
     let simulator = Simulator::start(Settings::default(), listener).unwrap();
     pass(&app, TimeDelta::minutes(6), TimeDelta::seconds(5)).await;
-    assert_eq!(states(&app, SOBOT).await["submitted"], 31);
+    assert_eq!(states(&app, SOBOT).await["submitted"], messages + 1);
+    assert_eq!(account(&app, SOBOT).await["health"], "unconfigured");
+    assert!(app.alarms().await.is_empty());
+    eprintln!("refused connection: {messages} messages, none spent");
     simulator.stop().await.unwrap();
     app.finish().await;
 }
@@ -454,6 +461,7 @@ async fn a_paused_account_sends_nothing_until_it_is_resumed() {
     let shown = account(&app, SOBOT).await;
     assert_eq!(shown["health"], "paused");
     assert_eq!(shown["pause_reason"], "wrong picture in the campaign");
+    assert!(app.alarms().await.is_empty(), "an operator knows");
     let resume = format!("/api/v1/accounts/{SOBOT}/resume");
     assert_eq!(app.post(&resume).await.0, 204);
     submit_due(&app).await;
