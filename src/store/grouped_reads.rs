@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_gives_up_while_it_reads_for_others_loses_no_question() {
+    async fn a_caller_that_leaves_while_it_reads_for_others_loses_no_question() {
         let (reads, log, gate) = (Reads::default(), Log::default(), Notify::new());
         let mut first = Box::pin(reads.find(0, async |group: &[u32]| {
             gate.notified().await;
