@@ -40,7 +40,7 @@ pub enum AlarmKind {
     OrphanFlood,
     /// An account reached its hourly limit; its callbacks are answered 429.
     OverCeiling,
-    /// Submissions of an account failed one after another, or its provider refuses it.
+    /// Submissions of an account failed one after another.
     AccountTripped,
     /// An account used half of its hourly limit.
     Busy,
@@ -93,7 +93,6 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     alarms.extend(limits.list_orphan_floods(now).into_iter().map(flood_alarm));
     alarms.extend(limits.list_spikes(now).into_iter().map(spike_alarm));
     alarms.extend(trips(services));
-    alarms.extend(refused_accounts(services));
     alarms.extend(services.month_costs.list().iter().filter_map(budget_alarm));
     alarms.sort_by_key(|alarm| alarm.kind);
     alarms
@@ -203,21 +202,6 @@ fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
             ),
             account: Some(account),
         })
-    })
-}
-
-/// The pauses as the dispatcher last read them. That of an operator is no alarm.
-fn refused_accounts(services: &Services) -> impl Iterator<Item = Alarm> {
-    let pauses = services.dispatcher.known_flows.list_pauses_of_providers();
-    pauses.into_iter().map(|(account, pause)| Alarm {
-        kind: AlarmKind::AccountTripped,
-        text: format!(
-            "{account} has stopped sending since {}, because its provider refuses it: {}. Its messages stay queued until you have corrected the cause and resumed the account, on its page or with bluetick account resume.",
-            pause.since.format("%Y-%m-%d %H:%M:%S UTC"),
-            // Providers may quote the recipient.
-            Visibility::Masked.mask_text(&pause.reason)
-        ),
-        account: Some(account),
     })
 }
 

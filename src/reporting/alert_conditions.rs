@@ -11,7 +11,6 @@ use crate::reporting::account_health::{self, AccountStatus};
 use crate::reporting::budget_alerts::list_overspent;
 use crate::reporting::headline;
 use crate::services::Services;
-use crate::store::account_records::Pause;
 use crate::store::send_queue::QueuePart;
 
 /// A rule that applies.
@@ -35,7 +34,6 @@ pub async fn list_active(
         return Ok(Vec::new());
     }
     let accounts = account_health::list_accounts(services).await?;
-    let refused = services.dispatcher.known_flows.list_pauses_of_providers();
     let overdue = services.store.count_overdue_by_account(now).await?;
     let mut active = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
@@ -77,7 +75,6 @@ pub async fn list_active(
                     reaches(rule, messages)
                         .then(|| format!("{}: {messages} messages are queued", account.id))
                 }
-                AlertKind::Tripped => check_stop(rule, account, refused.get(&account.id), now),
                 _ => check_health(rule, account, now),
             };
             active.extend(summary.map(|summary| ActiveCondition {
@@ -110,33 +107,18 @@ fn check_health(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -
             (lasts(silence.lasting, rule) && silence.unreported >= MIN_UNREPORTED)
                 .then(|| headline::silent(&account.id, silence))
         }
-        AlertKind::Tripped
-        | AlertKind::Overdue
-        | AlertKind::Backlog
-        | AlertKind::Budget
-        | AlertKind::Quarantine => None,
+        // A pause does not end the condition.
+        AlertKind::Tripped => match &account.trip {
+            Some(trip) if lasts(now - trip.since, rule) => Some(format!(
+                "{}: nothing sent since {}, {}",
+                account.id,
+                trip.since.format("%Y-%m-%d %H:%M:%S UTC"),
+                Visibility::Masked.mask_text(&trip.reason)
+            )),
+            _ => None,
+        },
+        AlertKind::Overdue | AlertKind::Backlog | AlertKind::Budget | AlertKind::Quarantine => None,
     }
-}
-
-/// A pause by an operator neither begins nor ends the condition. One because the provider refuses the
-/// account continues it.
-fn check_stop(
-    rule: &AlertRule,
-    account: &AccountStatus,
-    refused: Option<&Pause>,
-    now: DateTime<Utc>,
-) -> Option<String> {
-    let of_trip = account.trip.as_ref().map(|trip| (trip.since, &trip.reason));
-    let of_pause = refused.map(|pause| (pause.since, &pause.reason));
-    let (since, reason) = of_trip.or(of_pause)?;
-    lasts(now - since, rule).then(|| {
-        format!(
-            "{}: nothing sent since {}, {}",
-            account.id,
-            since.format("%Y-%m-%d %H:%M:%S UTC"),
-            Visibility::Masked.mask_text(reason)
-        )
-    })
 }
 
 fn lasts(time: TimeDelta, rule: &AlertRule) -> bool {

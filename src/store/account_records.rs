@@ -133,26 +133,6 @@ impl Store {
             .map(|row| AccountRecord::try_from(row).map(|record| (record.id.clone(), record)))
             .collect()
     }
-
-    /// Those of these pauses that no operator decided: an operator's is audited at the same instant.
-    pub async fn list_pauses_of_providers(
-        &self,
-        pauses: &BTreeMap<AccountId, Pause>,
-    ) -> Result<BTreeMap<AccountId, Pause>, Error> {
-        let mut found = BTreeMap::new();
-        for (account, pause) in pauses {
-            let decided = action_row::Entity::find()
-                .filter(action_row::Column::Verb.eq(Verb::PauseAccount))
-                .filter(action_row::Column::Account.eq(account))
-                .filter(action_row::Column::HappenedAt.eq(instant::to_millis(pause.since)))
-                .count(self.pools().reader())
-                .await?;
-            if decided == 0 {
-                found.insert(account.clone(), pause.clone());
-            }
-        }
-        Ok(found)
-    }
 }
 
 impl Ledger {

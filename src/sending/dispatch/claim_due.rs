@@ -67,7 +67,6 @@ impl Dispatcher {
         mut start: impl FnMut(ClaimedMessage),
     ) -> Result<Option<DateTime<Utc>>, db::Error> {
         let records = self.store.list_accounts().await?;
-        self.known_flows.note_pauses(&self.store, &records).await?;
         let flows = self.store.list_send_flows().await?;
         let with_due = self.store.list_accounts_with_due(self.clock.now()).await?;
         let mut next: Option<DateTime<Utc>> = None;
