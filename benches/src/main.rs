@@ -41,7 +41,7 @@ const SOAK: &str = "soak";
 
 #[derive(Parser, Debug)]
 struct Arguments {
-    /// Fewer rows and shorter runs: about three minutes
+    /// Fewer rows and shorter runs: about four minutes
     #[arg(long)]
     quick: bool,
     /// Run only the parts whose name begins with this

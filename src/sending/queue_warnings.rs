@@ -12,7 +12,9 @@ use crate::domain::ids::AccountId;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::Account;
 use crate::domain::scope::Visibility;
+use crate::domain::send_flow::SendFlow;
 use crate::store::Store;
+use crate::store::account_records::Pause;
 use crate::store::send_queue::QueuePart;
 
 /// How long a counted queue length is used.
@@ -26,46 +28,57 @@ pub struct QueueWarnings(Arc<Mutex<CountedQueues>>);
 /// When each queue was counted, and its length.
 type CountedQueues = HashMap<(AccountId, QueuePart), (DateTime<Utc>, u64)>;
 
+/// Where a message would wait.
+#[derive(Clone, Copy, Debug)]
+pub struct QueuePlace {
+    pub ahead: QueuePart,
+    /// Messages per second.
+    pub rate: f64,
+    /// How long it may wait.
+    pub limit: TimeDelta,
+}
+
+/// That the account of a message does not send now.
+pub fn of_stopped_account(
+    account: &Account,
+    pause: Option<&Pause>,
+    flow: &SendFlow,
+) -> Option<MessageWarning> {
+    let id = &account.id;
+    // Providers quote whom another message went to.
+    let masked = |text: &str| Visibility::Masked.mask_text(text);
+    if let Some(pause) = pause {
+        let reason = masked(&pause.reason);
+        let text = format!("account {id} is paused: {reason}; the message waits");
+        return Some(MessageWarning::new(WarningCode::AccountPaused, text));
+    }
+    let hold = masked(&flow.hold_text()?);
+    let text = format!("account {id}: {hold}; the message waits");
+    Some(MessageWarning::new(WarningCode::AccountTripped, text))
+}
+
 impl QueueWarnings {
-    /// For a message of this account that is accepted now, goes behind this part of the queue and may
-    /// wait for so long.
-    pub async fn list(
+    /// That a message of this account will expire, if it is accepted now.
+    pub async fn find(
         &self,
         store: &Store,
         account: &Account,
-        ahead: QueuePart,
-        send_before: TimeDelta,
+        place: QueuePlace,
         now: DateTime<Utc>,
-    ) -> Result<Vec<MessageWarning>, db::Error> {
+    ) -> Result<Option<MessageWarning>, db::Error> {
+        let QueuePlace { ahead, rate, limit } = place;
         let id = &account.id;
-        if let Some(pause) = store.find_pause(id).await? {
-            // Providers quote whom another message went to.
-            let reason = Visibility::Masked.mask_text(&pause.reason);
-            let text = format!("account {id} is paused: {reason}; the message waits");
-            return Ok(vec![MessageWarning::new(WarningCode::AccountPaused, text)]);
-        }
-        let flow = store.find_send_flow(id).await?;
-        if let Some(hold) = flow.hold_text() {
-            let hold = Visibility::Masked.mask_text(&hold);
-            let text = format!("account {id}: {hold}; the message waits");
-            return Ok(vec![MessageWarning::new(WarningCode::AccountTripped, text)]);
-        }
-        let Some(rate) = flow.rate(account.rate, now) else {
-            return Ok(Vec::new());
-        };
         let queued = self.count(store, id, ahead, now).await?;
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let wait = queued as f64 / rate;
-        let limit = send_before.to_std().unwrap_or_default();
-        Ok(if wait > limit.as_secs_f64() {
+        let limit = limit.to_std().unwrap_or_default();
+        Ok((wait > limit.as_secs_f64()).then(|| {
             let text = format!(
                 "{queued} messages are queued for account {id}, which sends {rate:.1} a second: this one will expire after {}",
                 humantime::format_duration(limit)
             );
-            vec![MessageWarning::new(WarningCode::WillExpire, text)]
-        } else {
-            Vec::new()
-        })
+            MessageWarning::new(WarningCode::WillExpire, text)
+        }))
     }
 
     async fn count(

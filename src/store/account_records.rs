@@ -102,14 +102,6 @@ impl Store {
             .await
     }
 
-    pub async fn find_pause(&self, account: &AccountId) -> Result<Option<Pause>, Error> {
-        let row = Entity::find_by_id(account.clone())
-            .one(self.pools().reader())
-            .await?;
-        let record = row.map(AccountRecord::try_from).transpose()?;
-        Ok(record.and_then(|record| record.pause))
-    }
-
     /// Includes accounts that are no longer configured. Reads only columns that every version has,
     /// so the schema may be that of an earlier one.
     pub async fn list_url_records(&self) -> Result<Vec<UrlRecord>, Error> {

@@ -21,6 +21,7 @@ pub mod database_identity;
 mod dismissals;
 mod entities;
 pub mod erasure_sweep;
+pub mod grouped_reads;
 pub mod id_conflicts;
 pub mod id_remarks;
 pub mod inbound_windows;

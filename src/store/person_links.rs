@@ -4,7 +4,7 @@
 //! A link is derived from callbacks: any callback that names it adds it, and only a rebuild or
 //! retention removes it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -174,6 +174,26 @@ impl Store {
             .collect();
         held.extend(find_in_each(&links, &phones));
         Ok(held)
+    }
+
+    /// Those of these ids, in their canonical spellings, that a callback of any account links with another.
+    pub(super) async fn list_linked(
+        &self,
+        ids: BTreeSet<String>,
+    ) -> Result<HashSet<String>, Error> {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let ids = statements::padded(&ids);
+        let numbered: Vec<String> = (1..=ids.len()).map(|number| format!("${number}")).collect();
+        let numbered = numbered.join(",");
+        let linked = format!(
+            "SELECT identity AS id FROM person_links WHERE identity IN ({numbered}) \
+             UNION SELECT other FROM person_links WHERE other IN ({numbered})"
+        );
+        let values = ids.into_iter().map(Into::into).collect();
+        let rows = self.pools().query(&linked, values).await?;
+        rows.into_iter()
+            .map(|row| Ok(row.try_get("", "id")?))
+            .collect()
     }
 
     /// The links around these ids, by account.

@@ -30,13 +30,6 @@ impl Store {
             .collect()
     }
 
-    pub async fn find_send_flow(&self, account: &AccountId) -> Result<SendFlow, Error> {
-        let row = Entity::find_by_id(account.clone())
-            .one(self.pools().reader())
-            .await?;
-        row.map_or_else(|| Ok(SendFlow::default()), SendFlow::try_from)
-    }
-
     /// Removes holds of recipients that have ended.
     pub async fn delete_ended_recipient_holds(&self, now: DateTime<Utc>) -> Result<(), Error> {
         let has_ended = recipient_hold_row::Column::HoldUntil.lte(instant::to_millis(now));

@@ -376,6 +376,7 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
 
 #[actix_web::test]
 async fn an_hour_without_a_connection_costs_no_message() {
+    let messages = messages_or(30);
     // Bound and not listening, so that no other test can take the port.
     let nowhere = TcpSocket::new_v4().unwrap();
     nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -385,15 +386,16 @@ async fn an_hour_without_a_connection_costs_no_message() {
         accounts[0].send_before = Duration::from_hours(2);
     })
     .await;
-    send_many(&app, SOBOT, 30).await;
+    send_many(&app, SOBOT, messages).await;
     pass(&app, TimeDelta::hours(1), TimeDelta::seconds(10)).await;
-    assert_eq!(states(&app, SOBOT).await["queued"], 30);
+    assert_eq!(states(&app, SOBOT).await["queued"], messages);
     let shown = account(&app, SOBOT).await;
     assert_eq!(shown["health"], "tripped", "{shown}");
     assert!(
         shown["last_reply"].as_str().unwrap().contains("refused"),
         "{shown}"
     );
+    assert_eq!(app.alarms().await[0]["alarm"], "account_tripped");
     // The state outlives the process.
     let app = app.restart().await;
     assert_eq!(account(&app, SOBOT).await["health"], "tripped");
@@ -407,7 +409,10 @@ async fn an_hour_without_a_connection_costs_no_message() {
     let listener = nowhere.listen(1_024).unwrap().into_std().unwrap();
     let simulator = Simulator::start(Settings::default(), listener).unwrap();
     pass(&app, TimeDelta::minutes(6), TimeDelta::seconds(5)).await;
-    assert_eq!(states(&app, SOBOT).await["submitted"], 31);
+    assert_eq!(states(&app, SOBOT).await["submitted"], messages + 1);
+    assert_eq!(account(&app, SOBOT).await["health"], "unconfigured");
+    assert!(app.alarms().await.is_empty());
+    eprintln!("refused connection: {messages} messages, none spent");
     simulator.stop().await.unwrap();
     app.finish().await;
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::app::{App, KALEYRA, SOBOT, image_to, message, read, start_app};
+use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, image_to, message, noon, read, start_app};
+use crate::windows::receive_inbound;
 
 /// A message whose row the database rejects, see [`reject_poison`].
 fn poison() -> Value {
@@ -147,5 +149,41 @@ async fn a_caller_that_leaves_does_not_fail_the_others() {
     let count = stored(&app).await.len();
     assert!((10..=20).contains(&count), "{count}");
     app.run_jobs_until_idle().await;
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn messages_that_are_accepted_together_get_their_own_warnings() {
+    let app = start_app().await;
+    let recent = noon() - TimeDelta::minutes(3);
+    let old = noon() - TimeDelta::hours(30);
+    for (customer, wrote) in [("447700900001", recent), ("447700900002", old)] {
+        receive_inbound(&app, SOBOT, customer, wrote).await;
+    }
+    let pause = format!("/api/v1/accounts/{ZIXFLOW}/pause");
+    let reason = json!({ "reason": "stock-taking" });
+    assert_eq!(app.post_json(&pause, &reason).await.0, 204);
+    let expected = [
+        (SOBOT, "+447700900001", vec![]),
+        (SOBOT, "+447700900002", vec!["window_closed"]),
+        (SOBOT, "+447700900003", vec!["window_closed"]),
+        // None of its customers has written.
+        (KALEYRA, "+447700900002", vec![]),
+        (ZIXFLOW, "+447700900001", vec!["account_paused"]),
+    ];
+    let posts = expected.iter().cycle().take(60);
+    let replies = join_all(posts.map(async |(account, to, codes)| {
+        let (status, reply) = post(&app, None, &image_to(account, to)).await;
+        assert_eq!(status, 202, "{reply}");
+        let warnings = reply["warnings"].as_array().unwrap().iter();
+        let found: Vec<String> = warnings
+            .map(|warning| warning["code"].as_str().unwrap().to_owned())
+            .collect();
+        (found == *codes)
+            .then_some(())
+            .ok_or((*account, *to, reply))
+    }));
+    let wrong: Vec<_> = replies.await.into_iter().filter_map(Result::err).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
     app.finish().await;
 }

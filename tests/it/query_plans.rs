@@ -647,17 +647,21 @@ async fn the_holder_of_an_id_is_found_in_the_index_alone() {
 #[tokio::test]
 async fn refusals_because_of_a_closed_window_are_found_in_their_index_alone() {
     let observed = ObservedStore::open().await;
-    let account = "kaleyra-in".parse().unwrap();
-    let customer = PhoneNumber::parse("+5511987654321").unwrap();
-    let events = observed
-        .store
-        .find_window_events(&account, customer.digits(), noon());
-    let plans = observed.plans("messages", events).await;
+    let customers = ["+5511987654321", "+447700900001"]
+        .map(|number| PhoneNumber::parse(number).unwrap())
+        .map(|number| ("kaleyra-in".parse().unwrap(), number.digits().to_owned()));
+    let events = || observed.store.list_window_events(&customers, noon());
+    let plans = observed.plans("messages", events()).await;
     assert_eq!(plans.len(), 1);
     let covered = "USING COVERING INDEX messages_window_refusals \
                    (account=? AND recipient=? AND failed_at>?)";
     for step in reads(&plans[0], "messages") {
         assert!(step.contains(covered), "{:#?}", plans[0]);
+    }
+    let plans = observed.plans("person_links", events()).await;
+    assert_eq!(plans.len(), 1);
+    for step in reads(&plans[0], "person_links") {
+        assert!(step.contains(" INDEX person_links_by_"), "{step}");
     }
     observed.close().await;
 }

@@ -189,7 +189,7 @@ fn id_placeholders(backend: DbBackend, count: usize) -> String {
 }
 
 /// Pads to the next power of two by repeating the last id, so that few statements are prepared.
-fn padded<T: Copy>(ids: &[T]) -> Vec<T> {
+pub(crate) fn padded<T: Copy>(ids: &[T]) -> Vec<T> {
     let missing = ids.len().next_power_of_two() - ids.len();
     let padding = ids.last().into_iter().copied().cycle().take(missing);
     ids.iter().copied().chain(padding).collect()

@@ -6,9 +6,11 @@ use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::AccountMode;
 use crate::sending::accept::Acceptor;
 use crate::sending::accept::accept_error::AcceptError;
+use crate::sending::accept::acceptance_state::{AcceptanceQuestion, read_states};
 use crate::sending::accept::message_fields::CheckedMessage;
 use crate::sending::accept::message_input::{MediaInspection, MessageInput};
 use crate::sending::accept::window_check::{self, WindowVerdict};
+use crate::sending::queue_warnings::{self, QueuePlace};
 use crate::store::send_queue::QueuePart;
 
 impl Acceptor {
@@ -22,7 +24,16 @@ impl Acceptor {
     ) -> Result<Vec<MessageWarning>, AcceptError> {
         let (account, draft) = (checked.account, &checked.draft);
         let mut warnings = Vec::new();
-        match window_check::check_window(&self.store, account, draft, now).await? {
+        let recipient = window_check::depends_on_window(account, draft)
+            .then(|| draft.recipient.digits().to_owned());
+        let question = AcceptanceQuestion {
+            account: account.id.clone(),
+            recipient,
+            now,
+        };
+        let read = async |questions: &[_]| read_states(&self.store, questions).await;
+        let state = self.states.find(question, read).await?;
+        match window_check::judge_window(account, state.window, now) {
             WindowVerdict::Accepted => {}
             WindowVerdict::Warned(warning) => warnings.push(warning),
             WindowVerdict::Refused(error) => return Err(AcceptError::Invalid(vec![error])),
@@ -43,10 +54,14 @@ impl Acceptor {
             QueuePart::Whole
         };
         let limit = checked.time_left(now)?;
-        let of_queue = self
-            .queue_warnings
-            .list(&self.store, account, ahead, limit, now);
-        warnings.extend(of_queue.await?);
+        let pause = state.pause.as_ref();
+        if let Some(warning) = queue_warnings::of_stopped_account(account, pause, &state.flow) {
+            warnings.push(warning);
+        } else if let Some(rate) = state.flow.rate(account.rate, now) {
+            let place = QueuePlace { ahead, rate, limit };
+            let of_queue = self.queue_warnings.find(&self.store, account, place, now);
+            warnings.extend(of_queue.await?);
+        }
         Ok(warnings)
     }
 }

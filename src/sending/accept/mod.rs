@@ -2,6 +2,7 @@
 //! transaction, together with others.
 
 mod accept_error;
+mod acceptance_state;
 mod acceptance_warnings;
 mod acceptance_writer;
 mod media_fields;
@@ -37,12 +38,14 @@ use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::MessageWarning;
 use crate::domain::provider_account::{Account, WindowPolicy};
 use crate::keys::Keys;
+use crate::sending::accept::acceptance_state::{AcceptanceQuestion, AcceptanceState};
 use crate::sending::accept::acceptance_writer::{AcceptanceWriter, WaitingMessage};
 use crate::sending::accept::window_check::WindowVerdict;
 use crate::sending::media_check::MediaChecker;
 use crate::sending::queue_warnings::QueueWarnings;
 use crate::sending::upload_storage::{self, UploadStorage};
 use crate::store::Store;
+use crate::store::grouped_reads::GroupedReads;
 use crate::store::message_acceptance::{Accepted, ErasedKey, IdempotencyKey};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,6 +71,7 @@ pub struct Acceptor {
     keys: Arc<Keys>,
     uploads: UploadStorage,
     queue_warnings: QueueWarnings,
+    states: Arc<GroupedReads<AcceptanceQuestion, AcceptanceState>>,
     media: MediaChecker,
     writer: AcceptanceWriter,
 }
@@ -88,6 +92,7 @@ impl Acceptor {
             keys,
             uploads,
             queue_warnings: QueueWarnings::default(),
+            states: Arc::default(),
             media,
         }
     }
@@ -138,11 +143,13 @@ impl Acceptor {
         let Some(account) = self.accounts.get(&draft.account) else {
             return Ok(None);
         };
-        if account.window != WindowPolicy::Refuse {
+        if account.window != WindowPolicy::Refuse || draft.template.is_some() {
             return Ok(None);
         }
+        let recipient = draft.recipient.digits();
+        let events = self.store.find_window_events(&account.id, recipient, now);
         Ok(
-            match window_check::check_window(&self.store, account, draft, now).await? {
+            match window_check::judge_window(account, Some(events.await?), now) {
                 WindowVerdict::Refused(error) => Some(error),
                 WindowVerdict::Accepted | WindowVerdict::Warned(_) => None,
             },

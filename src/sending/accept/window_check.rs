@@ -2,13 +2,11 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::db;
 use crate::domain::message::MessageDraft;
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 use crate::domain::provider_account::{Account, WindowPolicy};
-use crate::domain::window::Window;
+use crate::domain::window::{Window, WindowEvents};
 use crate::sending::accept::accept_error::InvalidField;
-use crate::store::Store;
 
 pub(super) enum WindowVerdict {
     /// Open, not known, or of no interest to the account.
@@ -18,20 +16,21 @@ pub(super) enum WindowVerdict {
 }
 
 /// Only free-form messages are limited to the window.
-pub(super) async fn check_window(
-    store: &Store,
+pub(super) fn depends_on_window(account: &Account, draft: &MessageDraft) -> bool {
+    account.window != WindowPolicy::Ignore && draft.template.is_none()
+}
+
+/// `events` are of the recipient; absent if nothing depends on the window.
+pub(super) fn judge_window(
     account: &Account,
-    draft: &MessageDraft,
+    events: Option<WindowEvents>,
     now: DateTime<Utc>,
-) -> Result<WindowVerdict, db::Error> {
-    if account.window == WindowPolicy::Ignore || draft.template.is_some() {
-        return Ok(WindowVerdict::Accepted);
-    }
-    let events = store
-        .find_window_events(&account.id, draft.recipient.digits(), now)
-        .await?;
+) -> WindowVerdict {
+    let Some(events) = events else {
+        return WindowVerdict::Accepted;
+    };
     let closed = match Window::at(now, events) {
-        Window::Open { .. } | Window::Unknown => return Ok(WindowVerdict::Accepted),
+        Window::Open { .. } | Window::Unknown => return WindowVerdict::Accepted,
         Window::Closed {
             expired_at: Some(at),
         } => format!(
@@ -42,7 +41,7 @@ pub(super) async fn check_window(
             "the recipient has not written to this account, so no 24-hour window is open".to_owned()
         }
     };
-    Ok(if account.window == WindowPolicy::Refuse {
+    if account.window == WindowPolicy::Refuse {
         WindowVerdict::Refused(InvalidField::new(
             "to",
             format!("{closed}; only an approved template can reach this recipient now"),
@@ -52,5 +51,5 @@ pub(super) async fn check_window(
             WarningCode::WindowClosed,
             format!("{closed}; WhatsApp will reject a free-form message with error 131047"),
         ))
-    })
+    }
 }
