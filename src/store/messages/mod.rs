@@ -1,6 +1,7 @@
 //! Finds and lists messages.
 
 mod export_page;
+mod filter_completion;
 pub(super) mod fold_columns;
 mod index_choice;
 mod index_hint;
@@ -10,7 +11,7 @@ pub(super) mod message_filter;
 mod message_from_row;
 pub(super) mod message_lookup;
 pub(super) mod new_message;
-mod other_ids;
+mod reference_beginnings;
 pub(super) mod search_conditions;
 pub(super) mod template_values;
 #[cfg(test)]
