@@ -146,7 +146,7 @@ pub const FILTER_FIELDS: [FilterField; 21] = [
     field(
         "q",
         "TEXT",
-        "Search: message id, provider id, phone number (complete, its beginning or its last 7 or more digits; only complete without `operate`), the beginning of a reference in upper or lower case and with or without `#`, or the number at its end (its first 4 or more digits).",
+        "Search: message id, provider id, phone number (complete, its beginning or its last 7 or more digits; only complete without `operate`), or the beginning of a reference.",
         ValueShape::SearchText {
             least: 1,
             most: SearchText::LIMIT,

@@ -87,7 +87,7 @@ impl Store {
         filter: &MessageFilter,
         limit: usize,
     ) -> Result<ExportPage, Error> {
-        let filter = &*self.complete_filter(filter).await?;
+        let filter = &*self.with_other_ids(filter).await?;
         let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
         self.export_page(filter, index_hint, None, limit).await
     }
@@ -101,7 +101,7 @@ impl Store {
         let Some(after) = page.next()? else {
             return Ok(None);
         };
-        let filter = &*self.complete_filter(filter).await?;
+        let filter = &*self.with_other_ids(filter).await?;
         self.export_page(filter, page.index_hint, Some(after), page.limit)
             .await
             .map(Some)

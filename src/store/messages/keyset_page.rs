@@ -25,7 +25,7 @@ impl Store {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, Error> {
-        let filter = &*self.complete_filter(filter).await?;
+        let filter = &*self.with_other_ids(filter).await?;
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
         let rows = listed(filter, index_hint, after, wanted)
@@ -47,7 +47,7 @@ impl Store {
         if order == MessageOrder::Created {
             return self.list_messages(filter, after, limit).await;
         }
-        let filter = &*self.complete_filter(filter).await?;
+        let filter = &*self.with_other_ids(filter).await?;
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         let choice = self.change_choice(filter, RARE_LIMIT).await?;
         let rows = listed_by_change(filter, &choice, after, wanted)
@@ -71,7 +71,7 @@ impl Store {
         filter: &MessageFilter,
         limit: u64,
     ) -> Result<Option<u64>, Error> {
-        let filter = &*self.complete_filter(filter).await?;
+        let filter = &*self.with_other_ids(filter).await?;
         let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
         let beyond = listed(filter, index_hint, None, limit.saturating_add(1));
         let ids = list_ids(self.pools().reader(), beyond).await?;

@@ -1,7 +1,6 @@
 //! Finds and lists messages.
 
 mod export_page;
-mod filter_completion;
 pub(super) mod fold_columns;
 mod index_choice;
 mod index_hint;
@@ -11,7 +10,7 @@ pub(super) mod message_filter;
 mod message_from_row;
 pub(super) mod message_lookup;
 pub(super) mod new_message;
-mod reference_beginnings;
+mod other_ids;
 pub(super) mod search_conditions;
 pub(super) mod template_values;
 #[cfg(test)]

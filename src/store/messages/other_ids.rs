@@ -1,5 +1,4 @@
-//! Completes a filter with what only the database knows: the other ids of a customer, and what stands
-//! before the numbers in references.
+//! Completes a filter that names a customer with the customer's other ids.
 
 use std::borrow::Cow;
 
@@ -9,11 +8,8 @@ use crate::domain::phone_text::is_user_id;
 use crate::store::Store;
 use crate::store::messages::message_filter::{MessageFilter, Search};
 
-/// Fewer digits are the beginning of too many numbers.
-const MIN_NUMBER_DIGITS: usize = 4;
-
 impl Store {
-    pub(super) async fn complete_filter<'f>(
+    pub(super) async fn with_other_ids<'f>(
         &self,
         filter: &'f MessageFilter,
     ) -> Result<Cow<'f, MessageFilter>, Error> {
@@ -35,11 +31,6 @@ impl Store {
                 search.extend(held.into_iter().map(Search::HeldId));
             }
         }
-        if let Some(digits) = filter.search.iter().find_map(reference_number) {
-            let beginnings = self.list_reference_beginnings().await?.into_iter();
-            let numbers = beginnings.map(|text| Search::ReferencePrefix(format!("{text}{digits}")));
-            completed.to_mut().search.extend(numbers);
-        }
         Ok(completed)
     }
 }
@@ -49,18 +40,6 @@ fn whole_id(search: &Search) -> Option<String> {
     match search {
         Search::Phone(id) | Search::PhonePrefix(id) if phone::are_digits(id) || is_user_id(id) => {
             Some(id.clone())
-        }
-        _ => None,
-    }
-}
-
-/// The first digits of the number at the end of a reference that the search may mean.
-fn reference_number(search: &Search) -> Option<&str> {
-    match search {
-        Search::ReferencePrefix(text)
-            if text.len() >= MIN_NUMBER_DIGITS && text.bytes().all(|c| c.is_ascii_digit()) =>
-        {
-            Some(text)
         }
         _ => None,
     }
