@@ -66,3 +66,19 @@ pub struct AccountEvent {
     pub sender: Option<String>,
     pub detail: Option<String>,
 }
+
+impl AccountEvent {
+    /// Whether it lowers the quality rating or a messaging limit.
+    pub fn is_adverse(&self) -> bool {
+        let current = self.current.as_deref().unwrap_or_default().to_lowercase();
+        let word = self.title.rsplit(": ").next().unwrap_or_default();
+        match self.kind {
+            AccountEventKind::Quality if word == "unflagged" => false,
+            AccountEventKind::Quality => {
+                word == "flagged" || matches!(current.as_str(), "flagged" | "red" | "low")
+            }
+            AccountEventKind::Limit => matches!(word, "downgrade" | "limited"),
+            _ => false,
+        }
+    }
+}

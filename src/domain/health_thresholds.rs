@@ -1,7 +1,9 @@
 //! When an account counts as failing, slow or silent: its last hour is compared with the seven days
-//! before.
+//! before. When reports count as lost: those since yesterday are compared with them.
 
 use chrono::TimeDelta;
+
+use crate::domain::float_count::as_float;
 
 /// In percent of the attempted messages: from here on, failures are too many, even if usual.
 const HIGH_FAILED_PERCENT: i64 = 20;
@@ -17,6 +19,8 @@ const SLOW_MILLIS_WITHOUT_HISTORY: f64 = 600_000.0;
 const SLOW_FACTOR: f64 = 3.0;
 /// With fewer unreported messages, an account is not silent.
 pub const MIN_UNREPORTED: i64 = 5;
+/// In percent of the attempted messages: with fewer, no reports are lost.
+const MIN_LOST_PERCENT: i64 = 2;
 /// A shorter time without callbacks is not silence.
 const MIN_SILENCE: TimeDelta = TimeDelta::minutes(15);
 
@@ -46,18 +50,49 @@ impl FailureRate {
     /// Too high by itself, or at least twice the usual rate by more than chance explains.
     pub fn is_raised(self) -> bool {
         let Self { recent, usual } = self;
-        if recent.failed < MIN_FAILURES {
-            return false;
-        }
-        if recent.failed * 100 >= recent.attempted * HIGH_FAILED_PERCENT {
-            return true;
-        }
-        if usual.attempted == 0 {
-            return false;
-        }
-        let expected = ratio(usual) * as_float(recent.attempted);
-        ratio(recent) >= 2.0 * ratio(usual)
-            && as_float(recent.failed) - expected >= 2.0 * expected.sqrt()
+        recent.failed >= MIN_FAILURES
+            && is_unusual(
+                (recent.failed, recent.attempted),
+                (usual.failed, usual.attempted),
+            )
+    }
+}
+
+/// Messages without any report, of those attempted. All are old enough for a report.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct UnreportedShare {
+    pub unreported: i64,
+    pub attempted: i64,
+}
+
+impl UnreportedShare {
+    /// In whole percent, rounded; `None` without attempts.
+    pub fn percent(self) -> Option<i64> {
+        let Self {
+            unreported: failed,
+            attempted,
+        } = self;
+        FailedShare { failed, attempted }.percent()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LostReports {
+    /// Since yesterday.
+    pub recent: UnreportedShare,
+    /// The seven days before.
+    pub usual: UnreportedShare,
+}
+
+impl LostReports {
+    pub fn is_unusual(self) -> bool {
+        let Self { recent, usual } = self;
+        recent.unreported >= MIN_UNREPORTED
+            && recent.unreported * 100 >= recent.attempted * MIN_LOST_PERCENT
+            && is_unusual(
+                (recent.unreported, recent.attempted),
+                (usual.unreported, usual.attempted),
+            )
     }
 }
 
@@ -97,16 +132,19 @@ impl Silence {
     }
 }
 
-fn ratio(share: FailedShare) -> f64 {
-    as_float(share.failed) / as_float(share.attempted).max(1.0)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of messages stay far below 2^52"
-)]
-fn as_float(count: i64) -> f64 {
-    count as f64
+/// Whether a part of the attempted messages is too high by itself, or at least twice the usual share
+/// by more than chance explains.
+fn is_unusual(recent: (i64, i64), usual: (i64, i64)) -> bool {
+    let ratio = |(part, attempted)| as_float(part) / as_float(attempted).max(1.0);
+    let (part, attempted) = recent;
+    if part * 100 >= attempted * HIGH_FAILED_PERCENT {
+        return true;
+    }
+    if usual.1 == 0 {
+        return false;
+    }
+    let expected = ratio(usual) * as_float(attempted);
+    ratio(recent) >= 2.0 * ratio(usual) && as_float(part) - expected >= 2.0 * expected.sqrt()
 }
 
 #[cfg(test)]
@@ -135,6 +173,27 @@ mod tests {
         assert!(!is_raised((3, 30), (840, 16_800)));
         assert!(!is_raised((6, 100), (840, 16_800)));
         assert!(!is_raised((10, 100), (0, 0)));
+    }
+
+    #[test]
+    fn reports_are_lost_if_more_are_missing_than_usual_and_than_a_few() {
+        let is_unusual = |recent: (i64, i64), usual: (i64, i64)| {
+            let share = |(unreported, attempted)| UnreportedShare {
+                unreported,
+                attempted,
+            };
+            let lost = LostReports {
+                recent: share(recent),
+                usual: share(usual),
+            };
+            lost.is_unusual()
+        };
+        assert!(is_unusual((18, 100), (1, 700)));
+        assert!(!is_unusual((4, 20), (0, 700)), "too few");
+        assert!(!is_unusual((6, 1_000), (0, 7_000)), "below 2 %");
+        assert!(!is_unusual((30, 1_000), (200, 7_000)), "as usual");
+        assert!(is_unusual((250, 1_000), (1_750, 7_000)), "a quarter");
+        assert!(!is_unusual((5, 100), (0, 0)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::delivery_state::Stage;
 use crate::domain::enum_words::{UnknownWord, enum_words};
+use crate::domain::float_count::as_float;
 
 /// An interval whose length is counted.
 #[derive(
@@ -133,14 +134,6 @@ impl PartialEq for Histogram {
 }
 
 impl Eq for Histogram {}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of messages stay far below 2^52"
-)]
-fn as_float(count: i64) -> f64 {
-    count as f64
-}
 
 #[cfg(test)]
 mod tests {

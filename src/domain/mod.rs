@@ -30,6 +30,7 @@ pub mod explanation;
 pub mod failure;
 mod failure_code_table;
 pub mod failure_codes;
+pub mod float_count;
 pub mod health_thresholds;
 pub mod ids;
 pub mod invisible_characters;

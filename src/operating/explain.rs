@@ -7,13 +7,15 @@ use chrono::{DateTime, Utc};
 
 use crate::db;
 use crate::domain::delivery::fold;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::explanation::{AccountConditions, AttemptSummary, ExplainInput, explain};
 pub use crate::domain::explanation::{ExplainedFailure, Explanation};
 use crate::domain::ids::AccountId;
-use crate::domain::message::Message;
+use crate::domain::message::{Message, Origin};
 use crate::domain::provider_account::{Account, Adoption};
 use crate::domain::scope::Visibility;
 use crate::domain::send_flow::SendFlow;
+use crate::operating::message_actions::resend_advice;
 use crate::services::Services;
 use crate::store::Store;
 
@@ -45,6 +47,17 @@ pub async fn explain_without_services(
             detail: attempt.detail,
         })
         .collect();
+    let is_resendable = message.origin == Origin::Api
+        && message.resent_as.is_none()
+        && matches!(
+            message.state,
+            DeliveryState::Failed | DeliveryState::Uncertain
+        );
+    let advice = if is_resendable {
+        resend_advice::find(store, accounts, message, now).await?
+    } else {
+        None
+    };
     Ok(explain(&ExplainInput {
         message,
         delivery: &fold(message.queue, message.queued_at(), &receipts),
@@ -54,6 +67,7 @@ pub async fn explain_without_services(
         account: &load_account_conditions(store, accounts, &message.account).await?,
         queue: store.find_queue_timing(message.id).await?,
         correlation: &store.find_correlation(message.id).await?,
+        resend_advice: advice.as_ref().map(|advice| advice.text.as_str()),
         now,
         visibility,
     }))

@@ -27,6 +27,8 @@ const REPORTS_EXPECTED_DAYS: i64 = 30;
 
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct AccountActivity {
+    /// When the last hour began, to the quarter hour before.
+    pub since: DateTime<Utc>,
     pub failures: FailureRate,
     /// `None` if nothing was delivered in the last hour.
     pub delivery: Option<DeliveryTime>,
@@ -81,6 +83,9 @@ pub async fn list_activity(
                 .get(account)
                 .and_then(|usual| usual.delivery_time.percentile(50)),
         });
+    }
+    for activity in activities.values_mut() {
+        activity.since = hour_start;
     }
     let since = unreported_since(services, records, now).await?;
     for (account, at, messages) in store.count_unreported(since).await? {

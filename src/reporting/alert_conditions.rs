@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
 use crate::domain::alert::{AlertKind, AlertRule};
+use crate::domain::float_count::as_float;
 use crate::domain::health_thresholds::{FailureRate, MIN_FAILURES, MIN_UNREPORTED, Silence};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
@@ -127,12 +128,4 @@ fn lasts(time: TimeDelta, rule: &AlertRule) -> bool {
 
 fn reaches(rule: &AlertRule, number: u64) -> bool {
     as_float(i64::try_from(number).unwrap_or(i64::MAX)) >= rule.threshold.max(1.0)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of messages stay far below 2^52"
-)]
-fn as_float(number: i64) -> f64 {
-    number as f64
 }

@@ -1,22 +1,29 @@
 //! The most severe current issue in one sentence, and all issues: alarms, and accounts that are
-//! paused, stopped, failing, silent or slow.
+//! paused, stopped, failing, silent or slow, that lose reports, or whose quality rating or limit
+//! was lowered.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::db;
+use crate::domain::account_event::{AccountEvent, AccountEventKind};
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::health_thresholds::{DeliveryTime, FailureRate, MIN_UNREPORTED, Silence};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus, Health};
+use crate::reporting::account_notices;
 use crate::reporting::alarms::{self, Alarm, AlarmKind};
+use crate::reporting::lost_reports::{self, LostReportsByAccount};
+use crate::reporting::query_values::print_instant;
 use crate::services::Services;
 
 /// One thing that is wrong now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Issue {
-    /// The word of an alarm or of an account's health.
+    /// The word of an alarm, of an account's health or of an account event, or `lost_reports`.
     pub kind: &'static str,
     pub account: Option<AccountId>,
     pub text: String,
@@ -37,6 +44,33 @@ impl Headline {
     }
 }
 
+/// What is known of accounts now.
+#[derive(Clone, Debug)]
+pub struct HeadlineInput {
+    pub accounts: Vec<AccountStatus>,
+    pub lost_reports: LostReportsByAccount,
+    /// By which a quality rating or a limit was lowered.
+    pub notices: BTreeMap<AccountId, AccountEvent>,
+}
+
+impl HeadlineInput {
+    pub async fn load(
+        services: &Services,
+        limit: &AccountLimit,
+        zone: Tz,
+    ) -> Result<Self, db::Error> {
+        let now = services.clock.now();
+        let mut accounts = account_health::list_accounts(services).await?;
+        accounts.retain(|account| limit.allows(&account.id));
+        let ids: Vec<AccountId> = accounts.iter().map(|it| it.id.clone()).collect();
+        Ok(Self {
+            accounts,
+            lost_reports: lost_reports::find(&services.store, now, zone).await?,
+            notices: account_notices::find(&services.store, &ids, now).await?,
+        })
+    }
+}
+
 /// Summarizes the current alarms and the health of accounts. Times are in `zone`, named only if it
 /// is UTC. A caller who is limited to accounts gets only their issues.
 pub async fn find(
@@ -44,20 +78,30 @@ pub async fn find(
     limit: &AccountLimit,
     zone: Tz,
 ) -> Result<Headline, db::Error> {
-    let mut accounts = account_health::list_accounts(services).await?;
-    accounts.retain(|account| limit.allows(&account.id));
+    let input = HeadlineInput::load(services, limit, zone).await?;
     let mut alarms = alarms::list(services);
     alarms.retain(|alarm| match &alarm.account {
         Some(account) => limit.allows(account),
         None => !limit.is_limited(),
     });
-    Ok(summarize(&accounts, alarms, zone))
+    Ok(summarize(&input, alarms, zone))
 }
 
-pub fn summarize(accounts: &[AccountStatus], alarms: Vec<Alarm>, zone: Tz) -> Headline {
+pub fn summarize(input: &HeadlineInput, alarms: Vec<Alarm>, zone: Tz) -> Headline {
+    let accounts = &input.accounts;
     let configured = accounts.iter().filter(|account| account.mode.is_some());
     let mut ranked: Vec<(u8, i64, Issue)> = configured
-        .filter_map(|account| account_issue(account, zone))
+        .flat_map(|account| {
+            [
+                account_issue(account, zone),
+                lost_reports_issue(account, &input.lost_reports),
+                input
+                    .notices
+                    .get(&account.id)
+                    .map(|event| notice_issue(event, zone)),
+            ]
+        })
+        .flatten()
         .collect();
     ranked.extend(
         alarms
@@ -126,7 +170,8 @@ fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> 
             ),
         ),
         Health::Failing(rate) => {
-            path = format!("/messages?account={id}&state=failed");
+            let since = print_instant(account.activity.since);
+            path = format!("/messages?account={id}&state=failed&counted_after={since}");
             let percent = rate.recent.percent().unwrap_or_default();
             (2, percent, failing(id, *rate))
         }
@@ -145,6 +190,63 @@ fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> 
         path,
     };
     Some((rank, severity, issue))
+}
+
+/// Not where the account's health already says that reports are missing.
+fn lost_reports_issue(
+    account: &AccountStatus,
+    lost: &LostReportsByAccount,
+) -> Option<(u8, i64, Issue)> {
+    let is_known = matches!(
+        account.health,
+        Health::Unconfigured | Health::Refused | Health::Silent(_)
+    );
+    let (id, of_account) = lost.accounts.get_key_value(&account.id)?;
+    if is_known || !of_account.is_unusual() {
+        return None;
+    }
+    let percent = of_account.recent.percent().unwrap_or_default();
+    let usually = of_account.usual.percent();
+    let usually = usually.map(|usual| format!(" (usually {usual} %)"));
+    let (since, until) = (print_instant(lost.since), print_instant(lost.until));
+    let issue = Issue {
+        kind: "lost_reports",
+        account: Some(id.clone()),
+        text: format!(
+            "{id}: no report on {percent} % of the messages since yesterday{}",
+            usually.unwrap_or_default()
+        ),
+        path: format!(
+            "/messages?account={id}&state=submitted&counted_after={since}&counted_before={until}"
+        ),
+    };
+    Some((4, of_account.recent.unreported, issue))
+}
+
+/// `lancepilot-br: quality rating flagged on 25 November`
+fn notice_issue(event: &AccountEvent, zone: Tz) -> (u8, i64, Issue) {
+    let id = &event.account;
+    let mut title = event.title.replacen(": ", " ", 1);
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    let now = event
+        .current
+        .as_ref()
+        .filter(|_| event.kind == AccountEventKind::Limit)
+        .map(|limit| format!(", now {limit}"));
+    let issue = Issue {
+        kind: event.kind.as_str(),
+        account: Some(id.clone()),
+        text: format!(
+            "{id}: {} on {}{}",
+            Visibility::Masked.mask_text(&title),
+            event.at.with_timezone(&zone).format("%-d %B"),
+            Visibility::Masked.mask_text(&now.unwrap_or_default())
+        ),
+        path: format!("/accounts#{id}"),
+    };
+    (5, 0, issue)
 }
 
 fn clock_time(at: DateTime<Utc>, format: &str, zone: Tz) -> String {

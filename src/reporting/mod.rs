@@ -3,6 +3,7 @@
 pub mod access_refusals;
 pub mod account_activity;
 pub mod account_health;
+pub mod account_notices;
 pub mod account_warnings;
 pub mod alarms;
 pub mod alert_conditions;
@@ -19,7 +20,7 @@ pub mod export;
 pub mod filter_fields;
 mod gauges;
 pub mod headline;
-pub mod loss_check;
+pub mod lost_reports;
 pub mod message_history;
 pub mod message_query;
 pub mod metrics;

@@ -1,12 +1,17 @@
-//! Events of several accounts, for charts.
+//! Events of several accounts, for charts and the headline.
 
 use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use crate::db::Error;
-use crate::domain::account_event::AccountEvent;
+use crate::db::{Error, instant};
+use crate::domain::account_event::{AccountEvent, AccountEventKind};
 use crate::domain::ids::AccountId;
 use crate::store::Store;
 use crate::store::account_events::EventFilter;
+use crate::store::entities::account_event_row::{Column, Entity};
+
+/// The most events that are read of the last days of all accounts.
+const MOST_RECENT: u64 = 1_000;
 
 impl Store {
     /// The newest events of the accounts since `from`, at most `limit` of each; oldest first.
@@ -26,5 +31,25 @@ impl Store {
         }
         events.sort_by_key(|event| event.at);
         Ok(events)
+    }
+
+    /// Events of these kinds since `from`, the newest first.
+    pub async fn list_recent_events(
+        &self,
+        accounts: &[AccountId],
+        kinds: &[AccountEventKind],
+        from: DateTime<Utc>,
+    ) -> Result<Vec<AccountEvent>, Error> {
+        let rows = Entity::find()
+            .filter(Column::Account.is_in(accounts))
+            .filter(Column::HappenedAt.gte(instant::to_millis(from)))
+            .filter(Column::Kind.is_in(kinds.iter().copied()))
+            .order_by_desc(Column::HappenedAt)
+            .order_by_desc(Column::Callback)
+            .order_by_desc(Column::Part)
+            .limit(MOST_RECENT)
+            .all(self.pools().reader())
+            .await?;
+        rows.into_iter().map(AccountEvent::try_from).collect()
     }
 }

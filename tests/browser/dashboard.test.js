@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { PATIENCE, eventually, startBrowser, startDemo } from "./harness.js";
 
 const PROVIDERS = ["sobot", "kaleyra", "zixflow", "lancepilot"];
-const PAGES = ["/", "/messages", "/messages/resend?state=failed", "/messages?sort=changed&column=kind", "/problems", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports", "/settlement"];
+const PAGES = ["/", "/messages", "/messages/resend?state=failed", "/messages?sort=changed&column=kind", "/problems", "/callbacks", "/callbacks/replay?outcome=receipts", "/accounts", "/reports", "/reports?interval=month&by=account,kind,campaign", "/settlement"];
 
 let demo;
 let browser;
@@ -335,7 +335,7 @@ describe("the dashboard", { concurrency: false }, () => {
     for (const line of lines) assert.match(line, /,sobot,/);
   });
 
-  test("is complete without JavaScript, and fits a narrow screen", async () => {
+  test("is complete without JavaScript, and fits a screen of any width", async () => {
     const plain = await browser.newContext({
       baseURL: demo.origin,
       javaScriptEnabled: false,
@@ -347,8 +347,11 @@ describe("the dashboard", { concurrency: false }, () => {
       const answer = await narrow.goto(address);
       assert.equal(answer.status(), 200, address);
       await narrow.getByRole("heading", { level: 1 }).waitFor({ timeout: PATIENCE });
-      const width = await narrow.evaluate(() => document.documentElement.scrollWidth);
-      assert.ok(width <= 320, `${address} is ${width} px wide`);
+      for (const wanted of [1920, 1280, 1024, 768, 600, 390, 320]) {
+        await narrow.setViewportSize({ width: wanted, height: 640 });
+        const width = await narrow.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= wanted, `${address} is ${width} px wide at ${wanted} px`);
+      }
     }
     const header = narrow.getByRole("banner");
     assert.ok((await header.boundingBox()).height <= 64, "the header takes the screen");

@@ -121,6 +121,11 @@ fn counting_links(overview: &Html) -> Vec<CountingLink> {
             number(noted.unwrap_or_else(|| value.split(' ').next().unwrap())),
         );
     }
+    for row in select(overview, "section[aria-labelledby=per-account] tbody tr") {
+        let part = |selector: &str| row.select(&Selector::parse(selector).unwrap()).next();
+        let all = part("td.number").unwrap();
+        add(part("th a").unwrap(), number(&text(all)));
+    }
     for link in select(overview, "section td.number a[href^='/messages?']") {
         let shown = text(link);
         if !shown.contains('%') {

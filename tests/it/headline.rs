@@ -1,12 +1,13 @@
 //! The headline names what is wrong, account by account, and says so when nothing is.
 
+use bluetick::domain::account_limit::AccountLimit;
 use bluetick::domain::delivery_state::Stage;
 use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::{CallbackId, MessageId};
 use bluetick::domain::message::MessageDraft;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 use bluetick::domain::scope::Scope;
-use bluetick::reporting::{account_health, headline};
+use bluetick::reporting::headline::{self, Headline, HeadlineInput};
 use bluetick::store::past_submissions::PastSubmission;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -146,6 +147,12 @@ async fn page_headline(app: &App) -> String {
     heading.text().collect()
 }
 
+async fn headline_without_alarms(app: &App) -> Headline {
+    let limit = AccountLimit::default();
+    let input = HeadlineInput::load(&app.services, &limit, chrono_tz::UTC).await;
+    headline::summarize(&input.unwrap(), Vec::new(), chrono_tz::UTC)
+}
+
 #[actix_web::test]
 async fn a_healthy_hour_is_called_healthy() {
     let app = start_with_history().await;
@@ -166,8 +173,7 @@ async fn a_healthy_hour_is_called_healthy() {
         assert_eq!(health(&app, account).await, "ok", "{account}");
     }
     assert_eq!(issues(&app).await, Vec::<Value>::new());
-    let accounts = account_health::list_accounts(&app.services).await.unwrap();
-    let headline = headline::summarize(&accounts, Vec::new(), chrono_tz::UTC);
+    let headline = headline_without_alarms(&app).await;
     assert_eq!(headline.text, "All accounts healthy");
     assert!(headline.is_healthy());
 }
@@ -231,10 +237,75 @@ async fn every_account_with_trouble_is_named_the_worst_first() {
     let stats = app.found("/api/v1/stats").await;
     assert_eq!(stats["headline"]["healthy"], false);
     assert_eq!(page_headline(&app).await, stats["headline"]["text"]);
-    // The link leads to the failed messages.
+    // The link leads to the failed messages of the last hour, not to those of days ago.
     let path = issues[0]["path"].as_str().unwrap();
     let listed = app.found(&format!("/api/v1{path}")).await;
-    assert_eq!(listed["data"].as_array().unwrap().len(), 6 + 10);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 6);
+}
+
+#[actix_web::test]
+async fn reports_that_were_lost_since_yesterday_are_named_with_their_messages() {
+    let app = start_with_history().await;
+    let yesterday = noon() - TimeDelta::hours(26);
+    for (account, delivered, unreported) in [(ZIXFLOW, 82, 18), (SOBOT, 98, 2)] {
+        let sent = OutcomeCounts {
+            delivered,
+            unreported,
+            ..OutcomeCounts::default()
+        };
+        add_messages(&app, account, yesterday, sent, TimeDelta::seconds(6)).await;
+    }
+    let issues = issues(&app).await;
+    assert_eq!(issues.len(), 1, "{issues:?}");
+    assert_eq!(issues[0]["kind"], "lost_reports");
+    assert_eq!(
+        issues[0]["text"],
+        "zixflow-main: no report on 18 % of the messages since yesterday (usually 0 %)"
+    );
+    let path = issues[0]["path"].as_str().unwrap();
+    let listed = app.found(&format!("/api/v1{path}")).await;
+    assert_eq!(listed["data"].as_array().unwrap().len(), 18);
+    assert_eq!(page_headline(&app).await, issues[0]["text"]);
+    // The day after tomorrow it is no longer news.
+    app.advance(TimeDelta::days(2));
+    let headline = headline_without_alarms(&app).await;
+    assert!(headline.issues.iter().all(|it| it.kind != "lost_reports"));
+}
+
+#[actix_web::test]
+async fn a_lowered_quality_or_limit_is_named_until_it_is_taken_back() {
+    let app = start_with_history().await;
+    let notice = |event: &str| {
+        json!({ "entry": [{ "changes": [{
+            "field": "phone_number_quality_update",
+            "value": { "display_phone_number": "919000000001", "event": event, "current_limit": "TIER_1K" },
+        }] }] })
+    };
+    for (event, expected) in [
+        (
+            "FLAGGED",
+            "sobot-main: quality rating flagged on 20 November",
+        ),
+        ("UNFLAGGED", "All accounts healthy"),
+        (
+            "DOWNGRADE",
+            "sobot-main: messaging limit downgrade on 20 November, now TIER_1K",
+        ),
+        ("UPGRADE", "All accounts healthy"),
+    ] {
+        app.advance(TimeDelta::minutes(1));
+        app.deliver_callback(SOBOT, &notice(event)).await;
+        app.apply_callbacks().await;
+        assert_eq!(
+            headline_without_alarms(&app).await.text,
+            expected,
+            "{event}"
+        );
+    }
+    app.deliver_callback(SOBOT, &notice("FLAGGED")).await;
+    app.apply_callbacks().await;
+    app.advance(TimeDelta::days(8));
+    assert!(headline_without_alarms(&app).await.is_healthy());
 }
 
 #[actix_web::test]

@@ -131,3 +131,17 @@ async fn a_row_shows_the_reference_and_columns_that_are_chosen() {
     assert_eq!(texts(&unknown, "[role=alert] code"), ["column=colour"]);
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn an_export_says_how_many_messages_it_has() {
+    let (app, _) = with_messages().await;
+    for (path, expected) in [
+        ("/messages", "Export 3 messages:"),
+        ("/messages?q=order-1", "Export 1 message:"),
+        ("/messages?q=none", "Export 0 messages:"),
+    ] {
+        let exports = texts(&page(&app, path).await, ".exports").join(" ");
+        assert!(exports.starts_with(expected), "{path}: {exports}");
+    }
+    app.finish().await;
+}

@@ -113,7 +113,8 @@ async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
             assert_eq!(line["delivered_or_read"], number(&row["delivered"]));
             assert_eq!(line["read_or_played"], number(&row["read"]));
             for state in ["sent", "delivered", "read", "failed"] {
-                assert_eq!(line[state], number(&row["states"][state]), "{state}");
+                let column = format!("state_{state}");
+                assert_eq!(line[&column], number(&row["states"][state]), "{state}");
             }
             for part in ["day", "account", "kind", "campaign"] {
                 assert_eq!(line[part], row[part].as_str().unwrap_or_default(), "{part}");
@@ -148,6 +149,87 @@ async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
         texts(&shown, "section[aria-labelledby=rows] tbody tr").len(),
         14
     );
+    app.finish().await;
+}
+
+/// The numbers of a sheet's row, by the labels of its header.
+fn numbers(sheet: &str, row: usize) -> BTreeMap<String, f64> {
+    let cells = |row: usize| {
+        let row = sheet.split("<row ").nth(row).unwrap();
+        let cells = row.split("<c r=\"").skip(1).map(|cell| {
+            let column: String = cell.chars().take_while(char::is_ascii_uppercase).collect();
+            let between = |start: &str, end: &str| {
+                let rest = cell.split_once(start)?.1;
+                Some(rest.split_once(end)?.0.to_owned())
+            };
+            let text = between("<t>", "</t>").or_else(|| between("<v>", "</v>"));
+            (column, text.unwrap_or_default())
+        });
+        cells.collect::<BTreeMap<_, _>>()
+    };
+    let labels = cells(1);
+    let values = cells(row).into_iter();
+    values
+        .filter_map(|(column, text)| Some((labels[&column].clone(), text.parse().ok()?)))
+        .collect()
+}
+
+#[actix_web::test]
+async fn the_workbook_of_the_summary_has_the_labels_and_numbers_of_the_page() {
+    let app = start_app().await;
+    fill(&app).await;
+    let query = "from=2026-11-14&to=2026-11-20&by=account&interval=month";
+    let workbook = bytes(&app, &format!("/api/v1/reports/summary.xlsx?{query}")).await;
+    let sheet = part(&workbook, "xl/worksheets/sheet1.xml");
+    let json = app
+        .found(&format!("/api/v1/reports/summary.json?{query}"))
+        .await;
+    assert!(json["total"]["states"]["read"].as_i64().unwrap() > 0);
+    // Two accounts, then the total.
+    let total = numbers(&sheet, 4);
+    for (label, key) in [
+        ("Messages", "messages"),
+        ("Attempted", "attempted"),
+        ("Delivered", "delivered"),
+        ("Read", "read"),
+        ("Failed", "failed"),
+    ] {
+        assert_eq!(json["total"][key].as_f64(), Some(total[label]), "{label}");
+    }
+    let now = json["total"]["states"]["delivered"].as_f64();
+    assert_eq!(now, Some(total["Now Delivered"]));
+    let first = sheet.split("<row ").nth(1).unwrap();
+    assert!(!first.contains('_'), "a technical name in {first}");
+    let shown = page(&app, &format!("/reports?{query}")).await;
+    let accounts = texts(&shown, "section[aria-labelledby=by-account] tfoot td");
+    assert_eq!(accounts[1], json["total"]["delivered"].to_string());
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn an_average_is_of_the_deliveries_that_were_charged_in_its_currency() {
+    let app = start_app().await;
+    let price = |price: &str, currency: Option<&str>| Pricing {
+        price: Some(price.to_owned()),
+        currency: currency.map(str::to_owned),
+        ..Pricing::default()
+    };
+    for (day, pricing) in [
+        (5, price("1", Some("INR"))),
+        (6, price("3", Some("INR"))),
+        (7, price("8", Some("USD"))),
+        (8, price("0.5", None)),
+        (9, Pricing::default()),
+    ] {
+        let at = format!("2026-11-{day:02}T10:00:00Z");
+        app.deliver_one(SOBOT, "+919970012345", &at, pricing).await;
+    }
+    let shown = page(&app, "/reports").await;
+    let rows = texts(&shown, "section[aria-labelledby=money] tbody tr");
+    let averages = "0.5000 (no currency) · INR 2.00 · USD 8.00 –";
+    assert!(rows[0].ends_with(averages), "{rows:?}");
+    let notes = texts(&shown, "section[aria-labelledby=money] p").join(" ");
+    assert!(notes.contains("without naming its currency"), "{notes}");
     app.finish().await;
 }
 
@@ -488,7 +570,7 @@ async fn a_month_is_chosen_at_once(app: &App) {
     );
     // One month by account is what the table by account shows.
     assert_eq!(texts(&october, "#rows"), Vec::<String>::new());
-    let files = Selector::parse("form.filters a[download]").unwrap();
+    let files = Selector::parse(".files a[download]").unwrap();
     let files: Vec<_> = october.select(&files).map(|it| it.attr("href")).collect();
     assert!(files[0].unwrap().contains("from=2026-10-01&to=2026-10-31"));
     let wrong = page(app, "/reports?month=2026-13").await;

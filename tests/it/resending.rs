@@ -301,3 +301,37 @@ async fn the_warnings_of_an_acceptance_are_shown_and_end_with_their_message() {
     assert_eq!(app.database.query(kept).await, ["0"]);
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn one_advice_is_given_on_the_page_and_in_the_api() {
+    let app = start_app().await;
+    receive_inbound(&app, SOBOT, PHONE, noon()).await;
+    app.advance(TimeDelta::hours(30));
+    let mut body = image_to(SOBOT, PHONE);
+    body["client_reference"] = json!("MH-33009");
+    let id = failed(&app, &body, 131_056).await;
+    let page = show(&app, &id).await.text;
+    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    let advice = explained["what_next"][0].as_str().unwrap();
+    assert!(
+        advice.starts_with("Do not resend yet: the customer's"),
+        "{advice}"
+    );
+    assert_eq!(explained["failure"]["action"], advice);
+    for text in [&page, &explained.to_string()] {
+        assert!(!text.contains("Wait a minute"), "{text}");
+    }
+    assert_eq!(page.matches("Do not resend yet").count(), 1, "{page}");
+    // What the message is, not its id.
+    assert!(
+        page.contains("<title>Image MH-33009 · Bluetick</title>"),
+        "{page}"
+    );
+
+    app.advance(TimeDelta::minutes(5));
+    receive_inbound(&app, SOBOT, PHONE, app.now()).await;
+    let open = show(&app, &id).await.text;
+    assert!(open.contains("Wait a minute before resending."), "{open}");
+    assert!(!open.contains("Do not resend"), "{open}");
+    app.finish().await;
+}

@@ -27,6 +27,8 @@ pub struct ExplainInput<'a> {
     pub account: &'a AccountConditions,
     pub queue: QueueTiming,
     pub correlation: &'a Correlation,
+    /// Why a resend would fail again, and what to do instead of what the code of the failure asks for.
+    pub resend_advice: Option<&'a str>,
     pub now: DateTime<Utc>,
     pub visibility: Visibility,
 }

@@ -49,7 +49,7 @@ pub struct ExplainedFailure {
     pub words: String,
     pub class: FailureClass,
     pub meaning: &'static str,
-    pub action: &'static str,
+    pub action: String,
 }
 
 pub fn explain(input: &ExplainInput<'_>) -> Explanation {
@@ -109,7 +109,11 @@ fn explained_failure(input: &ExplainInput<'_>) -> Option<ExplainedFailure> {
         words: input.quote(&failure.text()),
         class: known.class,
         meaning: known.meaning,
-        action: known.action,
+        action: input
+            .resend_advice
+            .filter(|_| !input.message.conflict)
+            .unwrap_or(known.action)
+            .to_owned(),
     })
 }
 

@@ -149,6 +149,16 @@ fn uncertain(input: &ExplainInput<'_>) -> Vec<String> {
             "See the raw callbacks in the timeline. {LATER_REPORTS}"
         )];
     }
+    if let Some(advice) = input.resend_advice {
+        return vec![
+            advice.to_owned(),
+            LATER_REPORTS.to_owned(),
+            format!(
+                "Look for it in {}'s console. If it is not there, use Mark as failed.",
+                input.provider()
+            ),
+        ];
+    }
     vec![
         LATER_REPORTS.to_owned(),
         format!(
@@ -200,13 +210,15 @@ fn failed(input: &ExplainInput<'_>) -> Vec<String> {
     let Some(shown) = &input.delivery.failure else {
         return Vec::new();
     };
-    let mut lines = if input.is_marked_as_failed() {
-        vec![LATER_REPORTS.to_owned(), RESEND.to_owned()]
-    } else {
-        let known = failure_codes::describe(input.message.provider, &shown.failure);
-        vec![known.action.to_owned()]
+    let known = failure_codes::describe(input.message.provider, &shown.failure);
+    let mut lines = match (input.resend_advice, input.is_marked_as_failed()) {
+        (Some(advice), true) => vec![advice.to_owned(), LATER_REPORTS.to_owned()],
+        (Some(advice), false) => vec![advice.to_owned()],
+        (None, true) => vec![LATER_REPORTS.to_owned(), RESEND.to_owned()],
+        (None, false) => vec![known.action.to_owned()],
     };
-    if input.account.pause.is_some() {
+    let says_so = |advice: &str| advice.contains("The account is paused");
+    if input.account.pause.is_some() && !input.resend_advice.is_some_and(says_so) {
         lines.push("The account is paused: resume it after the fix.".to_owned());
     }
     lines

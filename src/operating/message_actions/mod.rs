@@ -6,6 +6,7 @@ mod load_message;
 pub mod mark_failed;
 pub mod match_orphan;
 pub mod resend;
+pub mod resend_advice;
 pub mod resend_forecast;
 pub mod unmatch;
 

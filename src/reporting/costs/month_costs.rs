@@ -30,7 +30,9 @@ pub struct CostFigures {
     pub unknown: i64,
     /// Whether some of the sum is an estimate by rates.
     pub estimated: bool,
-    pub totals: CurrencyTotals,
+    pub totals: Totals,
+    /// Deliveries that are charged, by currency.
+    pub charged: BTreeMap<String, i64>,
 }
 
 impl CostFigures {
@@ -45,6 +47,8 @@ impl CostFigures {
         if let Some(amount) = sum.cost.amount.filter(|amount| !amount.is_zero()) {
             let currency = sum.cost.currency.as_deref().unwrap_or_default();
             self.totals.add(currency, amount);
+            let charged = self.charged.entry(currency.to_owned()).or_default();
+            *charged += sum.count.deliveries - sum.free;
         }
     }
 
@@ -54,6 +58,34 @@ impl CostFigures {
         self.unknown += other.unknown;
         self.estimated |= other.estimated;
         self.totals.add_all(&other.totals);
+        for (currency, deliveries) in &other.charged {
+            *self.charged.entry(currency.clone()).or_default() += deliveries;
+        }
+    }
+
+    /// What a charged delivery costs on average, in each currency.
+    pub fn per_charged_delivery(&self) -> Totals {
+        let mut averages = Totals::default();
+        for (currency, amount) in self.totals.iter() {
+            let charged = self.charged.get(currency).copied().unwrap_or_default();
+            if let Some(average) = average(amount, charged) {
+                averages.add(currency, average);
+            }
+        }
+        averages
+    }
+
+    /// What a read message costs on average, with the cost of those that were not read. `None` where
+    /// it is not known how many of the read ones the amount is for: it is in several currencies, or
+    /// lacks messages.
+    pub fn per_read(&self, read: i64) -> Option<Totals> {
+        let mut amounts = self.totals.iter();
+        let (currency, amount) = amounts.next()?;
+        let is_whole = amounts.next().is_none() && self.unknown == 0;
+        let average = average(amount, read).filter(|_| is_whole)?;
+        let mut averages = Totals::default();
+        averages.add(currency, average);
+        Some(averages)
     }
 }
 
@@ -69,17 +101,9 @@ pub struct MonthCosts {
     pub groups: BTreeMap<CostGroup, CostFigures>,
     /// The same part of the month before.
     pub previous: BTreeMap<CostGroup, CostFigures>,
-    pub reached: BTreeMap<AccountId, ReachedMessages>,
+    /// Messages of the month that were read or played, sent by us or elsewhere.
+    pub read: BTreeMap<AccountId, i64>,
     pub budgets: Vec<BudgetLine>,
-}
-
-/// Messages of the month that were sent by us or elsewhere.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ReachedMessages {
-    /// Delivered, read or played.
-    pub delivered: i64,
-    /// Read or played.
-    pub read: i64,
 }
 
 /// How much of a budget is used.
@@ -125,15 +149,10 @@ fn sum<'a>(figures: impl Iterator<Item = &'a CostFigures>) -> CostFigures {
     })
 }
 
-/// What one message costs on average, in each currency, to four decimals.
-pub fn average(totals: &CurrencyTotals, messages: i64) -> CurrencyTotals {
-    let mut average = CurrencyTotals::default();
-    for (currency, amount) in totals.iter() {
-        if let Some(share) = amount.checked_div(Decimal::from(messages)) {
-            average.add(currency, share.round_dp(4));
-        }
-    }
-    average
+/// To four decimals.
+fn average(amount: Decimal, messages: i64) -> Option<Decimal> {
+    let share = amount.checked_div(Decimal::from(messages))?;
+    Some(share.round_dp(4))
 }
 
 /// The costs of the month with the instant `within`, until `now` at most.
@@ -168,33 +187,25 @@ pub async fn compute(
         is_complete: end <= now,
         groups,
         previous,
-        reached: reached(costs, &so_far).await?,
+        read: count_read(costs, &so_far).await?,
         budgets: Vec::new(),
     };
     month.budgets = budgets(config, &month);
     Ok(month)
 }
 
-async fn reached(
-    costs: &Costs,
-    period: &Period,
-) -> Result<BTreeMap<AccountId, ReachedMessages>, Error> {
-    let mut reached: BTreeMap<AccountId, ReachedMessages> = BTreeMap::new();
-    for sum in costs
-        .store
+async fn count_read(costs: &Costs, period: &Period) -> Result<BTreeMap<AccountId, i64>, Error> {
+    let mut read: BTreeMap<AccountId, i64> = BTreeMap::new();
+    let store = &costs.store;
+    for sum in store
         .sum_states(period, &[period.from], SumDetail::Totals)
         .await?
     {
-        let (delivered, read) = match sum.state {
-            DeliveryState::Delivered => (sum.messages, 0),
-            DeliveryState::Read | DeliveryState::Played => (sum.messages, sum.messages),
-            _ => continue,
-        };
-        let messages = reached.entry(sum.account).or_default();
-        messages.delivered += delivered;
-        messages.read += read;
+        if matches!(sum.state, DeliveryState::Read | DeliveryState::Played) {
+            *read.entry(sum.account).or_default() += sum.messages;
+        }
     }
-    Ok(reached)
+    Ok(read)
 }
 
 fn budgets(config: &Config, month: &MonthCosts) -> Vec<BudgetLine> {

@@ -1,5 +1,6 @@
-//! The delivery summary as a file. Every row states when it was counted and the time zone of its
-//! days.
+//! The delivery summary as a file. A CSV file has the words of the API, and every row states when
+//! it was counted and the time zone of its days. A workbook has the labels of the page, and states
+//! them on a sheet of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -8,7 +9,7 @@ use std::path::Path;
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::delivery_state::{DeliveryState, Stage};
@@ -18,7 +19,7 @@ use crate::reporting::export::csv::{ByteOrderMark, byte_order_mark, escape_formu
 use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io, new_workbook};
 use crate::reporting::summary_report::SummaryReport;
 
-/// The columns before the states.
+/// The columns of CSV before the states.
 const FIRST_COLUMNS: [&str; 4] = ["day", "account", "kind", "messages"];
 /// The columns after the states, and before a cost per currency. New ones only at the end.
 const LAST_COLUMNS: [&str; 16] = [
@@ -50,11 +51,30 @@ pub enum SummaryFormat {
 }
 enum_words!(SummaryFormat, "a format");
 
+/// The columns of a workbook after what separates rows, and before a cost per currency. `Delivered` and
+/// `Read` are those of the page: they include what was read, and played, later.
+const FIGURE_LABELS: [&str; 13] = [
+    "Messages",
+    "Attempted",
+    "Delivered",
+    "Read",
+    "Failed",
+    "Failed in the queue",
+    "Half sent within, s",
+    "Half delivered within, s",
+    "Half read within, s",
+    "Charged deliveries",
+    "Free deliveries",
+    "Deliveries without a price",
+    "Sent elsewhere",
+];
+
 /// A summary, with what the file states about it.
 #[derive(Clone, Debug)]
 pub struct SummaryFile {
     rows: BTreeMap<SummaryGroup, SummaryFigures>,
     total: SummaryFigures,
+    by: Vec<Dimension>,
     interval: Interval,
     zone: Tz,
     as_of: DateTime<Utc>,
@@ -68,6 +88,7 @@ impl SummaryFile {
         Self {
             rows: report.sums.by_interval(by),
             total: report.sums.total(),
+            by: by.to_vec(),
             interval: report.interval,
             zone: report.zone,
             as_of: report.as_of,
@@ -96,22 +117,70 @@ impl SummaryFile {
     pub fn write_xlsx(&self, folder: &Path) -> io::Result<Vec<u8>> {
         let mut workbook = new_workbook(folder)?;
         let currencies = self.currencies();
-        let named = columns(&currencies).into_iter();
-        let columns = named.map(|name| (name, 14.0)).collect();
+        let labels = self.labels(&currencies).into_iter();
+        let columns = labels.map(|label| (label, 16.0)).collect();
         let mut sheet = SheetWriter::begin(&mut workbook, "Summary", columns)?;
         for (group, figures) in &self.rows {
-            sheet.add(self.values(group, figures, &currencies))?;
+            let mut row = self.group_values(group);
+            row.extend(figure_values(figures, &currencies));
+            sheet.add(row)?;
         }
-        let mut total = self.values(&SummaryGroup::default(), &self.total, &currencies);
-        if let Some(first) = total.first_mut() {
-            *first = Value::Text("Total".to_owned());
-        }
+        let mut total = vec![Value::Text("Total".to_owned())];
+        total.resize(1 + self.by.len(), Value::Empty);
+        total.extend(figure_values(&self.total, &currencies));
         sheet.add(total)?;
         let period = [("from", self.from), ("to", self.to)];
         let lines =
             period.map(|(name, at)| (name.to_owned(), Value::Time(at.with_timezone(&self.zone))));
         add_about(&mut workbook, self.as_of, self.zone, lines)?;
         workbook.save_to_buffer().map_err(into_io)
+    }
+
+    /// The labels of a workbook.
+    fn labels(&self, currencies: &BTreeSet<String>) -> Vec<String> {
+        let interval = match self.interval {
+            Interval::Day => "Day",
+            Interval::Week => "Week from",
+            Interval::Month => "Month from",
+        };
+        let by = self.by.iter().map(|dimension| match dimension {
+            Dimension::Account => "Account",
+            Dimension::Kind => "Kind",
+            Dimension::Campaign => "Campaign",
+        });
+        let states = DeliveryState::ALL.map(|state| format!("Now {}", state.label()));
+        let costs = currencies.iter().map(|currency| match currency.as_str() {
+            "" => "Cost (no currency)".to_owned(),
+            currency => format!("Cost {currency}"),
+        });
+        let fixed = std::iter::once(interval).chain(by).chain(FIGURE_LABELS);
+        fixed
+            .map(ToOwned::to_owned)
+            .chain(costs)
+            .chain(states)
+            .collect()
+    }
+
+    /// What separates this row of a workbook from others.
+    fn group_values(&self, group: &SummaryGroup) -> Vec<Value> {
+        let named = |text: &str, without: &str| match text {
+            "" => without.to_owned(),
+            text => text.to_owned(),
+        };
+        let day = group.day.map(|day| day.to_string()).unwrap_or_default();
+        let by = self.by.iter().map(|dimension| match dimension {
+            Dimension::Account => group
+                .account
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            Dimension::Kind => named(group.kind.unwrap_or_default(), "unknown kind"),
+            Dimension::Campaign => named(
+                group.campaign.as_deref().unwrap_or_default(),
+                "outside campaigns",
+            ),
+        });
+        std::iter::once(day).chain(by).map(Value::Text).collect()
     }
 
     fn currencies(&self) -> BTreeSet<String> {
@@ -122,7 +191,7 @@ impl SummaryFile {
             .collect()
     }
 
-    /// In the order of the columns.
+    /// In the order of the columns of CSV.
     fn values(
         &self,
         group: &SummaryGroup,
@@ -170,14 +239,53 @@ impl SummaryFile {
     }
 }
 
+/// In the order of the labels, after the group.
+fn figure_values(figures: &SummaryFigures, currencies: &BTreeSet<String>) -> Vec<Value> {
+    let (states, cost) = (&figures.states, &figures.cost);
+    let seconds = |stage| {
+        let seconds = figures.median(stage).map(|millis| millis / 1_000.0);
+        let seconds = seconds.and_then(Decimal::from_f64);
+        seconds.map_or(Value::Empty, |seconds| Value::Amount(seconds.round_dp(2)))
+    };
+    let mut values: Vec<Value> = [
+        states.messages(),
+        states.attempted(),
+        figures.delivered(),
+        figures.read(),
+        states.get(DeliveryState::Failed),
+        states.failed_in_queue(),
+    ]
+    .map(Value::Count)
+    .to_vec();
+    values.extend([Stage::Sent, Stage::Delivered, Stage::Read].map(seconds));
+    let counts = [
+        cost.deliveries - cost.free - cost.unknown,
+        cost.free,
+        cost.unknown,
+        figures.observed,
+    ];
+    values.extend(counts.map(Value::Count));
+    let sum = |currency: &String| Value::Amount(cost.totals.get(currency).normalize());
+    values.extend(currencies.iter().map(sum));
+    values.extend(DeliveryState::ALL.map(|state| Value::Count(states.get(state))));
+    values
+}
+
+/// The names of the columns of CSV. `state_delivered` are those whose state is delivered now, without
+/// the ones that were read since; `delivered_or_read` has both.
 fn columns(currencies: &BTreeSet<String>) -> Vec<String> {
-    let states = DeliveryState::ALL.map(DeliveryState::as_str);
-    let fixed = FIRST_COLUMNS.iter().chain(&states).chain(&LAST_COLUMNS);
+    let states = DeliveryState::ALL.map(|state| format!("state_{}", state.as_str()));
+    let states = states.iter().map(String::as_str);
+    let fixed = FIRST_COLUMNS
+        .into_iter()
+        .chain(states)
+        .chain(LAST_COLUMNS)
+        .map(ToOwned::to_owned);
     let costs = currencies.iter().map(|currency| match currency.as_str() {
         "" => "cost".to_owned(),
         currency => format!("cost_{currency}"),
     });
-    fixed.map(|name| (*name).to_owned()).chain(costs).collect()
+    fixed.chain(costs).collect()
 }
 
 fn text(value: Value) -> String {

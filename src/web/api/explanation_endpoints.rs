@@ -38,7 +38,7 @@ pub(crate) struct FailureWordsResponse {
     pub(crate) words: String,
     pub(crate) class: &'static str,
     pub(crate) meaning: &'static str,
-    pub(crate) action: &'static str,
+    pub(crate) action: String,
 }
 
 /// Explain the state of a message

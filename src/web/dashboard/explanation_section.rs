@@ -20,8 +20,8 @@ pub(super) struct FailureSummary {
     pub(super) code: Option<String>,
     /// The text after the code.
     pub(super) text: String,
-    pub(super) meaning: Option<&'static str>,
-    pub(super) action: Option<&'static str>,
+    pub(super) meaning: Option<String>,
+    pub(super) action: Option<String>,
     pub(super) class: &'static str,
 }
 
@@ -61,15 +61,15 @@ impl FailureSummary {
         let full_text = failure.code_and_words();
         let code = failure.code.as_deref();
         let after_code = code.and_then(|code| full_text.strip_prefix(code));
-        let unless_shown = |text: &'static str, lines: &[String]| {
+        let unless_shown = |text: &str, lines: &[String]| {
             let shown = text.is_empty() || lines.iter().any(|line| line.contains(text));
-            (!shown).then_some(text)
+            (!shown).then(|| text.to_owned())
         };
         Self {
             text: visible_line(after_code.unwrap_or(&full_text)),
             code: code.map(visible_line),
             meaning: unless_shown(failure.meaning, std::slice::from_ref(&explanation.summary)),
-            action: unless_shown(failure.action, &explanation.what_next),
+            action: unless_shown(&failure.action, &explanation.what_next),
             class: failure.class.as_str(),
         }
     }

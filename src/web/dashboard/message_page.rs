@@ -29,7 +29,9 @@ use crate::web::dashboard::match_form::{MatchForm, MatchFormError, MatchFormPage
 use crate::web::dashboard::message_details::{
     AttemptRow, IdRow, attempt_row, attempts_label, details, id_row,
 };
-use crate::web::dashboard::message_summary::{AvailableActions, flags, short_id};
+use crate::web::dashboard::message_summary::{
+    AvailableActions, flags, recipient_text, short_id, subject,
+};
 use crate::web::dashboard::message_timeline::timeline;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
@@ -142,6 +144,8 @@ pub struct MessagePage {
     state: &'static str,
     icon: StateIcon,
     heading: &'static str,
+    /// What the message is.
+    subject: String,
     flags: Vec<&'static str>,
     explanation: ExplanationSection,
     recipient: String,
@@ -182,20 +186,15 @@ impl MessagePage {
                 mark_failed: false,
             },
         };
-        let recipient = message
-            .recipient
-            .as_deref()
-            .map_or_else(|| "unknown recipient".to_owned(), |text| viewer.phone(text));
+        let recipient = recipient_text(message, viewer);
+        let subject = subject(message, viewer);
         Self {
-            frame: Frame::in_section(
-                NavigationSection::Messages,
-                format!("Message to {recipient}"),
-                Refresh::Live,
-            ),
+            frame: Frame::in_section(NavigationSection::Messages, title(&subject), Refresh::Live),
             id: message.id,
             state: message.state.as_str(),
             icon: StateIcon::of(message.state),
             heading: message.state.label(),
+            subject,
             flags: flags(message, now),
             explanation: ExplanationSection::new(input.explanation),
             recipient,
@@ -244,6 +243,10 @@ impl MessagePage {
         }
     }
 
+    fn warns_of_resend(&self) -> bool {
+        self.resend.as_ref().is_some_and(|form| form.is_warned)
+    }
+
     /// Adds the form that matches this orphan with a message.
     pub(super) fn with_match_form(mut self, suggestions: &[SuggestedMessage]) -> Self {
         self.match_form = Some(MatchForm::new(self.id, suggestions, MatchFormPage::Report));
@@ -283,6 +286,15 @@ impl MessagePage {
         );
         self
     }
+}
+
+/// With a capital letter.
+fn title(subject: &str) -> String {
+    let mut title = subject.to_owned();
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    title
 }
 
 impl FramedPage for MessagePage {

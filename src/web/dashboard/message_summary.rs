@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
-use crate::domain::message::{MatchedBy, Message, MessageFailure, Origin};
+use crate::domain::media::MediaKind;
+use crate::domain::message::{ListedFailure, MatchedBy, Message, Origin};
 use crate::domain::scope::Visibility;
 
 /// The last group of a `UUIDv7` is random; the first groups are the time and look alike.
@@ -19,6 +20,27 @@ pub(super) fn recipient_text(message: &Message, viewer: Visibility) -> String {
         .recipient
         .as_deref()
         .map_or_else(|| "unknown recipient".to_owned(), |text| viewer.phone(text))
+}
+
+/// The reference of the caller, else the first that the provider returns.
+pub(super) fn shown_reference(message: &Message) -> Option<&str> {
+    let sent = &message.references;
+    let all = [
+        &message.client_reference,
+        &sent.reference,
+        &sent.reference1,
+        &sent.reference2,
+    ];
+    all.into_iter().find_map(Option::as_deref)
+}
+
+/// What a message is, in a few words: `image MH-33009`, else `image to +44 7700 900123`.
+pub(super) fn subject(message: &Message, viewer: Visibility) -> String {
+    let kind = message.kind.map_or("message", MediaKind::as_str);
+    match shown_reference(message) {
+        Some(reference) => format!("{kind} {}", viewer.quoted(reference)),
+        None => format!("{kind} to {}", recipient_text(message, viewer)),
+    }
 }
 
 /// Code and title (or detail, or class) on one line.

@@ -18,7 +18,8 @@ use crate::store::messages::{Cursor, MessageOrder};
 use crate::web::dashboard::filter_form::FilterForm;
 use crate::web::dashboard::message_columns::ShownColumns;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::message_summary::{failure_text, flags};
+use crate::web::dashboard::message_summary::{failure_text, flags, shown_reference};
+use crate::web::dashboard::number_format::{count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, ROWS_PER_PAGE, account_ids, respond};
 use crate::web::dashboard::page_zone::PageZone;
@@ -26,6 +27,9 @@ use crate::web::dashboard::pager::Pager;
 use crate::web::dashboard::state_pill::{StateIcon, StatePill};
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::error::ApiError;
+
+/// More matches are not counted, which would take longer than the list.
+const COUNTED: u64 = 2_000;
 
 pub(crate) async fn show(
     services: web::Data<Services>,
@@ -41,8 +45,14 @@ pub(crate) async fn show(
         .list_messages_by(url.order(), &filter, url.cursor, ROWS_PER_PAGE)
         .await?;
     let accounts = account_ids(&services).await?;
+    let matching = if listed.next.is_none() && url.cursor.is_none() {
+        u64::try_from(listed.messages.len()).ok()
+    } else {
+        services.store.count_matches(&filter, COUNTED).await?
+    };
     let input = MessagesPageInput {
         messages: &listed.messages,
+        matching,
         next: listed.next,
         accounts: &accounts,
         zone,
@@ -91,7 +101,7 @@ impl MessageRow {
                 .as_deref()
                 .map_or_else(|| "unknown".to_owned(), |text| viewer.phone(text)),
             name: message.name.as_deref().map(|name| viewer.personal(name)),
-            reference: reference(message).map(|text| viewer.quoted(text)),
+            reference: shown_reference(message).map(|text| viewer.quoted(text)),
             kind: message.kind.map_or("–", MediaKind::as_str),
             sender: message.sender.clone(),
             account: message.account.to_string(),
@@ -112,18 +122,6 @@ impl MessageRow {
     }
 }
 
-/// Of the caller, else the first that the provider returns.
-fn reference(message: &Message) -> Option<&str> {
-    let sent = &message.references;
-    let all = [
-        &message.client_reference,
-        &sent.reference,
-        &sent.reference1,
-        &sent.reference2,
-    ];
-    all.into_iter().find_map(Option::as_deref)
-}
-
 #[derive(Clone, Debug)]
 struct FilterPill {
     label: &'static str,
@@ -136,6 +134,8 @@ struct FilterPill {
 #[derive(Clone, Debug)]
 pub struct MessagesPageInput<'a> {
     pub messages: &'a [Message],
+    /// How many match, on all pages; `None` for more than are counted.
+    pub matching: Option<u64>,
     /// Absent on the last page.
     pub next: Option<Cursor>,
     pub accounts: &'a [AccountId],
@@ -163,6 +163,8 @@ pub struct MessagesPage {
     by_change_href: Option<String>,
     zone: &'static str,
     pager: Pager,
+    /// What the links of the exports export.
+    exported: String,
     csv: String,
     xlsx: String,
     ndjson: String,
@@ -223,6 +225,10 @@ impl MessagesPage {
                 url.cursor.is_some().then(|| url.newest().href()),
                 input.next.map(|cursor| url.older(cursor).href()),
             ),
+            exported: match input.matching {
+                Some(number) => counted(number, "message", "messages"),
+                None => format!("all matches, more than {} messages", count(COUNTED)),
+            },
             csv: url.export(ExportFormat::Csv, input.zone),
             xlsx: url.export(ExportFormat::Xlsx, input.zone),
             ndjson: url.export(ExportFormat::Ndjson, input.zone),

@@ -46,7 +46,8 @@ pub(super) fn account_rows(
             };
             let sent = totals(&counts.sent);
             let list = list.with(|query| query.filter.account = Some(account.clone()));
-            let mut cells = vec![AccountCell::new("All", sent.total(), list.href())];
+            let href = list.href();
+            let mut cells = vec![AccountCell::new("All", sent.total(), href.clone())];
             cells.extend(
                 DeliveryState::ALL
                     .into_iter()
@@ -61,7 +62,7 @@ pub(super) fn account_rows(
             AccountRow {
                 account: account.to_string(),
                 provider: provider.title(),
-                href: format!("/messages?account={account}"),
+                href,
                 cells,
             }
         })

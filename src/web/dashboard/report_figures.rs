@@ -147,7 +147,8 @@ pub(super) fn non_negative(number: i64) -> u64 {
 }
 
 /// `INR 207,437.50 · USD 3.00 · 7.20 (no currency)`; `–` without any. Small amounts have four decimals.
-pub(super) fn money(totals: &CurrencyTotals) -> String {
+/// A line may break only between amounts.
+pub(super) fn money(totals: &Totals) -> String {
     if totals.is_empty() {
         return "–".to_owned();
     }
@@ -155,8 +156,8 @@ pub(super) fn money(totals: &CurrencyTotals) -> String {
         .iter()
         .map(|(currency, amount)| match currency {
             // Some providers report a price alone.
-            "" => format!("{} (no currency)", amount_text(amount)),
-            _ => format!("{currency} {}", amount_text(amount)),
+            "" => format!("{}\u{a0}(no\u{a0}currency)", amount_text(amount)),
+            _ => format!("{currency}\u{a0}{}", amount_text(amount)),
         })
         .collect();
     parts.join(" · ")
@@ -234,10 +235,10 @@ mod tests {
     fn amounts_are_grouped_and_currencies_stay_apart() {
         assert_eq!(
             money(&totals(&[("INR", "207437.5"), ("USD", "0.0529")])),
-            "INR 207,437.50 · USD 0.0529"
+            "INR\u{a0}207,437.50 · USD\u{a0}0.0529"
         );
-        assert_eq!(money(&totals(&[("", "2")])), "2.00 (no currency)");
-        assert_eq!(money(&CurrencyTotals::default()), "–");
+        assert_eq!(money(&totals(&[("", "2")])), "2.00\u{a0}(no\u{a0}currency)");
+        assert_eq!(money(&Totals::default()), "–");
         assert_eq!(amount_text("-1234.567".parse().unwrap()), "−1,234.57");
     }
 

@@ -3,9 +3,8 @@
 use chrono::{DateTime, Months, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::amount::CurrencyTotals;
 use crate::domain::ids::AccountId;
-use crate::reporting::costs::month_costs::{BudgetLine, CostFigures, MonthCosts, average};
+use crate::reporting::costs::month_costs::{BudgetLine, CostFigures, MonthCosts};
 use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::report_figures::{
     Figure, amount_text, cost_change, money, non_negative, number,
@@ -21,6 +20,8 @@ pub(super) struct MoneySection {
     /// Deliveries without a price, which are in no sum.
     pub(super) unknown: Option<String>,
     pub(super) estimated: bool,
+    /// Whether a provider reported prices without their currency.
+    pub(super) has_unnamed_currency: bool,
     /// Why the file of rates is not used.
     pub(super) rates_problem: Option<String>,
 }
@@ -28,7 +29,7 @@ pub(super) struct MoneySection {
 #[derive(Clone, Debug)]
 pub(super) struct AccountCosts {
     pub(super) row: CostRow,
-    pub(super) per_delivered: String,
+    pub(super) per_charged: String,
     pub(super) per_read: String,
     /// By category, if any was reported.
     pub(super) categories: Vec<CostRow>,
@@ -99,6 +100,9 @@ impl MoneySection {
                 )
             }),
             estimated: total.estimated,
+            has_unnamed_currency: [&total, &before]
+                .iter()
+                .any(|it| it.totals.iter().any(|(currency, _)| currency.is_empty())),
             rates_problem,
             total: cost_row("All accounts".to_owned(), &total, &before),
         }
@@ -135,7 +139,7 @@ fn account_costs(month: &MonthCosts, account: &AccountId) -> AccountCosts {
         month.of_account(account),
         month.previous_of_account(account),
     );
-    let reached = month.reached.get(account).copied().unwrap_or_default();
+    let read = month.read.get(account).copied().unwrap_or_default();
     let none = CostFigures::default();
     let own = |(owner, _): &&(AccountId, String)| owner == account;
     let groups: std::collections::BTreeSet<_> = month
@@ -158,36 +162,12 @@ fn account_costs(month: &MonthCosts, account: &AccountId) -> AccountCosts {
         .keys()
         .chain(month.previous.keys())
         .any(|(owner, category)| owner == account && !category.is_empty());
-    // What messages without a price cost is not known. Without them the average per delivery is exact;
-    // how many of them were read is not known either, so the cost per read is at least that of the others.
-    let (per_delivered, per_read) = match now.unknown {
-        0 => (
-            average_text(&now.totals, reached.delivered),
-            average_text(&now.totals, reached.read),
-        ),
-        unknown => (
-            average_text(&now.totals, now.deliveries - unknown),
-            at_least(average_text(&now.totals, reached.read)),
-        ),
-    };
     AccountCosts {
-        per_delivered,
-        per_read,
+        per_charged: money(&now.per_charged_delivery()),
+        per_read: money(&now.per_read(read).unwrap_or_default()),
         row: cost_row(account.to_string(), &now, &before),
         categories: categories.filter(|_| has_categories).collect(),
     }
-}
-
-fn at_least(amount: String) -> String {
-    if amount == "–" {
-        amount
-    } else {
-        format!("≥ {amount}")
-    }
-}
-
-fn average_text(totals: &CurrencyTotals, messages: i64) -> String {
-    money(&average(totals, messages))
 }
 
 fn cost_row(label: String, figures: &CostFigures, before: &CostFigures) -> CostRow {

@@ -6,13 +6,12 @@ use crate::domain::scope::{Caller, Scope};
 use crate::operating::message_actions::resend_forecast::{MediaChoice, ResendForecast};
 use crate::sending::accept::InvalidField;
 use crate::web::dashboard::filter_form::SelectOption;
-use crate::web::dashboard::timed_text::TimedText;
 use crate::web::dashboard::upload_form::UploadForm;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct MessageResendForm {
-    /// Why it would fail again, and what to do.
-    pub(super) warning: Option<TimedText>,
+    /// Whether it would fail again; the next steps say why, and what to do.
+    pub(super) is_warned: bool,
     /// `/send` with the content of the message, where a template or a file is needed.
     pub(super) send_url: Option<String>,
     pub(super) offers_media: bool,
@@ -33,7 +32,7 @@ impl MessageResendForm {
         let kind = message.kind.unwrap_or(MediaKind::Image);
         let may_send = caller.require(Scope::Send).is_ok();
         Self {
-            warning: forecast.warning.as_deref().map(TimedText::from_utc),
+            is_warned: forecast.would_fail,
             send_url: (may_send && forecast.needs_template)
                 .then(|| format!("/send?like={}", message.id)),
             offers_media: forecast.media != MediaChoice::Same,

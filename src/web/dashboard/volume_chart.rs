@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::float_count::as_float;
 use crate::domain::scope::Visibility;
 use crate::reporting::period_figures::{BarWidth, PeriodFigures, StateCounts};
 use crate::web::dashboard::event_rows::EventRow;
@@ -248,12 +249,4 @@ fn whole(number: i64) -> String {
 
 fn as_float_index(index: usize) -> f64 {
     as_float(i64::try_from(index).unwrap_or(i64::MAX))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of messages stay far below 2^52"
-)]
-fn as_float(number: i64) -> f64 {
-    number as f64
 }

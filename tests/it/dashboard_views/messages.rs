@@ -62,6 +62,7 @@ fn message_page(message: &Message, receipts: &[Receipt], viewer: Visibility) -> 
         actions: actions.to_vec(),
     };
     let explanation = explain(&ExplainInput {
+        resend_advice: None,
         message,
         delivery: &delivery,
         receipts,
@@ -136,6 +137,7 @@ fn list(url: &MessageListUrl, messages: &[Message], viewer: Visibility) -> Messa
         url,
         &MessagesPageInput {
             messages,
+            matching: None,
             next: messages.last().map(|last| Cursor {
                 at: last.created_at,
                 id: last.id,
@@ -294,7 +296,8 @@ fn a_message_page_shows_every_stage_and_how_reliable_it_is() {
         "message",
         &message_page(&read, &read_receipts(), Visibility::Full),
     );
-    assert_eq!(page.text("h1"), "Read");
+    let title = page.text("h1");
+    assert!(title.starts_with("Read"), "{title}");
     let steps: Vec<String> = (1..=5)
         .map(|place| page.text(&format!(".stepper li:nth-child({place})")))
         .collect();

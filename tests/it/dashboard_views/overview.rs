@@ -56,7 +56,7 @@ fn month() -> MonthCosts {
         is_complete: false,
         groups: BTreeMap::new(),
         previous: BTreeMap::new(),
-        reached: BTreeMap::new(),
+        read: BTreeMap::new(),
         budgets: Vec::new(),
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct HeadlineResponse {
 
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct IssueResponse {
-    /// The kind of an alarm, or the health of an account.
+    /// The kind of an alarm, the health of an account, `lost_reports`, `quality` or `limit`.
     pub(crate) kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) account: Option<String>,
