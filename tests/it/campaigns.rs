@@ -602,7 +602,12 @@ async fn the_pages_check_create_start_pause_cancel_and_resend() {
     assert!(text.contains("Resend 1"), "{text}");
     assert_eq!(called(&app).len(), 3);
     let resend = post("/campaigns/sale/resend").body(url);
-    assert_eq!(page(resend).await.0, 303);
+    let (status, _, text) = page(resend).await;
+    assert_eq!(status, 200, "{text}");
+    assert!(
+        text.contains("1 message was resent") && text.contains("Show the 1 new message"),
+        "{text}"
+    );
     app.run_jobs_until_idle().await;
     assert_eq!(called(&app).len(), 4);
     app.finish().await;

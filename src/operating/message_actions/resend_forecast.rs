@@ -1,16 +1,20 @@
 //! Whether a resend of a message would fail for the same reason, and what would help.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use crate::db;
 use crate::domain::failure::FailureClass;
 use crate::domain::failure_codes;
+use crate::domain::ids::AccountId;
 use crate::domain::media::MediaSource;
 use crate::domain::message::{ListedFailure, Message};
 use crate::domain::provider_account::WindowPolicy;
 use crate::domain::window::Window;
-use crate::sending::accept::AcceptError;
+use crate::sending::accept::{AcceptError, Acceptor};
 use crate::services::Services;
+use crate::store::Store;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResendForecast {
@@ -32,26 +36,84 @@ pub enum MediaChoice {
     Required,
 }
 
+/// Why a resend would probably fail again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::operating) struct ExpectedFailure {
+    pub(in crate::operating) cause: FailureCause,
+    /// For this message. Instants are UTC.
+    warning: String,
+    /// The same for all messages with the cause; absent where a resend only waits.
+    pub(in crate::operating) summary: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::operating) enum FailureCause {
+    /// The 24-hour window of the customer.
+    Window,
+    Media,
+    Other,
+}
+
 /// For a message that can be resent.
 pub async fn forecast(
     services: &Services,
     message: &Message,
 ) -> Result<ResendForecast, AcceptError> {
-    let failure = message.failure.as_ref();
-    let failure = failure.filter(|listed| !listed.failure.is_operator_mark());
-    let class = failure.map(|listed| listed.class);
-    let window = find_window_warning(services, message, class).await?;
-    let accounts = services.store.list_accounts().await?;
-    let is_paused = accounts
-        .get(&message.account)
-        .is_some_and(|record| record.pause.is_some());
-    let needs_template = window.is_some();
-    let by_class = || failure.and_then(|listed| class_warning(message, listed, is_paused));
+    let now = services.clock.now();
+    let forecaster = Forecaster::load(&services.store, &services.acceptor, now).await?;
+    let expected = forecaster.expect_failure(message).await?;
+    let class = own_failure(message).map(|listed| listed.class);
     Ok(ResendForecast {
-        warning: window.or_else(by_class),
         media: choose_media(services, message, class).await?,
-        needs_template,
+        needs_template: expected
+            .as_ref()
+            .is_some_and(|expected| expected.cause == FailureCause::Window),
+        warning: expected.map(|expected| expected.warning),
     })
+}
+
+/// Without a mark of an operator.
+fn own_failure(message: &Message) -> Option<&ListedFailure> {
+    let failure = message.failure.as_ref();
+    failure.filter(|listed| !listed.failure.is_operator_mark())
+}
+
+/// Says of one message after another whether it would fail again.
+pub(in crate::operating) struct Forecaster<'a> {
+    store: &'a Store,
+    acceptor: &'a Acceptor,
+    paused: BTreeSet<AccountId>,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Forecaster<'a> {
+    pub(in crate::operating) async fn load(
+        store: &'a Store,
+        acceptor: &'a Acceptor,
+        now: DateTime<Utc>,
+    ) -> Result<Self, db::Error> {
+        let records = store.list_accounts().await?.into_iter();
+        let paused = records.filter(|(_, record)| record.pause.is_some());
+        Ok(Self {
+            store,
+            acceptor,
+            paused: paused.map(|(id, _)| id).collect(),
+            now,
+        })
+    }
+
+    pub(in crate::operating) async fn expect_failure(
+        &self,
+        message: &Message,
+    ) -> Result<Option<ExpectedFailure>, db::Error> {
+        let failure = own_failure(message);
+        let class = failure.map(|listed| listed.class);
+        if let Some(expected) = self.expect_closed_window(message, class).await? {
+            return Ok(Some(expected));
+        }
+        let is_paused = self.paused.contains(&message.account);
+        Ok(failure.and_then(|listed| expect_same_class(message, listed, is_paused)))
+    }
 }
 
 async fn choose_media(
@@ -73,62 +135,87 @@ async fn choose_media(
     })
 }
 
-/// The warning for a free-form message whose recipient's 24-hour window is closed now.
-async fn find_window_warning(
-    services: &Services,
-    message: &Message,
-    class: Option<FailureClass>,
-) -> Result<Option<String>, db::Error> {
-    let Some(recipient) = message.recipient.as_deref() else {
-        return Ok(None);
-    };
-    let failed_for_window = class == Some(FailureClass::Window);
-    let account = services.accounts.get(&message.account);
-    let is_ignored = account.is_some_and(|account| account.window == WindowPolicy::Ignore);
-    if message.template.is_some() || is_ignored && !failed_for_window {
-        return Ok(None);
+impl Forecaster<'_> {
+    /// For a free-form message whose recipient's 24-hour window is closed now.
+    async fn expect_closed_window(
+        &self,
+        message: &Message,
+        class: Option<FailureClass>,
+    ) -> Result<Option<ExpectedFailure>, db::Error> {
+        let Some(recipient) = message.recipient.as_deref() else {
+            return Ok(None);
+        };
+        let failed_for_window = class == Some(FailureClass::Window);
+        let policy = self.acceptor.window_policy(&message.account);
+        let is_ignored = policy == Some(WindowPolicy::Ignore);
+        if message.template.is_some() || is_ignored && !failed_for_window {
+            return Ok(None);
+        }
+        let store = self.store;
+        let events = store
+            .find_window_events(&message.account, recipient, self.now)
+            .await?;
+        let (why, known) = match Window::at(self.now, events) {
+            Window::Closed {
+                expired_at: Some(at),
+            } => (
+                format!("the customer's 24-hour window closed at {}", format_utc(at)),
+                "the customer's 24-hour window is closed",
+            ),
+            Window::Closed { expired_at: None } => {
+                let why = "the customer has not written to this account";
+                (why.to_owned(), why)
+            }
+            Window::Unknown if failed_for_window => {
+                let why = "no message of the customer was received here since";
+                (why.to_owned(), why)
+            }
+            Window::Unknown | Window::Open { .. } => return Ok(None),
+        };
+        let action = "Send an approved template instead, or resend once the customer has written.";
+        Ok(Some(ExpectedFailure {
+            cause: FailureCause::Window,
+            warning: format!("Do not resend yet: {why}, so it would fail again. {action}"),
+            summary: Some(format!("{known}. {action}")),
+        }))
     }
-    let now = services.clock.now();
-    let store = &services.store;
-    let events = store
-        .find_window_events(&message.account, recipient, now)
-        .await?;
-    let why = match Window::at(now, events) {
-        Window::Closed {
-            expired_at: Some(at),
-        } => format!("the customer's 24-hour window closed at {}", format_utc(at)),
-        Window::Closed { expired_at: None } => {
-            "the customer has not written to this account".to_owned()
-        }
-        Window::Unknown if failed_for_window => {
-            "no message of the customer was received here since".to_owned()
-        }
-        Window::Unknown | Window::Open { .. } => return Ok(None),
-    };
-    Ok(Some(format!(
-        "Do not resend yet: {why}, so it would fail again. Send an approved template instead, or resend once the customer has written."
-    )))
 }
 
-/// The warning for a failure that a resend would probably repeat.
-fn class_warning(message: &Message, listed: &ListedFailure, is_paused: bool) -> Option<String> {
-    let action = failure_codes::describe(message.provider, &listed.failure).action;
+/// For a failure that a resend would probably repeat.
+fn expect_same_class(
+    message: &Message,
+    listed: &ListedFailure,
+    is_paused: bool,
+) -> Option<ExpectedFailure> {
+    let known = failure_codes::describe(message.provider, &listed.failure);
+    let (meaning, action) = (known.meaning, known.action);
+    let other = |warning| ExpectedFailure {
+        cause: FailureCause::Other,
+        warning,
+        summary: Some(format!("{meaning} {action}")),
+    };
     match listed.class {
         FailureClass::Media => {
             let kind = message.kind.map_or("file", |kind| kind.as_str());
-            Some(format!(
-                "The same {kind} would probably fail again. Choose another link or file."
-            ))
+            Some(ExpectedFailure {
+                cause: FailureCause::Media,
+                warning: format!(
+                    "The same {kind} would probably fail again. Choose another link or file."
+                ),
+                summary: Some(format!("{meaning} Give a link to another {kind}.")),
+            })
         }
-        FailureClass::Policy | FailureClass::Recipient => Some(format!(
+        FailureClass::Policy | FailureClass::Recipient => Some(other(format!(
             "A resend would probably fail again for the same reason. {action}"
-        )),
-        FailureClass::Account if is_paused => {
-            Some("The account is paused: a resend waits until it is resumed.".to_owned())
-        }
-        FailureClass::Account => Some(format!(
+        ))),
+        FailureClass::Account if is_paused => Some(ExpectedFailure {
+            cause: FailureCause::Other,
+            warning: "The account is paused: a resend waits until it is resumed.".to_owned(),
+            summary: None,
+        }),
+        FailureClass::Account => Some(other(format!(
             "A resend would fail again until the account is in order. {action}"
-        )),
+        ))),
         FailureClass::Window
         | FailureClass::Rate
         | FailureClass::Provider

@@ -4,7 +4,7 @@ use crate::domain::media::MediaKind;
 use crate::sending::accept::InvalidField;
 use crate::services::Services;
 use crate::web::dashboard::filter_form::SelectOption;
-use crate::web::dashboard::form_field::FormField;
+use crate::web::dashboard::form_field::{FieldText, FormField, REQUIRED};
 use crate::web::dashboard::import_view::ImportView;
 use crate::web::dashboard::upload_form::UploadForm;
 
@@ -21,23 +21,30 @@ pub(super) struct CampaignForm {
     pub(super) report: Option<ImportView>,
 }
 
-/// Name, label, type, hint.
-const FIELDS: [(&str, &str, &str, &str); 6] = [
-    ("name", "Name", "text", "Summer sale"),
-    ("media", "URL of the image or video", "url", "https://…"),
-    ("caption", "Caption", "text", "Hello {{name}}, …"),
+const FIELDS: [FieldText; 6] = [
+    ("name", "Name", "text", "Summer sale", REQUIRED),
+    (
+        "media",
+        "Link to the image or video",
+        "url",
+        "https://…",
+        "or a column media_url",
+    ),
+    ("caption", "Caption", "text", "Hello {{name}}, …", ""),
     (
         "rate",
         "Messages per second",
         "text",
         "as the account allows",
+        "",
     ),
-    ("send_at", "Start at", "datetime-local", ""),
+    ("send_at", "Start at", "datetime-local", "", ""),
     (
         "send_before",
         "Expires after",
         "text",
         "2h, or 2026-12-01T18:00:00Z",
+        "",
     ),
 ];
 
@@ -61,16 +68,7 @@ impl CampaignForm {
             kinds: MediaKind::ALL
                 .map(|kind| option(kind.to_string(), given.text("kind")))
                 .to_vec(),
-            fields: FIELDS
-                .map(|(name, label, kind, hint)| FormField {
-                    name,
-                    label,
-                    kind,
-                    hint,
-                    value: given.text(name).to_owned(),
-                    error: None,
-                })
-                .to_vec(),
+            fields: FIELDS.map(|text| FormField::new(text, given)).to_vec(),
             errors: Vec::new(),
             report: None,
         }
