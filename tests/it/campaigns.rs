@@ -553,7 +553,7 @@ async fn the_pages_check_create_start_pause_cancel_and_resend() {
     assert!(text.contains("is missing") && text.contains("value=\"Hello {{name}}\""));
     let (status, _, text) = page(post("/campaigns").multipart(form("create", "x", "a,b\n"))).await;
     assert!(
-        status == 422 && text.contains("has no column `to`"),
+        status == 422 && text.contains("id=\"error-file\">") && text.contains("has no column `to`"),
         "{text}"
     );
 

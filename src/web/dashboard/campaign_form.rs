@@ -13,7 +13,7 @@ pub(super) struct CampaignForm {
     pub(super) accounts: Vec<SelectOption>,
     pub(super) kinds: Vec<SelectOption>,
     pub(super) fields: Vec<FormField>,
-    /// Of the account, the kind and the file.
+    /// Of the account, the kind, the file, and of fields that the form does not have.
     pub(super) errors: Vec<(String, String)>,
     /// About the media.
     pub(super) warnings: Vec<String>,
@@ -89,6 +89,20 @@ impl CampaignForm {
             }
         }
         self
+    }
+
+    /// Of a field that is not one of the texts.
+    pub(super) fn error_of(&self, name: &str) -> Option<&str> {
+        let mut errors = self.errors.iter();
+        let (_, message) = errors.find(|(field, _)| field == name)?;
+        Some(message)
+    }
+
+    /// Of fields that the form does not have.
+    pub(super) fn other_errors(&self) -> impl Iterator<Item = &(String, String)> {
+        let places = ["account", "kind", "file"];
+        let errors = self.errors.iter();
+        errors.filter(move |(field, _)| !places.contains(&field.as_str()))
     }
 
     pub(super) fn has_errors(&self) -> bool {
