@@ -404,7 +404,9 @@
         const page = new DOMParser().parseFromString(await reply.text(), "text/html");
         for (const error of form.querySelectorAll(".field-error[id]")) {
           const name = error.id.replace("error-", "");
-          showError(name, typed.has(name) ? page.getElementById(error.id)?.textContent ?? "" : "");
+          // The link says the kind and the type.
+          const isTyped = typed.has(name) || (["kind", "media.mime_type"].includes(name) && typed.has("media.url"));
+          showError(name, isTyped ? page.getElementById(error.id)?.textContent ?? "" : "");
         }
         // The submission then needs no further question.
         document.getElementById("window-note").replaceChildren(...(page.getElementById("window-note")?.childNodes ?? []));
