@@ -16,7 +16,7 @@ use crate::operating::bulk_actions::{
 use crate::operating::campaign_pace::CampaignPace;
 use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::resend::{file_is_gone, message_input};
-use crate::operating::message_actions::resend_forecast::{FailureCause, Forecaster};
+use crate::operating::message_actions::resend_forecast::{Forecaster, RepeatCause};
 use crate::sending::accept::{Acceptor, InvalidField, Resend};
 use crate::store::Store;
 use crate::store::campaigns::NewCampaignMessage;
@@ -103,8 +103,8 @@ impl BulkChange for BulkResend<'_> {
 
     async fn expect_failure(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
         let expected = self.forecaster.expect_failure(message).await?;
-        let is_mended = |cause| cause == FailureCause::Media && self.media.is_some();
-        let expected = expected.filter(|expected| !is_mended(expected.cause));
+        let is_avoided = |cause| cause == RepeatCause::Media && self.media.is_some();
+        let expected = expected.filter(|expected| !is_avoided(expected.cause));
         Ok(expected.and_then(|expected| expected.summary))
     }
 

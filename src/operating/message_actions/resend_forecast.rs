@@ -39,15 +39,15 @@ pub enum MediaChoice {
 /// Why a resend would probably fail again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::operating) struct ExpectedFailure {
-    pub(in crate::operating) cause: FailureCause,
+    pub(in crate::operating) cause: RepeatCause,
     /// For this message. Instants are UTC.
     warning: String,
-    /// The same for all messages with the cause; absent where a resend only waits.
+    /// Without what only this message has; absent where a resend only waits.
     pub(in crate::operating) summary: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::operating) enum FailureCause {
+pub(in crate::operating) enum RepeatCause {
     /// The 24-hour window of the customer.
     Window,
     Media,
@@ -67,7 +67,7 @@ pub async fn forecast(
         media: choose_media(services, message, class).await?,
         needs_template: expected
             .as_ref()
-            .is_some_and(|expected| expected.cause == FailureCause::Window),
+            .is_some_and(|expected| expected.cause == RepeatCause::Window),
         warning: expected.map(|expected| expected.warning),
     })
 }
@@ -78,7 +78,7 @@ fn own_failure(message: &Message) -> Option<&ListedFailure> {
     failure.filter(|listed| !listed.failure.is_operator_mark())
 }
 
-/// Says of one message after another whether it would fail again.
+/// Forecasts many messages with one read of the accounts.
 pub(in crate::operating) struct Forecaster<'a> {
     store: &'a Store,
     acceptor: &'a Acceptor,
@@ -174,7 +174,7 @@ impl Forecaster<'_> {
         };
         let action = "Send an approved template instead, or resend once the customer has written.";
         Ok(Some(ExpectedFailure {
-            cause: FailureCause::Window,
+            cause: RepeatCause::Window,
             warning: format!("Do not resend yet: {why}, so it would fail again. {action}"),
             summary: Some(format!("{known}. {action}")),
         }))
@@ -190,7 +190,7 @@ fn expect_same_class(
     let known = failure_codes::describe(message.provider, &listed.failure);
     let (meaning, action) = (known.meaning, known.action);
     let other = |warning| ExpectedFailure {
-        cause: FailureCause::Other,
+        cause: RepeatCause::Other,
         warning,
         summary: Some(format!("{meaning} {action}")),
     };
@@ -198,7 +198,7 @@ fn expect_same_class(
         FailureClass::Media => {
             let kind = message.kind.map_or("file", |kind| kind.as_str());
             Some(ExpectedFailure {
-                cause: FailureCause::Media,
+                cause: RepeatCause::Media,
                 warning: format!(
                     "The same {kind} would probably fail again. Choose another link or file."
                 ),
@@ -209,7 +209,7 @@ fn expect_same_class(
             "A resend would probably fail again for the same reason. {action}"
         ))),
         FailureClass::Account if is_paused => Some(ExpectedFailure {
-            cause: FailureCause::Other,
+            cause: RepeatCause::Other,
             warning: "The account is paused: a resend waits until it is resumed.".to_owned(),
             summary: None,
         }),
