@@ -50,8 +50,8 @@ pub struct BulkResult {
     pub skipped: u64,
     /// The first skipped messages, each with the reason.
     pub listed: Vec<(MessageId, Obstacle)>,
-    /// Of the messages that would be changed: each reason why messages would probably fail again, with their number. Only
-    /// counted for [`BulkMode::Count`].
+    /// Each reason why messages that would be changed would probably fail again, with their number.
+    /// Only counted for [`BulkMode::Count`].
     pub expected_failures: Vec<(String, u64)>,
     /// The messages that were created.
     pub created: Vec<MessageId>,
