@@ -194,7 +194,16 @@ impl BulkResend<'_> {
             .map_err(|error| Obstacle::Other(error.to_string()))?;
         let id = MessageId::new(self.decision.now);
         let checked = self.acceptor.check(&input, id);
-        let (draft, account) = checked.map_err(|errors| Obstacle::Other(describe(&errors)))?;
+        let (draft, account) = checked.map_err(|errors| {
+            let mut fields = errors.iter().map(|error| error.field.as_str());
+            let is_media = self.media.is_some() && fields.any(|field| field.starts_with("media"));
+            let text = describe(&errors);
+            if is_media {
+                Obstacle::Media(text)
+            } else {
+                Obstacle::Other(text)
+            }
+        })?;
         Ok(NewCampaignMessage::of(id, draft, account, due_at))
     }
 
