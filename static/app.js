@@ -71,18 +71,19 @@
 
   function addCopyButtons(root) {
     if (!navigator.clipboard) return;
-    for (const field of root.querySelectorAll("input[data-copy]")) {
+    for (const field of root.querySelectorAll("[data-copy]")) {
       const button = document.createElement("button");
       button.type = "button";
       button.id = `copy-${field.id}`;
       button.textContent = "Copy";
       button.addEventListener("click", async () => {
         try {
-          await navigator.clipboard.writeText(field.value);
+          await navigator.clipboard.writeText(field.value ?? field.textContent);
           button.textContent = "Copied";
           setTimeout(() => { button.textContent = "Copy"; }, 2000);
         } catch {
-          field.select();
+          if (field.select) field.select();
+          else document.getSelection().selectAllChildren(field);
         }
       });
       field.after(button);
@@ -119,6 +120,13 @@
     all.hidden = false;
     button.hidden = false;
     all.addEventListener("change", () => select(all.checked));
+    for (const pick of root.querySelectorAll("[data-pick]")) {
+      pick.addEventListener("click", () => {
+        const number = pick.dataset.pick === "all" ? Infinity : Number(pick.dataset.pick);
+        boxes().forEach((box, index) => { box.checked = index < number; });
+        show();
+      });
+    }
     button.addEventListener("click", () => select(true));
     main().onchange = (event) => { if (event.target.matches(".select")) show(); };
     let last = null;
@@ -385,8 +393,10 @@
       request = new AbortController();
       const fields = new FormData(form);
       // Only the complete submission uploads the file.
-      if (form.elements.file?.files.length) { forgetPreview(); return; }
+      const hasFile = form.elements.file?.files.length > 0;
+      if (hasFile) forgetPreview();
       fields.delete("file");
+      fields.set("file_chosen", hasFile ? "1" : "");
       fields.set("action", "check");
       try {
         const reply = await fetch(form.getAttribute("action"), { method: "POST", body: fields, signal: request.signal });
@@ -394,8 +404,14 @@
         const page = new DOMParser().parseFromString(await reply.text(), "text/html");
         for (const error of form.querySelectorAll(".field-error[id]")) {
           const name = error.id.replace("error-", "");
-          showError(name, typed.has(name) ? page.getElementById(error.id)?.textContent ?? "" : "");
+          // The link says the kind and the type.
+          const isTyped = typed.has(name) || (["kind", "media.mime_type"].includes(name) && typed.has("media.url"));
+          showError(name, isTyped ? page.getElementById(error.id)?.textContent ?? "" : "");
         }
+        // The submission then needs no further question.
+        document.getElementById("window-note").replaceChildren(...(page.getElementById("window-note")?.childNodes ?? []));
+        form.elements.warned.value = page.querySelector("form[data-check]")?.elements.warned?.value ?? "";
+        if (hasFile) return;
         const preview = page.getElementById("preview");
         document.getElementById("preview").replaceChildren(...(preview?.childNodes ?? []));
       } catch {

@@ -14,6 +14,8 @@ pub(super) struct ConfigReader<'e> {
     environment: &'e Environment,
     /// Overridden keys, each with its environment variable.
     overridden: BTreeMap<String, String>,
+    /// Keys whose secret is in an environment variable, each with the variable.
+    pub(super) secret_variables: BTreeMap<String, String>,
     pub(super) problems: Vec<ConfigProblem>,
     /// Every requested key, without list indexes: `accounts[].id`. Compared with the reference by a
     /// test.
@@ -26,6 +28,7 @@ impl<'e> ConfigReader<'e> {
             folder: folder.to_owned(),
             environment,
             overridden: BTreeMap::new(),
+            secret_variables: BTreeMap::new(),
             problems: Vec::new(),
             requested: BTreeSet::new(),
         }

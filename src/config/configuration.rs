@@ -1,5 +1,6 @@
 //! The validated configuration and its defaults.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use crate::config::backup_schedule::BackupSchedule;
 use crate::config::retention_days::RetentionDays;
 use crate::domain::alert::AlertRule;
 use crate::domain::budget::Budget;
+use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::Secret;
 
@@ -21,6 +23,10 @@ pub(super) const DEFAULT_DATABASE_CONNECTIONS: u32 = 12;
 
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file it was read from, absolute.
+    pub file: Option<PathBuf>,
+    /// Keys whose secret is in an environment variable, each with the variable: `accounts[0].api_key`.
+    pub secret_variables: BTreeMap<String, String>,
     pub listen: String,
     /// Address of a second listener, for callbacks only; the first then serves none.
     pub callback_listen: Option<String>,
@@ -58,6 +64,8 @@ impl Config {
     /// The configuration of an empty file, with all data in `data_dir`.
     pub fn in_folder(data_dir: PathBuf) -> Self {
         Self {
+            file: None,
+            secret_variables: BTreeMap::new(),
             listen: DEFAULT_LISTEN.to_owned(),
             callback_listen: None,
             public_url: format!("http://{DEFAULT_LISTEN}"),
@@ -98,6 +106,19 @@ impl Config {
         let scheduled = scheduled.map(|schedule| schedule.directory.clone());
         std::iter::once(self.migration_backups())
             .chain(scheduled)
+            .collect()
+    }
+
+    /// The environment variables that the secrets of an account come from, with their keys.
+    pub fn variables_of(&self, account: &AccountId) -> Vec<(&str, &str)> {
+        let place = self.accounts.iter().position(|it| it.id == *account);
+        let Some(place) = place else {
+            return Vec::new();
+        };
+        let prefix = format!("accounts[{place}].");
+        let variables = self.secret_variables.iter();
+        variables
+            .filter_map(|(key, variable)| Some((key.strip_prefix(&prefix)?, variable.as_str())))
             .collect()
     }
 

@@ -62,6 +62,10 @@ impl Config {
         let config = std::fs::read_to_string(&path)
             .map_err(|error| file_problem(format!("cannot be read: {error}")))
             .and_then(|text| Self::parse(&text, folder, environment));
+        let config = config.map(|config| Self {
+            file: Some(std::path::absolute(&path).unwrap_or_else(|_| path.clone())),
+            ..config
+        });
         config.map_err(|mut errors| {
             for problem in &mut errors.0 {
                 if problem.key.is_empty() {

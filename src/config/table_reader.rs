@@ -101,6 +101,12 @@ impl<'e> TableReader<'_, 'e> {
     /// A literal, `env:NAME` or `file:PATH`.
     pub(super) fn secret(&mut self, name: &'static str) -> Option<Secret> {
         let text = self.text(name)?;
+        if let Some(variable) = text.strip_prefix("env:") {
+            let key = self.key(name);
+            self.reader
+                .secret_variables
+                .insert(key, variable.to_owned());
+        }
         self.reader
             .secret(&text)
             .map_err(|error| self.problem(name, error))

@@ -76,6 +76,8 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let accounts = top.each("accounts", |account| read_account(account, &mut used_ids));
     let alerts = top.each("alerts", read_alert);
     Config {
+        file: None,
+        secret_variables: std::mem::take(&mut top.reader.secret_variables),
         listen,
         callback_listen,
         public_url,

@@ -1,5 +1,7 @@
 //! Runs an action on all messages that match a filter, in groups, or counts those it would change.
 
+use std::fmt;
+
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
@@ -18,6 +20,28 @@ pub enum BulkMode {
     Apply,
 }
 
+/// Why a message stays as it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Obstacle {
+    AlreadyResent(MessageId),
+    /// The text names the instant.
+    ClosedWindow(String),
+    /// The account does not accept the new media.
+    Media(String),
+    Other(String),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyResent(new) => write!(formatter, "it was already resent, as {new}"),
+            Self::ClosedWindow(text) | Self::Media(text) | Self::Other(text) => {
+                formatter.write_str(text)
+            }
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BulkResult {
     /// Messages that the action changed, or would change.
@@ -25,14 +49,27 @@ pub struct BulkResult {
     /// Matching messages that the action cannot change.
     pub skipped: u64,
     /// The first skipped messages, each with the reason.
-    pub listed: Vec<(MessageId, String)>,
+    pub listed: Vec<(MessageId, Obstacle)>,
+    /// Each reason why messages that would be changed would probably fail again, with their number.
+    /// Only counted for [`BulkMode::Count`].
+    pub expected_failures: Vec<(String, u64)>,
+    /// The messages that were created.
+    pub created: Vec<MessageId>,
 }
 
 impl BulkResult {
-    fn skip(&mut self, id: MessageId, reason: String) {
+    fn skip(&mut self, id: MessageId, reason: Obstacle) {
         self.skipped += 1;
         if self.listed.len() < MAX_LISTED {
             self.listed.push((id, reason));
+        }
+    }
+
+    fn expect_failure(&mut self, reason: String) {
+        let mut known = self.expected_failures.iter_mut();
+        match known.find(|(known, _)| *known == reason) {
+            Some((_, number)) => *number += 1,
+            None => self.expected_failures.push((reason, 1)),
         }
     }
 }
@@ -57,7 +94,12 @@ impl BulkSelection {
 /// The action that a bulk action runs on each group of messages.
 pub(super) trait BulkChange {
     /// Why this message has to be skipped; `None` if it can be changed.
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError>;
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<Obstacle>, ActionError>;
+
+    /// Why a message that can be changed would probably fail again.
+    async fn expect_failure(&mut self, _message: &Message) -> Result<Option<String>, ActionError> {
+        Ok(None)
+    }
 
     /// Changes the messages in one transaction. Returns how many it changed: the state of some may
     /// be different from when they were checked.
@@ -81,7 +123,14 @@ pub(super) async fn run_in_groups(
         let mut group = Vec::new();
         for message in &page.messages {
             match change.find_obstacle(message).await? {
-                None => group.push(message.id),
+                None => {
+                    group.push(message.id);
+                    if mode == BulkMode::Count
+                        && let Some(reason) = change.expect_failure(message).await?
+                    {
+                        result.expect_failure(reason);
+                    }
+                }
                 Some(reason) => result.skip(message.id, reason),
             }
         }

@@ -7,7 +7,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::media::Media;
 use crate::domain::message::Message;
 use crate::operating::bulk_actions::{
-    BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
+    BulkChange, BulkMode, BulkResult, BulkSelection, Obstacle, run_in_groups,
 };
 use crate::operating::decision::{ActionError, Decision};
 use crate::sending::upload_storage;
@@ -33,12 +33,12 @@ struct BulkCancel<'a> {
 }
 
 impl BulkChange for BulkCancel<'_> {
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<Obstacle>, ActionError> {
         Ok((message.queue != QueueState::Queued).then(|| {
-            format!(
+            Obstacle::Other(format!(
                 "it is {}; only a queued message can be cancelled",
                 message.state
-            )
+            ))
         }))
     }
 

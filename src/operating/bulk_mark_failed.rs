@@ -5,7 +5,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::operating::bulk_actions::{
-    BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
+    BulkChange, BulkMode, BulkResult, BulkSelection, Obstacle, run_in_groups,
 };
 use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::mark_failed::{add_failure, can_be_marked_failed};
@@ -38,12 +38,12 @@ struct BulkMarkFailed<'a> {
 }
 
 impl BulkChange for BulkMarkFailed<'_> {
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<Obstacle>, ActionError> {
         Ok((!can_be_marked_failed(message.state)).then(|| {
-            format!(
+            Obstacle::Other(format!(
                 "it is {}; only a message that is uncertain, submitted or sent can be marked as failed",
                 message.state
-            )
+            ))
         }))
     }
 

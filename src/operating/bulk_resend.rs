@@ -11,11 +11,12 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
 use crate::operating::bulk_actions::{
-    BulkChange, BulkMode, BulkResult, BulkSelection, run_in_groups,
+    BulkChange, BulkMode, BulkResult, BulkSelection, Obstacle, run_in_groups,
 };
 use crate::operating::campaign_pace::CampaignPace;
 use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::resend::{file_is_gone, message_input};
+use crate::operating::message_actions::resend_advice::{RepeatCause, ResendAdvisor};
 use crate::sending::accept::{Acceptor, InvalidField, Resend};
 use crate::store::Store;
 use crate::store::campaigns::NewCampaignMessage;
@@ -51,9 +52,15 @@ pub async fn resend_all(
         acceptor,
         media,
         decision,
+        advisor: ResendAdvisor::load(store, acceptor.accounts(), decision.now).await?,
         media_refusals: BTreeMap::new(),
+        created: Vec::new(),
     };
-    run_in_groups(store, &selection, mode, &mut change).await
+    let result = run_in_groups(store, &selection, mode, &mut change).await?;
+    Ok(BulkResult {
+        created: change.created,
+        ..result
+    })
 }
 
 struct BulkResend<'a> {
@@ -62,28 +69,43 @@ struct BulkResend<'a> {
     /// Replaces the media of the messages.
     media: Option<&'a CampaignMedia>,
     decision: &'a Decision<'a>,
+    advisor: ResendAdvisor<'a>,
     /// Why an account refuses the new media; `None` if it accepts them.
     media_refusals: BTreeMap<AccountId, Option<String>>,
+    created: Vec<MessageId>,
 }
 
 /// The campaigns of the messages in one transaction.
 type Paces = BTreeMap<CampaignId, CampaignPace>;
 
 impl BulkChange for BulkResend<'_> {
-    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
+    async fn find_obstacle(&mut self, message: &Message) -> Result<Option<Obstacle>, ActionError> {
         let now = self.decision.now;
-        let new = match self.build_resend(message, now) {
+        let built = self.build_resend(message, now);
+        if let Err(reason @ Obstacle::AlreadyResent(_)) = built {
+            return Ok(Some(reason));
+        }
+        if is_resendable(message)
+            && let Some(reason) = self.find_media_refusal(message).await
+        {
+            return Ok(Some(Obstacle::Media(reason)));
+        }
+        let new = match built {
             Ok(new) => new,
             Err(reason) => return Ok(Some(reason)),
         };
-        if let Some(reason) = self.find_media_refusal(message).await {
-            return Ok(Some(reason));
-        }
         if self.media.is_none() && self.acceptor.has_lost_upload(message).await? {
-            return Ok(Some(file_is_gone().to_string()));
+            return Ok(Some(Obstacle::Other(file_is_gone().to_string())));
         }
         let refusal = self.acceptor.find_closed_window(&new.draft, now).await?;
-        Ok(refusal.map(|error| describe(&[error])))
+        Ok(refusal.map(|error| Obstacle::ClosedWindow(describe(&[error]))))
+    }
+
+    async fn expect_failure(&mut self, message: &Message) -> Result<Option<String>, ActionError> {
+        let advice = self.advisor.advise(message).await?;
+        let is_avoided = |cause| cause == RepeatCause::Media && self.media.is_some();
+        let advice = advice.filter(|advice| !is_avoided(advice.cause));
+        Ok(advice.and_then(|advice| advice.summary))
     }
 
     async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError> {
@@ -93,7 +115,7 @@ impl BulkChange for BulkResend<'_> {
             .change(decision.now, async |ledger: &mut Ledger| {
                 ledger.load(group).await?;
                 let mut paces = Paces::new();
-                let mut resent = 0;
+                let mut resent = Vec::new();
                 for id in group {
                     let Some(message) = ledger.find(*id)? else {
                         continue;
@@ -121,15 +143,17 @@ impl BulkChange for BulkResend<'_> {
                         ..Action::new(decision.actor, ActionKind::Resend, decision.now)
                     };
                     ledger.record_action(&action).await?;
-                    resent += 1;
+                    resent.push(new.id);
                 }
                 for pace in paces.into_values() {
                     pace.store(ledger).await?;
                 }
-                Ok::<u64, ActionError>(resent)
+                Ok::<_, ActionError>(resent)
             })
             .await?;
-        Ok(resent)
+        let number = resent.len() as u64;
+        self.created.extend(resent);
+        Ok(number)
     }
 }
 
@@ -151,31 +175,35 @@ impl BulkResend<'_> {
         &self,
         message: &Message,
         due_at: DateTime<Utc>,
-    ) -> Result<NewCampaignMessage, String> {
+    ) -> Result<NewCampaignMessage, Obstacle> {
         if let Some(resent_as) = message.resent_as {
-            return Err(format!("it was already resent, as {resent_as}"));
+            return Err(Obstacle::AlreadyResent(resent_as));
         }
-        let resendable = [
-            DeliveryState::Uncertain,
-            DeliveryState::Failed,
-            DeliveryState::Cancelled,
-        ];
-        if !resendable.contains(&message.state) {
-            return Err(format!(
+        if !is_resendable(message) {
+            return Err(Obstacle::Other(format!(
                 "it is {}; only a message that is uncertain, failed or cancelled can be sent again",
                 message.state
-            ));
+            )));
         }
         let resend = Resend {
             of: message.id,
             actor: self.decision.actor.name.to_owned(),
             address: self.decision.actor.address.map(str::to_owned),
         };
-        let input =
-            message_input(message, resend, self.media).map_err(|error| error.to_string())?;
+        let input = message_input(message, resend, self.media)
+            .map_err(|error| Obstacle::Other(error.to_string()))?;
         let id = MessageId::new(self.decision.now);
         let checked = self.acceptor.check(&input, id);
-        let (draft, account) = checked.map_err(|errors| describe(&errors))?;
+        let (draft, account) = checked.map_err(|errors| {
+            let mut fields = errors.iter().map(|error| error.field.as_str());
+            let is_media = self.media.is_some() && fields.any(|field| field.starts_with("media"));
+            let text = describe(&errors);
+            if is_media {
+                Obstacle::Media(text)
+            } else {
+                Obstacle::Other(text)
+            }
+        })?;
         Ok(NewCampaignMessage::of(id, draft, account, due_at))
     }
 
@@ -199,6 +227,15 @@ impl BulkResend<'_> {
         }
         Ok(paces.get_mut(id).map_or(now, CampaignPace::next_due_at))
     }
+}
+
+fn is_resendable(message: &Message) -> bool {
+    let resendable = [
+        DeliveryState::Uncertain,
+        DeliveryState::Failed,
+        DeliveryState::Cancelled,
+    ];
+    resendable.contains(&message.state)
 }
 
 fn describe(errors: &[InvalidField]) -> String {

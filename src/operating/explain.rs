@@ -15,7 +15,7 @@ use crate::domain::message::{Message, Origin};
 use crate::domain::provider_account::{Account, Adoption};
 use crate::domain::scope::Visibility;
 use crate::domain::send_flow::SendFlow;
-use crate::operating::message_actions::resend_advice;
+use crate::operating::message_actions::resend_advice::ResendAdvisor;
 use crate::services::Services;
 use crate::store::Store;
 
@@ -54,7 +54,10 @@ pub async fn explain_without_services(
             DeliveryState::Failed | DeliveryState::Uncertain
         );
     let advice = if is_resendable {
-        resend_advice::find(store, accounts, message, now).await?
+        ResendAdvisor::load(store, accounts, now)
+            .await?
+            .advise(message)
+            .await?
     } else {
         None
     };

@@ -20,6 +20,7 @@ pub mod export;
 pub mod filter_fields;
 mod gauges;
 pub mod headline;
+pub mod loss_check;
 pub mod lost_reports;
 pub mod message_history;
 pub mod message_query;

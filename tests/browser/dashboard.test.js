@@ -289,7 +289,7 @@ describe("the dashboard", { concurrency: false }, () => {
     const form = await plain.newPage();
     await form.goto("/send");
     await form.getByLabel("To", { exact: true }).fill("+447700900123");
-    await form.getByLabel("URL of the image or video").fill("https://media.example.com/a.jpg");
+    await form.getByLabel("Link to the image or video").fill("https://media.example.com/a.jpg");
     await form.getByRole("button", { name: "Preview" }).click();
     await form.locator("#preview pre").waitFor();
     await form.getByRole("button", { name: "Send", exact: true }).click();

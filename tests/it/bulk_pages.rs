@@ -128,11 +128,29 @@ async fn selected_messages_are_resent_with_other_media_after_the_page_named_what
     media.clone_into(&mut typed.1);
     let checked = show(&app, &format!("{path}&media={media}")).await;
     assert_eq!(checked.fields(), fields);
+    let mut refused = fields.clone();
+    let typed = refused.iter_mut().find(|(name, _)| name == "media");
+    "ftp://media.example.com/b.jpg".clone_into(&mut typed.unwrap().1);
+    let refused = submit(&app, "/messages/resend", &refused).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text("#error-media").starts_with("media.url "));
+    assert_eq!(
+        refused.attributes("#bulk-media", "value"),
+        ["ftp://media.example.com/b.jpg"]
+    );
     let done = submit(&app, "/messages/resend", &fields).await;
     assert_eq!(
         (done.status, done.text("h1").as_str()),
         (200, "2 messages were resent")
     );
+    let links = done.attributes("main .actions a[href*='id=']", "href");
+    let created = show(&app, &links[0]).await;
+    let created = created.attributes("input[form=selection][name=id]", "value");
+    let became = [&ids[1], &ids[0]].map(async |id| app.message(id).await["resent_as"].clone());
+    for (created, became) in created.iter().zip(became) {
+        assert_eq!(&became.await, created);
+    }
+    assert_eq!(created.len(), 2);
     app.run_jobs_until_idle().await;
     let sent = app.received(SOBOT);
     assert_eq!(sent.len(), 6);
@@ -143,9 +161,47 @@ async fn selected_messages_are_resent_with_other_media_after_the_page_named_what
 
     let again = submit(&app, "/messages/resend", &fields).await;
     assert_eq!(again.text("h1"), "0 messages were resent");
-    assert!(again.text("main").contains("it was already resent, as "));
+    let text = again.text("main");
+    assert!(
+        text.contains("2 messages: already resent · show what they became"),
+        "{text}"
+    );
     app.run_jobs_until_idle().await;
     assert_eq!(app.received(SOBOT).len(), 6);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_resend_that_would_fail_again_is_announced_with_numbers_and_reasons() {
+    let app = start_app().await;
+    let ids = send(&app, 0, 3).await;
+    for (id, code) in ids.iter().zip(["131053", "131026"]) {
+        let message = app.message(id).await;
+        let wamid = message["provider_id"].as_str().unwrap();
+        let report = json!({ "id": wamid, "status": "failed", "errors": [{ "code": code }] });
+        app.deliver_callback(SOBOT, &report).await;
+        app.apply_callbacks().await;
+    }
+    let path = format!("/messages/resend?id={}", ids.join(","));
+    let preview = show(&app, &path).await;
+    assert_eq!(
+        preview.text("main .notice strong"),
+        "2 of 2 would probably fail again"
+    );
+    let reasons = preview.text("main .notice li");
+    assert!(
+        reasons.contains("Give a link to another image."),
+        "{reasons}"
+    );
+    let other = show(
+        &app,
+        &format!("{path}&media=https://media.example.com/b.jpg"),
+    )
+    .await;
+    assert_eq!(
+        other.text("main .notice strong"),
+        "1 of 2 would probably fail again"
+    );
     app.finish().await;
 }
 

@@ -553,7 +553,7 @@ async fn the_pages_check_create_start_pause_cancel_and_resend() {
     assert!(text.contains("is missing") && text.contains("value=\"Hello {{name}}\""));
     let (status, _, text) = page(post("/campaigns").multipart(form("create", "x", "a,b\n"))).await;
     assert!(
-        status == 422 && text.contains("has no column `to`"),
+        status == 422 && text.contains("id=\"error-file\">") && text.contains("has no column `to`"),
         "{text}"
     );
 
@@ -602,7 +602,12 @@ async fn the_pages_check_create_start_pause_cancel_and_resend() {
     assert!(text.contains("Resend 1"), "{text}");
     assert_eq!(called(&app).len(), 3);
     let resend = post("/campaigns/sale/resend").body(url);
-    assert_eq!(page(resend).await.0, 303);
+    let (status, _, text) = page(resend).await;
+    assert_eq!(status, 200, "{text}");
+    assert!(
+        text.contains("1 message was resent") && text.contains("Show the 1 new message"),
+        "{text}"
+    );
     app.run_jobs_until_idle().await;
     assert_eq!(called(&app).len(), 4);
     app.finish().await;

@@ -430,6 +430,11 @@ fn a_variable_named_by_the_file_is_not_an_unknown_key() {
         &config.accounts[0].credentials,
         Credentials::Sobot { api_key, .. } if api_key.expose() == "the key"
     ));
+    let account = config.accounts[0].id.clone();
+    assert_eq!(
+        config.variables_of(&account),
+        [("api_key", "BLUETICK_SOBOT_KEY")]
+    );
 }
 
 #[test]
@@ -440,6 +445,7 @@ fn the_path_of_a_secret_file_is_relative_to_the_configuration() {
     let file = folder.path().join("blue.toml");
     std::fs::write(&file, "secret_key = \"file:key\"").unwrap();
     let config = Config::load(Some(&file), &Environment::new()).unwrap();
+    assert_eq!(config.file.as_deref(), Some(file.as_path()));
     assert_eq!(config.secret_key.unwrap().expose(), key);
     let variable = environment(&[("BLUETICK_CONFIG", file.to_str().unwrap())]);
     assert_eq!(

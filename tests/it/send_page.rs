@@ -9,6 +9,7 @@ use reqwest::{Client, RequestBuilder};
 use crate::harness::app::{
     ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, start_app, start_app_configured,
 };
+use crate::windows::receive_inbound;
 
 const KEY: &str = "form-0123456789abcdef0123456789abcdef";
 
@@ -111,6 +112,84 @@ async fn errors_stand_beside_their_fields_and_keep_what_was_typed() {
     assert!(page.text.contains(KEY), "{}", page.text);
     app.run_jobs_until_idle().await;
     assert!(app.received(SOBOT).is_empty());
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn what_is_wrong_with_the_media_stands_at_its_field() {
+    let app = start_app().await;
+    for (link, kind, field, message) in [
+        (
+            "",
+            "image",
+            "media.url",
+            "is missing; give a link, or upload the file",
+        ),
+        (
+            "https://media.example.com/a.webp",
+            "",
+            "media.url",
+            "ends in .webp, which WhatsApp does not accept",
+        ),
+        (
+            "https://media.example.com/a",
+            "",
+            "kind",
+            "is not clear from the link; choose image or video",
+        ),
+        (
+            "https://media.example.com/a",
+            "image",
+            "media.mime_type",
+            "is missing and the file name does not imply it",
+        ),
+    ] {
+        let typed = form("send", SOBOT, "+447700900123")
+            .text("media.url", link)
+            .text("kind", kind);
+        let page = submit(&app, typed).await;
+        assert_eq!(page.status, 422, "{link}");
+        let error = format!("id=\"error-{field}\">{message}");
+        assert!(page.text.contains(&error), "{error}: {}", page.text);
+    }
+    let video = form("send", SOBOT, "+447700900123")
+        .text("media.url", "https://media.example.com/a.mp4")
+        .text("kind", "");
+    let sent = submit(&app, video).await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let id = sent.location.strip_prefix("/messages/").unwrap();
+    assert_eq!(app.message(id).await["kind"], "video");
+    let page = load(app.request("GET", "/send")).await;
+    let chosen = format!("value=\"{SOBOT}\" selected");
+    assert!(
+        page.text.contains(&chosen),
+        "the account that was used last: {}",
+        page.text
+    );
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_closed_window_is_asked_about_once_before_the_message_is_sent() {
+    let app = start_app().await;
+    // The account receives messages of customers, but none of this one.
+    receive_inbound(&app, SOBOT, "447700900999", app.now()).await;
+    let asked = submit(&app, form("send", SOBOT, "+447700900123")).await;
+    assert_eq!(asked.status, 200, "{}", asked.text);
+    let warned = format!("name=\"warned\" value=\"{SOBOT} +447700900123\"");
+    for words in ["Not sent yet", "no 24-hour window is open", &warned] {
+        assert!(asked.text.contains(words), "{words}: {}", asked.text);
+    }
+    let typing = form("check", SOBOT, "+447700900123")
+        .text("media.url", "")
+        .text("file_chosen", "1");
+    let page = submit(&app, typing).await;
+    assert!(page.text.contains(&warned), "{}", page.text);
+    let listed = app.found("/api/v1/messages").await;
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(0));
+    let again =
+        form("send", SOBOT, "+447700900123").text("warned", format!("{SOBOT} +447700900123"));
+    assert_eq!(submit(&app, again).await.status, 303);
     app.finish().await;
 }
 
@@ -277,7 +356,15 @@ async fn an_error_of_a_button_stands_in_its_row() {
 
 #[actix_web::test]
 async fn the_accounts_page_leads_from_nothing_to_the_first_callback() {
-    let app = start_app().await;
+    let app = start_app_configured(|_, config| {
+        config.file = Some("/etc/bluetick/bluetick.toml".into());
+        let mut accounts = config.accounts.iter();
+        let place = accounts.position(|it| it.id.as_str() == ZIXFLOW).unwrap();
+        let key = format!("accounts[{place}].token");
+        let variables = &mut config.secret_variables;
+        variables.insert(key, "SHOP_TOKEN".to_owned());
+    })
+    .await;
     let show = async || load(app.request("GET", "/accounts")).await.text;
     let set_up = format!("aria-label=\"Set-up of {ZIXFLOW}\"");
     let new = show().await;
@@ -287,6 +374,12 @@ async fn the_accounts_page_leads_from_nothing_to_the_first_callback() {
         page[begin..begin + end].to_owned()
     };
     assert!(step(&new).contains("To a phone of yours"), "{new}");
+    for words in [
+        "<code class=\"long\">/etc/bluetick/bluetick.toml</code>",
+        "<code>token</code> is <code>SHOP_TOKEN</code>",
+    ] {
+        assert!(step(&new).contains(words), "{words}: {new}");
+    }
     assert!(step(&new).contains(&app.callback_url(ZIXFLOW)), "{new}");
     assert!(step(&new).contains("action=\"/accounts/check\""), "{new}");
     let masked = load(app.request_as(Scope::Read, "GET", "/accounts")).await;

@@ -480,10 +480,20 @@ async fn the_page_names_what_is_wrong_beside_the_field_and_keeps_the_others() {
         assert_eq!(status, 422, "{reason}");
         let shown = texts(&page, &format!("#error-{place}")).concat();
         assert!(shown.starts_with(reason), "{shown}");
+        let file = texts(&page, "#error-file").concat();
+        assert!(
+            file.contains("Choose the file again: browsers forget"),
+            "{file}"
+        );
         for (name, value) in &fields[1..] {
             let kept = attributes(&page, &format!("input[name={name}]"), "value");
             assert_eq!(kept, [*value]);
         }
+    }
+    let (_, page) = submit(&app, &lines("NUMBER,Date"), &[("account", KALEYRA)]).await;
+    let columns = texts(&page, "main .notice").concat();
+    for words in ["NUMBER", "Date", "It needs WHATSAPP_ID, TO, CREATED_AT"] {
+        assert!(columns.contains(words), "{words}: {columns}");
     }
     the_form_is_for_operators(&app).await;
     app.finish().await;

@@ -311,8 +311,8 @@ async fn days_of_a_summary_follow_its_zone() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines[0],
-        "\u{feff}day,account,kind,messages,state_queued,state_sending,state_uncertain,state_submitted,state_sent,\
-         state_delivered,state_read,state_played,state_failed,state_cancelled,observed,dry_run,time_to_sent_p50_ms,time_to_delivered_p50_ms,time_to_read_p50_ms,as_of,tz,\
+        "\u{feff}day,account,kind,messages,queued,sending,uncertain,submitted,sent,\
+         delivered,read,played,failed,cancelled,observed,dry_run,time_to_sent_p50_ms,time_to_delivered_p50_ms,time_to_read_p50_ms,as_of,tz,\
          interval,campaign,attempted,delivered_or_read,read_or_played,charged_deliveries,free_deliveries,\
          deliveries_without_rate,failed_in_queue"
     );

@@ -1,7 +1,7 @@
 //! Whether a resend of a message would fail for the same reason, and what would help: the one source
 //! of what pages, the API and the command line advise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -9,105 +9,145 @@ use crate::db;
 use crate::domain::failure::FailureClass;
 use crate::domain::failure_codes;
 use crate::domain::ids::AccountId;
-use crate::domain::message::{ListedFailure, Message};
+use crate::domain::message::{Message, MessageFailure};
 use crate::domain::provider_account::{Account, WindowPolicy};
 use crate::domain::window::Window;
 use crate::store::Store;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResendAdvice {
-    /// Why it would fail again, and what to do. Instants are UTC.
+    pub cause: RepeatCause,
+    /// Why this message would fail again, and what to do. Instants are UTC.
     pub text: String,
-    /// Only an approved template would reach the customer.
-    pub needs_template: bool,
+    /// The same without what only this message has; absent where a resend only waits.
+    pub summary: Option<String>,
 }
 
-/// For a message that can be resent. `None` if a resend may succeed.
-pub async fn find(
-    store: &Store,
-    accounts: &BTreeMap<AccountId, Account>,
-    message: &Message,
+/// Why a resend would probably fail again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RepeatCause {
+    /// The 24-hour window of the customer is closed: only an approved template would arrive.
+    Window,
+    Media,
+    Other,
+}
+
+/// Advises on many messages with one read of the accounts.
+pub struct ResendAdvisor<'a> {
+    store: &'a Store,
+    accounts: &'a BTreeMap<AccountId, Account>,
+    paused: BTreeSet<AccountId>,
     now: DateTime<Utc>,
-) -> Result<Option<ResendAdvice>, db::Error> {
-    let account = accounts.get(&message.account);
-    let advice = |text, needs_template| ResendAdvice {
-        text,
-        needs_template,
-    };
-    if let Some(text) = find_window_warning(store, account, message, now).await? {
-        return Ok(Some(advice(text, true)));
+}
+
+impl<'a> ResendAdvisor<'a> {
+    pub async fn load(
+        store: &'a Store,
+        accounts: &'a BTreeMap<AccountId, Account>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, db::Error> {
+        let records = store.list_accounts().await?.into_iter();
+        let paused = records.filter(|(_, record)| record.pause.is_some());
+        Ok(Self {
+            store,
+            accounts,
+            paused: paused.map(|(id, _)| id).collect(),
+            now,
+        })
     }
-    let Some(listed) = reported_failure(message) else {
-        return Ok(None);
-    };
-    let records = store.list_accounts().await?;
-    let record = records.get(&message.account);
-    let is_paused = record.is_some_and(|record| record.pause.is_some());
-    let text = class_warning(message, listed, is_paused);
-    Ok(text.map(|text| advice(text, false)))
+
+    /// For a message that can be resent. `None` if a resend may succeed.
+    pub async fn advise(&self, message: &Message) -> Result<Option<ResendAdvice>, db::Error> {
+        if let Some(advice) = self.advise_on_window(message).await? {
+            return Ok(Some(advice));
+        }
+        let is_paused = self.paused.contains(&message.account);
+        let failure = reported_failure(message);
+        Ok(failure.and_then(|listed| advise_on_class(message, listed, is_paused)))
+    }
+
+    /// For a free-form message whose recipient's 24-hour window is closed now.
+    async fn advise_on_window(&self, message: &Message) -> Result<Option<ResendAdvice>, db::Error> {
+        let Some(recipient) = message.recipient.as_deref() else {
+            return Ok(None);
+        };
+        let class = reported_failure(message).map(|listed| listed.class);
+        let failed_for_window = class == Some(FailureClass::Window);
+        let account = self.accounts.get(&message.account);
+        let is_ignored = account.is_some_and(|account| account.window == WindowPolicy::Ignore);
+        if message.template.is_some() || is_ignored && !failed_for_window {
+            return Ok(None);
+        }
+        let events = self
+            .store
+            .find_window_events(&message.account, recipient, self.now)
+            .await?;
+        let (why, known) = match Window::at(self.now, events) {
+            Window::Closed {
+                expired_at: Some(at),
+            } => (
+                format!("the customer's 24-hour window closed at {}", format_utc(at)),
+                "the customer's 24-hour window is closed",
+            ),
+            Window::Closed { expired_at: None } => {
+                let why = "the customer has not written to this account";
+                (why.to_owned(), why)
+            }
+            Window::Unknown if failed_for_window => {
+                let why = "no message of the customer was received here since";
+                (why.to_owned(), why)
+            }
+            Window::Unknown | Window::Open { .. } => return Ok(None),
+        };
+        let action = "Send an approved template instead, or resend once the customer has written.";
+        Ok(Some(ResendAdvice {
+            cause: RepeatCause::Window,
+            text: format!("Do not resend yet: {why}, so it would fail again. {action}"),
+            summary: Some(format!("{known}. {action}")),
+        }))
+    }
 }
 
 /// The failure, unless an operator marked the message as failed.
-pub(super) fn reported_failure(message: &Message) -> Option<&ListedFailure> {
+pub(super) fn reported_failure(message: &Message) -> Option<&MessageFailure> {
     let failure = message.failure.as_ref();
     failure.filter(|listed| !listed.failure.is_operator_mark())
 }
 
-/// The warning for a free-form message whose recipient's 24-hour window is closed now.
-async fn find_window_warning(
-    store: &Store,
-    account: Option<&Account>,
+/// For a failure that a resend would probably repeat.
+fn advise_on_class(
     message: &Message,
-    now: DateTime<Utc>,
-) -> Result<Option<String>, db::Error> {
-    let Some(recipient) = message.recipient.as_deref() else {
-        return Ok(None);
+    listed: &MessageFailure,
+    is_paused: bool,
+) -> Option<ResendAdvice> {
+    let known = failure_codes::describe(message.provider, &listed.failure);
+    let (meaning, action) = (known.meaning, known.action);
+    let other = |text| ResendAdvice {
+        cause: RepeatCause::Other,
+        text,
+        summary: Some(format!("{meaning} {action}")),
     };
-    let class = reported_failure(message).map(|listed| listed.class);
-    let failed_for_window = class == Some(FailureClass::Window);
-    let is_ignored = account.is_some_and(|account| account.window == WindowPolicy::Ignore);
-    if message.template.is_some() || is_ignored && !failed_for_window {
-        return Ok(None);
-    }
-    let events = store
-        .find_window_events(&message.account, recipient, now)
-        .await?;
-    let why = match Window::at(now, events) {
-        Window::Closed {
-            expired_at: Some(at),
-        } => format!("the customer's 24-hour window closed at {}", format_utc(at)),
-        Window::Closed { expired_at: None } => {
-            "the customer has not written to this account".to_owned()
-        }
-        Window::Unknown if failed_for_window => {
-            "no message of the customer was received here since".to_owned()
-        }
-        Window::Unknown | Window::Open { .. } => return Ok(None),
-    };
-    Ok(Some(format!(
-        "Do not resend yet: {why}, so it would fail again. Send an approved template instead, or resend once the customer has written."
-    )))
-}
-
-/// The warning for a failure that a resend would probably repeat.
-fn class_warning(message: &Message, listed: &ListedFailure, is_paused: bool) -> Option<String> {
-    let action = failure_codes::describe(message.provider, &listed.failure).action;
     match listed.class {
         FailureClass::Media => {
             let kind = message.kind.map_or("file", |kind| kind.as_str());
-            Some(format!(
-                "The same {kind} would probably fail again. {action}"
-            ))
+            Some(ResendAdvice {
+                cause: RepeatCause::Media,
+                text: format!("The same {kind} would probably fail again. {action}"),
+                summary: Some(format!("{meaning} Give a link to another {kind}.")),
+            })
         }
-        FailureClass::Policy | FailureClass::Recipient => Some(format!(
+        FailureClass::Policy | FailureClass::Recipient => Some(other(format!(
             "A resend would probably fail again for the same reason. {action}"
-        )),
-        FailureClass::Account if is_paused => Some(format!(
-            "The account is paused: a resend waits until it is resumed. {action}"
-        )),
-        FailureClass::Account => Some(format!(
+        ))),
+        FailureClass::Account if is_paused => Some(ResendAdvice {
+            summary: None,
+            ..other(format!(
+                "The account is paused: a resend waits until it is resumed. {action}"
+            ))
+        }),
+        FailureClass::Account => Some(other(format!(
             "A resend would fail again until the account is in order. {action}"
-        )),
+        ))),
         FailureClass::Window
         | FailureClass::Rate
         | FailureClass::Provider

@@ -4,7 +4,9 @@
 use crate::domain::failure::FailureClass;
 use crate::domain::media::MediaSource;
 use crate::domain::message::Message;
-use crate::operating::message_actions::resend_advice::{self, reported_failure};
+use crate::operating::message_actions::resend_advice::{
+    RepeatCause, ResendAdvisor, reported_failure,
+};
 use crate::sending::accept::AcceptError;
 use crate::services::Services;
 
@@ -34,12 +36,13 @@ pub async fn forecast(
     message: &Message,
 ) -> Result<ResendForecast, AcceptError> {
     let now = services.clock.now();
-    let advice = resend_advice::find(&services.store, &services.accounts, message, now).await?;
+    let advisor = ResendAdvisor::load(&services.store, &services.accounts, now).await?;
+    let advice = advisor.advise(message).await?;
     let class = reported_failure(message).map(|listed| listed.class);
     Ok(ResendForecast {
         would_fail: advice.is_some(),
         media: choose_media(services, message, class).await?,
-        needs_template: advice.is_some_and(|advice| advice.needs_template),
+        needs_template: advice.is_some_and(|advice| advice.cause == RepeatCause::Window),
     })
 }
 

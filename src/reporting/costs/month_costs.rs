@@ -30,7 +30,7 @@ pub struct CostFigures {
     pub unknown: i64,
     /// Whether some of the sum is an estimate by rates.
     pub estimated: bool,
-    pub totals: Totals,
+    pub totals: CurrencyTotals,
     /// Deliveries that are charged, by currency.
     pub charged: BTreeMap<String, i64>,
 }
@@ -64,8 +64,8 @@ impl CostFigures {
     }
 
     /// What a charged delivery costs on average, in each currency.
-    pub fn per_charged_delivery(&self) -> Totals {
-        let mut averages = Totals::default();
+    pub fn per_charged_delivery(&self) -> CurrencyTotals {
+        let mut averages = CurrencyTotals::default();
         for (currency, amount) in self.totals.iter() {
             let charged = self.charged.get(currency).copied().unwrap_or_default();
             if let Some(average) = average(amount, charged) {
@@ -78,12 +78,12 @@ impl CostFigures {
     /// What a read message costs on average, with the cost of those that were not read. `None` where
     /// it is not known how many of the read ones the amount is for: it is in several currencies, or
     /// lacks messages.
-    pub fn per_read(&self, read: i64) -> Option<Totals> {
+    pub fn per_read(&self, read: i64) -> Option<CurrencyTotals> {
         let mut amounts = self.totals.iter();
         let (currency, amount) = amounts.next()?;
         let is_whole = amounts.next().is_none() && self.unknown == 0;
         let average = average(amount, read).filter(|_| is_whole)?;
-        let mut averages = Totals::default();
+        let mut averages = CurrencyTotals::default();
         averages.add(currency, average);
         Some(averages)
     }

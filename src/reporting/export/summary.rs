@@ -271,11 +271,10 @@ fn figure_values(figures: &SummaryFigures, currencies: &BTreeSet<String>) -> Vec
     values
 }
 
-/// The names of the columns of CSV. `state_delivered` are those whose state is delivered now, without
+/// The names of the columns of CSV. `delivered` are those whose state is delivered now, without
 /// the ones that were read since; `delivered_or_read` has both.
 fn columns(currencies: &BTreeSet<String>) -> Vec<String> {
-    let states = DeliveryState::ALL.map(|state| format!("state_{}", state.as_str()));
-    let states = states.iter().map(String::as_str);
+    let states = DeliveryState::ALL.into_iter().map(DeliveryState::as_str);
     let fixed = FIRST_COLUMNS
         .into_iter()
         .chain(states)

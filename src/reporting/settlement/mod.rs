@@ -3,6 +3,7 @@
 mod comparison;
 mod covered_period;
 mod difference_rows;
+mod file_header;
 mod provider_file;
 
 pub use comparison::{
@@ -10,4 +11,5 @@ pub use comparison::{
 };
 pub use covered_period::{PeriodError, covered_period};
 pub use difference_rows::{HEAD, cells, csv_bytes};
+pub use file_header::read_header;
 pub use provider_file::{ColumnMap, FileError, FileField, ProviderFile, known_columns, read};

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::StringRecord;
 use rust_decimal::Decimal;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
@@ -18,6 +18,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::phone_text::parse_user_id;
 use crate::domain::provider::ProviderId;
 use crate::providers::vocabulary::{Meaning, meaning, parse_time};
+use crate::reporting::settlement::file_header::{csv_reader, header_of};
 use crate::sending::recipient_number;
 
 /// What a column may mean.
@@ -207,16 +208,8 @@ pub fn read(
     row_limit: usize,
 ) -> Result<ProviderFile, FileError> {
     let not_csv = |error: csv::Error| FileError::NotCsv(error.to_string());
-    let mut reader = ReaderBuilder::new()
-        .trim(Trim::All)
-        .flexible(true)
-        .from_reader(input);
-    let header: StringRecord = reader
-        .headers()
-        .map_err(not_csv)?
-        .iter()
-        .map(|name| name.trim_start_matches('\u{feff}').trim())
-        .collect();
+    let mut reader = csv_reader(input);
+    let header = header_of(&mut reader).map_err(not_csv)?;
     let places = columns.places(&header)?;
     let mut rows = Vec::new();
     for record in reader.records() {

@@ -122,10 +122,13 @@ impl Acceptor {
         Ok((checked.draft, checked.account))
     }
 
-    /// Whether free-form messages of this account to a closed window are refused.
-    pub fn refuses_closed_windows(&self, account: &AccountId) -> bool {
-        let account = self.accounts.get(account);
-        account.is_some_and(|account| account.window == WindowPolicy::Refuse)
+    /// What happens to free-form messages of this account to a closed window.
+    pub fn window_policy(&self, account: &AccountId) -> Option<WindowPolicy> {
+        Some(self.accounts.get(account)?.window)
+    }
+
+    pub(crate) fn accounts(&self) -> &BTreeMap<AccountId, Account> {
+        &self.accounts
     }
 
     /// What stands for a row of a campaign after its customer was erased.

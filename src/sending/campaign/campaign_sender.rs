@@ -14,6 +14,7 @@ use crate::domain::campaign::{Campaign, CampaignState};
 use crate::domain::campaign_slots::CampaignSlots;
 use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
+use crate::domain::provider_account::WindowPolicy;
 use crate::sending::accept::{Acceptor, InvalidField};
 use crate::sending::campaign::import_recipients::{RejectedRow, note_rejections};
 use crate::sending::campaign::recipient_content::{RecipientContent, column_of};
@@ -191,7 +192,9 @@ impl CampaignSender {
         now: DateTime<Utc>,
     ) -> Result<BTreeMap<i64, RejectedRow>, db::Error> {
         let mut closed = BTreeMap::new();
-        if campaign.template.is_some() || !self.acceptor.refuses_closed_windows(&campaign.account) {
+        if campaign.template.is_some()
+            || self.acceptor.window_policy(&campaign.account) != Some(WindowPolicy::Refuse)
+        {
             return Ok(closed);
         }
         for recipient in self

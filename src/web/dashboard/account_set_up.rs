@@ -14,6 +14,10 @@ pub(super) struct AccountSetUp {
     pub(super) is_local: bool,
     pub(super) url_check: Option<UrlCheckResult>,
     pub(super) message: Option<LatestMessage>,
+    /// The configuration file.
+    pub(super) file: Option<String>,
+    /// Keys of secrets, each with the environment variable that it comes from.
+    pub(super) variables: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ impl AccountSetUp {
             is_local,
             url_check: None,
             message: None,
+            file: None,
+            variables: Vec::new(),
         }
     }
 
@@ -49,6 +55,11 @@ impl AccountSetUp {
             ago: ago(services.clock.now() - check.at),
             problems: check.problems,
         });
+        self.file = config_file(services);
+        let variables = services.config.variables_of(account).into_iter();
+        self.variables = variables
+            .map(|(key, variable)| (key.to_owned(), variable.to_owned()))
+            .collect();
         self.message = find_latest_message(&services.store, account).await?;
         Ok(())
     }
@@ -57,6 +68,12 @@ impl AccountSetUp {
         let passed = |check: &UrlCheckResult| check.problems == 0;
         !self.is_local && self.url_check.as_ref().is_some_and(passed)
     }
+}
+
+/// As the process read it.
+pub(super) fn config_file(services: &Services) -> Option<String> {
+    let file = services.config.file.as_ref()?;
+    Some(file.display().to_string())
 }
 
 async fn find_latest_message(

@@ -7,14 +7,14 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
 
-use crate::config::{Reachability, reachability};
+use crate::config::{DEFAULT_FILE, Reachability, reachability};
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::services::Services;
-use crate::web::dashboard::account_set_up::AccountSetUp;
+use crate::web::dashboard::account_set_up::{AccountSetUp, config_file};
 use crate::web::dashboard::event_rows::{self, EventRow, LatestEvents};
 use crate::web::dashboard::number_format::ago;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -35,6 +35,9 @@ pub(crate) async fn show(
         caller.visibility(),
         services.clock.now(),
     );
+    if let Some(file) = config_file(&services).filter(|_| shown.can_check) {
+        shown.file = file;
+    }
     for card in &mut shown.cards {
         if let Some(set_up) = &mut card.set_up {
             set_up.load(&services, &card.account).await?;
@@ -132,6 +135,8 @@ pub struct AccountsPage {
     pub(super) frame: Frame,
     cards: Vec<AccountCard>,
     reach: Reachability,
+    /// The configuration file.
+    file: String,
     /// Whether the viewer may check the public URL.
     can_check: bool,
 }
@@ -192,6 +197,7 @@ impl AccountsPage {
                 .map(|account| AccountCard::new(account, events, reach, viewer, now))
                 .collect(),
             reach,
+            file: DEFAULT_FILE.to_owned(),
             can_check: viewer == Visibility::Full,
         }
     }

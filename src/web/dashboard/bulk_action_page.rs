@@ -1,6 +1,7 @@
 //! `/messages/resend`, `/messages/cancel` and `/messages/mark-failed`: how many messages the action
 //! would change, how many it would leave and why, and a button that does it.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
@@ -17,10 +18,11 @@ use crate::web::dashboard::bulk_action::{BulkAction, BulkDetails};
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::number_format::{count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
-use crate::web::dashboard::page_response::{FramedPage, respond};
+use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::page_url::with_query;
 use crate::web::dashboard::page_zone::PageZone;
-use crate::web::dashboard::skipped_reasons::group_reasons;
+use crate::web::dashboard::resend_outcome::{RepeatedFailures, created_link, media_error};
+use crate::web::dashboard::skipped_reasons::{SkippedReason, group_reasons};
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
 
@@ -32,24 +34,36 @@ pub(crate) async fn preview(
     action: BulkAction,
 ) -> Result<HttpResponse, ApiError> {
     let form = BulkForm::read(request.query_string().as_bytes())?.limited_to(services.clock.now());
-    let filter = form.filter(&services, &caller, viewer.zone);
+    let page = load_preview(&services, &caller, &form, viewer, action).await?;
+    respond(&services, page).await
+}
+
+async fn load_preview(
+    services: &Services,
+    caller: &Caller,
+    form: &BulkForm,
+    viewer: PageZone,
+    action: BulkAction,
+) -> Result<BulkActionPage, ApiError> {
+    let filter = form.filter(services, caller, viewer.zone);
     let matching = services.store.count_matches(&filter, MESSAGES_LIMIT);
     let matching = matching.await?;
     let selection = selection(filter.clone());
     let mode = BulkMode::Count;
-    let result = action.run(&services, &caller, selection, &form.details, mode);
+    let result = action.run(services, caller, selection, &form.details, mode);
     let result = result.await?;
-    let mut page = BulkActionPage::new(action, &form, &result);
+    let mut page = BulkActionPage::new(action, form, &result);
     page.show_preview(action, &filter, matching, &result);
     if form.is_of_named() && form.list.is_filtered() {
-        let whole = resolve(&form.list, &services, &caller, viewer.zone);
+        let whole = resolve(&form.list, services, caller, viewer.zone);
         let all = services.store.count_matches(&whole, MESSAGES_LIMIT).await?;
-        page.offer_whole_list(action, &form, all);
+        page.offer_whole_list(action, form, all);
     }
-    respond(&services, page).await
+    Ok(page)
 }
 
-/// Shows the result at once: a repeated request changes no message twice.
+/// Shows the result at once: a repeated request changes no message twice. If no message can have the
+/// new media, shows the form again.
 pub(crate) async fn apply(
     services: web::Data<Services>,
     caller: Caller,
@@ -62,6 +76,10 @@ pub(crate) async fn apply(
     let mode = BulkMode::Apply;
     let result = action.run(&services, &caller, selection, &form.details, mode);
     let result = result.await?;
+    if media_error(&result).is_some() {
+        let page = load_preview(&services, &caller, &form, viewer, action).await?;
+        return respond_with_status(&services, StatusCode::UNPROCESSABLE_ENTITY, page).await;
+    }
     let mut page = BulkActionPage::new(action, &form, &result);
     page.title = action.result(result.count);
     respond(&services, page).await
@@ -185,10 +203,15 @@ pub struct BulkActionPage {
     fields: Vec<(&'static str, String)>,
     /// The field for other media, of a resend.
     media: Option<String>,
+    media_error: Option<String>,
+    /// Messages that would probably fail again.
+    repeated: Option<RepeatedFailures>,
+    /// Text and URL of the list of the new messages.
+    created: Option<(String, String)>,
     asks_reason: bool,
     /// How many messages stay as they are.
     left: Option<String>,
-    reasons: Vec<String>,
+    reasons: Vec<SkippedReason>,
     /// Absent when there is nothing to do, or it is done.
     button: Option<String>,
     is_preview: bool,
@@ -207,6 +230,9 @@ impl BulkActionPage {
             whole_list: None,
             fields: form.fields(),
             media: (action == BulkAction::Resend).then(|| form.details.media.clone()),
+            media_error: media_error(result),
+            repeated: RepeatedFailures::of(result),
+            created: created_link(result),
             asks_reason: false,
             left: left_text(result.skipped),
             reasons: group_reasons(result),
@@ -250,8 +276,8 @@ impl BulkActionPage {
                 || "Others".to_owned(),
                 |_| counted(rest, "message", "messages"),
             );
-            self.reasons
-                .push(format!("{number}: {}", action.unexamined(filter)));
+            let text = format!("{number}: {}", action.unexamined(filter));
+            self.reasons.push(SkippedReason::new(text));
         }
         let left = matching.map(|matching| matching.saturating_sub(result.count));
         self.left = match left {

@@ -4,7 +4,7 @@ use crate::domain::media::MediaKind;
 use crate::sending::accept::InvalidField;
 use crate::services::Services;
 use crate::web::dashboard::filter_form::SelectOption;
-use crate::web::dashboard::form_field::FormField;
+use crate::web::dashboard::form_field::{FieldText, FormField, REQUIRED};
 use crate::web::dashboard::import_view::ImportView;
 use crate::web::dashboard::upload_form::UploadForm;
 
@@ -13,7 +13,7 @@ pub(super) struct CampaignForm {
     pub(super) accounts: Vec<SelectOption>,
     pub(super) kinds: Vec<SelectOption>,
     pub(super) fields: Vec<FormField>,
-    /// Of the account, the kind and the file.
+    /// Of the account, the kind, the file, and of fields that the form does not have.
     pub(super) errors: Vec<(String, String)>,
     /// About the media.
     pub(super) warnings: Vec<String>,
@@ -21,23 +21,30 @@ pub(super) struct CampaignForm {
     pub(super) report: Option<ImportView>,
 }
 
-/// Name, label, type, hint.
-const FIELDS: [(&str, &str, &str, &str); 6] = [
-    ("name", "Name", "text", "Summer sale"),
-    ("media", "URL of the image or video", "url", "https://…"),
-    ("caption", "Caption", "text", "Hello {{name}}, …"),
+const FIELDS: [FieldText; 6] = [
+    ("name", "Name", "text", "Summer sale", REQUIRED),
+    (
+        "media",
+        "Link to the image or video",
+        "url",
+        "https://…",
+        "or a column media_url",
+    ),
+    ("caption", "Caption", "text", "Hello {{name}}, …", ""),
     (
         "rate",
         "Messages per second",
         "text",
         "as the account allows",
+        "",
     ),
-    ("send_at", "Start at", "datetime-local", ""),
+    ("send_at", "Start at", "datetime-local", "", ""),
     (
         "send_before",
         "Expires after",
         "text",
         "2h, or 2026-12-01T18:00:00Z",
+        "",
     ),
 ];
 
@@ -61,16 +68,7 @@ impl CampaignForm {
             kinds: MediaKind::ALL
                 .map(|kind| option(kind.to_string(), given.text("kind")))
                 .to_vec(),
-            fields: FIELDS
-                .map(|(name, label, kind, hint)| FormField {
-                    name,
-                    label,
-                    kind,
-                    hint,
-                    value: given.text(name).to_owned(),
-                    error: None,
-                })
-                .to_vec(),
+            fields: FIELDS.map(|text| FormField::new(text, given)).to_vec(),
             errors: Vec::new(),
             report: None,
         }
@@ -91,6 +89,20 @@ impl CampaignForm {
             }
         }
         self
+    }
+
+    /// Of a field that is not one of the texts.
+    pub(super) fn error_of(&self, name: &str) -> Option<&str> {
+        let mut errors = self.errors.iter();
+        let (_, message) = errors.find(|(field, _)| field == name)?;
+        Some(message)
+    }
+
+    /// Of fields that the form does not have.
+    pub(super) fn other_errors(&self) -> impl Iterator<Item = &(String, String)> {
+        let places = ["account", "kind", "file"];
+        let errors = self.errors.iter();
+        errors.filter(move |(field, _)| !places.contains(&field.as_str()))
     }
 
     pub(super) fn has_errors(&self) -> bool {

@@ -1,5 +1,6 @@
 //! `/campaigns/{id}/resend`: how many messages would be sent again, and a button that does it.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -15,8 +16,9 @@ use crate::web::api::campaign_endpoints::find;
 use crate::web::api::filter::parse_filter;
 use crate::web::dashboard::number_format::{count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
-use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
-use crate::web::dashboard::skipped_reasons::group_reasons;
+use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
+use crate::web::dashboard::resend_outcome::{RepeatedFailures, created_link, media_error};
+use crate::web::dashboard::skipped_reasons::{SkippedReason, group_reasons};
 use crate::web::error::ApiError;
 
 /// Filters of the page.
@@ -42,10 +44,18 @@ pub(crate) async fn apply(
 ) -> Result<HttpResponse, ApiError> {
     let campaign = find(&services, &id).await?;
     let form = ResendForm::read(&body);
-    run(&services, &caller, &campaign, &form, BulkMode::Apply).await?;
+    let result = run(&services, &caller, &campaign, &form, BulkMode::Apply).await?;
+    let is_refused = media_error(&result).is_some();
+    let number = counted(result.count, "message was", "messages were");
+    let mut page = CampaignResendPage::new(&campaign, form, &result);
+    if is_refused {
+        return respond_with_status(&services, StatusCode::UNPROCESSABLE_ENTITY, page).await;
+    }
     services.dispatch_wakeup.notify_one();
     services.campaign_changed.notify_one();
-    Ok(redirect_to(format!("/campaigns/{}", campaign.id)))
+    page.title = format!("{number} resent");
+    page.is_done = true;
+    respond(&services, page).await
 }
 
 struct ResendForm {
@@ -103,11 +113,18 @@ pub struct CampaignResendPage {
     name: String,
     filters: Vec<(String, String)>,
     media: String,
+    media_error: Option<String>,
+    title: String,
+    /// The result of the resend, not its preview.
+    is_done: bool,
+    repeated: Option<RepeatedFailures>,
+    /// Text and URL of the list of the new messages.
+    created: Option<(String, String)>,
     count: String,
     can_resend: bool,
     skipped: Option<String>,
     /// Why the first of them are skipped.
-    reasons: Vec<String>,
+    reasons: Vec<SkippedReason>,
 }
 
 impl CampaignResendPage {
@@ -118,6 +135,11 @@ impl CampaignResendPage {
             name: campaign.name.clone(),
             filters: form.filters,
             media: form.media,
+            media_error: media_error(result),
+            title: format!("Resend {}", counted(result.count, "message", "messages")),
+            is_done: false,
+            repeated: RepeatedFailures::of(result),
+            created: created_link(result),
             count: count(result.count),
             can_resend: result.count > 0,
             skipped: (result.skipped > 0).then(|| {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
 use crate::domain::media::MediaKind;
-use crate::domain::message::{ListedFailure, MatchedBy, Message, Origin};
+use crate::domain::message::{MatchedBy, Message, MessageFailure, Origin};
 use crate::domain::scope::Visibility;
 
 /// The last group of a `UUIDv7` is random; the first groups are the time and look alike.

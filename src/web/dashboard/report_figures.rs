@@ -148,7 +148,7 @@ pub(super) fn non_negative(number: i64) -> u64 {
 
 /// `INR 207,437.50 · USD 3.00 · 7.20 (no currency)`; `–` without any. Small amounts have four decimals.
 /// A line may break only between amounts.
-pub(super) fn money(totals: &Totals) -> String {
+pub(super) fn money(totals: &CurrencyTotals) -> String {
     if totals.is_empty() {
         return "–".to_owned();
     }
@@ -238,7 +238,7 @@ mod tests {
             "INR\u{a0}207,437.50 · USD\u{a0}0.0529"
         );
         assert_eq!(money(&totals(&[("", "2")])), "2.00\u{a0}(no\u{a0}currency)");
-        assert_eq!(money(&Totals::default()), "–");
+        assert_eq!(money(&CurrencyTotals::default()), "–");
         assert_eq!(amount_text("-1234.567".parse().unwrap()), "−1,234.57");
     }
 

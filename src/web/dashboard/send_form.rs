@@ -9,7 +9,8 @@ use crate::sending::accept::{ButtonInput, InvalidField, MessageInput, TemplateIn
 use crate::services::Services;
 use crate::web::api::send_body::FILE_LIMIT;
 use crate::web::dashboard::filter_form::SelectOption;
-use crate::web::dashboard::form_field::FormField;
+use crate::web::dashboard::form_field::{FieldText, FormField, REQUIRED};
+use crate::web::dashboard::send_media::kind_of;
 use crate::web::dashboard::upload_form::UploadForm;
 
 #[derive(Clone, Debug)]
@@ -20,6 +21,9 @@ pub(super) struct MessageForm {
     pub(super) kinds: Vec<SelectOption>,
     /// The first one is empty: as the file's extension says.
     pub(super) types: Vec<SelectOption>,
+    pub(super) type_error: Option<String>,
+    pub(super) kind_error: Option<String>,
+    pub(super) account_error: Option<String>,
     pub(super) fields: Vec<FormField>,
     /// Of a template; its media is the template's header.
     pub(super) template_fields: Vec<FormField>,
@@ -27,7 +31,7 @@ pub(super) struct MessageForm {
     pub(super) file_error: Option<String>,
     /// In bytes.
     pub(super) file_limit: usize,
-    /// Of the account, the kind and the file.
+    /// Of fields that the form does not have.
     pub(super) errors: Vec<(String, String)>,
 }
 
@@ -46,26 +50,39 @@ pub(super) struct ButtonRow {
 /// More are possible with the API.
 const BUTTON_ROWS: usize = 3;
 
-/// Name in the API, label, type, hint.
-const FIELDS: [(&str, &str, &str, &str); 7] = [
-    ("to", "To", "tel", "+91 99701 23456"),
-    ("name", "Recipient's name", "text", "Asha Rao"),
-    ("from", "From", "tel", "the account's first sender"),
-    ("media.url", "URL of the image or video", "url", "https://…"),
-    ("caption", "Caption", "textarea", ""),
-    ("client_reference", "Your reference", "text", "order-42"),
+/// Their names are those of the API.
+const FIELDS: [FieldText; 7] = [
+    ("to", "To", "tel", "+91 99701 23456", REQUIRED),
+    (
+        "media.url",
+        "Link to the image or video",
+        "url",
+        "https://…",
+        "required, or upload the file",
+    ),
+    ("name", "Recipient's name", "text", "Asha Rao", ""),
+    ("from", "From", "tel", "the account's first sender", ""),
+    ("caption", "Caption", "textarea", "", ""),
+    ("client_reference", "Your reference", "text", "order-42", ""),
     (
         "send_before",
         "Expires after",
         "text",
         "2h, or 2026-12-01T18:00:00Z",
+        "",
     ),
 ];
 
-const TEMPLATE_FIELDS: [(&str, &str, &str, &str); 3] = [
-    ("template.name", "Name or id", "text", "order_update"),
-    ("template.language", "Language", "text", "en_US"),
-    ("template.body", "Variables, one per line", "textarea", ""),
+const TEMPLATE_FIELDS: [FieldText; 3] = [
+    ("template.name", "Name or id", "text", "order_update", ""),
+    ("template.language", "Language", "text", "en_US", ""),
+    (
+        "template.body",
+        "Variables, one per line",
+        "textarea",
+        "",
+        "",
+    ),
 ];
 
 impl MessageForm {
@@ -75,18 +92,16 @@ impl MessageForm {
             let record = records.get(&account.id);
             record.is_some_and(|record| record.pause.is_some())
         };
-        let field = |(name, label, kind, hint)| FormField {
-            name,
-            label,
-            kind,
-            hint,
-            value: given.text(name).to_owned(),
-            error: None,
-        };
-        let kinds = MediaKind::ALL.map(|kind| SelectOption {
-            selected: kind.as_str() == given.text("kind"),
-            label: kind.to_string(),
-            value: kind.to_string(),
+        let field = |text| FormField::new(text, given);
+        let kinds = ["", "image", "video"].map(|kind| SelectOption {
+            selected: kind == given.text("kind"),
+            label: if kind.is_empty() {
+                "as the link or file says"
+            } else {
+                kind
+            }
+            .to_owned(),
+            value: kind.to_owned(),
         });
         Ok(Self {
             key: given
@@ -116,6 +131,9 @@ impl MessageForm {
             buttons: (0..button_rows(given))
                 .map(|row| button_row(given, row))
                 .collect(),
+            type_error: None,
+            kind_error: None,
+            account_error: None,
             file_error: None,
             file_limit: FILE_LIMIT,
             errors: Vec::new(),
@@ -129,22 +147,30 @@ impl MessageForm {
                 row.error.get_or_insert(message);
                 continue;
             }
-            if error.field == "file" && self.file_error.is_none() {
-                self.file_error = Some(error.message);
-                continue;
-            }
-            let name = match error.field.split('[').next().unwrap_or_default() {
-                "media" => "media.url",
-                "template" => "template.name",
-                other => other,
-            };
-            let mut fields = self.fields.iter_mut().chain(&mut self.template_fields);
-            match fields.find(|field| field.name == name && field.error.is_none()) {
-                Some(field) => field.error = Some(error.message),
+            match self.place_of(&error.field) {
+                Some(place) => {
+                    place.get_or_insert(error.message);
+                }
                 None => self.errors.push((error.field, error.message)),
             }
         }
         self
+    }
+
+    /// Where the form shows an error of the field.
+    fn place_of(&mut self, field: &str) -> Option<&mut Option<String>> {
+        let name = match field.split('[').next().unwrap_or_default() {
+            "account" => return Some(&mut self.account_error),
+            "kind" => return Some(&mut self.kind_error),
+            "media.mime_type" => return Some(&mut self.type_error),
+            "file" => return Some(&mut self.file_error),
+            "media" => "media.url",
+            "template" => "template.name",
+            other => other,
+        };
+        let mut fields = self.fields.iter_mut().chain(&mut self.template_fields);
+        let found = fields.find(|field| field.name == name)?;
+        Some(&mut found.error)
     }
 
     /// The next submission is another message.
@@ -154,8 +180,14 @@ impl MessageForm {
 
     pub(super) fn has_errors(&self) -> bool {
         let mut fields = self.fields.iter().chain(&self.template_fields);
+        let places = [
+            &self.account_error,
+            &self.kind_error,
+            &self.type_error,
+            &self.file_error,
+        ];
         !self.errors.is_empty()
-            || self.file_error.is_some()
+            || places.into_iter().any(Option::is_some)
             || self.buttons.iter().any(|row| row.error.is_some())
             || fields.any(|field| field.error.is_some())
     }
@@ -331,7 +363,7 @@ pub(super) fn message_input(given: &UploadForm) -> MessageInput {
         to: given.text("to").to_owned(),
         recipient_name: given.given("name"),
         mime_type: given.given("media.mime_type"),
-        kind: given.text("kind").to_owned(),
+        kind: kind_of(given),
         media_url: given.given("media.url"),
         upload: given.file.as_ref().map(|(_, received)| received.clone()),
         // Browsers write line breaks as CR and LF.

@@ -5,6 +5,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
+use crate::domain::media::MediaKind;
+use crate::domain::message::Origin;
+use crate::domain::message_warning::WarningCode;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::scope::{Caller, Visibility};
 use crate::sending::accept::message_preview::{MessagePreview, PreviewedRequest};
@@ -12,12 +15,13 @@ use crate::sending::accept::{
     AcceptError, Author, InvalidField, KeyedRequest, MediaInspection, MessageInput, RequestKey,
 };
 use crate::services::Services;
-use crate::store::messages::FoundMessage;
+use crate::store::messages::{FoundMessage, MessageFilter};
 use crate::web::api::find_message::parse_id;
 use crate::web::api::send_body::FILE_LIMIT;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond, respond_with_status};
 use crate::web::dashboard::send_form::{MessageForm, fields_like, message_input};
+use crate::web::dashboard::send_media::media_errors;
 use crate::web::dashboard::timed_text::TimedText;
 use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::error::ApiError;
@@ -46,6 +50,16 @@ pub(crate) async fn show(
     };
     if let Some(account) = account {
         given.set_text("account", account);
+    } else if given.text("account").is_empty() {
+        // The account that was used last.
+        let ours = MessageFilter {
+            origin: Some(Origin::Api),
+            ..MessageFilter::default()
+        };
+        let latest = services.store.list_messages(&ours, None, 1).await?;
+        if let Some(message) = latest.messages.first() {
+            given.set_text("account", message.account.to_string());
+        }
     }
     let page = SendPage::new(MessageForm::load(&services, &given).await?);
     respond(&services, page).await
@@ -64,18 +78,116 @@ pub(crate) async fn submit(
         let error = InvalidField::new("file", message.clone());
         return show_errors(&services, form, vec![error]).await;
     }
-    let input = message_input(&given);
-    match given.text("action") {
-        "send" => send(&services, &caller, form, input).await,
-        // While the operator types.
-        "check" => preview(&services, form, &input, MediaInspection::Skipped).await,
-        _ => preview(&services, form, &input, MediaInspection::Full).await,
+    let mut input = message_input(&given);
+    let is_check = given.text("action") == "check";
+    let own = if is_check && !given.text("file_chosen").is_empty() {
+        input = with_any_media(input);
+        Vec::new()
+    } else {
+        media_errors(&given)
+    };
+    if !own.is_empty() {
+        // The other fields are checked as if this one were in order.
+        let now = services.clock.now();
+        let others = services
+            .acceptor
+            .preview(&input, MediaInspection::Skipped, now);
+        let others = match others.await {
+            Err(AcceptError::Invalid(errors)) => errors,
+            _ => Vec::new(),
+        };
+        let is_own = |error: &InvalidField| {
+            ["kind", "file"].contains(&error.field.as_str()) || error.field.starts_with("media")
+        };
+        let others = others.into_iter().filter(|error| !is_own(error));
+        let errors = own.into_iter().chain(others).collect();
+        // A check while the operator types fails nothing.
+        return if is_check {
+            respond(&services, SendPage::new(form.with_errors(errors))).await
+        } else {
+            show_errors(&services, form, errors).await
+        };
     }
+    match given.text("action") {
+        "send" => {
+            if let Some(warning) = find_window_warning(&services, &input, &given).await? {
+                return confirm(&services, form, &given, warning).await;
+            }
+            input.author = Some(Author {
+                actor: caller.name.clone(),
+                address: caller.address.clone(),
+            });
+            send(&services, form, input).await
+        }
+        // While the operator types.
+        "check" => preview(&services, form, &given, &input, MediaInspection::Skipped).await,
+        _ => preview(&services, form, &given, &input, MediaInspection::Full).await,
+    }
+}
+
+/// Stands for a file that only the complete submission uploads.
+const ANY_MEDIA: &str = "https://media.example/a.jpg";
+
+fn with_any_media(input: MessageInput) -> MessageInput {
+    MessageInput {
+        media_url: Some(ANY_MEDIA.to_owned()),
+        mime_type: None,
+        kind: MediaKind::Image.to_string(),
+        ..input
+    }
+}
+
+/// Whose closed window a viewer of the form was warned about.
+fn window_key(given: &UploadForm) -> String {
+    format!("{} {}", given.text("account"), given.text("to"))
+}
+
+/// That the recipient's 24-hour window is closed, unless the form has shown it.
+async fn find_window_warning(
+    services: &Services,
+    input: &MessageInput,
+    given: &UploadForm,
+) -> Result<Option<TimedText>, ApiError> {
+    if given.text("warned") == window_key(given) {
+        return Ok(None);
+    }
+    let now = services.clock.now();
+    let previewed = services
+        .acceptor
+        .preview(input, MediaInspection::Skipped, now);
+    Ok(match previewed.await {
+        Ok(preview) => window_warning(&preview),
+        // `accept` reports them.
+        Err(AcceptError::Invalid(_)) => None,
+        Err(error) => return Err(error.into()),
+    })
+}
+
+fn window_warning(preview: &MessagePreview) -> Option<TimedText> {
+    let mut warnings = preview.warnings.iter();
+    let closed = warnings.find(|warning| warning.code == WarningCode::WindowClosed)?;
+    Some(TimedText::from_rfc3339(&closed.message))
+}
+
+/// Asks once more: the message would probably fail.
+async fn confirm(
+    services: &Services,
+    form: MessageForm,
+    given: &UploadForm,
+    warning: TimedText,
+) -> Result<HttpResponse, ApiError> {
+    let mut page = SendPage::new(form);
+    page.window = Some(warning);
+    page.warned = window_key(given);
+    page.asks_again = true;
+    page.file_chosen = given.file.is_some();
+    respond(services, page).await
 }
 
 async fn preview(
     services: &Services,
     form: MessageForm,
+    given: &UploadForm,
     input: &MessageInput,
     inspection: MediaInspection,
 ) -> Result<HttpResponse, ApiError> {
@@ -83,6 +195,10 @@ async fn preview(
     match services.acceptor.preview(input, inspection, now).await {
         Ok(preview) => {
             let mut page = SendPage::new(form);
+            page.window = window_warning(&preview);
+            if page.window.is_some() {
+                page.warned = window_key(given);
+            }
             page.preview = Some(PreviewView::new(preview));
             page.file_chosen = input.upload.is_some();
             respond(services, page).await
@@ -98,14 +214,9 @@ async fn preview(
 
 async fn send(
     services: &Services,
-    caller: &Caller,
     mut form: MessageForm,
-    mut input: MessageInput,
+    input: MessageInput,
 ) -> Result<HttpResponse, ApiError> {
-    input.author = Some(Author {
-        actor: caller.name.clone(),
-        address: caller.address.clone(),
-    });
     let key = RequestKey {
         name: form.key.clone(),
         request: KeyedRequest::Meaning {
@@ -149,6 +260,12 @@ struct SendPage {
     file_chosen: bool,
     /// The form sent another message before.
     already_sent: bool,
+    /// That the recipient's 24-hour window is closed.
+    window: Option<TimedText>,
+    /// See [`window_key`]; empty without a warning.
+    warned: String,
+    /// Nothing was sent because of the warning.
+    asks_again: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +285,9 @@ impl SendPage {
             preview: None,
             file_chosen: false,
             already_sent: false,
+            window: None,
+            warned: String::new(),
+            asks_again: false,
         }
     }
 }
@@ -184,6 +304,8 @@ impl PreviewView {
             warnings: preview
                 .warnings
                 .iter()
+                // It stands at the recipient.
+                .filter(|warning| warning.code != WarningCode::WindowClosed)
                 .map(|warning| TimedText::from_rfc3339(&warning.message))
                 .collect(),
             dry_run: preview.mode == AccountMode::DryRun,

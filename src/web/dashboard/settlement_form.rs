@@ -26,10 +26,22 @@ pub(super) struct SettlementForm {
     pub(super) days: Vec<FormField>,
     pub(super) account_error: Option<String>,
     pub(super) file_error: Option<String>,
+    /// Of the file that was chosen; a browser forgets it.
+    pub(super) chosen_file: Option<String>,
+    /// Columns of a file that lacks one.
+    pub(super) found_columns: Option<FoundColumns>,
     /// What each provider's file needs.
     pub(super) columns: Vec<ProviderColumns>,
     pub(super) fields: String,
     pub(super) limits: String,
+}
+
+/// Which columns a file has, and which it needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct FoundColumns {
+    pub(super) has: Vec<String>,
+    /// Empty if none is known for the provider.
+    pub(super) needs: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,41 +63,46 @@ impl SettlementForm {
             label,
             value,
         };
+        // The only one whose file is known.
+        let mut known = services
+            .accounts
+            .values()
+            .filter(|account| !known_columns(account.provider()).0.is_empty());
+        let usual = known.next().filter(|_| known.next().is_none());
         let accounts = services.accounts.values().map(|account| {
             let label = format!("{} ({})", account.id, account.provider().title());
             let id = account.id.to_string();
-            let chosen = id == given.text("account");
+            let chosen = match given.text("account") {
+                "" => usual.is_some_and(|usual| usual.id == account.id),
+                chosen => id == chosen,
+            };
             option(id, label, chosen)
         });
         let mut zones = vec!["UTC"];
         let ours = services.config.report_time_zone.name();
         zones.extend(Some(ours).filter(|zone| *zone != "UTC"));
-        let field = |name, label, kind, hint| FormField {
-            name,
-            label,
-            kind,
-            hint,
-            value: given.text(name).to_owned(),
-            error: None,
-        };
+        let field = |text| FormField::new(text, given);
         Self {
             accounts: accounts.collect(),
             zones: zones
                 .into_iter()
                 .map(|zone| option(zone.to_owned(), zone.to_owned(), zone == given.text("tz")))
                 .collect(),
-            map: field(
+            map: field((
                 "map",
                 "Columns",
                 "text",
                 "id=ID,to=TO,status=STATUS,time=TIME",
-            ),
+                "",
+            )),
             days: vec![
-                field("from", "First day", "date", ""),
-                field("to", "Last day", "date", ""),
+                field(("from", "First day", "date", "", "")),
+                field(("to", "Last day", "date", "", "")),
             ],
             account_error: None,
             file_error: None,
+            chosen_file: None,
+            found_columns: None,
             columns: columns(services),
             fields: FileField::ALL.map(FileField::as_str).join(", "),
             limits: format!(

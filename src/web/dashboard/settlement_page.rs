@@ -20,7 +20,7 @@ use crate::reporting::bucketed_statistics::{day_end, day_start};
 use crate::reporting::query_values::parse_zone;
 use crate::reporting::settlement::{
     ColumnMap, CompareError, Comparison, ComparisonRequest, Difference, DifferenceKind,
-    PeriodError, compare, covered_period, csv_bytes, read,
+    PeriodError, compare, covered_period, csv_bytes, known_columns, read, read_header,
 };
 use crate::services::Services;
 use crate::web::api::statistics_query::{End, parse_end};
@@ -29,14 +29,17 @@ use crate::web::dashboard::number_format::{count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::settlement_form::{
-    FILE_LIMIT, MESSAGE_LIMIT, ROW_LIMIT, SettlementForm,
+    FILE_LIMIT, FoundColumns, MESSAGE_LIMIT, ROW_LIMIT, SettlementForm,
 };
 use crate::web::dashboard::upload_form::UploadForm;
+use crate::web::dashboard::visible_text::visible_line;
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
 
 /// The CSV has all.
 const ROWS_SHOWN: usize = 500;
+/// Of a file whose columns are not known.
+const COLUMNS_SHOWN: usize = 60;
 const FILE_NAME: &str = "differences.csv";
 /// A comparison keeps its file in memory, so only one runs at a time; others wait.
 static TURN: Semaphore = Semaphore::const_new(1);
@@ -56,7 +59,13 @@ pub(crate) async fn submit(
     let compared = match run(&services, &given).await {
         Ok(compared) => compared,
         Err(SettlementError::Field(error)) => {
-            let page = SettlementPage::new(&services, form.with_error(error), None);
+            let mut form = form.with_error(error);
+            form.chosen_file = given.file.as_ref().map(|(_, received)| {
+                let name = received.file_name.as_deref().unwrap_or_default();
+                visible_line(name)
+            });
+            form.found_columns = find_columns(&services, &given).await;
+            let page = SettlementPage::new(&services, form, None);
             return respond_with_status(&services, StatusCode::UNPROCESSABLE_ENTITY, page).await;
         }
         Err(SettlementError::Other(error)) => return Err(error),
@@ -73,6 +82,36 @@ pub(crate) async fn submit(
     }
     let shown = ComparisonView::new(&compared)?;
     respond(&services, SettlementPage::new(&services, form, Some(shown))).await
+}
+
+/// Of a file whose columns are not those that are needed.
+async fn find_columns(services: &Services, given: &UploadForm) -> Option<FoundColumns> {
+    let mut accounts = services.accounts.values();
+    let account = accounts.find(|account| account.id.as_str() == given.text("account"))?;
+    let (needs, _) = known_columns(account.provider());
+    let has = {
+        let (file, _) = given.file.as_ref()?;
+        let input = reopen(file).ok()?;
+        web::block(move || read_header(input)).await.ok()?.ok()?
+    };
+    let is_known = |needed: &&str| has.iter().any(|name| name.eq_ignore_ascii_case(needed));
+    let is_complete = !needs.is_empty() && needs.iter().all(is_known);
+    let is_named = !given.text("map").is_empty();
+    let is_shown = !has.is_empty() && !is_complete && !(is_named && has_named(given, &has));
+    let has = has.iter().take(COLUMNS_SHOWN);
+    is_shown.then(|| FoundColumns {
+        has: has.map(|name| visible_line(name)).collect(),
+        needs: needs.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+/// Whether the file has all columns that were typed.
+fn has_named(given: &UploadForm, has: &[String]) -> bool {
+    given.text("map").split(',').all(|pair| {
+        let (_, column) = pair.split_once('=').unwrap_or_default();
+        has.iter()
+            .any(|name| name.eq_ignore_ascii_case(column.trim()))
+    })
 }
 
 enum SettlementError {

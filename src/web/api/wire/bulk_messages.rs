@@ -80,7 +80,7 @@ impl BulkResponse {
             skipped_messages: skipped
                 .map(|(id, reason)| SkippedMessage {
                     id: id.uuid(),
-                    reason,
+                    reason: reason.to_string(),
                 })
                 .collect(),
         }

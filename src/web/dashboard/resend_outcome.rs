@@ -1,0 +1,82 @@
+//! What a resend of many messages would do, and did: how many would probably fail again, and where the
+//! new messages are listed.
+
+use chrono::{SecondsFormat, TimeDelta};
+
+use crate::domain::ids::MessageId;
+use crate::operating::bulk_actions::{BulkResult, Obstacle};
+use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::page_url::with_query;
+use crate::web::dashboard::visible_text::visible_line;
+
+/// Ids in one URL.
+const IDS_LISTED: usize = 100;
+
+/// Messages that would probably fail again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct RepeatedFailures {
+    pub(super) title: String,
+    pub(super) reasons: Vec<String>,
+}
+
+impl RepeatedFailures {
+    /// `None` if none is expected.
+    pub(super) fn of(result: &BulkResult) -> Option<Self> {
+        let mut expected = result.expected_failures.clone();
+        expected.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+        let number: u64 = expected.iter().map(|(_, number)| number).sum();
+        let reasons = expected.into_iter().map(|(reason, number)| {
+            let messages = counted(number, "message", "messages");
+            format!("{messages}: {}", visible_line(&reason))
+        });
+        (number > 0).then(|| Self {
+            title: format!(
+                "{} of {} would probably fail again",
+                count(number),
+                count(result.count)
+            ),
+            reasons: reasons.collect(),
+        })
+    }
+}
+
+/// Text and URL of the list of the new messages.
+pub(super) fn created_link(result: &BulkResult) -> Option<(String, String)> {
+    let number = u64::try_from(result.created.len()).unwrap_or(u64::MAX);
+    let href = list_of(&result.created).or_else(|| list_of_one_time(&result.created))?;
+    let text = format!(
+        "Show the {}",
+        counted(number, "new message", "new messages")
+    );
+    Some((text, href))
+}
+
+/// `None` for too many ids, and for none.
+pub(super) fn list_of(ids: &[MessageId]) -> Option<String> {
+    if ids.is_empty() || ids.len() > IDS_LISTED {
+        return None;
+    }
+    let ids: Vec<String> = ids.iter().map(MessageId::to_string).collect();
+    Some(with_query("/messages", &[("id", ids.join(","))]))
+}
+
+/// All messages of one action are created at the same instant.
+fn list_of_one_time(ids: &[MessageId]) -> Option<String> {
+    let at = ids.first()?.created_at()?;
+    let print = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let pairs = [
+        ("created_after", print(at)),
+        ("created_before", print(at + TimeDelta::milliseconds(1))),
+    ];
+    Some(with_query("/messages", &pairs))
+}
+
+/// Why the new media is the reason that nothing is resent.
+pub(super) fn media_error(result: &BulkResult) -> Option<String> {
+    let mut reasons = result.listed.iter().map(|(_, reason)| reason);
+    let refused = reasons.find_map(|reason| match reason {
+        Obstacle::Media(text) => Some(visible_line(text)),
+        _ => None,
+    });
+    refused.filter(|_| result.count == 0)
+}
