@@ -175,8 +175,10 @@ fn is_end(rest: &str, role: Role) -> bool {
     let rest = rest.trim_ascii_start();
     let mut characters = rest.chars();
     match (characters.next(), role) {
-        (None, _) | (Some(':'), Role::Name) => true,
-        (Some('}'), Role::Member) | (Some(',' | ']'), Role::Element) => true,
+        (None, _)
+        | (Some(':'), Role::Name)
+        | (Some('}'), Role::Member)
+        | (Some(',' | ']'), Role::Element) => true,
         (Some(','), Role::Member) => begins_member(characters.as_str().trim_ascii_start()),
         _ => false,
     }
@@ -189,7 +191,7 @@ fn begins_member(rest: &str) -> bool {
         return true;
     }
     let name = start.trim_start_matches(['"', '\'']);
-    let end = name.find(|c: char| matches!(c, '"' | '\'' | ':' | ',' | '{' | '}'));
+    let end = name.find(['"', '\'', ':', ',', '{', '}']);
     end.is_some_and(|end| {
         let behind = name[end..].trim_start_matches(['"', '\'']);
         behind.trim_ascii_start().starts_with(':')

@@ -91,11 +91,9 @@ impl WrittenTime {
         let end = word.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.' | ','));
         let (time, rest) = word.split_at(end.unwrap_or(word.len()));
         let time = time.replace(',', ".");
-        let formats = ["%H:%M:%S%.f", "%H:%M"].iter();
-        self.time = formats
-            .filter_map(|format| NaiveTime::parse_from_str(&time, format).ok())
-            .next();
-        self.time?;
+        let mut formats = ["%H:%M:%S%.f", "%H:%M"].iter();
+        let read = formats.find_map(|format| NaiveTime::parse_from_str(&time, format).ok());
+        self.time = Some(read?);
         if rest.is_empty() {
             return Some(());
         }
