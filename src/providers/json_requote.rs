@@ -88,7 +88,7 @@ enum Container {
 
 /// What a text between quotes is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum QuotedText {
     Name,
     Member,
     Element,
@@ -116,12 +116,12 @@ impl<'t> Requoting<'t> {
         while let Some(next) = self.take() {
             match (next, self.open.last()) {
                 ('"' | '\'', Some(container)) => {
-                    let role = match container {
-                        Container::List => Role::Element,
-                        Container::Object if self.behind_colon => Role::Member,
-                        Container::Object => Role::Name,
+                    let place = match container {
+                        Container::List => QuotedText::Element,
+                        Container::Object if self.behind_colon => QuotedText::Member,
+                        Container::Object => QuotedText::Name,
                     };
-                    self.copy_text(next, role);
+                    self.copy_text(next, place);
                     continue;
                 }
                 ('{', _) => self.open.push(Container::Object),
@@ -149,7 +149,7 @@ impl<'t> Requoting<'t> {
         Some(next)
     }
 
-    fn copy_text(&mut self, quote: char, role: Role) {
+    fn copy_text(&mut self, quote: char, place: QuotedText) {
         self.written.push('"');
         while let Some(next) = self.take() {
             match next {
@@ -160,7 +160,7 @@ impl<'t> Requoting<'t> {
                     }
                     self.written.extend(escaped);
                 }
-                _ if next == quote && is_end(self.rest, role) => break,
+                _ if next == quote && is_end(self.rest, place) => break,
                 '"' => self.written.push_str("\\\""),
                 other => self.written.push(other),
             }
@@ -171,15 +171,15 @@ impl<'t> Requoting<'t> {
 }
 
 /// Whether a quote ends its text, by what follows it.
-fn is_end(rest: &str, role: Role) -> bool {
+fn is_end(rest: &str, place: QuotedText) -> bool {
     let rest = rest.trim_ascii_start();
     let mut characters = rest.chars();
-    match (characters.next(), role) {
+    match (characters.next(), place) {
         (None, _)
-        | (Some(':'), Role::Name)
-        | (Some('}'), Role::Member)
-        | (Some(',' | ']'), Role::Element) => true,
-        (Some(','), Role::Member) => begins_member(characters.as_str().trim_ascii_start()),
+        | (Some(':'), QuotedText::Name)
+        | (Some('}'), QuotedText::Member)
+        | (Some(',' | ']'), QuotedText::Element) => true,
+        (Some(','), QuotedText::Member) => begins_member(characters.as_str().trim_ascii_start()),
         _ => false,
     }
 }

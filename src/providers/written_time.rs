@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Option<ReportedTime> {
         return None;
     }
     let mut read = WrittenTime::default();
-    for word in words(text) {
+    for word in time_words(text) {
         read.add(word)?;
     }
     read.finish()
@@ -26,7 +26,7 @@ pub(super) fn parse(text: &str) -> Option<ReportedTime> {
 
 /// The words up to a comment in parentheses. A `T` between date and time separates as a space does,
 /// and a bracket begins the name of a zone.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+fn time_words(text: &str) -> impl Iterator<Item = &str> {
     let text = text.split('(').next().unwrap_or_default();
     text.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '"'))
         .flat_map(|word| match word.split_once(['T', 't']) {
