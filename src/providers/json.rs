@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::providers::json_in_text::begins_json;
 use crate::providers::json_repair::repair;
-use crate::providers::json_requote::{close_early, requote};
+use crate::providers::json_requote::{close_early, is_misquoted, requote};
 use crate::providers::json_value::read_sequence;
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
@@ -21,6 +21,11 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
         (_, Some(error)) => error,
     };
     budget.forget_since(counted);
+    if is_misquoted(text)
+        && let Some(values) = read_requoted(text, budget)?
+    {
+        return Ok(readable(values));
+    }
     let (values, still_wrong) = read(&repair(text)?, budget)?;
     if still_wrong.is_none() {
         return Ok(readable(values));
@@ -185,6 +190,21 @@ mod tests {
         );
         let behind = parse("{\"a\":1}<br />").unwrap();
         assert!(matches!(behind.as_slice(), [Ok(_), Err(_)]), "{behind:?}");
+    }
+
+    #[test]
+    fn names_between_other_quotes_are_read() {
+        let good = json!([{"id": "x", "n": {"a": "b c"}}]);
+        for quote in ["'", "&quot;", "\\\""] {
+            let text = good.to_string().replace('"', quote);
+            assert_eq!(parse_one(&text).unwrap(), good, "{text}");
+            let held = json!({ "payload": text }).to_string();
+            assert_eq!(
+                parse_one(&held).unwrap(),
+                json!({ "payload": good }),
+                "{held}"
+            );
+        }
     }
 
     #[test]

@@ -20,10 +20,25 @@ pub(super) fn requote(text: &str) -> Option<String> {
     (unescaped.is_some() || requoted != text).then_some(requoted)
 }
 
+/// Whether the first name has quotes that JSON does not have: a repair would keep them as a part of it.
+pub(super) fn is_misquoted(text: &str) -> bool {
+    let first = skip_brackets(text);
+    first.starts_with('\'') || begins_with_html_quote(first)
+}
+
+fn skip_brackets(text: &str) -> &str {
+    text.trim_start_matches(|c: char| matches!(c, '{' | '[') || c.is_ascii_whitespace())
+}
+
+const HTML_QUOTES: [&str; 3] = ["&quot;", "&#34;", "&#x22;"];
+
+fn begins_with_html_quote(text: &str) -> bool {
+    HTML_QUOTES.iter().any(|quote| text.starts_with(quote))
+}
+
 /// `{\"id\":\"x\"}` or `{&quot;id&quot;:&quot;x&quot;}`, as plain JSON.
 fn unescape(text: &str) -> Option<String> {
-    let first =
-        text.trim_start_matches(|c: char| matches!(c, '{' | '[') || c.is_ascii_whitespace());
+    let first = skip_brackets(text);
     if first.starts_with("\\\"") {
         let mut plain = String::with_capacity(text.len());
         let mut characters = text.chars().peekable();
@@ -33,11 +48,8 @@ fn unescape(text: &str) -> Option<String> {
         }
         return Some(plain);
     }
-    let is_html = ["&quot;", "&#34;", "&#x22;"]
-        .iter()
-        .any(|quote| first.starts_with(quote));
-    is_html.then(|| {
-        ["&quot;", "&#34;", "&#x22;"]
+    begins_with_html_quote(first).then(|| {
+        HTML_QUOTES
             .iter()
             .fold(text.to_owned(), |text, quote| text.replace(quote, "\""))
             .replace("&#39;", "'")
