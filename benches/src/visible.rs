@@ -21,8 +21,10 @@ impl Bench<'_> {
         connections: u32,
         rate: u32,
     ) -> Result<(Measured, Vec<Duration>), BenchError> {
-        let token = subject.installation.create_token("watch", "read,operate")?;
         let first = subject.next.fetch_add(WATCHED, Ordering::Relaxed);
+        // Names of tokens are unique, and one installation is watched at several rates.
+        let name = format!("watch-{first}");
+        let token = (subject.installation).create_token(&name, "read,operate")?;
         let until = Instant::now() + self.scale.warm_up + self.scale.measured;
         std::thread::scope(|scope| {
             let watching = scope.spawn(|| {

@@ -20,7 +20,7 @@ pub enum Route {
 /// How a callback URL at the provider differs from the account's. It still works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UrlMistake {
-    /// White space or invisible characters around a part of the path.
+    /// White space, invisible characters or punctuation around a part of the path.
     WhiteSpace,
     /// Two slashes or more in a row.
     DoubledSlash,

@@ -127,7 +127,8 @@ const NUMBER_SCHEMES: [&str; 5] = ["tel:", "callto:", "sms:", "smsto:", "whatsap
 
 /// The number inside a link, or the text itself.
 fn unwrap_link(text: &str) -> (String, NumberStart) {
-    let text = trim(text).trim_matches(['"', '\'', '“', '”', '‘', '’', '<', '>']);
+    const PASTED: &[char] = &['"', '\'', '“', '”', '‘', '’', '<', '>', ',', ';'];
+    let text = trim(text).trim_matches(PASTED);
     let text = trim(text);
     let chat = ["https://", "http://"]
         .iter()
@@ -265,6 +266,8 @@ mod tests {
             "whatsapp:+919971310001",
             "tel:+91-99713-10001",
             "tel:%2B91-99713-10001;ext=5",
+            "\"+91 99713 10001\", ",
+            "+91 99713 10001;",
             "TEL://+91(99713)10001",
             "tel:99713-10001;phone-context=+91",
             "919971310001@s.whatsapp.net",

@@ -47,6 +47,74 @@ const WORDS: &[&str] = &[
     "whatsappmessageid",
 ];
 
+/// Words of which variables, columns and paths are named, and of which people say that there is no
+/// value: a text that has no others is no id, such as `messages[0].id` or `your_message_id`.
+const PARTS: &[&str] = &[
+    "anonymous",
+    "api",
+    "applicable",
+    "available",
+    "be",
+    "blank",
+    "body",
+    "column",
+    "data",
+    "default",
+    "empty",
+    "enter",
+    "event",
+    "external",
+    "field",
+    "filled",
+    "here",
+    "id",
+    "identifier",
+    "ids",
+    "inf",
+    "infinity",
+    "insert",
+    "json",
+    "message",
+    "messages",
+    "msg",
+    "name",
+    "no",
+    "not",
+    "nothing",
+    "object",
+    "of",
+    "payload",
+    "placeholder",
+    "provided",
+    "provider",
+    "recipient",
+    "ref",
+    "reference",
+    "request",
+    "response",
+    "set",
+    "status",
+    "statuses",
+    "string",
+    "system",
+    "tba",
+    "text",
+    "the",
+    "to",
+    "type",
+    "unavailable",
+    "unspecified",
+    "uuid",
+    "value",
+    "variable",
+    "wa",
+    "whatsapp",
+    "your",
+];
+
+/// Words that leave no doubt: with them, a text may have a short number, as in `null:1`, or be a wamid.
+const NULLS: &[&str] = &["nan", "nil", "none", "null", "undefined"];
+
 /// Pairs of marks that enclose a variable anywhere in a text; no id contains them.
 const MARKS_INSIDE: &[(&str, &str)] = &[
     ("{{", "}}"),
@@ -56,6 +124,8 @@ const MARKS_INSIDE: &[(&str, &str)] = &[
     ("<%", "%>"),
     ("[[", "]]"),
     ("%7b", "%7d"),
+    ("&lt;", "&gt;"),
+    ("%!", ")"),
 ];
 
 /// Pairs of marks that enclose a whole text.
@@ -80,6 +150,9 @@ const MARKS_AROUND: &[(&str, &str)] = &[
     ("“", "”"),
 ];
 
+/// Bytes of a text whose words are looked up.
+const NAMES_LIMIT: usize = 80;
+
 /// Signs before a variable's name.
 const MARKS_BEFORE: &[char] = &['$', ':', '@', '#', '%', '&', '=', '!', '\\', '?', '~'];
 
@@ -99,12 +172,61 @@ pub fn is_not_status_word(text: &str) -> bool {
         )
 }
 
+/// Whether a text is not a reason. `unknown`, `invalid` and `(blocked)` are reasons.
+pub fn is_not_reason(text: &str) -> bool {
+    let text = text.trim();
+    let may_be_variable = text.len() <= NAMES_LIMIT && !text.contains(['"', '(', '/']);
+    let is_one_word = !text.contains(char::is_whitespace) || text.starts_with("{{");
+    (may_be_variable && is_one_word && is_variable(text))
+        || matches!(
+            lower_alphanumeric(text).as_str(),
+            "" | "0" | "false" | "na" | "nil" | "none" | "null" | "true" | "undefined"
+        )
+}
+
 /// Whether a text says that there is no value.
 fn is_absent(text: &str) -> bool {
     let word = lower_alphanumeric(text);
     let only_zeros = word.bytes().all(|byte| byte == b'0');
     let only_x = word.len() >= 3 && word.bytes().all(|byte| byte == b'x');
-    only_zeros || only_x || text == "-1" || WORDS.contains(&word.as_str())
+    only_zeros
+        || only_x
+        || text == "-1"
+        || WORDS.contains(&word.as_str())
+        || (text.len() <= NAMES_LIMIT && consists_of_names(text))
+}
+
+/// Whether a text has only words that an id does not have.
+fn consists_of_names(text: &str) -> bool {
+    let words = split_words(text);
+    let has_null = words.iter().any(|word| NULLS.contains(&word.as_str()));
+    let has_index = text.contains('[');
+    let is_known = |word: &String| match word.as_str() {
+        "wamid" => has_null,
+        word if word.bytes().all(|byte| byte.is_ascii_digit()) => {
+            word.len() <= 2 && (has_null || has_index)
+        }
+        word => NULLS.contains(&word) || PARTS.contains(&word),
+    };
+    !words.is_empty() && words.iter().all(is_known)
+}
+
+/// `yourMessage_id` has three words. In lower case.
+fn split_words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut last = ' ';
+    for c in text.chars() {
+        let begins_word = !c.is_alphanumeric() || (c.is_uppercase() && last.is_lowercase());
+        if begins_word {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+        last = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Letters and digits, in lower case.
@@ -126,7 +248,10 @@ fn is_variable(text: &str) -> bool {
     let is_enclosed = MARKS_AROUND.iter().any(|(open, close)| {
         text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
     });
-    has_inside || is_enclosed || text.strip_prefix(MARKS_BEFORE).is_some_and(is_name)
+    let is_numbered = text
+        .strip_prefix('$')
+        .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+    has_inside || is_enclosed || is_numbered || text.strip_prefix(MARKS_BEFORE).is_some_and(is_name)
 }
 
 /// Whether a text could be the name of a variable.
@@ -184,8 +309,50 @@ mod tests {
             "XXXX",
             "?",
             "…",
+            "null null",
+            "null:1",
+            "undefined.undefined",
+            "wamid.null",
+            "NULL::text",
+            "not applicable",
+            "No value",
+            "to be filled",
+            "your_message_id",
+            "yourMessageId",
+            "messages[0].id",
+            "body.data.id",
+            "System.Object",
+            "#REF!",
+            "%!s(MISSING)",
+            "&lt;message_id&gt;",
+            "$1",
         ] {
             assert!(is_placeholder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_no_reason_and_a_short_word_may_be_one() {
+        for text in [
+            "null",
+            "N/A",
+            "-",
+            "0",
+            "true",
+            "{{ error }}",
+            "${error}",
+            "<error>",
+        ] {
+            assert!(is_not_reason(text), "{text}");
+        }
+        for text in [
+            "unknown",
+            "Invalid",
+            "(blocked)",
+            "131026",
+            "<p>Not found</p>",
+        ] {
+            assert!(!is_not_reason(text), "{text}");
         }
     }
 
@@ -205,6 +372,15 @@ mod tests {
             "wamid.elsewhere",
             "nullable-7",
             "10",
+            "message-0",
+            "wamid.0",
+            "wamid.XXX",
+            "wamid.UNKNOWN",
+            "unknown-message",
+            "invalid-id",
+            "id-7",
+            "test",
+            "null-island-7",
         ] {
             assert!(!is_placeholder(text), "{text}");
         }

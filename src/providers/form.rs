@@ -36,6 +36,8 @@ pub(super) fn parse<'b>(
     }
     let is_only = !encoded.contains('&');
     for pair in encoded.trim_start_matches('?').split('&') {
+        // Of HTML that was taken for text.
+        let pair = pair.strip_prefix("amp;").unwrap_or(pair);
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let pair = match pair.as_bytes().get(..PAIR_LIMIT) {
             Some(start) if !begins_encoded_json(name) && !begins_encoded_json(value) => start,

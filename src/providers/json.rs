@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::providers::json_in_text::begins_json;
 use crate::providers::json_repair::repair;
+use crate::providers::json_requote::{close_early, is_misquoted, requote};
 use crate::providers::json_value::read_sequence;
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
@@ -20,6 +21,11 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
         (_, Some(error)) => error,
     };
     budget.forget_since(counted);
+    if is_misquoted(text)
+        && let Some(values) = read_requoted(text, budget)?
+    {
+        return Ok(readable(values));
+    }
     let (values, still_wrong) = read(&repair(text)?, budget)?;
     if still_wrong.is_none() {
         return Ok(readable(values));
@@ -29,9 +35,39 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
         drop(values);
         return parse_lines(text, budget);
     }
+    if let Some(values) = read_requoted(text, budget)? {
+        return Ok(readable(values));
+    }
     let mut documents = readable(values);
+    if documents.is_empty() && error.is_eof() {
+        budget.forget_since(counted);
+        documents = readable(read_closed(text, budget)?);
+    }
     documents.push(Err(reason(&error)));
     Ok(documents)
+}
+
+/// The documents of a text of which only the quotes are wrong.
+fn read_requoted(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>>, ReadingLimit> {
+    let Some(requoted) = requote(text) else {
+        return Ok(None);
+    };
+    let counted = budget.counted();
+    let (values, error) = read(&repair(&requoted)?, budget)?;
+    if error.is_some() {
+        budget.forget_since(counted);
+        return Ok(None);
+    }
+    Ok(Some(values))
+}
+
+/// What is complete in a text that ends too early.
+fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, ReadingLimit> {
+    let Some(closed) = close_early(text) else {
+        return Ok(Vec::new());
+    };
+    let (values, error) = read(&repair(&closed)?, budget)?;
+    Ok(if error.is_none() { values } else { Vec::new() })
 }
 
 fn read(
@@ -75,6 +111,10 @@ fn parse_lines(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, Read
             budget.forget_since(counted);
             result = read(&repair(line)?, budget)?;
             if result.1.is_some() {
+                if let Some(values) = read_requoted(line, budget)? {
+                    documents.extend(readable(values));
+                    continue;
+                }
                 documents.extend(readable(result.0));
                 documents.push(Err(reason(&error)));
                 continue;
@@ -150,6 +190,21 @@ mod tests {
         );
         let behind = parse("{\"a\":1}<br />").unwrap();
         assert!(matches!(behind.as_slice(), [Ok(_), Err(_)]), "{behind:?}");
+    }
+
+    #[test]
+    fn names_between_other_quotes_are_read() {
+        let good = json!([{"id": "x", "n": {"a": "b c"}}]);
+        for quote in ["'", "&quot;", "\\\""] {
+            let text = good.to_string().replace('"', quote);
+            assert_eq!(parse_one(&text).unwrap(), good, "{text}");
+            let held = json!({ "payload": text }).to_string();
+            assert_eq!(
+                parse_one(&held).unwrap(),
+                json!({ "payload": good }),
+                "{held}"
+            );
+        }
     }
 
     #[test]

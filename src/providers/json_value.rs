@@ -10,6 +10,7 @@ use serde_json::{Map, Number, Value};
 use crate::providers::bounded_name::BoundedName;
 use crate::providers::json_in_text::{begins_json, list_or_object, may_hold_json};
 use crate::providers::json_repair::repair;
+use crate::providers::json_requote::{is_misquoted, requote};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, cut};
 
 /// Reads the object or list that a field's text holds; `None` if it holds none, even repaired.
@@ -97,10 +98,16 @@ impl<'b> BoundedValue<'b> {
             return Ok(Some(value));
         }
         self.budget.forget_since(counted);
-        let Ok(repaired) = repair(text) else {
-            return Ok(None);
-        };
-        let value = self.read(&repaired)?;
+        // A repair keeps the quotes of names that JSON does not have.
+        let repaired = repair(text).ok().filter(|_| !is_misquoted(text));
+        let mut value = repaired.map_or(Ok(None), |repaired| self.read(&repaired))?;
+        if value.is_none()
+            && let Some(requoted) = requote(text)
+            && let Ok(repaired) = repair(&requoted)
+        {
+            self.budget.forget_since(counted);
+            value = self.read(&repaired)?;
+        }
         if value.is_none() {
             self.budget.forget_since(counted);
         }
@@ -177,6 +184,11 @@ impl<'de> Visitor<'de> for BoundedValue<'_> {
         let mut list = Vec::new();
         while let Some(element) = elements.next_element_seed(inner)? {
             list.push(element);
+        }
+        if let [Value::Array(_)] = list.as_slice()
+            && let Some(only) = list.pop()
+        {
+            return Ok(only);
         }
         Ok(Value::Array(list))
     }

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::failure::Failure;
+use crate::domain::placeholder::is_not_reason;
 use crate::providers::json_in_text::begins_json;
 use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::reading_budget::shorten;
@@ -19,6 +20,25 @@ const JOINED_LIMIT: usize = 256;
 const FAILURE_CODE_LIMIT: usize = 64;
 /// Bytes of a text in which JSON is looked for: a value needs many times the memory of its text.
 const HELD_JSON_LIMIT: usize = 16 * 1024;
+/// Names of errors.
+const ERRORS: &[&str] = &["errors", "error", "error_data", "err", "failure"];
+/// Names of a code, and of a text, that are fields of the status itself.
+const CODES: &[&str] = &["errorCode", "error_code", "ErrorCode", "code"];
+const WORDS: &[&str] = &[
+    "reason",
+    "remark",
+    "errorMessage",
+    "error_message",
+    "ErrorMessage",
+    "errorDescription",
+    "error_description",
+    "errorReason",
+    "error_reason",
+    "failureReason",
+    "failure_reason",
+    "description",
+    "title",
+];
 /// Names of a title.
 const TITLES: &[&str] = &["title", "message", "reason", "description"];
 /// Names of a detail.
@@ -29,10 +49,10 @@ const CODE_LIMIT: usize = 32;
 /// The failure of the first object that has one, under any known name.
 pub(super) fn parse_failure(places: &[&Value]) -> Failure {
     let named = places.iter().find_map(|place| {
-        let errors = ["errors", "error", "error_data"]
-            .iter()
-            .flat_map(|name| items(place.get(name)));
-        parse_errors(errors)
+        let errors = ERRORS.iter().flat_map(|name| items(place.get(name)));
+        let reasons = WORDS.iter().filter_map(|name| place.get(name));
+        let reasons = reasons.filter(|reason| reason.is_object() || reason.is_array());
+        parse_errors(errors.chain(reasons.flat_map(|reason| items(Some(reason)))))
     });
     let found = named.or_else(|| {
         places
@@ -116,6 +136,9 @@ pub(super) fn parse_error(error: &Value) -> Failure {
         return failure;
     }
     if let Some(text) = parse_text(error) {
+        if is_not_reason(&text) {
+            return Failure::default();
+        }
         let code = code_in_text(&text);
         return Failure {
             title: Some(text).filter(|text| code.as_ref() != Some(text)),
@@ -123,7 +146,17 @@ pub(super) fn parse_error(error: &Value) -> Failure {
             ..Failure::default()
         };
     }
-    let title = first_text(error, TITLES);
+    if let Some(inner) = error.get("error").filter(|inner| inner.is_object())
+        && error.get("code").is_none()
+    {
+        return parse_flat_error(inner);
+    }
+    parse_flat_error(error)
+}
+
+fn parse_flat_error(error: &Value) -> Failure {
+    let loose = parse_flat_failure(error);
+    let title = first_text(error, TITLES).or_else(|| loose.title.clone());
     let details = error
         .get("error_data")
         .and_then(parse_details)
@@ -131,7 +164,7 @@ pub(super) fn parse_error(error: &Value) -> Failure {
         .or_else(|| title.is_none().then(|| join_texts(error)).flatten());
     let words = title.as_deref().or(details.as_deref());
     Failure {
-        code: parse_code(error, &["code"]).or_else(|| code_in_text(words?)),
+        code: parse_code(error, CODES).or_else(|| code_in_text(words?)),
         detail: details.filter(|detail| Some(detail) != title.as_ref()),
         title,
         key: None,
@@ -167,18 +200,8 @@ fn join_texts(error: &Value) -> Option<String> {
 
 /// Code and text that are fields of the status itself.
 fn parse_flat_failure(object: &Value) -> Failure {
-    const CODES: &[&str] = &["errorCode", "error_code", "code"];
-    const WORDS: &[&str] = &[
-        "reason",
-        "remark",
-        "errorMessage",
-        "error_message",
-        "failureReason",
-        "failure_reason",
-        "description",
-        "title",
-    ];
-    let mut words = WORDS.iter().filter_map(|name| first_text(object, &[name]));
+    let words = WORDS.iter().filter_map(|name| first_text(object, &[name]));
+    let mut words = words.filter(|text| !is_not_reason(text));
     let title = words.next();
     let detail = words.find(|text| Some(text) != title.as_ref());
     Failure {
@@ -191,7 +214,7 @@ fn parse_flat_failure(object: &Value) -> Failure {
 
 /// A code in its own field: a number, a text, or a text that contains it.
 fn parse_code(object: &Value, names: &[&str]) -> Option<String> {
-    let code = first_text(object, names)?;
+    let code = first_text(object, names).filter(|code| code == "0" || !is_not_reason(code))?;
     Some(code_in_text(&code).unwrap_or(code))
 }
 
@@ -281,6 +304,34 @@ mod tests {
             (
                 serde_json::json!({"errors": [{"code": 131_026, "title": "Undeliverable", "error_data": [{"details": "Not on WhatsApp"}]}]}),
                 "131026: Undeliverable: Not on WhatsApp",
+            ),
+            (
+                serde_json::json!({"error": "null", "reason": "131026: Undeliverable"}),
+                "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"error": "{{error}}", "errors": [null, {"code": 131_026}]}),
+                "131026",
+            ),
+            (
+                serde_json::json!({"reason": {"code": 131_026, "description": "Undeliverable"}}),
+                "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"errors": [{"error": {"code": 131_026, "message": "Undeliverable"}}]}),
+                "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"errors": [{"error_code": 131_026, "error_message": "Undeliverable"}]}),
+                "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"ErrorCode": "131026", "ErrorMessage": "Undeliverable"}),
+                "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"errors": "<p>131026: Undeliverable</p>"}),
+                "131026: <p>131026: Undeliverable</p>",
             ),
         ] {
             assert_eq!(parse_failure(&[&status]).one_line(), words, "{status}");

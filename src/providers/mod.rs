@@ -16,6 +16,7 @@ mod form;
 mod json;
 mod json_in_text;
 mod json_repair;
+mod json_requote;
 mod json_value;
 pub mod kaleyra;
 pub mod lancepilot;
@@ -37,6 +38,7 @@ pub mod sobot;
 mod template_components;
 mod text_decoding;
 pub mod vocabulary;
+mod written_time;
 mod xml;
 pub mod zixflow;
 

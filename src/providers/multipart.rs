@@ -9,17 +9,19 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 /// Bytes of the line between two parts; 70 are allowed.
 const DELIMITER_LIMIT: usize = 256;
 
-/// The line between two parts. It is the first one, whatever the header says.
+/// The line between two parts. It is the first one that begins with `--`, whatever the header says.
 pub(super) fn find_delimiter(text: &str) -> Option<&str> {
-    if !text.starts_with("--") {
-        return None;
-    }
-    let line = text.lines().next()?.trim_ascii_end();
+    let mut lines = text.lines().take(PREAMBLE_LIMIT);
+    let line = lines.find(|line| line.starts_with("--"))?.trim_ascii_end();
     let is_delimiter = (3..DELIMITER_LIMIT).contains(&line.len());
-    let mut headers = text.lines().skip(1).take_while(|line| !line.is_empty());
+    let mut headers = lines.take_while(|line| !line.is_empty());
     let names_a_part = |line: &str| line.to_ascii_lowercase().starts_with("content-");
     (is_delimiter && headers.any(names_a_part)).then_some(line)
 }
+
+/// Lines up to the end of the first part's headers. Before the first part some senders write that this
+/// is a message of several parts.
+const PREAMBLE_LIMIT: usize = 16;
 
 pub(super) fn parse<'b>(
     text: &str,
@@ -60,8 +62,11 @@ fn find_name(headers: &str) -> Option<&str> {
         .filter(|line| line.len() > NAME.len() && line.is_char_boundary(NAME.len()))
         .find(|line| line[..NAME.len()].eq_ignore_ascii_case(NAME))?
         .split(';')
-        .find_map(|parameter| parameter.trim().strip_prefix("name="))
-        .map(|name| name.trim_matches('"'))
+        .find_map(|parameter| {
+            let (key, name) = parameter.split_once('=')?;
+            key.trim().eq_ignore_ascii_case("name").then_some(name)
+        })
+        .map(|name| name.trim().trim_matches(['"', '\'']))
 }
 
 const NAME: &str = "content-disposition:";
@@ -81,7 +86,7 @@ mod tests {
     #[test]
     fn every_part_is_a_field() {
         let text = "--b1\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\nwamid.1\r\n\
-            --b1\r\nContent-Type: text/plain\r\ncontent-disposition: form-data; filename=\"x\"; name=status\r\n\r\ndelivered\r\n\
+            --b1\r\nContent-Type: text/plain\r\ncontent-disposition: form-data; filename=\"x\"; Name = status\r\n\r\ndelivered\r\n\
             --b1\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n\
             --b1\r\nno headers\r\n\
             --b1\r\nContent-Disposition: form-data; name=\"errors[0][title]\"\r\n\r\ntwo\r\nlines\r\n\
@@ -93,6 +98,8 @@ mod tests {
             "data": {"a": 1}
         });
         assert_eq!(fields(text), expected);
+        let preamble = format!("This is a message of several parts.\r\n\r\n{text}");
+        assert_eq!(fields(&preamble), expected);
         let mut expected = expected;
         expected["errors"][0]["title"] = json!("two\nlines");
         assert_eq!(fields(&text.replace('\r', "")), expected);

@@ -28,7 +28,7 @@ pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Valu
         return;
     };
     let name = match *first {
-        NEXT_ELEMENT => object.len().to_string(),
+        NEXT_ELEMENT => next_number(object).to_string(),
         name => name.to_owned(),
     };
     if rest.is_empty() {
@@ -44,6 +44,18 @@ pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Valu
     if let Value::Object(inner) = inner {
         insert(inner, rest, value);
     }
+}
+
+/// A number that no element has. In steps that double: an object that has many of those that follow
+/// its length is not searched one by one for each new element.
+fn next_number(object: &Map<String, Value>) -> usize {
+    let mut number = object.len();
+    let mut step = 1;
+    while object.contains_key(&number.to_string()) {
+        number += step;
+        step *= 2;
+    }
+    number
 }
 
 /// Makes lists of the objects with numbers for names.
@@ -74,6 +86,9 @@ mod tests {
             ("statuses[2][id]", "y"),
             ("a[]", "1"),
             ("a[]", "2"),
+            ("d[1]", "x"),
+            ("d[]", "y"),
+            ("d[]", "z"),
             ("[b]", "3"),
             ("c]", "4"),
         ] {
@@ -87,6 +102,7 @@ mod tests {
             json!({
                 "statuses": [{"id": "x", "errors": [{"code": "1"}]}, {"id": "y"}],
                 "a": ["1", "2"],
+                "d": {"1": "x", "2": "y", "3": "z"},
                 "[b]": "3",
                 "c]": "4"
             })

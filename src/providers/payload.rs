@@ -1,6 +1,6 @@
 //! Extracts loosely typed values from a payload. Field names of providers are in their files.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::PROVIDER_IDS_LIMIT;
@@ -13,16 +13,20 @@ const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 /// In characters.
 const RECIPIENT_LIMIT: usize = 128;
 
-/// A text, or a number as text, also as the only element of a list. Empty texts, unfilled
-/// `<placeholders>` and inexact numbers are absent.
+/// A text, or a number as text, also as the only element of a list, or in an object that names its
+/// type. Empty texts, unfilled `<placeholders>` and inexact numbers are absent.
 ///
 /// NUL becomes its symbol, because PostgreSQL does not store it in texts.
 pub(super) fn parse_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             let text = text.trim();
-            let unfilled = text.len() > 2 && text.starts_with('<') && text.ends_with('>');
-            (!text.is_empty() && !unfilled).then(|| text.replace('\0', "␀"))
+            let inner = text
+                .strip_prefix('<')
+                .and_then(|rest| rest.strip_suffix('>'));
+            let is_unfilled =
+                inner.is_some_and(|name| !name.is_empty() && !name.contains(['<', '>']));
+            (!text.is_empty() && !is_unfilled).then(|| text.replace('\0', "␀"))
         }
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         // Times with a fraction, and integers of languages that have only doubles.
@@ -34,8 +38,30 @@ pub(super) fn parse_text(value: &Value) -> Option<String> {
             [only] if !only.is_array() => parse_text(only),
             _ => None,
         },
-        _ => None,
+        Value::Object(object) => typed_value(object),
+        Value::Null | Value::Bool(_) => None,
     }
+}
+
+/// The value of `{"$numberLong": "1"}` and its like, `{"seconds": 1, "nanos": 0}`, and PHP's
+/// `{"date": "…", "timezone_type": 3, "timezone": "Asia/Kolkata"}`.
+fn typed_value(object: &Map<String, Value>) -> Option<String> {
+    if let (1, Some((name, value))) = (object.len(), object.iter().next())
+        && name.starts_with('$')
+    {
+        return parse_text(value);
+    }
+    if let (Some(date), Some(_)) = (object.get("date"), object.get("timezone_type")) {
+        let zone = object.get("timezone").and_then(parse_text);
+        return Some(format!(
+            "{} {}",
+            parse_text(date)?,
+            zone.unwrap_or_default()
+        ));
+    }
+    let seconds = object.get("seconds").or_else(|| object.get("_seconds"))?;
+    let is_part = |name: &String| name.contains("seconds") || name == "nanos";
+    parse_text(seconds).filter(|_| object.keys().all(is_part))
 }
 
 /// The text of the first of these fields that has one.
@@ -122,6 +148,7 @@ mod tests {
     #[test]
     fn unfilled_placeholders_and_inexact_numbers_are_absent() {
         assert_eq!(parse_text(&json!("<message_id>")), None);
+        assert_eq!(parse_text(&json!("<p>x</p>")).as_deref(), Some("<p>x</p>"));
         assert_eq!(parse_text(&json!("  ")), None);
         assert_eq!(parse_text(&json!(1e30)), None);
         assert_eq!(
@@ -135,6 +162,24 @@ mod tests {
         assert_eq!(parse_text(&json!(["read"])).as_deref(), Some("read"));
         assert_eq!(parse_text(&json!(["read", "sent"])), None);
         assert_eq!(parse_text(&json!(true)), None);
+        for (value, text) in [
+            (json!({"$numberLong": "1692947519000"}), "1692947519000"),
+            (
+                json!({"$date": {"$numberLong": "1692947519000"}}),
+                "1692947519000",
+            ),
+            (
+                json!({"_seconds": 1_692_947_519, "_nanoseconds": 0}),
+                "1692947519",
+            ),
+            (
+                json!({"date": "2026-11-29 14:32:07.000000", "timezone_type": 3, "timezone": "UTC"}),
+                "2026-11-29 14:32:07.000000 UTC",
+            ),
+        ] {
+            assert_eq!(parse_text(&value).as_deref(), Some(text));
+        }
+        assert_eq!(parse_text(&json!({"id": "x"})), None);
         assert_eq!(parse_text(&json!("a\0b")).as_deref(), Some("a␀b"));
         assert_eq!(
             parse_text(&json!(9_007_199_254_740_993_u64)).as_deref(),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::domain::invisible_characters::is_blank;
 use crate::providers::form::FormFields;
 use crate::providers::json::Document;
 use crate::providers::probe::is_test_text;
@@ -17,8 +18,7 @@ pub(super) fn parse_body(
     budget: &ReadingBudget,
 ) -> Result<Vec<Document>, ReadingLimit> {
     let decoded = decode(&callback.body)?;
-    let text =
-        decoded.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{feff}'));
+    let text = decoded.trim_matches(|c: char| is_blank(c) || c == '\0');
     let is_form = callback
         .content_type
         .as_deref()
@@ -58,7 +58,18 @@ pub(super) fn parse_query(
     query: &str,
     budget: &ReadingBudget,
 ) -> Result<Option<Value>, ReadingLimit> {
-    form::parse(query, budget).map(FormFields::finish)
+    let joined = join_second_query(query);
+    form::parse(joined.as_deref().unwrap_or(query), budget).map(FormFields::finish)
+}
+
+/// Some senders add `?id=…` to a URL that has a query already: `token=1?id=…`.
+fn join_second_query(query: &str) -> Option<String> {
+    let (first, second) = query.trim_start_matches('?').split_once('?')?;
+    let is_plain = !first.contains([':', '/', '%', '{', '"']);
+    let begins_field = second
+        .split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty());
+    (is_plain && begins_field).then(|| format!("{first}&{second}"))
 }
 
 fn object(form: FormFields<'_>, reason_if_empty: &str) -> Document {

@@ -7,9 +7,17 @@ use crate::providers::reading_budget::ReadingLimit;
 /// Bytes of a text that had to be rewritten. Each byte that is not UTF-8 takes three.
 const REWRITTEN_LIMIT: usize = 16 * 1024 * 1024;
 
-/// UTF-8, or UTF-16 where the first two bytes show it. What is neither becomes U+FFFD, so that a bad
+/// UTF-8, or UTF-16 or UTF-32 where the first bytes show it. What is neither becomes U+FFFD, so that a bad
 /// byte spoils only its own text.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadingLimit> {
+    if let Some(read_character) = utf32_order(bytes) {
+        let characters = bytes.as_chunks().0.iter();
+        let characters = characters.map(|bytes| char::from_u32(read_character(*bytes)));
+        return collect(
+            characters.map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER)),
+        )
+        .map(Cow::Owned);
+    }
     if let Some(read_unit) = utf16_order(bytes) {
         let units = bytes.as_chunks().0.iter().map(|unit| read_unit(*unit));
         let characters = char::decode_utf16(units);
@@ -21,6 +29,16 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadingLimit> {
     match str::from_utf8(bytes) {
         Ok(text) => Ok(Cow::Borrowed(text)),
         Err(_) => replace_bad_bytes(bytes).map(Cow::Owned),
+    }
+}
+
+/// How four bytes are read as a character of UTF-32: a byte order mark, or a first character of which
+/// three bytes are zero.
+fn utf32_order(bytes: &[u8]) -> Option<fn([u8; 4]) -> u32> {
+    match bytes {
+        [0xff, 0xfe, 0, 0, ..] | [1..=255, 0, 0, 0, ..] => Some(u32::from_le_bytes),
+        [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, 1..=255, ..] => Some(u32::from_be_bytes),
+        _ => None,
     }
 }
 
@@ -73,6 +91,12 @@ mod tests {
         let be: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         for bytes in [text.as_bytes(), &le, &be] {
             assert_eq!(decode(bytes).unwrap(), text);
+        }
+        let wide = |to_bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+            text.chars().flat_map(|c| to_bytes(u32::from(c))).collect()
+        };
+        for bytes in [wide(u32::to_le_bytes), wide(u32::to_be_bytes)] {
+            assert_eq!(decode(&bytes).unwrap(), text);
         }
         let marked = [b"\xff\xfe", le.as_slice()].concat();
         assert_eq!(decode(&marked).unwrap(), format!("\u{feff}{text}"));

@@ -7,6 +7,7 @@ use crate::domain::delivery_state::Stage;
 use crate::domain::failure::Failure;
 use crate::domain::receipt::ReceiptEvent;
 use crate::domain::reported_time::ReportedTime;
+use crate::providers::written_time;
 
 /// The meaning of a status word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,30 +93,27 @@ const EPOCH_UNITS: &[(i128, i128)] = &[
     (0, 1_000_000_000),           // seconds: Meta, Sobot, Kaleyra
 ];
 
-/// Formats with a zone, in addition to RFC 3339.
-const ZONED: &[&str] = &[
-    "%Y-%m-%dT%H:%M:%S%.f%z", // +0000 without colon
-    "%Y-%m-%d %H:%M:%S%.f%z",
-    "%Y-%m-%d %H:%M:%S%.f %z",
-];
-
-/// Formats without a zone.
-const ZONELESS: &[&str] = &[
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M:%S%.f", // Laravel's default
-];
-
 /// Parses a time in any known format. Whether it is plausible is decided in `domain::receipt`.
 pub fn parse_time(text: &str) -> Option<ReportedTime> {
-    let text = text.trim();
-    parse_epoch(text)
-        .map(ReportedTime::Instant)
+    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    parse_compact(text)
+        .or_else(|| parse_epoch(text).map(ReportedTime::Instant))
         .or_else(|| parse_written(text))
         .or_else(|| {
             // Form decoding turned the `+` of the offset into a space.
             let (head, offset) = text.rsplit_once(' ')?;
             parse_written(&format!("{head}+{offset}"))
         })
+}
+
+/// `20261129143207`. As milliseconds it would be in the year 2612.
+fn parse_compact(text: &str) -> Option<ReportedTime> {
+    const DIGITS: usize = 14;
+    if text.len() != DIGITS || !text.starts_with("20") {
+        return None;
+    }
+    let time = NaiveDateTime::parse_from_str(text, "%Y%m%d%H%M%S").ok()?;
+    Some(ReportedTime::Local(time))
 }
 
 fn parse_epoch(text: &str) -> Option<DateTime<Utc>> {
@@ -154,16 +152,7 @@ fn parse_written(text: &str) -> Option<ReportedTime> {
     if let Ok(time) = DateTime::parse_from_rfc2822(text) {
         return Some(ReportedTime::Instant(time.to_utc()));
     }
-    let zoned = ZONED
-        .iter()
-        .find_map(|format| DateTime::parse_from_str(text, format).ok())
-        .map(|time| ReportedTime::Instant(time.to_utc()));
-    zoned.or_else(|| {
-        ZONELESS
-            .iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-            .map(ReportedTime::Local)
-    })
+    written_time::parse(text)
 }
 
 #[cfg(test)]
@@ -222,6 +211,9 @@ mod tests {
             "2026-01-28T17:17:59.000000",
             "2026-01-28 17:17:59",
             "Wed, 28 Jan 2026 17:17:59 GMT",
+            "20260128171759",
+            "2026-01-28 17:17:59,000 UTC",
+            "\"1769620679\"",
         ] {
             assert_eq!(instant(text), Some(expected), "{text}");
         }

@@ -4,6 +4,8 @@
 //! Declared entities are rejected, so the input cannot expand; the five predefined ones and
 //! character references are resolved.
 
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::XmlVersion::Implicit1_0;
 use quick_xml::escape::resolve_xml_entity;
@@ -22,10 +24,48 @@ struct Element {
     text: String,
 }
 
-/// Returns the content of the root element. Errors contain nothing of the text.
+/// Returns the content of the root element, or all elements where there are several roots. Errors
+/// contain nothing of the text.
 ///
-/// A bad character reference becomes U+FFFD, and an unknown entity or a lone `&` stays as written.
+/// A bad character reference becomes U+FFFD, and an unknown entity, a lone `&` or a `<` that begins no
+/// element stays as written.
 pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Value, String> {
+    let counted = budget.counted();
+    let error = match read(text, budget) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let escaped = escape_signs(text);
+    if error != MALFORMED || escaped == text {
+        return Err(error);
+    }
+    budget.forget_since(counted);
+    read(&escaped, budget)
+}
+
+/// Escapes each `<` that begins neither an element nor the end of one: `I <3 you`.
+fn escape_signs(text: &str) -> Cow<'_, str> {
+    let begins_element = |rest: &str| {
+        let name = rest.strip_prefix('/').unwrap_or(rest);
+        name.starts_with(|c: char| c.is_alphabetic() || c == '_') || rest.starts_with(['!', '?'])
+    };
+    let mut parts = text.split('<');
+    let mut escaped = parts.next().unwrap_or_default().to_owned();
+    let mut has_changed = false;
+    for part in parts {
+        let begins_element = begins_element(part);
+        has_changed |= !begins_element;
+        escaped.push_str(if begins_element { "<" } else { "&lt;" });
+        escaped.push_str(part);
+    }
+    if has_changed {
+        Cow::Owned(escaped)
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn read(text: &str, budget: &ReadingBudget) -> Result<Value, String> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().allow_dangling_amp = true;
     // The document itself is the outermost element.
@@ -53,14 +93,20 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Value, String>
                     None => add_text(&mut open, &format!("&{};", cut(&reference))),
                 },
             },
-            Event::DocType(_) => return Err("XML with a document type".to_owned()),
+            // HTML's has no declarations.
+            Event::DocType(kind) if !kind.contains('[') => {}
+            Event::DocType(_) => return Err("XML with declared entities".to_owned()),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             Event::Eof => break,
         }
     }
     let [document] = <[Element; 1]>::try_from(open).map_err(|_| MALFORMED)?;
-    let (_, root) = document.children.into_iter().next().ok_or(MALFORMED)?;
-    Ok(root)
+    let mut roots = document.children;
+    match roots.len() {
+        0 => Err(MALFORMED.to_owned()),
+        1 => Ok(roots.values_mut().next().map_or(Value::Null, Value::take)),
+        _ => Ok(Value::Object(roots)),
+    }
 }
 
 fn begin(start: &BytesStart<'_>, budget: &ReadingBudget) -> Result<Element, String> {
@@ -145,6 +191,20 @@ mod tests {
         assert_eq!(
             parse(text, &ReadingBudget::default()).unwrap(),
             json!({"at": "a &b; c", "y": "2", "n": "Meera \u{fffd}&nbsp;", "c": "Fish & Chips", "id": "x"})
+        );
+        let text = "<r><n>I <3 you </3, 2 < 3</n><id>x</id></r>";
+        assert_eq!(
+            parse(text, &ReadingBudget::default()).unwrap(),
+            json!({"n": "I <3 you </3, 2 < 3", "id": "x"})
+        );
+    }
+
+    #[test]
+    fn elements_without_a_root_are_fields() {
+        let text = "<!DOCTYPE html>\n<id>x</id>\n<status>sent</status>";
+        assert_eq!(
+            parse(text, &ReadingBudget::default()).unwrap(),
+            json!({"id": "x", "status": "sent"})
         );
     }
 

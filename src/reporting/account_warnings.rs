@@ -50,8 +50,8 @@ pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
             "callback_url_white_space",
             record.url_space_at,
             format!(
-                "Callbacks arrive at the callback URL with a space at its end. They are accepted. \
-                 Correct the URL in {console}: delete the space at its end."
+                "Callbacks arrive at the callback URL with a space or another sign at its end. They \
+                 are accepted. Correct the URL in {console}: delete what stands behind it."
             ),
         ),
         (

@@ -1,19 +1,18 @@
-//! Callback URLs as people paste them at a provider: with white space, doubled slashes or a slash at
-//! the end. A mistake in a URL must not lose every callback.
+//! Callback URLs as people paste them at a provider: with white space, quotes or the end of a sentence,
+//! doubled slashes or a slash at the end. A mistake in a URL must not lose every callback.
 
 use actix_web::HttpRequest;
 
 use crate::domain::callback_record::UrlMistake;
-use crate::domain::invisible_characters::is_blank;
 
 /// A pattern of actix that accepts any number of slashes wherever `path` has one, and at its end slashes
-/// and anything else but visible ASCII: white space, marks that take no space.
+/// and anything else but letters and digits.
 pub(crate) fn pattern(path: &str) -> String {
     let segments = path.split('/').skip(1).enumerate();
     let segments: Vec<String> = segments
         .map(|(index, segment)| format!("/{{slashes_{index}:/*}}{segment}"))
         .collect();
-    segments.concat() + "{end:[^!-.0-~]*}"
+    segments.concat() + "{end:[^0-9A-Za-z_-]*}"
 }
 
 /// A part of the path without what was pasted around it.
@@ -34,6 +33,7 @@ pub(crate) fn find_mistake(request: &HttpRequest, parts: [&str; 2]) -> Option<Ur
     path.contains("//").then_some(UrlMistake::DoubledSlash)
 }
 
+/// Accounts and tokens consist of letters, digits, `_` and `-`.
 fn is_pasted(c: char) -> bool {
-    is_blank(c) || c.is_control()
+    !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/'))
 }

@@ -169,6 +169,11 @@ async fn the_bytes_of_a_body_decide_how_it_is_unpacked() {
                 "gzip and a line break",
                 [gzip(plain), b"\r\n".to_vec()].concat(),
             ),
+            Post::new(
+                "gzip without its checksum",
+                gzip(plain)[..gzip(plain).len() - 8].to_vec(),
+            ),
+            Post::new("gzip and zeros", [gzip(plain), vec![0; 8]].concat()),
             Post::new("zlib without a label", zlib(plain)),
             Post::labelled("zlib as gzip", "gzip", zlib(plain)),
             Post::labelled("deflate", "deflate", deflate(plain)),
@@ -209,9 +214,16 @@ async fn a_bad_character_spoils_only_its_own_value() {
             Post::new("what JSON does not have", with(r#"x","a":NaN,"b":-Infinity,"c":undefined,"d":None,"e":True,"f":"z"#)),
             Post::new("values without quotes", with(r#"x","a":{{a}},"b":${b.c},"c":<no value>,"d":"z"#)),
             Post::new("no value", with(r#"x","a":,"b":"z"#)),
+            Post::new("quotes inside of quotes", with(r#"Raj "the boss" Rao"#)),
+            Post::new("a quote at the end", with("Raj \"")),
+            Post::new("another language's quotes", with("Meera").replace('"', "'")),
+            Post::new("escaped quotes", with("Meera").replace('"', "\\\"")),
+            Post::new("quotes of HTML", with("Meera").replace('"', "&quot;")),
+            Post::new("marks that take no space", format!("\u{a0}\u{200b}{}\u{200b}", with("Meera"))),
             Post::new("UTF-16, little endian", utf16(&with("Zoë"), u16::to_le_bytes)),
             Post::new("UTF-16, big endian", utf16(&with("Zoë"), u16::to_be_bytes)),
             Post::new("gzip of a bad byte", gzip(&raw(b"Zo\xeb"))),
+            Post::new("XML with a sign", xml.replace("Fish", "I <3")).of_type("application/xml"),
             Post::new("XML with bad references", xml).of_type("application/xml"),
             Post::new("a form with bad bytes", form).of_type(FORM),
         ]
@@ -242,6 +254,15 @@ async fn a_time_of_any_type_is_the_providers() {
             Post::new("a text of milliseconds", with(&format!("\"{at}000.0\""))),
             Post::new("a list of one", with(&format!("[\"{at}\"]"))),
             Post::new("ISO 8601", with("\"2026-11-20T12:00:05.000000Z\"")),
+            Post::new("a word for the zone", with("\"2026-11-20 12:00:05 UTC\"")),
+            Post::new(
+                "JavaScript's",
+                with("\"Fri Nov 20 2026 17:30:05 GMT+0530 (India Standard Time)\""),
+            ),
+            Post::new(
+                "an object",
+                with(&format!(r#"{{"$numberLong":"{at}000"}}"#)),
+            ),
         ]
     })
     .await;
@@ -367,7 +388,12 @@ async fn an_unreadable_document_leaves_the_others_readable() {
     let body = format!("{}<br />\n<b>Warning</b>: in webhook.php", report(&wamid));
     deliver(&app, SOBOT, &Post::new("a warning behind it", body)).await;
     assert_eq!(app.state(&id).await, "delivered");
-    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 3);
+    let (id, wamid) = submit(&app, SOBOT).await;
+    let whole = envelope(&wamid, "Meera");
+    let cut = format!("{},{{\"field\":\"mess", &whole[..whole.len() - 1]);
+    deliver(&app, SOBOT, &Post::new("an end that is too early", cut)).await;
+    assert_eq!(app.state(&id).await, "delivered");
+    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 4);
     app.finish().await;
 }
 
@@ -398,8 +424,10 @@ async fn forms_of_php_are_read() {
                 .of_type("multipart/form-data; boundary=\"y\""),
             Post::new("no header", parts.clone()),
             Post::new("line feeds only", parts.replace('\r', "")).of_type(multipart),
+            Post::new("a preamble", format!("several parts\r\n{parts}")).of_type(multipart),
             Post::new("JSON in a part", held).of_type(multipart),
             Post::new("names with brackets", brackets).of_type(FORM),
+            Post::new("a list in a list", gaps(&format!("[[{status}]]"))),
             Post::new(
                 "a list with gaps",
                 gaps(&format!(r#"{{"0":{status},"2":{status}}}"#)),

@@ -140,6 +140,8 @@ hold_out! {
         Layout::CallbackListener, Through::Nothing, slow_sign_in;
     callbacks_through_nginx_are_answered_beside_slow_bodies_of_sign_ins:
         Layout::OneListener, Through::Proxy(Proxy::nginx), slow_sign_in;
+    callbacks_through_nginx_are_answered_beside_slow_bodies_of_api_calls:
+        Layout::OneListener, Through::Proxy(Proxy::nginx), slow_message;
     callbacks_through_nginx_are_answered_beside_idle_connections:
         Layout::OneListener, Through::Proxy(Proxy::nginx), idle;
     callbacks_through_nginx_are_answered_beside_half_request_lines:

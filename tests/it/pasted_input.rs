@@ -223,6 +223,8 @@ async fn a_pasted_callback_url_works_and_the_account_shows_what_to_correct() {
             PastedUrl::Ending("%E2%80%8B"),
             Some("callback_url_white_space"),
         ),
+        (PastedUrl::Ending("%22"), Some("callback_url_white_space")),
+        (PastedUrl::Ending("/)."), Some("callback_url_white_space")),
         (
             PastedUrl::Beginning("//callbacks/"),
             Some("callback_url_doubled_slash"),
@@ -272,6 +274,12 @@ fn pasted_around() -> impl Strategy<Value = (String, String)> {
         "%E2%80%8B",
         "%E2%80%8E",
         "%EF%BB%BF",
+        "%22",
+        "%3E",
+        "%E2%80%9D",
+        ".",
+        ",",
+        ")",
         "/",
     ]);
     ("/{1,3}callbacks/{1,3}", prop::collection::vec(ending, 0..5))

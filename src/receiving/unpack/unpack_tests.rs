@@ -95,6 +95,13 @@ fn bytes_that_cannot_be_unpacked_are_named_by_their_label() {
             _ => assert_eq!(unpacked.as_deref(), Ok(&noise[..]), "{label}"),
         }
     }
+    let whole = gzip(b"{\"id\":\"wamid.1\"}");
+    let without_checksum = &whole[..whole.len() - 8];
+    let padded = [whole.as_slice(), &[0; 16]].concat();
+    for packed in [without_checksum, &padded] {
+        let unpacked = unpack(packed, None);
+        assert_eq!(unpacked.as_deref(), Ok(&b"{\"id\":\"wamid.1\"}"[..]));
+    }
     let cut = &gzip(b"{\"id\":\"wamid.1\"}")[..20];
     assert_eq!(unpack(cut, None), Err(UnpackError::Broken("gzip")));
 }

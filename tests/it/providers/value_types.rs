@@ -33,6 +33,16 @@ const TIMES: &[fn(DateTime<Utc>) -> String] = &[
     |at| format!("\"{}\"", at.format("%Y-%m-%dT%H:%M:%S%.3f+0000")),
     |at| format!("\"{}\"", at.format("%Y-%m-%d %H:%M:%S")),
     |at| format!("\"{}\"", at.to_rfc2822()),
+    |at| format!("\"{}\"", at.format("%Y-%m-%d %H:%M:%S UTC")),
+    |at| format!("\"{}\"", at.format("%Y/%m/%d %I:%M:%S %p")),
+    |at| format!("\"{}\"", at.format("%d-%m-%Y %H:%M:%S")),
+    |at| format!("\"{}\"", at.format("%d %b %Y %H:%M:%S,%3f")),
+    |at| format!("\"{}\"", at.format("%Y%m%dT%H%M%SZ")),
+    |at| format!("\"{}\"", at.format("%Y%m%d%H%M%S")),
+    |at| format!("\"{}\"", at.format("%a %b %d %Y %H:%M:%S GMT+0000 (UTC)")),
+    |at| format!("\"{}\"", at.format("%Y-%m-%dT%H:%M:%S+00[UTC]")),
+    |at| format!(r#"{{"$numberLong":"{}"}}"#, at.timestamp_millis()),
+    |at| format!(r#"{{"seconds":{},"nanos":0}}"#, at.timestamp()),
 ];
 
 /// A value that stands for `value`.
@@ -44,6 +54,7 @@ enum Form {
     ListWithGaps(u8),
     TextOfList,
     FirstOfTwo,
+    ListOfList,
 }
 
 const FORMS: &[Form] = &[
@@ -55,6 +66,7 @@ const FORMS: &[Form] = &[
     Form::ListWithGaps(200),
     Form::TextOfList,
     Form::FirstOfTwo,
+    Form::ListOfList,
 ];
 
 impl Form {
@@ -66,6 +78,7 @@ impl Form {
             Self::ListWithGaps(key) => json!({ key.to_string(): value }),
             Self::TextOfList => json!(json!([value]).to_string()),
             Self::FirstOfTwo => json!([value, value]),
+            Self::ListOfList => json!([[value]]),
         }
     }
 }

@@ -66,6 +66,9 @@ const SPOILT: &[&[u8]] = &[
     b"\\u12",
     b"},{",
     b"]}\\\"",
+    b"Raj \"the boss\" Rao",
+    b"\"\"",
+    b"12\" x 3\"",
 ];
 /// JSON values of a member that is not read.
 const VALUES: &[&str] = &[

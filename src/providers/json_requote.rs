@@ -1,0 +1,283 @@
+//! Rewrites JSON whose quotes are wrong: a template put a text with quotes between quotes, a language
+//! printed its own objects, or the whole was escaped once more. What ends too early is closed behind
+//! its last complete object.
+
+/// Bytes of a text that is rewritten.
+const TEXT_LIMIT: usize = 8 * 1024 * 1024;
+/// Levels of objects and lists.
+const DEPTH_LIMIT: usize = 64;
+/// Bytes in which the name of the next member ends.
+const NAME_LIMIT: usize = 100;
+
+/// `None` if there is nothing to rewrite.
+pub(super) fn requote(text: &str) -> Option<String> {
+    if text.len() > TEXT_LIMIT {
+        return None;
+    }
+    let unescaped = unescape(text);
+    let text = unescaped.as_deref().unwrap_or(text);
+    let requoted = Requoting::new(text).finish()?;
+    (unescaped.is_some() || requoted != text).then_some(requoted)
+}
+
+/// Whether the first name has quotes that JSON does not have: a repair would keep them as a part of it.
+pub(super) fn is_misquoted(text: &str) -> bool {
+    let first = skip_brackets(text);
+    first.starts_with('\'') || begins_with_html_quote(first)
+}
+
+fn skip_brackets(text: &str) -> &str {
+    text.trim_start_matches(|c: char| matches!(c, '{' | '[') || c.is_ascii_whitespace())
+}
+
+const HTML_QUOTES: [&str; 3] = ["&quot;", "&#34;", "&#x22;"];
+
+fn begins_with_html_quote(text: &str) -> bool {
+    HTML_QUOTES.iter().any(|quote| text.starts_with(quote))
+}
+
+/// `{\"id\":\"x\"}` or `{&quot;id&quot;:&quot;x&quot;}`, as plain JSON.
+fn unescape(text: &str) -> Option<String> {
+    let first = skip_brackets(text);
+    if first.starts_with("\\\"") {
+        let mut plain = String::with_capacity(text.len());
+        let mut characters = text.chars().peekable();
+        while let Some(c) = characters.next() {
+            let escaped = characters.next_if(|next| c == '\\' && matches!(next, '"' | '\\'));
+            plain.push(escaped.unwrap_or(c));
+        }
+        return Some(plain);
+    }
+    begins_with_html_quote(first).then(|| {
+        HTML_QUOTES
+            .iter()
+            .fold(text.to_owned(), |text, quote| text.replace(quote, "\""))
+            .replace("&#39;", "'")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&")
+    })
+}
+
+/// The text up to the end of the last complete object or list, closed; `None` if there is none inside
+/// of another.
+pub(super) fn close_early(text: &str) -> Option<String> {
+    let mut open = Vec::new();
+    let mut last = None;
+    let mut in_text = false;
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        if in_text {
+            in_text = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'{' => open.push('}'),
+            b'[' => open.push(']'),
+            b'}' | b']' => {
+                open.pop()?;
+                last = Some((at + 1, open.len()));
+            }
+            _ => {}
+        }
+        if open.len() > DEPTH_LIMIT {
+            return None;
+        }
+    }
+    // Since then, objects and lists were only opened.
+    let (end, depth) = last.filter(|(_, depth)| *depth > 0)?;
+    let closing = open.get(..depth)?.iter().rev();
+    Some(text.get(..end)?.chars().chain(closing.copied()).collect())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Container {
+    Object,
+    List,
+}
+
+/// What a text between quotes is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum QuotedText {
+    Name,
+    Member,
+    Element,
+}
+
+struct Requoting<'t> {
+    rest: &'t str,
+    written: String,
+    open: Vec<Container>,
+    behind_colon: bool,
+}
+
+impl<'t> Requoting<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            rest: text,
+            written: String::with_capacity(text.len()),
+            open: Vec::new(),
+            behind_colon: false,
+        }
+    }
+
+    /// `None` if it is nested too deeply.
+    fn finish(mut self) -> Option<String> {
+        while let Some(next) = self.take() {
+            match (next, self.open.last()) {
+                ('"' | '\'', Some(container)) => {
+                    let place = match container {
+                        Container::List => QuotedText::Element,
+                        Container::Object if self.behind_colon => QuotedText::Member,
+                        Container::Object => QuotedText::Name,
+                    };
+                    self.copy_text(next, place);
+                    continue;
+                }
+                ('{', _) => self.open.push(Container::Object),
+                ('[', _) => self.open.push(Container::List),
+                ('}' | ']', _) => {
+                    self.open.pop();
+                }
+                _ => {}
+            }
+            if self.open.len() > DEPTH_LIMIT {
+                return None;
+            }
+            if !next.is_whitespace() {
+                self.behind_colon = next == ':';
+            }
+            self.written.push(next);
+        }
+        Some(self.written)
+    }
+
+    fn take(&mut self) -> Option<char> {
+        let mut characters = self.rest.chars();
+        let next = characters.next()?;
+        self.rest = characters.as_str();
+        Some(next)
+    }
+
+    fn copy_text(&mut self, quote: char, place: QuotedText) {
+        self.written.push('"');
+        while let Some(next) = self.take() {
+            match next {
+                '\\' => {
+                    let escaped = self.take();
+                    if escaped != Some('\'') {
+                        self.written.push('\\');
+                    }
+                    self.written.extend(escaped);
+                }
+                _ if next == quote && is_end(self.rest, place) => break,
+                '"' => self.written.push_str("\\\""),
+                other => self.written.push(other),
+            }
+        }
+        self.written.push('"');
+        self.behind_colon = false;
+    }
+}
+
+/// Whether a quote ends its text, by what follows it.
+fn is_end(rest: &str, place: QuotedText) -> bool {
+    let rest = rest.trim_ascii_start();
+    let mut characters = rest.chars();
+    match (characters.next(), place) {
+        (None, _)
+        | (Some(':'), QuotedText::Name)
+        | (Some('}'), QuotedText::Member)
+        | (Some(',' | ']'), QuotedText::Element) => true,
+        (Some(','), QuotedText::Member) => begins_member(characters.as_str().trim_ascii_start()),
+        _ => false,
+    }
+}
+
+/// Whether a name and a colon follow, or the end of the object behind a superfluous comma.
+fn begins_member(rest: &str) -> bool {
+    let start = &rest[..rest.floor_char_boundary(NAME_LIMIT)];
+    if start.starts_with('}') {
+        return true;
+    }
+    let name = start.trim_start_matches(['"', '\'']);
+    let end = name.find(['"', '\'', ':', ',', '{', '}']);
+    end.is_some_and(|end| {
+        let behind = name[end..].trim_start_matches(['"', '\'']);
+        behind.trim_ascii_start().starts_with(':')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(text: &str) -> Option<Value> {
+        serde_json::from_str(&requote(text)?).ok()
+    }
+
+    #[test]
+    fn quotes_inside_of_a_text_do_not_end_it() {
+        for (text, expected) in [
+            (
+                r#"{"name":"Raj "the boss" Rao","id":"x"}"#,
+                json!({"name": "Raj \"the boss\" Rao", "id": "x"}),
+            ),
+            (
+                r#"{"name":""Raj"","id":"x"}"#,
+                json!({"name": "\"Raj\"", "id": "x"}),
+            ),
+            (
+                r#"{"body":"say "hi", "you", then","id":"x" , "n":1}"#,
+                json!({"body": "say \"hi\", \"you\", then", "id": "x", "n": 1}),
+            ),
+            (r#"["a "b" c","d"]"#, json!(["a \"b\" c", "d"])),
+            (
+                r#"{'id': 'x', 'name': "D'Souza", 'note': 'it\'s "so"', 'l': ['a', 'b']}"#,
+                json!({"id": "x", "name": "D'Souza", "note": "it's \"so\"", "l": ["a", "b"]}),
+            ),
+            (r#"{\"id\":\"a \\\"b\\\"\"}"#, json!({"id": "a \"b\""})),
+            (
+                "[{&quot;id&quot;:&quot;x&quot;,&quot;n&quot;:&quot;A &amp; B&quot;}]",
+                json!([{"id": "x", "n": "A & B"}]),
+            ),
+        ] {
+            assert_eq!(read(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_ends_too_early_is_closed_behind_its_last_complete_object() {
+        for (text, closed) in [
+            (
+                r#"{"a":[{"id":"x"},{"id":"y"#,
+                Some(r#"{"a":[{"id":"x"}]}"#),
+            ),
+            (r#"{"a":{"b":"}"},"c":["#, Some(r#"{"a":{"b":"}"}}"#)),
+            (r#"{"id":"x","status":"#, None),
+            ("[[]", Some("[[]]")),
+            ("[]", None),
+        ] {
+            assert_eq!(close_early(text).as_deref(), closed, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_right_stays(name in "[a-z]{1,8}", text in "\\PC{0,30}", list in prop::collection::vec("\\PC{0,9}", 0..4)) {
+            let value = json!({ &name: text, "list": list, "in": { "n": 1, "t": text } });
+            let requoted = requote(&value.to_string()).unwrap_or_else(|| value.to_string());
+            prop_assert_eq!(serde_json::from_str::<Value>(&requoted).ok(), Some(value));
+        }
+
+        #[test]
+        fn any_text_is_rewritten_or_left(text in "[{}\\[\\],:\"'\\\\a& ]{0,60}") {
+            let _ = (requote(&text), close_early(&text));
+        }
+    }
+}
