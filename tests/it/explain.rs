@@ -588,7 +588,7 @@ fn the_message_page_has_the_same_text_in_every_case() {
             [
                 failure.code_and_words(),
                 failure.meaning.to_owned(),
-                failure.action.to_owned(),
+                failure.action.clone(),
                 failure.class.to_string(),
             ]
         }) {

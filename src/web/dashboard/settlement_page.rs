@@ -96,8 +96,8 @@ async fn find_columns(services: &Services, given: &UploadForm) -> Option<FoundCo
     };
     let is_known = |needed: &&str| has.iter().any(|name| name.eq_ignore_ascii_case(needed));
     let is_complete = !needs.is_empty() && needs.iter().all(is_known);
-    let is_named = !given.text("map").is_empty();
-    let is_shown = !has.is_empty() && !is_complete && !(is_named && has_named(given, &has));
+    let is_mapped = !given.text("map").is_empty() && has_named(given, &has);
+    let is_shown = !(has.is_empty() || is_complete || is_mapped);
     let has = has.iter().take(COLUMNS_SHOWN);
     is_shown.then(|| FoundColumns {
         has: has.map(|name| visible_line(name)).collect(),

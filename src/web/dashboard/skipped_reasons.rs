@@ -53,7 +53,7 @@ pub(super) fn group_reasons(result: &BulkResult) -> Vec<SkippedReason> {
     let named = u64::try_from(result.listed.len()).unwrap_or(u64::MAX);
     let more_reasons = groups.len() > REASONS_SHOWN;
     let shown = groups.into_iter().take(REASONS_SHOWN);
-    let mut texts: Vec<SkippedReason> = shown.map(describe).collect();
+    let mut texts: Vec<SkippedReason> = shown.map(|group| describe(&group)).collect();
     if more_reasons || result.skipped > named {
         let text = "others for reasons like these";
         texts.push(SkippedReason::new(text.to_owned()));
@@ -73,7 +73,7 @@ fn common_reason(obstacle: &Obstacle) -> String {
     }
 }
 
-fn describe(group: Group) -> SkippedReason {
+fn describe(group: &Group) -> SkippedReason {
     let messages = counted(group.number, "message", "messages");
     SkippedReason {
         text: format!("{messages}: {}", group.reason),
