@@ -14,6 +14,9 @@ use crate::store::messages::Search;
 const RECENT_DIGITS: std::ops::Range<usize> = 4..7;
 const RECENT_DAYS: i64 = 7;
 
+/// What e-mails and tables write around a reference.
+const AROUND_REFERENCES: &str = "#\"'`“”„‘’«»";
+
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadSearch {
     #[error("is empty")]
@@ -43,6 +46,21 @@ impl SearchText {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// How a reference that was typed or copied like this may be written: without quotation marks and
+    /// `#` around it, in capitals or small letters.
+    pub fn other_spellings(&self) -> Vec<Self> {
+        let bare = self
+            .0
+            .trim_matches(|c| AROUND_REFERENCES.contains(c))
+            .trim();
+        let mut spellings = vec![self.clone()];
+        for text in [bare.to_owned(), bare.to_uppercase(), bare.to_lowercase()] {
+            let spelling = Self::parse(&text).ok();
+            spellings.extend(spelling.filter(|text| !spellings.contains(text)));
+        }
+        spellings.split_off(1)
     }
 
     /// Everything that the text can mean. With masked numbers only a complete number matches:
@@ -133,6 +151,20 @@ mod tests {
                 .iter()
                 .any(|search| matches!(search, Search::PhoneSuffix(_)))
         );
+    }
+
+    #[test]
+    fn a_reference_has_few_other_spellings_and_a_number_has_none() {
+        let spellings = |text| SearchText::parse(text).unwrap().other_spellings();
+        let texts = |text| -> Vec<String> {
+            let spellings = spellings(text).into_iter();
+            spellings.map(|spelling| spelling.0).collect()
+        };
+        assert_eq!(texts("#mh-33009"), ["mh-33009", "MH-33009"]);
+        assert_eq!(texts("“Order 7”"), ["Order 7", "ORDER 7", "order 7"]);
+        assert_eq!(texts("MH-33009"), ["mh-33009"]);
+        assert_eq!(texts("3456"), [""; 0]);
+        assert_eq!(texts("#"), [""; 0]);
     }
 
     #[test]

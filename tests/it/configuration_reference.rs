@@ -223,7 +223,10 @@ fn the_example_has_every_key_with_its_default_and_effect() {
 fn the_example_gives_the_defaults_as_it_is() {
     let path = root().join(EXAMPLE);
     let config = Config::load(Some(&path), &Environment::new()).unwrap();
-    let defaults = Config::in_folder(root().join("data"));
+    let defaults = Config {
+        file: Some(path),
+        ..Config::in_folder(root().join("data"))
+    };
     assert_eq!(format!("{config:?}"), format!("{defaults:?}"));
 }
 

@@ -145,3 +145,15 @@ async fn an_export_says_how_many_messages_it_has() {
     }
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn a_reference_is_found_in_capitals_and_with_marks_around_it() {
+    let (app, _) = with_messages().await;
+    for typed in ["ORDER-1", "%23order-1", "%E2%80%9COrder-1%E2%80%9D"] {
+        let found = page(&app, &format!("/messages?q={typed}")).await;
+        assert_eq!(values(&found, "input[name=q]", "value"), ["order-1"; 2]);
+        assert_eq!(texts(&found, "tbody tr").len(), 1, "{typed}");
+    }
+    let missing = page(&app, "/messages?q=ORDER-7").await;
+    assert_eq!(texts(&missing, "tbody tr").len(), 0);
+}

@@ -21,7 +21,9 @@ use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::message_summary::{failure_text, flags, shown_reference};
 use crate::web::dashboard::number_format::{count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
-use crate::web::dashboard::page_response::{FramedPage, ROWS_PER_PAGE, account_ids, respond};
+use crate::web::dashboard::page_response::{
+    FramedPage, ROWS_PER_PAGE, account_ids, redirect_to, respond,
+};
 use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::pager::Pager;
 use crate::web::dashboard::state_pill::{StateIcon, StatePill};
@@ -44,6 +46,12 @@ pub(crate) async fn show(
         .store
         .list_messages_by(url.order(), &filter, url.cursor, ROWS_PER_PAGE)
         .await?;
+    if listed.messages.is_empty()
+        && url.cursor.is_none()
+        && let Some(found) = find_by_other_spelling(&services, &url, zone, &caller).await?
+    {
+        return Ok(redirect_to(found.href()));
+    }
     let accounts = account_ids(&services).await?;
     let matching = if listed.next.is_none() && url.cursor.is_none() {
         u64::try_from(listed.messages.len()).ok()
@@ -59,6 +67,32 @@ pub(crate) async fn show(
     };
     let shown = MessagesPage::new(&url, &input, caller.visibility(), now);
     respond(&services, shown).await
+}
+
+/// The list with another spelling of the text, if that finds anything.
+async fn find_by_other_spelling(
+    services: &Services,
+    url: &MessageListUrl,
+    zone: Tz,
+    caller: &Caller,
+) -> Result<Option<MessageListUrl>, ApiError> {
+    let Some(text) = &url.query.search else {
+        return Ok(None);
+    };
+    for spelling in text.other_spellings() {
+        let mut other = url.clone();
+        other.query.search = Some(spelling);
+        let now = services.clock.now();
+        let filter = other.message_query(zone).resolve(caller.visibility(), now);
+        let found = services
+            .store
+            .list_messages_by(other.order(), &filter, None, 1)
+            .await?;
+        if !found.messages.is_empty() {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 #[derive(Clone, Debug)]
