@@ -266,7 +266,7 @@ describe("the dashboard", { concurrency: false }, () => {
     const error = page.locator("#error-to");
     await page.waitForFunction(() => document.getElementById("error-to").textContent !== "");
     // The longest message, in two lines.
-    await link.fill("https://media.example.com/a.mp4");
+    await link.fill("https://media.example.com/a.webp");
     await page.waitForFunction(() => document.getElementById("error-media.url").textContent !== "");
     const button = page.getByRole("button", { name: "Preview" });
     assert.equal((await link.boundingBox()).y, before.y, "the fields moved");
@@ -288,7 +288,7 @@ describe("the dashboard", { concurrency: false }, () => {
     const plain = await browser.newContext({ baseURL: demo.origin, javaScriptEnabled: false, storageState: await context.storageState() });
     const form = await plain.newPage();
     await form.goto("/send");
-    await form.getByLabel("To", { exact: true }).fill("+447700900123");
+    await form.getByLabel("To required").fill("+447700900123");
     await form.getByLabel("Link to the image or video").fill("https://media.example.com/a.jpg");
     await form.getByRole("button", { name: "Preview" }).click();
     await form.locator("#preview pre").waitFor();
