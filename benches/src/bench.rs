@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bluetick::domain::secret::Secret;
@@ -39,13 +39,19 @@ pub struct Subject {
     store: Store,
     /// Number of the next callback.
     pub next: AtomicU64,
+    /// Locks the main database while reconciliation is disabled. The mutex makes the subject `Sync`.
+    lock: Option<Mutex<rusqlite::Connection>>,
 }
 
 impl Subject {
     pub fn restart(mut self, reconciliation: Reconciliation) -> Result<Self, BenchError> {
+        self.lock = None;
         self.server.stop()?;
-        self.installation.assign_reconciliation(reconciliation)?;
         self.server = Server::bluetick(&self.installation)?;
+        self.lock = match reconciliation {
+            Reconciliation::Enabled => None,
+            Reconciliation::Disabled => Some(Mutex::new(self.installation.lock_main_database()?)),
+        };
         Ok(self)
     }
 
@@ -132,6 +138,7 @@ impl<'a> Bench<'a> {
             installation,
             callbacks: Arc::new(Callbacks::new(population, ReadOrder::Scattered)?),
             next: AtomicU64::new(0),
+            lock: None,
         })
     }
 
@@ -151,6 +158,7 @@ impl<'a> Bench<'a> {
             installation,
             callbacks: Arc::new(Callbacks::new(&population, ReadOrder::Scattered)?),
             next: AtomicU64::new(0),
+            lock: None,
         })
     }
 

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bluetick::domain::clock::{Clock, SystemClock};
-
 use crate::error::BenchError;
 use crate::population::{ACCOUNTS, SECRET_KEY};
 use crate::process::{context_switches, memory, processor_time};
@@ -95,7 +93,7 @@ impl Drop for Server {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reconciliation {
     Enabled,
-    /// The lease is assigned to a process that does not exist.
+    /// The main database is locked: nothing is applied.
     Disabled,
 }
 
@@ -177,19 +175,12 @@ impl Installation {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Assigns the reconciler's lease to a process that does not exist, or releases it. The server
-    /// must be stopped.
-    pub fn assign_reconciliation(&self, reconciliation: Reconciliation) -> Result<(), BenchError> {
+    /// Locks the main database of SQLite for writing until the connection is dropped.
+    pub fn lock_main_database(&self) -> Result<rusqlite::Connection, BenchError> {
         let database = rusqlite::Connection::open(self.folder.join("bluetick.db"))?;
-        database.execute("DELETE FROM leases WHERE name = 'reconcile'", [])?;
-        if reconciliation == Reconciliation::Disabled {
-            let in_an_hour = SystemClock.now().timestamp_millis() + 3_600_000;
-            database.execute(
-                "INSERT INTO leases (name, holder, expires_at) VALUES ('reconcile', randomblob(16), ?)",
-                [in_an_hour],
-            )?;
-        }
-        Ok(())
+        database.busy_timeout(Duration::from_secs(10))?;
+        database.execute_batch("BEGIN IMMEDIATE")?;
+        Ok(database)
     }
 
     /// Effective from the next start.
