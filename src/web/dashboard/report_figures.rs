@@ -190,13 +190,16 @@ pub(super) fn cost_change(now: &CurrencyTotals, before: &CurrencyTotals) -> Opti
     }
 }
 
-/// `+12 %`; `None` without anything before.
+/// More says only that there was almost nothing before.
+const LARGEST_CHANGE: i64 = 999;
+
+/// `+12 %`; `None` without anything, or with almost nothing, before.
 pub(super) fn relative_change(now: Decimal, before: Decimal) -> Option<String> {
     let share = (now - before)
         .checked_mul(Decimal::ONE_HUNDRED)?
         .checked_div(before)?;
     let percent = share.round().to_i64()?;
-    Some(match percent {
+    (percent <= LARGEST_CHANGE).then(|| match percent {
         0 => "±0 %".to_owned(),
         1.. => format!("+{} %", count(non_negative(percent))),
         _ => format!("−{} %", count(percent.unsigned_abs())),
@@ -251,6 +254,8 @@ mod tests {
         assert_eq!(change("75", "100").as_deref(), Some("−25 %"));
         assert_eq!(change("100.1", "100").as_deref(), Some("±0 %"));
         assert_eq!(change("5", "0"), None);
+        assert_eq!(change("1099", "100").as_deref(), Some("+999 %"));
+        assert_eq!(change("1100", "100"), None);
         assert_eq!(point_change((95, 100), (96, 100)).as_deref(), Some("−1.0"));
         assert_eq!(point_change((95, 100), (0, 0)), None);
         assert_eq!(
