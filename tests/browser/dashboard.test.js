@@ -258,6 +258,8 @@ describe("the dashboard", { concurrency: false }, () => {
     await page.goto("/");
     await page.getByLabel("Pages").getByRole("link", { name: "Send", exact: true }).click();
     await page.getByRole("heading", { level: 1, name: "Send a message" }).waitFor();
+    // The account that was used last may be one that requires a name.
+    await page.locator("select[name=account]").selectOption("kaleyra-in");
     const link = page.locator("input[name='media.url']");
     const before = await link.boundingBox();
     const buttonBefore = await page.getByRole("button", { name: "Preview" }).boundingBox();
@@ -288,6 +290,7 @@ describe("the dashboard", { concurrency: false }, () => {
     const plain = await browser.newContext({ baseURL: demo.origin, javaScriptEnabled: false, storageState: await context.storageState() });
     const form = await plain.newPage();
     await form.goto("/send");
+    await form.locator("select[name=account]").selectOption("kaleyra-in");
     await form.getByLabel("To required").fill("+447700900123");
     await form.getByLabel("Link to the image or video").fill("https://media.example.com/a.jpg");
     await form.getByRole("button", { name: "Preview" }).click();
