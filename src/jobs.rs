@@ -27,8 +27,8 @@ const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon callbacks and changes of other processes are noticed.
 const SHARED_INTERVAL: Duration = Duration::from_millis(50);
 /// How long the reconciler waits for more callbacks after the first: a batch costs about the same
-/// with one callback as with ten.
-const GATHER_INTERVAL: Duration = Duration::from_millis(20);
+/// with one callback as with ten. With 20 ms, 300 callbacks a second had 31 context switches each.
+const GATHER_INTERVAL: Duration = Duration::from_millis(60);
 /// How often campaigns are advanced.
 const CAMPAIGN_INTERVAL: Duration = Duration::from_millis(200);
 /// Pause after a database error.
@@ -226,14 +226,9 @@ impl Jobs {
         }
     }
 
-    /// Waits for a callback, then [`GATHER_INTERVAL`] for more.
+    /// Returns [`GATHER_INTERVAL`] after this process has committed to the journal, or when another
+    /// process has: callbacks gather between two polls, too.
     async fn gather_callbacks(&self, appended: &mut watch::Receiver<()>) {
-        self.wait_for_callbacks(appended).await;
-        tokio::time::sleep(GATHER_INTERVAL).await;
-    }
-
-    /// Returns when this or another process has committed to the journal.
-    async fn wait_for_callbacks(&self, appended: &mut watch::Receiver<()>) {
         let services = &self.services;
         let other_processes = async {
             if !services.store.is_shared() {
@@ -248,7 +243,7 @@ impl Jobs {
             }
         };
         tokio::select! {
-            () = wait_for_commit(appended) => {}
+            () = wait_for_commit(appended) => tokio::time::sleep(GATHER_INTERVAL).await,
             () = other_processes => {}
         }
     }
