@@ -296,7 +296,7 @@ struct Counts {
 }
 
 /// The count tables and their sums.
-fn counts(population: &Population) -> [Load<'_>; 6] {
+fn counts(population: &Population) -> [Load<'_>; 5] {
     let mut counts = Counts::default();
     for number in 0..population.size {
         let created_at = population.created_at(number).timestamp_millis();
@@ -322,16 +322,9 @@ fn counts(population: &Population) -> [Load<'_>; 6] {
         }
     }
     let [messages, message_sums] = state_loads(counts.states);
-    let [latencies, latency_sums] = latency_loads(counts.latencies);
+    let latency_sums = latency_load(&counts.latencies);
     let [charges, charge_sums] = charge_loads(counts.charges);
-    [
-        messages,
-        message_sums,
-        latencies,
-        latency_sums,
-        charges,
-        charge_sums,
-    ]
+    [messages, message_sums, latency_sums, charges, charge_sums]
 }
 
 fn state_loads<'p>(states: BTreeMap<(Cohort, &'static str), i64>) -> [Load<'p>; 2] {
@@ -356,10 +349,10 @@ fn state_loads<'p>(states: BTreeMap<(Cohort, &'static str), i64>) -> [Load<'p>; 
     ]
 }
 
-fn latency_loads<'p>(latencies: BTreeMap<(Cohort, (&'static str, i64)), i64>) -> [Load<'p>; 2] {
+fn latency_load<'p>(latencies: &BTreeMap<(Cohort, (&'static str, i64)), i64>) -> Load<'p> {
     let mut histograms: BTreeMap<_, String> = BTreeMap::new();
     for ((width, (cohort, (stage, took))), messages) in
-        sum_up(&latencies, &[BUCKET, WIDTHS[0], WIDTHS[1]])
+        sum_up(latencies, &[BUCKET, WIDTHS[0], WIDTHS[1]])
     {
         let histogram = histograms.entry((width, (cohort, stage))).or_default();
         // Writing to a text cannot fail.
@@ -371,27 +364,11 @@ fn latency_loads<'p>(latencies: BTreeMap<(Cohort, (&'static str, i64)), i64>) ->
         row.extend([Cell::Word(stage), Cell::Text(histogram)]);
         row
     };
-    let latency = |((cohort, (stage, took)), messages)| {
-        let mut row = cohort_cells(cohort).to_vec();
-        row.extend([
-            Cell::Word(stage),
-            Cell::Number(took),
-            Cell::Number(messages),
-        ]);
-        row
-    };
-    [
-        Load {
-            table: "latency_counts",
-            columns: &["bucket", "account", "kind", "stage", "latency", "messages"],
-            rows: Box::new(latencies.into_iter().map(latency)),
-        },
-        Load {
-            table: "latency_sums",
-            columns: &["width", "start", "account", "kind", "stage", "histogram"],
-            rows: Box::new(histograms.into_iter().map(histogram)),
-        },
-    ]
+    Load {
+        table: "latency_sums",
+        columns: &["width", "start", "account", "kind", "stage", "histogram"],
+        rows: Box::new(histograms.into_iter().map(histogram)),
+    }
 }
 
 fn charge_loads<'p>(charges: BTreeMap<(Cohort, ()), i64>) -> [Load<'p>; 2] {

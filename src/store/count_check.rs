@@ -8,12 +8,11 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::store::entities::{
-    charge_count_row, latency_count_row, latency_sum_row, message_count_row, message_row,
-    message_sum_row,
+    charge_count_row, latency_sum_row, message_count_row, message_row, message_sum_row,
 };
 use crate::store::ledger::charge_counts;
 use crate::store::ledger::cohort_key::CohortKey;
-use crate::store::ledger::count_sums::{DAY, HOUR, Sums, start_of};
+use crate::store::ledger::count_sums::{self, DAY, HOUR, Sums, read_histogram, start_of};
 use crate::store::ledger::message_counts::{Differences, bucket_of};
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
 use crate::store::{outcome_counts, store_settings};
@@ -261,14 +260,12 @@ impl VerifySnapshot {
             let key = (row.origin, row.state, row.code, row.class, row.campaign);
             *differences.states.entry((cohort, key)).or_default() += factor * row.messages;
         }
-        let latencies = latency_count_row::Entity::find()
-            .filter(latency_count_row::Column::Bucket.gte(first))
-            .filter(latency_count_row::Column::Bucket.lt(next))
-            .all(&self.transaction)
-            .await?;
-        for row in latencies {
-            let key = ((row.bucket, row.account, row.kind), row.stage, row.latency);
-            *differences.latencies.entry(key).or_default() += factor * row.messages;
+        for row in count_sums::find_quarter_hours(&self.transaction, first..next).await? {
+            let cohort = (row.start, row.account, row.kind);
+            for (latency, messages) in read_histogram(&row.histogram)?.buckets() {
+                let key = (cohort.clone(), row.stage, latency.number());
+                *differences.latencies.entry(key).or_default() += factor * messages;
+            }
         }
         let charges = charge_count_row::Entity::find()
             .filter(charge_count_row::Column::Bucket.gte(first))

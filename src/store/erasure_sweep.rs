@@ -137,7 +137,6 @@ pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("charge_sums", &["campaign"], RENAMED),
     ("charge_sums", &["account", "category", "country", "currency", "kind", "price", "pricing_type", "sender"], "counts, numbers of the business"),
     ("crashed_callbacks", &["program_version"], "values of our own"),
-    ("latency_counts", &["account", "kind", "stage"], "values of our own"),
     ("latency_sums", &["account", "histogram", "kind", "stage"], "values of our own, counts"),
     ("leases", &["name"], "values of our own"),
     ("main_migrations", &["version"], "values of our own"),

@@ -2,7 +2,7 @@
 //! counts what would be removed.
 //!
 //! **Invariant:** a message is removed with every row that refers to it, in one transaction, and
-//! its counts stay: purging subtracts nothing. `message_counts` and `latency_counts` are never
+//! its counts stay: purging subtracts nothing. `message_counts` and `latency_sums` are never
 //! trimmed, so reports of old months stay.
 
 use std::collections::{BTreeMap, BTreeSet};

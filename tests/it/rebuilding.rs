@@ -292,8 +292,8 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
             "a recount differs by -3",
         ),
         (
-            "UPDATE latency_counts SET messages = messages + 1".to_owned(),
-            "time to delivered",
+            "UPDATE latency_sums SET histogram = histogram || '9:1 ' WHERE width = 900000".to_owned(),
+            "time to delivered, bucket 9: a recount differs by -1",
         ),
         (
             "UPDATE latency_sums SET histogram = histogram || '7:500 ' WHERE width = 86400000".to_owned(),

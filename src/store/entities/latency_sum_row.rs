@@ -1,5 +1,5 @@
-//! Row of `latency_sums`. The rows of `latency_counts`, summed by quarter hour, hour and day in
-//! UTC, with the whole histogram in one text.
+//! Row of `latency_sums`. How long messages took, by quarter hour, hour and day in UTC, account, kind
+//! and what was timed: a whole histogram in one text.
 
 use sea_orm::entity::prelude::*;
 

@@ -35,7 +35,6 @@ pub(super) mod exported_message_row;
 pub(super) mod id_conflict_row;
 pub(super) mod id_holder_row;
 pub(super) mod idempotency_key_row;
-pub(super) mod latency_count_row;
 pub(super) mod latency_sum_row;
 pub(super) mod lease_row;
 pub(super) mod merged_message_row;

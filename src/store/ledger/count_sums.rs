@@ -1,11 +1,15 @@
 //! Sums of the counts by hour and by day in UTC, changed together with the counts: long periods are
-//! read from few rows. Latencies also have one row per quarter hour, with the whole histogram in
-//! one text.
+//! read from few rows. Latencies are counted here alone: each row, also that of a quarter hour, holds
+//! a whole histogram in one text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    Value,
+};
 
 use crate::db::Error;
 use crate::db::statements;
@@ -25,8 +29,7 @@ pub(crate) const HOUR: i64 = 60 * 60 * 1000;
 pub(crate) const DAY: i64 = 24 * HOUR;
 /// The periods of sums of states and charges, in milliseconds.
 const WIDTHS: [i64; 2] = [HOUR, DAY];
-/// The periods of histograms: also quarter hours, which have a row for each bucket in
-/// `latency_counts`.
+/// The periods of histograms.
 const HISTOGRAM_WIDTHS: [i64; 3] = [BUCKET_MILLIS, HOUR, DAY];
 
 /// Histograms per query.
@@ -139,6 +142,17 @@ impl Sums {
         .await?;
         add_latencies(connection, self.latencies).await
     }
+}
+
+/// Adds differences to the counts of quarter hours, but not to the sums of hours and days.
+pub(super) async fn write_quarter_hours(
+    connection: &impl ConnectionTrait,
+    differences: Differences,
+) -> Result<(), Error> {
+    let mut latencies = Sums::of(&differences).latencies;
+    latencies.retain(|(width, ..), _| *width == BUCKET_MILLIS);
+    add_latencies(connection, latencies).await?;
+    differences.write(connection).await
 }
 
 /// Adds differences to the counts and to their sums.
@@ -311,10 +325,9 @@ pub(super) async fn recompute_sums(
         let statement = Statement::from_sql_and_values(backend, sql, [first.into()]);
         connection.execute_raw(statement).await
     };
-    let joined = statements::text_aggregate(backend);
     for table in ["message_sums", "charge_sums", "latency_sums"] {
         run(format!(
-            "DELETE FROM {table} WHERE width IN ({BUCKET_MILLIS}, {HOUR}, {DAY}) AND start >= $1"
+            "DELETE FROM {table} WHERE width IN ({HOUR}, {DAY}) AND start >= $1"
         ))
         .await?;
     }
@@ -333,16 +346,55 @@ pub(super) async fn recompute_sums(
             .await?;
         }
     }
-    for width in HISTOGRAM_WIDTHS {
-        let start = format!("bucket / {width} * {width}");
-        run(format!(
-            "INSERT INTO latency_sums (width, start, account, kind, stage, histogram) \
-             SELECT {width}, start, account, kind, stage, {joined}(CAST(latency AS text) || ':' || CAST(messages AS text) || ' ', '' ORDER BY latency) \
-             FROM (SELECT {start} AS start, account, kind, stage, latency, SUM(messages) AS messages FROM latency_counts \
-             WHERE bucket >= $1 GROUP BY 1, account, kind, stage, latency HAVING SUM(messages) <> 0) AS summed \
-             GROUP BY start, account, kind, stage"
-        ))
-        .await?;
+    let mut day = first;
+    while let Some(next) = next_day_with_latencies(connection, day).await? {
+        sum_latencies(connection, next).await?;
+        day = next + DAY;
     }
     Ok(())
+}
+
+/// The first day at or after `day` with a histogram of a quarter hour.
+async fn next_day_with_latencies(
+    connection: &impl ConnectionTrait,
+    day: i64,
+) -> Result<Option<i64>, Error> {
+    let start: Option<i64> = latency_sum_row::Entity::find()
+        .select_only()
+        .column(latency_sum_row::Column::Start)
+        .filter(latency_sum_row::Column::Width.eq(BUCKET_MILLIS))
+        .filter(latency_sum_row::Column::Start.gte(day))
+        .order_by_asc(latency_sum_row::Column::Start)
+        .into_tuple()
+        .one(connection)
+        .await?;
+    Ok(start.map(|start| start_of(start, DAY)))
+}
+
+/// Adds up the histograms of a day and of its hours from those of its quarter hours.
+async fn sum_latencies(connection: &impl ConnectionTrait, day: i64) -> Result<(), Error> {
+    let mut latencies: BTreeMap<(i64, CohortKey, LatencySpan), Histogram> = BTreeMap::new();
+    for row in find_quarter_hours(connection, day..day + DAY).await? {
+        let times = read_histogram(&row.histogram)?;
+        for width in WIDTHS {
+            let cohort = (start_of(row.start, width), row.account.clone(), row.kind);
+            let sum = latencies.entry((width, cohort, row.stage)).or_default();
+            sum.add_all(&times);
+        }
+    }
+    add_latencies(connection, latencies).await
+}
+
+/// The histograms of the quarter hours of a period.
+pub(crate) async fn find_quarter_hours(
+    connection: &impl ConnectionTrait,
+    period: Range<i64>,
+) -> Result<Vec<latency_sum_row::Model>, Error> {
+    let rows = latency_sum_row::Entity::find()
+        .filter(latency_sum_row::Column::Width.eq(BUCKET_MILLIS))
+        .filter(latency_sum_row::Column::Start.gte(period.start))
+        .filter(latency_sum_row::Column::Start.lt(period.end))
+        .all(connection)
+        .await?;
+    Ok(rows)
 }

@@ -14,8 +14,8 @@ use crate::domain::failure::FailureClass;
 use crate::domain::latency::{LatencyBucket, LatencySpan};
 use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
+use crate::store::entities::message_count_row;
 use crate::store::entities::message_row::Model;
-use crate::store::entities::{latency_count_row, message_count_row};
 use crate::store::ledger::charge_counts::ChargeDifferences;
 use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::messages::fold_columns;
@@ -57,9 +57,9 @@ impl Differences {
         }
     }
 
+    /// Adds the states and charges; latencies are stored as histograms, see `count_sums`.
     pub(super) async fn write(mut self, connection: &impl ConnectionTrait) -> Result<(), Error> {
         self.states.retain(|_, difference| *difference != 0);
-        self.latencies.retain(|_, difference| *difference != 0);
         let states: Vec<message_count_row::Model> =
             self.states.into_iter().map(state_row).collect();
         statements::insert::<message_count_row::Entity>(
@@ -67,15 +67,6 @@ impl Differences {
             &states.iter().collect::<Vec<_>>(),
             "ON CONFLICT (bucket, account, kind, origin, state, code, class, campaign) \
              DO UPDATE SET messages = message_counts.messages + excluded.messages",
-        )
-        .await?;
-        let latencies: Vec<latency_count_row::Model> =
-            self.latencies.into_iter().map(latency_row).collect();
-        statements::insert::<latency_count_row::Entity>(
-            connection,
-            &latencies.iter().collect::<Vec<_>>(),
-            "ON CONFLICT (bucket, account, kind, stage, latency) \
-             DO UPDATE SET messages = latency_counts.messages + excluded.messages",
         )
         .await?;
         self.charges.write(connection).await
@@ -100,27 +91,19 @@ fn state_row(
     }
 }
 
-fn latency_row(
-    (((bucket, account, kind), stage, latency), messages): ((CohortKey, LatencySpan, i64), i64),
-) -> latency_count_row::Model {
-    latency_count_row::Model {
-        bucket,
-        account,
-        kind,
-        stage,
-        latency,
-        messages,
-    }
-}
-
 /// Deletes the counts of quarter hours that start at or after `since`.
 pub(super) async fn delete_counts(
     connection: &impl ConnectionTrait,
     since: i64,
 ) -> Result<(), Error> {
     let backend = connection.get_database_backend();
-    for table in ["message_counts", "latency_counts", "charge_counts"] {
-        let sql = format!("DELETE FROM {table} WHERE bucket >= $1");
+    let latencies = format!("latency_sums WHERE width = {BUCKET_MILLIS} AND start >= $1");
+    for counts in [
+        "message_counts WHERE bucket >= $1",
+        "charge_counts WHERE bucket >= $1",
+        &latencies,
+    ] {
+        let sql = format!("DELETE FROM {counts}");
         let statement = Statement::from_sql_and_values(backend, sql, [since.into()]);
         connection.execute_raw(statement).await?;
     }

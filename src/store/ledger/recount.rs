@@ -66,7 +66,7 @@ pub(in crate::store) async fn recount(
         for row in &rows {
             sum.note(None, Some(row));
         }
-        sum.write(connection).await?;
+        count_sums::write_quarter_hours(connection, sum).await?;
         counted += rows.len() as u64;
         progress(RecountProgress { counted, total });
     }

@@ -3,7 +3,7 @@
 use crate::harness::database::TestDatabase;
 
 /// Tables with their id columns and other columns.
-const TABLES: [(&str, &str, &str); 15] = [
+const TABLES: [(&str, &str, &str); 14] = [
     (
         "messages",
         "id resend_of resent_as",
@@ -41,11 +41,6 @@ const TABLES: [(&str, &str, &str); 15] = [
         "charge_counts",
         "",
         "bucket account kind campaign sender country category pricing_type price currency deliveries",
-    ),
-    (
-        "latency_counts",
-        "",
-        "bucket account kind stage latency messages",
     ),
     (
         "message_sums",

@@ -41,12 +41,7 @@ pub(crate) async fn assert_counts_match_recount(database: &TestDatabase) -> i64 
 
 /// Only stages that a receipt reports have a latency. The bucket is computed independently of `LatencyBucket`.
 async fn check_latencies(database: &TestDatabase) {
-    let counted = database
-        .query(&format!(
-            "SELECT CAST(bucket / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || kind || '|' || stage || '|' \
-             || CAST(latency AS TEXT) || '|' || CAST(messages AS TEXT) AS line FROM latency_counts WHERE messages <> 0",
-        ))
-        .await;
+    let counted = list_latencies(database, PERIOD_MILLIS).await;
     let mut recounted: BTreeMap<String, i64> = BTreeMap::new();
     for (span, begin, first, stage) in [
         ("sent", "created_at", "sent", "sent"),
@@ -61,7 +56,7 @@ async fn check_latencies(database: &TestDatabase) {
     ] {
         let reported = database
             .query(&format!(
-                "SELECT CAST(COALESCE(counted_at, created_at) / {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{span}|' \
+                "SELECT CAST(COALESCE(counted_at, created_at) / {PERIOD_MILLIS} * {PERIOD_MILLIS} AS TEXT) || '|' || account || '|' || COALESCE(kind, '') || '|{span}|' \
                  || CAST({stage}_at - {begin} AS TEXT) AS line FROM messages \
                  WHERE origin = 'api' AND EXISTS (SELECT 1 FROM receipts \
                  WHERE receipts.message = messages.id AND receipts.stage = '{stage}') \
@@ -74,12 +69,25 @@ async fn check_latencies(database: &TestDatabase) {
             *recounted.entry(format!("{names}|{bucket}")).or_default() += 1;
         }
     }
-    let recounted: BTreeSet<String> = recounted
-        .into_iter()
-        .map(|(names, messages)| format!("{names}|{messages}"))
-        .collect();
-    let counted: BTreeSet<String> = counted.into_iter().collect();
     assert_eq!(counted, recounted, "histograms differ from a recount");
+}
+
+/// The histograms of one width: messages by start, account, kind, what was timed, and bucket.
+async fn list_latencies(database: &TestDatabase, width: i64) -> BTreeMap<String, i64> {
+    let stored = format!(
+        "SELECT CAST(start AS TEXT) || '|' || account || '|' || kind || '|' || stage || '|' || histogram AS line \
+         FROM latency_sums WHERE width = {width}"
+    );
+    let mut messages = BTreeMap::new();
+    for line in database.query(&stored).await {
+        let (name, histogram) = line.rsplit_once('|').unwrap();
+        for step in histogram.split_whitespace() {
+            let (latency, count) = step.split_once(':').unwrap();
+            let earlier = messages.insert(format!("{name}|{latency}"), count.parse().unwrap());
+            assert_eq!(earlier, None, "{name}: a bucket is stored twice");
+        }
+    }
+    messages
 }
 
 /// Sums by hour and day equal those of their quarter hours.
@@ -115,26 +123,17 @@ async fn check_sums(database: &TestDatabase) {
             );
         }
     }
-    for width in [PERIOD_MILLIS].into_iter().chain(WIDTHS) {
-        let names = "account || '|' || kind || '|' || stage";
-        let stored = format!(
-            "SELECT CAST(start AS TEXT) || '|' || {names} || '|' || histogram AS line \
-             FROM latency_sums WHERE width = {width}"
-        );
-        let mut steps = BTreeSet::new();
-        for line in database.query(&stored).await {
-            let (name, histogram) = line.rsplit_once('|').unwrap();
-            let found = histogram.split_whitespace();
-            steps.extend(found.map(|step| format!("{name}|{step}")));
+    let quarter_hours = list_latencies(database, PERIOD_MILLIS).await;
+    for width in WIDTHS {
+        let mut summed: BTreeMap<String, i64> = BTreeMap::new();
+        for (name, messages) in &quarter_hours {
+            let (start, rest) = name.split_once('|').unwrap();
+            let start = start.parse::<i64>().unwrap() / width * width;
+            *summed.entry(format!("{start}|{rest}")).or_default() += messages;
         }
-        let summed = format!(
-            "SELECT name || CAST(SUM(messages) AS TEXT) AS line FROM (\
-             SELECT CAST(bucket / {width} * {width} AS TEXT) || '|' || {names} || '|' || CAST(latency AS TEXT) || ':' AS name, messages \
-             FROM latency_counts) AS named GROUP BY name HAVING SUM(messages) <> 0"
-        );
-        let summed = sorted(database.query(&summed).await);
         assert_eq!(
-            steps, summed,
+            list_latencies(database, width).await,
+            summed,
             "latency_sums of {width} ms differ from their quarter hours"
         );
     }
