@@ -76,9 +76,8 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
     ("src/domain", &[&["domain"]]),
     ("src/providers", &[&["domain", "providers"]]),
     ("src/config", &[&["config", "domain"]]),
-    ("src/keys.rs", &[&["domain"]]),
+    ("src/keys", &[&["domain"]]),
     ("src/data_dir.rs", &[&["config", "domain"]]),
-    ("src/http_client.rs", &[&["domain"]]),
     ("src/http_client", &[&["domain", "http_client"]]),
     ("src/telemetry", &[&["config", "domain", "telemetry"]]),
     ("src/db", &[&["db", "domain"]]),
@@ -90,7 +89,6 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
     ("src/reporting", &[USE_CASES, &["telemetry"]]),
     ("src/services.rs", &[USE_CASES]),
     ("src/jobs", &[USE_CASES, &["jobs"]]),
-    ("src/jobs.rs", &[USE_CASES]),
     ("src/web", &[USE_CASES, &["telemetry", "web"]]),
     (
         "src/simulator",
@@ -115,7 +113,6 @@ const CONFINED: &[(&str, &[&str])] = &[
     (
         "reqwest",
         &[
-            "src/http_client.rs",
             "src/http_client",
             "src/sending",
             "src/simulator",

@@ -207,4 +207,4 @@ fn unpacked_bound(packed_bytes: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod unpack_tests;
+mod tests;
