@@ -605,7 +605,7 @@ async fn on_postgres_partitions_are_created_ahead_and_dropped_once_processed() {
     // This day has no partition: the default one takes it, and gives it back.
     let early = fill(&journal, 3, day(1), 10).await;
     assert_eq!(partitions(&database).await, ["journal_default"]);
-    let tries = join_all((0..3).map(|_| journal.prepare_days(day(0)))).await;
+    let tries = join_all((0..3).map(|_| journal.create_day_partitions(day(0)))).await;
     for tried in tries {
         tried.unwrap();
     }
@@ -673,7 +673,7 @@ async fn callbacks_from_an_old_spool_are_processed_in_order() {
     let mut position = 0;
     for day in [0, 40, -30, 40, 41, 0, -90] {
         let at = noon() + TimeDelta::days(day);
-        journal.prepare_days(at).await.unwrap();
+        journal.create_day_partitions(at).await.unwrap();
         // A number drawn for nothing, too: this one is there already.
         let twice = record(at, b"x");
         append(&journal, twice.clone()).await;

@@ -112,11 +112,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix", &["src/web", "src/app", "src/simulator"]),
     (
         "reqwest",
-        &[
-            "src/http_client",
-            "src/sending",
-            "src/simulator",
-        ],
+        &["src/http_client", "src/sending", "src/simulator"],
     ),
     ("figment", &["src/config"]),
     ("clap", &["src/cli", "src/main.rs"]),
