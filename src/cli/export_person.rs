@@ -35,7 +35,7 @@ pub async fn run(
     let exported = export_person(services, phone, output, &decision).await?;
     writeln!(
         out,
-        "{}: {}, {}; it holds personal data, delete it when it was delivered",
+        "{}: {}, {}; it contains personal data: delete it once it has been delivered",
         output.display(),
         counted(exported.messages, "message", "messages"),
         counted(exported.callbacks, "callback", "callbacks"),
