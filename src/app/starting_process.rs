@@ -186,7 +186,7 @@ impl StartingProcess {
 }
 
 /// Rejects a journal that does not belong to the main database, and marks both with the id of this
-/// process, so that the next start can tell that they belong together.
+/// process, so that the next start sees that they belong together.
 async fn pair_databases(store: &Store, journal: &Journal, process: Uuid) -> Result<(), StartError> {
     let position = store.position().await.map_err(StartError::main_database)?;
     let journal_state = journal.state().await.map_err(StartError::journal)?;

@@ -191,7 +191,7 @@ fn check_fields(
 }
 
 fn to_json(content: &RecipientContent) -> String {
-    // Texts and numbers, so serializing cannot fail.
+    // Texts and numbers, so serialising cannot fail.
     serde_json::to_string(content).unwrap_or_default()
 }
 
