@@ -15,7 +15,7 @@ use crate::keys::Keys;
 use crate::operating::backup::{UnmigratedSource, back_up_before_migrations};
 use crate::operating::upgrade::{self, LockWait, UpgradeProgress, UpgradeStep};
 use crate::store::Store;
-use crate::store::account_records::UrlRecord;
+use crate::store::account_records::CallbackUrlRecord;
 
 /// The databases and keys, for commands that neither serve nor send.
 pub struct Databases {
@@ -124,11 +124,13 @@ async fn check_main(store: &Store, keys: &Keys) -> Result<(SchemaState, bool), d
 
 impl ConnectedDatabases {
     /// The callback URL records of all accounts that were ever configured.
-    pub(super) async fn list_url_records(&self) -> Result<Vec<UrlRecord>, StartError> {
+    pub(super) async fn list_callback_url_records(
+        &self,
+    ) -> Result<Vec<CallbackUrlRecord>, StartError> {
         if self.main_schema == SchemaState::New {
             return Ok(Vec::new());
         }
-        let records = self.store.list_url_records().await;
+        let records = self.store.list_callback_url_records().await;
         records.map_err(StartError::main_database)
     }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -53,13 +53,13 @@ pub async fn open_receiving(
     clock: Arc<dyn Clock>,
 ) -> Result<StartingProcess, StartError> {
     let databases = connect(&config).await?;
-    let stored = databases.list_url_records().await?;
+    let stored = databases.list_callback_url_records().await?;
     let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored));
     let spool = SpoolSettings::in_folder(&config.data_dir);
     let journal = Journal::open_with_spool(databases.journal.clone(), spool)
         .await
         .map_err(StartError::journal)?;
-    prepare_days(&journal, &*clock).await?;
+    create_day_partitions(&journal, &*clock).await?;
     if databases.needs_upgrade {
         check_pairing(&databases.store, &journal).await?;
     }
@@ -107,9 +107,9 @@ impl StartingProcess {
             known_accounts,
             stopping,
         } = self.receiving;
-        let holder = MessageId::new(clock.now()).uuid();
+        let process = new_process_id(clock.now());
         let steady_clock = start_steady_clock(&store, &clock).await?;
-        pair_databases(&store, &journal, holder).await?;
+        pair_databases(&store, &journal, process).await?;
         store
             .record_accounts(&config.accounts, clock.now())
             .await
@@ -136,11 +136,11 @@ impl StartingProcess {
                 public_url: config.public_url.clone(),
                 clock: Arc::clone(&clock),
                 steady_clock: Arc::clone(&steady_clock),
-                holder,
+                holder: process,
                 uploads,
                 in_flight: Arc::default(),
                 outcomes: Arc::default(),
-                started_calls: StartedCalls::new(&config.data_dir, holder, folder_use(&store)),
+                started_calls: StartedCalls::new(&config.data_dir, process, folder_use(&store)),
                 known_flows: Arc::default(),
                 attempt_counter: AttemptCounter::new(accounts.keys()),
             },
@@ -148,7 +148,7 @@ impl StartingProcess {
             maintenance_lease: Lease::new(
                 store.clone(),
                 MAINTENANCE_LEASE_NAME,
-                holder,
+                process,
                 MAINTENANCE_LEASE_LENGTH,
             ),
             reconciler: Reconciler::new(
@@ -159,7 +159,7 @@ impl StartingProcess {
                 limits,
                 Arc::clone(&clock),
                 Arc::clone(&steady_clock),
-                holder,
+                process,
                 &config.data_dir,
             ),
             retention: Retention::new(
@@ -167,7 +167,7 @@ impl StartingProcess {
                 journal.clone(),
                 Arc::clone(&clock),
                 Arc::clone(&steady_clock),
-                holder,
+                process,
                 config.retention,
                 stopping.clone(),
             ),
@@ -185,16 +185,17 @@ impl StartingProcess {
     }
 }
 
-/// Rejects a journal that does not belong to the main database.
-async fn pair_databases(store: &Store, journal: &Journal, holder: Uuid) -> Result<(), StartError> {
+/// Rejects a journal that does not belong to the main database, and marks both with the id of this
+/// process, so that the next start sees that they belong together.
+async fn pair_databases(store: &Store, journal: &Journal, process: Uuid) -> Result<(), StartError> {
     let position = store.position().await.map_err(StartError::main_database)?;
     let journal_state = journal.state().await.map_err(StartError::journal)?;
     store
-        .claim_journal(position, &journal_state, holder)
+        .claim_journal(position, &journal_state, process)
         .await
         .map_err(StartError::main_database)?;
     journal
-        .store_mark(holder)
+        .store_mark(process)
         .await
         .map_err(StartError::journal)
 }
@@ -207,6 +208,12 @@ async fn check_pairing(store: &Store, journal: &Journal) -> Result<(), StartErro
         .check_journal(position, &journal_state)
         .await
         .map_err(StartError::main_database)
+}
+
+/// Names the process in its leases and as the mark of its start.
+fn new_process_id(now: DateTime<Utc>) -> Uuid {
+    // Message ids are unique and sort by time, as this one should.
+    MessageId::new(now).uuid()
 }
 
 async fn start_steady_clock(
@@ -229,10 +236,10 @@ fn build_traffic_limits(
     TrafficLimits::new(accounts, folder.unwrap_or(&config.data_dir))
 }
 
-/// A lock held elsewhere does not prevent the start: until the next attempt callbacks go to the
-/// default partition.
-async fn prepare_days(journal: &Journal, clock: &dyn Clock) -> Result<(), StartError> {
-    match journal.prepare_days(clock.now()).await {
+/// Creates the journal's partitions of the coming days. A lock held elsewhere does not prevent the
+/// start: until the next attempt callbacks go to the default partition.
+async fn create_day_partitions(journal: &Journal, clock: &dyn Clock) -> Result<(), StartError> {
+    match journal.create_day_partitions(clock.now()).await {
         Err(error) if !error.is_busy() => Err(StartError::journal(error)),
         _ => Ok(()),
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
 use crate::cli::command_error::CommandError;
-use crate::cli::token::ACTOR;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::domain::ids::AccountId;
 use crate::operating::account_actions;
 use crate::operating::decision::Decision;
@@ -41,7 +41,10 @@ pub async fn run(
     now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let decision = Decision { actor: ACTOR, now };
+    let decision = Decision {
+        actor: COMMAND_LINE,
+        now,
+    };
     match command {
         AccountCommand::Pause { account, reason } => {
             let reason = account_actions::check_reason(reason)

@@ -8,8 +8,8 @@ use clap::Args;
 
 use crate::app;
 use crate::cli::command_error::CommandError;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
-use crate::cli::token::ACTOR;
 use crate::config::Config;
 use crate::data_dir::{self, DatabaseAge};
 use crate::domain::clock::Clock;
@@ -118,7 +118,10 @@ pub async fn restore(
             QueuedMessages::BecomeUncertain
         },
     };
-    let decision = Decision { actor: ACTOR, now };
+    let decision = Decision {
+        actor: COMMAND_LINE,
+        now,
+    };
     let is_backup = arguments.folder.join("manifest.json").exists();
     if arguments.accept_loss && !is_backup {
         let loss = restore_with_loss(&arguments.folder, &target, &decision).await?;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::cli::command_error::CommandError;
-use crate::cli::token::ACTOR;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::domain::clock::Clock;
 use crate::operating::decision::Decision;
@@ -44,7 +44,7 @@ pub(super) fn print_summary(
 
 pub(super) fn decision(context: &CampaignContext<'_>) -> Decision<'static> {
     Decision {
-        actor: ACTOR,
+        actor: COMMAND_LINE,
         now: context.clock.now(),
     }
 }

@@ -9,8 +9,8 @@ use clap::Args;
 
 use crate::cli::campaign_context::{CampaignContext, decision, find, print_summary};
 use crate::cli::command_error::CommandError;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
-use crate::cli::token::ACTOR;
 use crate::domain::campaign::{Campaign, CampaignId, CampaignMedia, CampaignState};
 use crate::domain::media::{MediaKind, mime_type_of_extension};
 use crate::operating::change_campaign::{CampaignChange, change_campaign};
@@ -85,7 +85,7 @@ pub(super) async fn run(
     }
     let campaign = match known {
         Some(known) => continue_with(known, &checked)?,
-        None => match create(context.store, context.acceptor, &new, ACTOR, now).await {
+        None => match create(context.store, context.acceptor, &new, COMMAND_LINE, now).await {
             Err(CreateCampaignError::Invalid(errors)) => return Err(describe(&errors).into()),
             created => {
                 let created = created?;

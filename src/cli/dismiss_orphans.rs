@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::cli::command_error::CommandError;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
-use crate::cli::token::ACTOR;
 use crate::domain::ids::AccountId;
 use crate::operating::decision::Decision;
 use crate::operating::dismiss_orphans::{
@@ -43,7 +43,10 @@ pub async fn run(
         received_after: arguments.received_after,
         received_before: arguments.received_before,
     });
-    let decision = Decision { actor: ACTOR, now };
+    let decision = Decision {
+        actor: COMMAND_LINE,
+        now,
+    };
     let count = DismissalMode::Count;
     let found = dismiss_orphans(store, &selection, count, &decision, &mut |_| {}).await?;
     if arguments.dry_run {

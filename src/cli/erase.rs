@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::command_error::CommandError;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
-use crate::cli::token::ACTOR;
 use crate::operating::decision::Decision;
 use crate::operating::erasure::{ErasureProgress, ErasureReport, erase};
 use crate::services::Services;
@@ -26,7 +26,7 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let decision = Decision {
-        actor: ACTOR,
+        actor: COMMAND_LINE,
         now: services.clock.now(),
     };
     let line = ProgressLine::new()?;

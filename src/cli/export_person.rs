@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::command_error::CommandError;
-use crate::cli::token::ACTOR;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::operating::decision::Decision;
 use crate::operating::erasure::export_person;
 use crate::services::Services;
@@ -28,14 +28,14 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let decision = Decision {
-        actor: ACTOR,
+        actor: COMMAND_LINE,
         now: services.clock.now(),
     };
     let ExportPersonArguments { phone, output } = arguments;
     let exported = export_person(services, phone, output, &decision).await?;
     writeln!(
         out,
-        "{}: {}, {}; it holds personal data, delete it when it was delivered",
+        "{}: {}, {}; it contains personal data: delete it once it has been delivered",
         output.display(),
         counted(exported.messages, "message", "messages"),
         counted(exported.callbacks, "callback", "callbacks"),

@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod campaign_context;
 pub mod campaign_send;
 mod command_error;
+mod command_line_actor;
 pub mod completions;
 pub mod config;
 pub mod demo;

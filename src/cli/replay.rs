@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::cli::command_error::CommandError;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
-use crate::cli::token::ACTOR;
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
@@ -66,7 +66,7 @@ pub async fn run(
         up_to: None,
     };
     let decision = Decision {
-        actor: ACTOR,
+        actor: COMMAND_LINE,
         now: services.clock.now(),
     };
     let line = ProgressLine::new()?;

@@ -6,18 +6,15 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
 use crate::cli::command_error::CommandError;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::text_table::write_table;
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::api_token::ApiToken;
-use crate::domain::audit_action::Actor;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
 use crate::operating::decision::Decision;
 use crate::operating::users_and_tokens::manage_tokens;
 use crate::store::Store;
-
-/// Actor in the audit log for commands run on the machine itself.
-pub(super) const ACTOR: Actor<'static> = Actor::local("command line");
 
 #[derive(Subcommand, Debug)]
 pub enum TokenCommand {
@@ -77,7 +74,10 @@ async fn create(
     let accounts = arguments.accounts.clone().unwrap_or_default();
     let expires = arguments.expires.as_deref();
     let expires = expires.map(|text| parse_expiry(text, now)).transpose()?;
-    let decision = Decision { actor: ACTOR, now };
+    let decision = Decision {
+        actor: COMMAND_LINE,
+        now,
+    };
     let name = &arguments.name;
     let created =
         manage_tokens::create_token(store, name, &scopes, accounts, expires, &decision).await?;
@@ -98,7 +98,10 @@ async fn revoke(
     let Some(token) = token else {
         return Err(format!("no active token has the name or id `{wanted}`").into());
     };
-    let decision = Decision { actor: ACTOR, now };
+    let decision = Decision {
+        actor: COMMAND_LINE,
+        now,
+    };
     manage_tokens::revoke_token(store, token.id, &decision).await?;
     writeln!(out, "revoked the token `{}`, id {}", token.name, token.id)?;
     Ok(())

@@ -6,8 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 
 use crate::cli::command_error::CommandError;
+use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::text_table::write_table;
-use crate::cli::token::ACTOR;
 use crate::config::Config;
 use crate::db::Error;
 use crate::domain::secret::Secret;
@@ -79,7 +79,10 @@ pub async fn run(
     now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let decision = Decision { actor: ACTOR, now };
+    let decision = Decision {
+        actor: COMMAND_LINE,
+        now,
+    };
     match command {
         UserCommand::Add(arguments) => {
             let (email, role) = (arguments.email.clone(), arguments.role);

@@ -33,7 +33,7 @@ fn parse_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     if name.contains(['<', '>', '{', '}']) {
         return Err(format!(
-            "`{name}` looks like a variable; write the field name before it"
+            "`{name}` looks like a variable of the profile; give the name of the field that contains it"
         ));
     }
     if name.chars().count() > MAX_NAME_CHARACTERS || name.contains(char::is_control) {

@@ -89,7 +89,7 @@ impl UrlCheckClient {
     }
 }
 
-/// By the innermost cause; the outer ones contain the URL.
+/// A certificate error, else the innermost cause: the outer ones contain the URL.
 fn failure(error: &reqwest::Error) -> UrlCheckFailure {
     if error.is_timeout() {
         return UrlCheckFailure::TimedOut;

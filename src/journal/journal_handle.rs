@@ -164,7 +164,7 @@ impl Journal {
     }
 
     /// Creates the partitions of the coming days. Does nothing on SQLite.
-    pub async fn prepare_days(&self, now: DateTime<Utc>) -> Result<(), Error> {
+    pub async fn create_day_partitions(&self, now: DateTime<Utc>) -> Result<(), Error> {
         partitions::prepare(self.pools(), now).await
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::db::Error;
 use crate::store::Store;
 use crate::store::ledger::recount::RecountProgress;
-use crate::store::schema_state::MigrationStep;
+use crate::store::schema_migration::MigrationStep;
 
 /// Messages between two log lines of a recount.
 const MESSAGES_PER_LOG_LINE: u64 = 250_000;

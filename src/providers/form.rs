@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::providers::json_in_text::{begins_json, may_hold_json};
-use crate::providers::json_value::read_held;
+use crate::providers::json_value::read_json_text;
 use crate::providers::nested_names::{insert, split_path, with_lists};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, TEXT_LIMIT, cut};
 
@@ -98,7 +98,7 @@ impl<'b> FormFields<'b> {
         }
         self.has_paths |= path.len() > 1;
         let held = if is_holder && begins_json(value) {
-            read_held(value, self.budget)?
+            read_json_text(value, self.budget)?
         } else {
             None
         };
@@ -121,7 +121,7 @@ impl<'b> FormFields<'b> {
             return Ok(false);
         }
         self.budget.count_value()?;
-        let held = read_held(text, self.budget)?;
+        let held = read_json_text(text, self.budget)?;
         Ok(held.is_some_and(|held| {
             self.fields.insert(name.to_owned(), held);
             true

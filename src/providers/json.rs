@@ -1,11 +1,11 @@
-//! Reads JSON as the documents that it consists of: one, or several on lines or one behind the
-//! other.
+//! Reads JSON as the documents that it consists of: one, or several, each on its line or not
+//! separated at all.
 
 use serde_json::Value;
 
 use crate::providers::json_in_text::begins_json;
 use crate::providers::json_repair::repair;
-use crate::providers::json_requote::{close_early, is_misquoted, requote};
+use crate::providers::json_requote::{close_truncated, is_misquoted, requote};
 use crate::providers::json_value::read_sequence;
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
@@ -63,7 +63,7 @@ fn read_requoted(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>
 
 /// What is complete in a text that ends too early.
 fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, ReadingLimit> {
-    let Some(closed) = close_early(text) else {
+    let Some(closed) = close_truncated(text) else {
         return Ok(Vec::new());
     };
     let (values, error) = read(&repair(&closed)?, budget)?;

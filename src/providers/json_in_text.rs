@@ -1,11 +1,11 @@
-//! Objects and lists that are written differently: as a text with JSON, and as an object with
-//! numbers for names.
+//! Objects and lists that senders write differently: as a text that contains JSON, or, for a list, as
+//! an object whose names are numbers.
 
 use serde_json::{Map, Value};
 
-/// Names of objects and lists that some senders write as a text with JSON. None is a name for what
-/// a customer wrote: that is never read.
-const HOLDERS: &[&str] = &[
+/// Names of members whose object or list some senders write as a text with JSON. None is a name for
+/// what a customer wrote: that is never read.
+const JSON_TEXT_NAMES: &[&str] = &[
     "attributes",
     "changes",
     "contacts",
@@ -21,21 +21,24 @@ const HOLDERS: &[&str] = &[
     "statuses",
     "value",
 ];
-/// Names around a whole callback. Further inside they may name what a customer wrote.
-const OUTER_HOLDERS: &[&str] = &["data", "event", "json", "notification", "payload", "result"];
-/// Levels of objects and lists where they count: `[{"payload": "…"}]`.
+/// Names of members that contain a whole callback as a text with JSON. Further inside they may name
+/// what a customer wrote.
+const OUTER_JSON_TEXT_NAMES: &[&str] =
+    &["data", "event", "json", "notification", "payload", "result"];
+/// The deepest level at which these names count: `[{"payload": "…"}]` has two.
 const OUTER_DEPTH: usize = 2;
-/// Bytes of a text that may hold JSON. It is in memory beside the callback's own text.
-const HELD_LIMIT: usize = 8 * 1024 * 1024;
+/// The most bytes of a text that is read as JSON. It is in memory beside the callback's own text.
+const JSON_TEXT_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Whether a text under this name is read as JSON if it begins like an object or a list. `depth` is
 /// 1 in the outermost object.
 pub(super) fn may_hold_json(name: &str, depth: usize) -> bool {
-    HOLDERS.contains(&name) || (depth <= OUTER_DEPTH && OUTER_HOLDERS.contains(&name))
+    JSON_TEXT_NAMES.contains(&name)
+        || (depth <= OUTER_DEPTH && OUTER_JSON_TEXT_NAMES.contains(&name))
 }
 
 pub(super) fn begins_json(text: &str) -> bool {
-    text.len() <= HELD_LIMIT && text.trim_ascii_start().starts_with(['{', '['])
+    text.len() <= JSON_TEXT_LIMIT && text.trim_ascii_start().starts_with(['{', '['])
 }
 
 /// PHP writes a list with gaps as an object with numbers for names.

@@ -61,7 +61,7 @@ fn unescape(text: &str) -> Option<String> {
 
 /// The text up to the end of the last complete object or list, closed; `None` if there is none inside
 /// of another.
-pub(super) fn close_early(text: &str) -> Option<String> {
+pub(super) fn close_truncated(text: &str) -> Option<String> {
     let mut open = Vec::new();
     let mut last = None;
     let mut in_text = false;
@@ -263,7 +263,7 @@ mod tests {
             ("[[]", Some("[[]]")),
             ("[]", None),
         ] {
-            assert_eq!(close_early(text).as_deref(), closed, "{text}");
+            assert_eq!(close_truncated(text).as_deref(), closed, "{text}");
         }
     }
 
@@ -277,7 +277,7 @@ mod tests {
 
         #[test]
         fn any_text_is_rewritten_or_left(text in "[{}\\[\\],:\"'\\\\a& ]{0,60}") {
-            let _ = (requote(&text), close_early(&text));
+            let _ = (requote(&text), close_truncated(&text));
         }
     }
 }

@@ -13,8 +13,11 @@ use crate::providers::json_repair::repair;
 use crate::providers::json_requote::{is_misquoted, requote};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, cut};
 
-/// Reads the object or list that a field's text holds; `None` if it holds none, even repaired.
-pub(super) fn read_held(text: &str, budget: &ReadingBudget) -> Result<Option<Value>, ReadingLimit> {
+/// Reads the object or list that a field's text contains; `None` if it contains none, even repaired.
+pub(super) fn read_json_text(
+    text: &str,
+    budget: &ReadingBudget,
+) -> Result<Option<Value>, ReadingLimit> {
     let field = BoundedValue {
         name: Some(""),
         ..BoundedValue::outermost(budget)
@@ -56,14 +59,14 @@ struct BoundedValue<'b> {
     depth: usize,
     /// Of the member that has the value or the list around it; absent for the document.
     name: Option<&'b str>,
-    holding: Holding,
+    nested_json: NestedJson,
 }
 
-/// Whether texts may hold JSON. Those inside of such a text may not.
+/// Whether texts that contain JSON are read. Those inside such a text are not.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Holding {
-    Json,
-    Text,
+enum NestedJson {
+    Read,
+    KeptAsText,
 }
 
 impl<'b> BoundedValue<'b> {
@@ -72,20 +75,21 @@ impl<'b> BoundedValue<'b> {
             budget,
             depth: 0,
             name: None,
-            holding: Holding::Json,
+            nested_json: NestedJson::Read,
         }
     }
 
-    /// The object or list that a text holds.
+    /// The object or list that a text contains.
     #[cold]
-    fn read_held<E: Error>(self, text: &str) -> Result<Option<Value>, E> {
-        let holding = match self.name {
-            None => Holding::Json,
-            Some(_) => Holding::Text,
+    fn read_json_text<E: Error>(self, text: &str) -> Result<Option<Value>, E> {
+        // A whole document in quotes is no member of another yet.
+        let nested_json = match self.name {
+            None => NestedJson::Read,
+            Some(_) => NestedJson::KeptAsText,
         };
         let seed = Self {
             name: Some(""),
-            holding,
+            nested_json,
             ..self
         };
         seed.read_repaired(text).map_err(E::custom)
@@ -169,10 +173,10 @@ impl<'de> Visitor<'de> for BoundedValue<'_> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        if self.holding == Holding::Json
+        if self.nested_json == NestedJson::Read
             && begins_json(value)
             && self.name.is_none_or(|name| may_hold_json(name, self.depth))
-            && let Some(held) = self.read_held(value)?
+            && let Some(held) = self.read_json_text(value)?
         {
             return Ok(held);
         }

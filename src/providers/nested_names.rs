@@ -1,17 +1,17 @@
-//! Names of form fields that PHP nests: `statuses[0][id]`.
+//! Form fields whose names describe nested objects and lists, as PHP reads them: `statuses[0][id]`.
 
 use serde_json::{Map, Value};
 
 use crate::providers::json_in_text::list_or_object;
 use crate::providers::payload::parse_text;
 
-/// Bracketed names after the first; the last one keeps the rest as it is.
+/// The most parts in brackets into which a name is split. More stay unsplit in the last part.
 const PATH_LIMIT: usize = 12;
-/// The part of a path that stands for an element behind the last one.
+/// The empty part of a path, as in `a[]`: the value is appended.
 const NEXT_ELEMENT: &str = "";
 
-/// PHP's names of nested values: `statuses[0][id]` has three parts, and an empty one is the next
-/// element.
+/// Splits a name into its path: `statuses[0][id]` has three parts. A name that is not nested is its
+/// own path.
 pub(super) fn split_path(name: &str) -> Vec<&str> {
     let parts = name.strip_suffix(']').and_then(|name| name.split_once('['));
     match parts {
@@ -22,7 +22,8 @@ pub(super) fn split_path(name: &str) -> Vec<&str> {
     }
 }
 
-/// Of a repeated path, the first value that is not empty stays.
+/// Stores a value at a path and creates the objects around it. Of a repeated path, the first value
+/// that is not empty stays.
 pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {
         return;
@@ -46,8 +47,8 @@ pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Valu
     }
 }
 
-/// A number that no element has. In steps that double: an object that has many of those that follow
-/// its length is not searched one by one for each new element.
+/// A number that is no member's name yet. The steps double, so that an object with many consecutive
+/// numbers is not searched one by one for each new element.
 fn next_number(object: &Map<String, Value>) -> usize {
     let mut number = object.len();
     let mut step = 1;
@@ -58,7 +59,7 @@ fn next_number(object: &Map<String, Value>) -> usize {
     number
 }
 
-/// Makes lists of the objects with numbers for names.
+/// Turns objects whose names are numbers into lists, at every level.
 pub(super) fn with_lists(value: Value) -> Value {
     match value {
         Value::Object(object) => list_or_object(

@@ -33,7 +33,7 @@ pub enum ReplyClass {
 pub struct ReplyRule {
     /// The status in the body, if there is one, else the one of the reply.
     pub statuses: RangeInclusive<u16>,
-    /// Of the body.
+    /// Any of these codes in the body.
     pub codes: &'static [&'static str],
     /// Any of these in the provider's text, in lower case.
     pub texts: &'static [&'static str],

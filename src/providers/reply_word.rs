@@ -17,8 +17,8 @@ const PLACES: &[&str] = &[
     "",
 ];
 
-/// Adds the word of the reply to an acceptance.
-pub(super) fn with_word(step: SendStep, reply: &HttpReply) -> SendStep {
+/// Adds the status word of the reply, if it holds the message back, to an acceptance.
+pub(super) fn add_reply_word(step: SendStep, reply: &HttpReply) -> SendStep {
     match step {
         SendStep::Accepted(mut accepted) => {
             accepted.word = replies::object(reply).and_then(|body| find_word(&body));

@@ -23,7 +23,7 @@ use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{ButtonKind, Template, TemplateRules};
 use crate::providers::payload::{first_text, require_ids};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
-use crate::providers::reply_word::with_word;
+use crate::providers::reply_word::add_reply_word;
 use crate::providers::template_components::{Component, HeaderMedia, IndexFormat, components};
 use crate::providers::vocabulary::{self, Meaning};
 use crate::providers::{cloud_api, replies};
@@ -95,7 +95,7 @@ impl Provider for Sobot {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => with_word(parse_reply(reply), reply),
+            Some(reply) => add_reply_word(parse_reply(reply), reply),
         }
     }
 

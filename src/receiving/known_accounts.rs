@@ -6,7 +6,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{Account, CallbackAuth};
 use crate::domain::secret::Secret;
-use crate::store::account_records::UrlRecord;
+use crate::store::account_records::CallbackUrlRecord;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KnownAccount {
@@ -65,7 +65,7 @@ pub struct KnownAccounts(HashMap<AccountId, KnownAccount>);
 
 impl KnownAccounts {
     /// The configured accounts, and those that only the database still knows.
-    pub fn new(configured: &[Account], stored: &[UrlRecord]) -> Self {
+    pub fn new(configured: &[Account], stored: &[CallbackUrlRecord]) -> Self {
         let removed = stored.iter().map(|record| {
             let known = KnownAccount::removed(record.provider, record.generation);
             (record.account.clone(), known)
@@ -98,8 +98,8 @@ mod tests {
     use crate::config::account_with_defaults;
     use crate::domain::provider_account::Credentials;
 
-    fn stored(id: &str, generation: u32) -> UrlRecord {
-        UrlRecord {
+    fn stored(id: &str, generation: u32) -> CallbackUrlRecord {
+        CallbackUrlRecord {
             account: id.parse().unwrap(),
             provider: ProviderId::Kaleyra,
             generation,

@@ -166,8 +166,12 @@ pub(super) fn list_named_ids(
     (messages, ids)
 }
 
-/// Ids of the orphans that reports without a known id created before, or will create now.
-pub(super) fn list_new_orphan_ids(ledger: &Ledger, batch: &[ParsedCallback<'_>]) -> Vec<MessageId> {
+/// Ids of the orphans of reports without a known id. An orphan exists already if its callback was
+/// processed before.
+pub(super) fn list_derived_orphan_ids(
+    ledger: &Ledger,
+    batch: &[ParsedCallback<'_>],
+) -> Vec<MessageId> {
     let mut orphans = Vec::new();
     for callback in batch {
         let record = &callback.entry.record;

@@ -23,7 +23,7 @@ impl MessageQuery {
             overdue_at: (self.overdue == Some(true)).then_some(now),
             on_time_at: (self.overdue == Some(false)).then_some(now),
             search: search.map_or_else(Vec::new, |text| {
-                let recent = text.recent_ending(visibility, now);
+                let recent = text.recent_suffix_search(visibility, now);
                 text.meanings(visibility)
                     .into_iter()
                     .chain(recent)

@@ -83,7 +83,11 @@ impl SearchText {
 
     /// A search of recent messages by the last digits of a number. Not with masked numbers, which a
     /// caller could guess.
-    pub fn recent_ending(&self, visibility: Visibility, now: DateTime<Utc>) -> Option<Search> {
+    pub fn recent_suffix_search(
+        &self,
+        visibility: Visibility,
+        now: DateTime<Utc>,
+    ) -> Option<Search> {
         let digits = PhoneText::parse(self.as_str()).ok()?.digits;
         let fits = visibility == Visibility::Full && RECENT_DIGITS.contains(&digits.len());
         let since = now - TimeDelta::days(RECENT_DAYS);
@@ -172,7 +176,7 @@ mod tests {
         let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
         let ending = |text, visibility| {
             let text = SearchText::parse(text).unwrap();
-            text.recent_ending(visibility, now)
+            text.recent_suffix_search(visibility, now)
         };
         let since = now - TimeDelta::days(7);
         let found = Search::RecentPhoneSuffix("3456".to_owned(), since);

@@ -31,15 +31,15 @@ type CountedQueues = HashMap<(AccountId, QueuePart), (DateTime<Utc>, u64)>;
 /// Where a message would wait.
 #[derive(Clone, Copy, Debug)]
 pub struct QueuePlace {
+    /// The messages that are sent before it.
     pub ahead: QueuePart,
     /// Messages per second.
     pub rate: f64,
-    /// How long it may wait.
-    pub limit: TimeDelta,
+    pub max_wait: TimeDelta,
 }
 
-/// That the account of a message does not send now.
-pub fn of_stopped_account(
+/// A warning if the account of a message does not send now.
+pub fn stopped_account_warning(
     account: &Account,
     pause: Option<&Pause>,
     flow: &SendFlow,
@@ -58,7 +58,7 @@ pub fn of_stopped_account(
 }
 
 impl QueueWarnings {
-    /// That a message of this account will expire, if it is accepted now.
+    /// A warning if a message of this account would expire in the queue.
     pub async fn find(
         &self,
         store: &Store,
@@ -66,16 +66,20 @@ impl QueueWarnings {
         place: QueuePlace,
         now: DateTime<Utc>,
     ) -> Result<Option<MessageWarning>, db::Error> {
-        let QueuePlace { ahead, rate, limit } = place;
+        let QueuePlace {
+            ahead,
+            rate,
+            max_wait,
+        } = place;
         let id = &account.id;
         let queued = self.count(store, id, ahead, now).await?;
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let wait = queued as f64 / rate;
-        let limit = limit.to_std().unwrap_or_default();
-        Ok((wait > limit.as_secs_f64()).then(|| {
+        let max_wait = max_wait.to_std().unwrap_or_default();
+        Ok((wait > max_wait.as_secs_f64()).then(|| {
             let text = format!(
                 "{queued} messages are queued for account {id}, which sends {rate:.1} a second: this one will expire after {}",
-                humantime::format_duration(limit)
+                humantime::format_duration(max_wait)
             );
             MessageWarning::new(WarningCode::WillExpire, text)
         }))

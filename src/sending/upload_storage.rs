@@ -37,7 +37,7 @@ const HOSTED_FOR: TimeDelta = TimeDelta::days(7);
 const HOSTED_AT_MOST: TimeDelta = TimeDelta::days(37);
 /// 128 bits.
 const TOKEN_BYTES: usize = 16;
-/// Of a token in base64url.
+/// The length of a token in base64url.
 pub(crate) const TOKEN_CHARACTERS: usize = 22;
 
 #[derive(Debug, Error)]

@@ -43,7 +43,7 @@ pub struct AccountRecord {
 
 /// What the callback URL of an account is derived from.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UrlRecord {
+pub struct CallbackUrlRecord {
     pub account: AccountId,
     pub provider: ProviderId,
     /// As last configured.
@@ -104,7 +104,7 @@ impl Store {
 
     /// Includes accounts that are no longer configured. Reads only columns that every version has,
     /// so the schema may be that of an earlier one.
-    pub async fn list_url_records(&self) -> Result<Vec<UrlRecord>, Error> {
+    pub async fn list_callback_url_records(&self) -> Result<Vec<CallbackUrlRecord>, Error> {
         let rows: Vec<(AccountId, ProviderId, i32)> = Entity::find()
             .select_only()
             .columns([Column::Id, Column::Provider, Column::Generation])
@@ -114,7 +114,7 @@ impl Store {
         rows.into_iter()
             .map(|(account, provider, generation)| {
                 let bad = |_| Error::inconsistent("accounts", "generation", account.as_str());
-                Ok(UrlRecord {
+                Ok(CallbackUrlRecord {
                     generation: u32::try_from(generation).map_err(bad)?,
                     account: account.clone(),
                     provider,

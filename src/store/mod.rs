@@ -48,7 +48,7 @@ pub mod receipts;
 mod recent_events;
 pub mod recipient_country;
 mod reference_check;
-pub mod schema_state;
+pub mod schema_migration;
 pub mod send_flows;
 pub mod send_queue;
 pub mod sessions;

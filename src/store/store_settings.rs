@@ -130,7 +130,8 @@ impl Store {
     }
 }
 
-pub(super) async fn record_writer(
+/// Records the version of the program that writes the database.
+pub(super) async fn record_written_by(
     connection: &impl ConnectionTrait,
     version: &str,
 ) -> Result<(), Error> {

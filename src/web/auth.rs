@@ -1,6 +1,6 @@
 //! Identifies the caller by a bearer token or a session of the dashboard.
 //!
-//! **Invariant:** a session authorizes a request that is not GET or HEAD only if it comes from our
+//! **Invariant:** a session authorises a request that is not GET or HEAD only if it comes from our
 //! own pages.
 
 use std::fmt;

@@ -39,7 +39,7 @@ impl BasePath {
         Uri::from_parts(parts).ok()
     }
 
-    /// Of `Location`, if it is a path.
+    /// Prefixes the header `Location` if it is a path.
     fn prefix_location(&self, headers: &mut HeaderMap) {
         let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
         let is_path = |text: &&str| text.starts_with('/') && !text.starts_with("//");
@@ -51,7 +51,7 @@ impl BasePath {
         }
     }
 
-    /// In attributes of elements: texts have their quotes escaped.
+    /// Prefixes paths in attributes. Quotes in texts are escaped, so nothing there looks like one.
     fn prefix_links<'b>(&self, html: &'b [u8]) -> Cow<'b, [u8]> {
         LINK.replace_all(html, |found: &Captures<'_>| {
             [&found[1], self.0.as_bytes(), &found[2]].concat()

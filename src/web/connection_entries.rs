@@ -13,8 +13,9 @@ static ENDED_LINES: LinePerMinute = LinePerMinute::new();
 pub(super) struct Entries {
     by_id: HashMap<u64, Entry>,
     next_id: u64,
-    /// Without those that must end.
+    /// Connections for callbacks, without those that must end.
     pub(super) callbacks: usize,
+    /// All other connections, without those that must end.
     pub(super) others: usize,
     /// Ended to make room, since the last log line.
     ended: u64,
@@ -106,7 +107,7 @@ impl Entries {
         *self.count(purpose) -= 1;
     }
 
-    /// It need not end any longer.
+    /// Keeps a connection that had to end, and counts it again.
     pub(super) fn continue_after_end(&mut self, id: u64) {
         let Some(entry) = self.by_id.get_mut(&id).filter(|entry| entry.ended) else {
             return;

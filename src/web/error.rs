@@ -205,7 +205,7 @@ impl ResponseError for ApiError {
             }
             _ => {}
         }
-        // A problem has only texts and numbers, so serializing it cannot fail.
+        // A problem has only texts and numbers, so serialising it cannot fail.
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let mut response = response
             .insert_header((CONTENT_TYPE, PROBLEM_JSON))

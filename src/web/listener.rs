@@ -52,7 +52,7 @@ pub fn open(address: &str, callback_address: Option<&str>) -> Result<Listeners, 
 #[derive(Debug, Error)]
 #[error("{key} {address}: {source}{}", remedy(.key, .source))]
 pub struct ListenError {
-    /// Of the configuration.
+    /// The configuration key.
     key: &'static str,
     address: String,
     source: std::io::Error,

@@ -95,7 +95,7 @@ async fn admit(
     }
 }
 
-/// Of the header `Authorization`.
+/// A hash of the header `Authorization`.
 fn fingerprint(request: &HttpRequest) -> Option<[u8; 32]> {
     let presented = request.headers().get(AUTHORIZATION)?;
     Some(Sha256::digest(presented.as_bytes()).into())

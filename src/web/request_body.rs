@@ -65,7 +65,7 @@ pub(super) async fn limit(
     }
 }
 
-/// For the handler.
+/// The body as the handler reads it.
 struct BodyReader(Rest);
 
 impl Stream for BodyReader {

@@ -1,5 +1,5 @@
-//! The parts of the route table of `web/mod.rs`, and how actix resources and access checks are
-//! derived from it.
+//! The entries of the route table in `routes`, and the actix resources and access checks that are
+//! built from it.
 
 use std::collections::BTreeMap;
 use std::future::{Ready, ready};
@@ -25,9 +25,9 @@ pub(crate) use crate::web::route_access::API_BASE;
 pub use crate::web::route_access::RouteAccess;
 use crate::web::web_state;
 
-/// Below these, providers and WhatsApp's servers call.
+/// Paths that providers and WhatsApp's servers call.
 const CALLBACK_PATHS: [&str; 3] = ["/callbacks/", "/reports/", MEDIA_PATH];
-/// Of these, files are fetched, which may take a while.
+/// Uploaded files, whose download may take long.
 const MEDIA_PATH: &str = "/media/";
 /// Served by every listener, and also while other requests are refused.
 pub(crate) const HEALTH_PATH: &str = "/healthz";
@@ -87,7 +87,6 @@ pub(crate) fn is_media_path(path: &str) -> bool {
     path.trim_start_matches('/').starts_with(&MEDIA_PATH[1..])
 }
 
-/// One route.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteEntry {
     pub group: RouteGroup,
@@ -158,7 +157,7 @@ impl RouteEntry {
         match self.group {
             RouteGroup::Always => route,
             RouteGroup::Plain | RouteGroup::Api | RouteGroup::Page => {
-                route.wrap(from_fn(web_state::require_complete))
+                route.wrap(from_fn(web_state::refuse_while_upgrading))
             }
         }
     }

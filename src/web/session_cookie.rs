@@ -47,7 +47,7 @@ pub fn session_middleware(
         .build()
 }
 
-/// Of a session that may have ended.
+/// The secret in the cookie; its session may have ended.
 pub(super) fn secret(session: &Session) -> Option<String> {
     session.get(SECRET).ok().flatten()
 }

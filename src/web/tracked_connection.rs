@@ -165,7 +165,7 @@ impl TrackedConnection {
         }
     }
 
-    /// Of the activity, without progress of its body.
+    /// How long the current activity lasts; progress of its body does not matter.
     pub(super) fn age(&self) -> Duration {
         self.elapsed(self.since.load(Ordering::Relaxed))
     }

@@ -122,8 +122,8 @@ pub(super) async fn provide(
     next.call(request).await
 }
 
-/// Middleware of routes that need the main database.
-pub(super) async fn require_complete(
+/// Middleware of routes that need the main database: answers 503 until it is migrated.
+pub(super) async fn refuse_while_upgrading(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {

@@ -544,7 +544,7 @@ fn impossible_names_of_a_callback_profile_are_rejected_by_key() {
     assert_eq!(
         problems(text),
         [
-            "accounts[0].callback_fields.id: `<message_id>` looks like a variable; write the field name before it",
+            "accounts[0].callback_fields.id: `<message_id>` looks like a variable of the profile; give the name of the field that contains it",
             "accounts[0].callback_fields.error: is empty",
             "accounts[0].callback_fields.price: must be a text in quotes",
             "accounts[0].callback_fields.time: `st` is already the name of `status`",

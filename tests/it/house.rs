@@ -75,7 +75,7 @@ fn the_layer_check_reports_forbidden_imports() {
             "actix_web",
         ),
         (
-            "src/jobs.rs",
+            "src/jobs/mod.rs",
             "use {migration::Main, std::fmt};",
             "migration",
         ),

@@ -57,7 +57,7 @@ impl Manifest {
 
     /// Contains no personal data.
     pub(super) fn to_json(&self) -> String {
-        // It has only texts and numbers, so serializing it cannot fail.
+        // It has only texts and numbers, so serialising it cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }

@@ -104,7 +104,7 @@ impl Retention {
     /// Claims or renews the lease and removes data for a few seconds. Releases the lease once
     /// nothing is left to remove.
     pub async fn step(&self) -> Result<StepResult, db::Error> {
-        self.journal.prepare_days(self.clock.now()).await?;
+        self.journal.create_day_partitions(self.clock.now()).await?;
         let mut rows = RowCounts::new();
         let step = self
             .run_step(self.cutoffs(), &mut rows, &mut |_| {})

@@ -31,7 +31,7 @@ use crate::domain::template::{BUTTONS_LIMIT, ButtonKind, TemplateRules};
 use crate::providers::kaleyra::kaleyra_template::TemplateObject;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
-use crate::providers::reply_word::with_word;
+use crate::providers::reply_word::add_reply_word;
 use crate::providers::template_components::HeaderMedia;
 use crate::providers::vocabulary::StatusWords;
 
@@ -145,7 +145,7 @@ impl Provider for Kaleyra {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => with_word(kaleyra_reply::parse(reply), reply),
+            Some(reply) => add_reply_word(kaleyra_reply::parse(reply), reply),
         }
     }
 

@@ -28,7 +28,7 @@ use crate::providers::protocol::{
     CallBody, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
 };
 use crate::providers::replies;
-use crate::providers::reply_word::with_word;
+use crate::providers::reply_word::add_reply_word;
 use crate::providers::vocabulary::StatusWords;
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Provider for LancePilot {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => with_word(parse_reply(reply), reply),
+            Some(reply) => add_reply_word(parse_reply(reply), reply),
         }
     }
 
@@ -190,8 +190,8 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         .unwrap_or(reply.status);
     let failure = parse_refusal(&body);
     if failure.key.is_some() {
-        let refusal = if status < 300 { 422 } else { status };
-        return replies::refused(ProviderId::LancePilot, reply, refusal, failure);
+        let refused_status = if status < 300 { 422 } else { status };
+        return replies::refused(ProviderId::LancePilot, reply, refused_status, failure);
     }
     match status {
         200..300 if own_status.is_some() || body.get("data").is_some() => {

@@ -26,7 +26,7 @@ use crate::domain::template::{BUTTONS_LIMIT, ButtonKind, TemplateRules};
 use crate::providers::payload::first_text;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
-use crate::providers::reply_word::with_word;
+use crate::providers::reply_word::add_reply_word;
 
 #[derive(Debug)]
 pub struct Zixflow;
@@ -101,7 +101,7 @@ impl Provider for Zixflow {
     ) -> SendStep {
         match replies.last() {
             None => call(account, message),
-            Some(reply) => with_word(parse_reply(reply), reply),
+            Some(reply) => add_reply_word(parse_reply(reply), reply),
         }
     }
 
@@ -140,8 +140,8 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
     )];
     if let Some(template) = &draft.template {
         let request = zixflow_template::request(message, template, phone_id, link);
-        let address = format!("{base}/api/v1/campaign/whatsapp/send");
-        return replies::post_json(address, headers, &request);
+        let url = format!("{base}/api/v1/campaign/whatsapp/send");
+        return replies::post_json(url, headers, &request);
     }
     let media = ZixflowMediaObject {
         link,
@@ -162,8 +162,8 @@ fn call(account: &Account, message: &OutgoingMessage) -> SendStep {
         submission_status: true,
         report_url: &message.report_url,
     };
-    let address = format!("{base}/api/v1/campaign/whatsapp/message/send");
-    replies::post_json(address, headers, &request)
+    let url = format!("{base}/api/v1/campaign/whatsapp/message/send");
+    replies::post_json(url, headers, &request)
 }
 
 fn parse_reply(reply: &HttpReply) -> SendStep {

@@ -18,7 +18,8 @@ pub(super) struct AccountRejection {
 /// Pauses the accounts that their providers rejected in this batch: other sends would be
 /// rejected, too.
 ///
-/// The report on the message that was attempted last decides; a callback may hold thousands.
+/// Of several rejections of one account, that of the message that was attempted last counts: a
+/// callback may contain thousands.
 pub(super) async fn pause_accounts(
     ledger: &mut Ledger,
     rejections: &[AccountRejection],
@@ -30,9 +31,9 @@ pub(super) async fn pause_accounts(
         else {
             continue;
         };
-        let known = latest.entry(account).or_insert((tried_at, rejection));
-        if tried_at > known.0 {
-            *known = (tried_at, rejection);
+        let newest = latest.entry(account).or_insert((tried_at, rejection));
+        if tried_at > newest.0 {
+            *newest = (tried_at, rejection);
         }
     }
     for (account, (tried_at, rejection)) in latest {

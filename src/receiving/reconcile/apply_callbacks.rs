@@ -7,7 +7,7 @@ use crate::providers::CallbackPart;
 use crate::receiving::account_context::AccountContext;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::receiving::parsing::{
-    CallbackContent, ParsedCallback, list_named_ids, list_new_orphan_ids,
+    CallbackContent, ParsedCallback, list_derived_orphan_ids, list_named_ids,
 };
 #[cfg(debug_assertions)]
 use crate::receiving::reconcile::abort_hook::{self, ProcessingStage};
@@ -48,7 +48,7 @@ impl Reconciler {
         let (messages, ids) = list_named_ids(batch);
         ledger.load(&messages).await?;
         ledger.load_holders(&ids).await?;
-        ledger.load(&list_new_orphan_ids(ledger, batch)).await?;
+        ledger.load(&list_derived_orphan_ids(ledger, batch)).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut effects = CollectedEffects::default();
         for parsed in batch {

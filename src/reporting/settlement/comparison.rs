@@ -61,7 +61,7 @@ enum_words!(DifferenceKind);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Difference {
     pub kind: DifferenceKind,
-    /// Of the file.
+    /// The line of the file.
     pub line: Option<u64>,
     pub their_id: Option<String>,
     pub our_id: Option<MessageId>,

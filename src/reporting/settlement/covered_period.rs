@@ -15,8 +15,8 @@ pub enum PeriodError {
     NoTimes,
 }
 
-/// From the day of the first time in the file to that of the last, in the zone, as far as no other
-/// ends are given. The second end is exclusive.
+/// The given period. An end that is not given is that of the day of the first or last time in the
+/// file, in `zone`. The result excludes its second instant.
 pub fn covered_period(
     file: &ProviderFile,
     from: Option<DateTime<Utc>>,

@@ -69,7 +69,7 @@ const KALEYRA: [(FileField, &str); 11] = [
     (FileField::Ref1, "REF1"),
     (FileField::Ref2, "REF2"),
 ];
-/// Of [`KALEYRA`], what every file has.
+/// The columns of [`KALEYRA`] that every file has.
 const KALEYRA_REQUIRED: [FileField; 3] = [FileField::Id, FileField::To, FileField::Time];
 
 #[derive(Debug, Error, PartialEq, Eq)]

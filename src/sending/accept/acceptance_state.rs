@@ -1,4 +1,4 @@
-//! What decides about the warnings of a message: whether its account sends, and its recipient's window.
+//! What the warnings of a message depend on: whether its account sends, and its recipient's window.
 
 use chrono::{DateTime, Utc};
 
@@ -9,11 +9,11 @@ use crate::domain::window::WindowEvents;
 use crate::store::Store;
 use crate::store::account_records::Pause;
 
-/// Of a message that is accepted.
+/// What [`read_states`] must know of a message that is accepted.
 #[derive(Clone, Debug)]
 pub(super) struct AcceptanceQuestion {
     pub(super) account: AccountId,
-    /// Digits; absent if the window is of no interest.
+    /// Digits; absent if the window does not matter.
     pub(super) recipient: Option<String>,
     pub(super) now: DateTime<Utc>,
 }

@@ -1,4 +1,5 @@
-//! What is probably a mistake about a valid message, and what its account refuses.
+//! Warnings about a valid message that is probably a mistake, and the refusal of one outside the
+//! recipient's window, where the account is configured so.
 
 use chrono::{DateTime, Utc};
 
@@ -14,7 +15,7 @@ use crate::sending::queue_warnings::{self, QueuePlace};
 use crate::store::send_queue::QueuePart;
 
 impl Acceptor {
-    /// About the recipient's window, the media, and whether the message will be sent in time.
+    /// Warns about the recipient's window, the media, and whether the message will be sent in time.
     pub(super) async fn list_warnings(
         &self,
         input: &MessageInput,
@@ -53,12 +54,17 @@ impl Acceptor {
         } else {
             QueuePart::Whole
         };
-        let limit = checked.time_left(now)?;
+        let max_wait = checked.time_left(now)?;
         let pause = state.pause.as_ref();
-        if let Some(warning) = queue_warnings::of_stopped_account(account, pause, &state.flow) {
+        if let Some(warning) = queue_warnings::stopped_account_warning(account, pause, &state.flow)
+        {
             warnings.push(warning);
         } else if let Some(rate) = state.flow.rate(account.rate, now) {
-            let place = QueuePlace { ahead, rate, limit };
+            let place = QueuePlace {
+                ahead,
+                rate,
+                max_wait,
+            };
             let of_queue = self.queue_warnings.find(&self.store, account, place, now);
             warnings.extend(of_queue.await?);
         }

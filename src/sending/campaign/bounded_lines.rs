@@ -13,7 +13,7 @@ pub(super) struct RecipientLines<R> {
     reader: R,
     /// Lines read ahead, in order.
     ahead: VecDeque<Line>,
-    /// Of the last line read from the reader.
+    /// The number of the last line that was read from `reader`.
     number: u64,
 }
 

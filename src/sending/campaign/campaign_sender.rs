@@ -299,7 +299,7 @@ impl CampaignSender {
                     };
                     ledger.record_action(&action).await?;
                 }
-                ledger.forget_recipients(id).await?;
+                ledger.clear_waiting_recipients(id).await?;
                 Ok(SenderStep::Busy)
             })
             .await

@@ -26,11 +26,11 @@ const RATE_LIMIT: f64 = 1000.0;
 const LOWEST_RATE: f64 = 0.001;
 /// Fits every account: the check of a campaign has no recipient yet.
 const SAMPLE_RECIPIENT: &str = "+447700900123";
-/// In place of the media that each recipient has.
+/// Stands for the media in the check of a campaign whose recipients each have their own.
 const SAMPLE_IMAGE: &str = "https://media.example/sample.jpg";
 const SAMPLE_VIDEO: &str = "https://media.example/sample.mp4";
 
-/// Not validated.
+/// The fields of a campaign as given, not validated.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct NewCampaign {
     pub account: String,

@@ -109,7 +109,7 @@ pub async fn import(
         let (valid, rejected) = (group.len() as u64, rejections.len() as u64);
         let accepted = match mode {
             ImportMode::DryRun => {
-                let known = store.list_known_rows(&campaign.id, &group).await?;
+                let known = store.list_known_keys(&campaign.id, &group).await?;
                 let new = group
                     .into_iter()
                     .filter(|row| !row.is_among(&known) && seen.insert(row.row_key.clone()));
@@ -191,7 +191,7 @@ fn check_fields(
 }
 
 fn to_json(content: &RecipientContent) -> String {
-    // Texts and numbers, so serializing cannot fail.
+    // Texts and numbers, so serialising cannot fail.
     serde_json::to_string(content).unwrap_or_default()
 }
 
@@ -209,7 +209,7 @@ async fn store_group(
                 return Ok(Err(ImportError::UnknownCampaign));
             };
             if let Some(reason) = campaign.recipient_refusal() {
-                let known = ledger.list_known_rows(id, &recipients).await?;
+                let known = ledger.list_known_keys(id, &recipients).await?;
                 // A file that is imported twice while its campaign ends has nothing new.
                 let has_new = recipients.iter().any(|row| !row.is_among(&known));
                 if campaign.state != CampaignState::Done || has_new {

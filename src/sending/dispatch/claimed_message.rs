@@ -14,7 +14,7 @@ pub struct ClaimedMessage {
     pub(super) outgoing: OutgoingMessage,
     pub(super) account: Account,
     pub(super) attempt: AttemptId,
-    /// Of the attempt, from 1.
+    /// The number of the attempt, from 1.
     pub(super) number: u32,
     /// When the first byte may be sent, by the clock of slots.
     pub(super) called_at: DateTime<Utc>,

@@ -19,7 +19,7 @@ pub struct NewRecipient {
     pub row_key: String,
     /// What replaces the key once the recipient is erased.
     pub erased_keys: Vec<String>,
-    /// JSON.
+    /// The recipient's fields as JSON.
     pub content: String,
 }
 
@@ -37,7 +37,7 @@ impl NewRecipient {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WaitingRecipient {
     pub position: i64,
-    /// JSON.
+    /// The recipient's fields as JSON.
     pub content: String,
 }
 
@@ -61,23 +61,23 @@ impl Store {
     }
 
     /// The keys of these recipients that the campaign already has.
-    pub async fn list_known_rows(
+    pub async fn list_known_keys(
         &self,
         campaign: &CampaignId,
         recipients: &[NewRecipient],
     ) -> Result<HashSet<String>, Error> {
-        list_known(self.pools().reader(), campaign, recipients).await
+        list_keys(self.pools().reader(), campaign, recipients).await
     }
 }
 
 impl Ledger {
     /// The keys of these recipients that the campaign already has.
-    pub async fn list_known_rows(
+    pub async fn list_known_keys(
         &self,
         campaign: &CampaignId,
         recipients: &[NewRecipient],
     ) -> Result<HashSet<String>, Error> {
-        list_known(self.transaction(), campaign, recipients).await
+        list_keys(self.transaction(), campaign, recipients).await
     }
 
     /// Adds recipients that the campaign does not have; returns how many.
@@ -86,7 +86,7 @@ impl Ledger {
         campaign: &CampaignId,
         recipients: Vec<NewRecipient>,
     ) -> Result<u64, Error> {
-        let known = self.list_known_rows(campaign, &recipients).await?;
+        let known = self.list_known_keys(campaign, &recipients).await?;
         let recipients = recipients.into_iter().filter(|row| !row.is_among(&known));
         let last: Option<i64> = Entity::find()
             .select_only()
@@ -137,8 +137,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes the data of the first waiting recipients of a cancelled campaign.
-    pub async fn forget_recipients(&mut self, campaign: &CampaignId) -> Result<(), Error> {
+    /// Removes the data of the first recipients without a message, at most `CLEARED_AT_ONCE`, of a
+    /// campaign that was cancelled.
+    pub async fn clear_waiting_recipients(&mut self, campaign: &CampaignId) -> Result<(), Error> {
         let first: Option<i64> = waiting(campaign)
             .select_only()
             .column(Column::Position)
@@ -156,7 +157,8 @@ impl Ledger {
         }
     }
 
-    /// Removes the data of recipients up to this position, for whom there are messages now.
+    /// Removes the data of recipients up to this position: they have messages now, or their campaign
+    /// was cancelled.
     pub async fn clear_recipients(
         &mut self,
         campaign: &CampaignId,
@@ -195,7 +197,7 @@ async fn list_waiting(
     Ok(waiting.collect())
 }
 
-async fn list_known(
+async fn list_keys(
     connection: &impl ConnectionTrait,
     campaign: &CampaignId,
     recipients: &[NewRecipient],

@@ -167,11 +167,11 @@ impl Ledger {
         let mut rows = Vec::new();
         let (mut kept, mut left_out) = (HashSet::new(), HashSet::new());
         for (id, entry) in &mut self.entries {
-            if entry.added.is_empty() {
+            if entry.new_receipts.is_empty() {
                 continue;
             }
             let known = receipts.entry(*id).or_default();
-            for receipt in entry.added.drain(..) {
+            for receipt in entry.new_receipts.drain(..) {
                 if receipt_limit::allows(known, &receipt) {
                     kept.insert(receipt.source);
                     rows.push(receipts::row((*id).into(), &receipt));

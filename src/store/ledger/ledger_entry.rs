@@ -10,7 +10,7 @@ pub(super) struct LedgerEntry {
     /// As stored; absent for a message that the ledger created.
     pub(super) before: Option<message_row::Model>,
     pub(super) row: message_row::Model,
-    pub(super) added: Vec<Receipt>,
+    pub(super) new_receipts: Vec<Receipt>,
     /// Whether the flush folds it.
     pub(super) touched: bool,
     /// Whether the flush chooses `provider_id` again.
@@ -24,7 +24,7 @@ impl LedgerEntry {
         Self {
             before: Some(row.clone()),
             row,
-            added: Vec::new(),
+            new_receipts: Vec::new(),
             touched: false,
             ids_changed: false,
             receipts_removed: false,
@@ -35,7 +35,7 @@ impl LedgerEntry {
         Self {
             before: None,
             row,
-            added: Vec::new(),
+            new_receipts: Vec::new(),
             touched: true,
             ids_changed: false,
             receipts_removed: false,

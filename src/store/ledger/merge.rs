@@ -37,14 +37,14 @@ impl Ledger {
             survivor,
             merged_at: instant::to_millis(self.now),
         };
-        let again = OnConflict::column(merged_message_row::Column::Id)
+        let on_second_merge = OnConflict::column(merged_message_row::Column::Id)
             .update_columns([
                 merged_message_row::Column::Survivor,
                 merged_message_row::Column::MergedAt,
             ])
             .to_owned();
         merged_message_row::Entity::insert(record.into_active_model())
-            .on_conflict(again)
+            .on_conflict(on_second_merge)
             .exec_without_returning(transaction)
             .await?;
         message_row::Entity::delete_by_id(gone)
@@ -66,7 +66,7 @@ impl Ledger {
         self.count_removal(gone, merged.before.as_ref()).await?;
         let entry = self.entry(survivor.into())?;
         entry.mark_ids_changed();
-        entry.added.extend(merged.added);
+        entry.new_receipts.extend(merged.new_receipts);
         if entry.row.recipient.is_none() {
             entry.row.recipient = merged.row.recipient;
             entry.row.recipient_reversed = merged.row.recipient_reversed;

@@ -211,7 +211,7 @@ impl Ledger {
         receipt.received_at = receipt.received_at.trunc_subsecs(3);
         receipt.occurred_at = receipt.occurred_at.map(|at| at.trunc_subsecs(3));
         let entry = self.entry(id)?;
-        entry.added.push(receipt);
+        entry.new_receipts.push(receipt);
         entry.touched = true;
         Ok(())
     }

@@ -125,7 +125,7 @@ impl Ledger {
         self.entries
             .iter()
             .filter(|(_, entry)| {
-                entry.added.iter().any(|receipt| {
+                entry.new_receipts.iter().any(|receipt| {
                     receipt.source_kind == SourceKind::Callback
                         && callbacks.contains(&receipt.source.into())
                 })

@@ -28,7 +28,7 @@ list_response!(CampaignListResponse, CampaignResponse);
 
 /// Create a campaign
 ///
-/// As a draft: upload its recipients, then start it.
+/// The campaign is a draft: upload its recipients, then start it.
 #[utoipa::path(
     post,
     path = "/api/v1/campaigns",

@@ -18,7 +18,7 @@ const FINGERPRINT_LENGTH: usize = 8;
 pub(crate) struct Fingerprint([u8; FINGERPRINT_LENGTH]);
 
 impl Fingerprint {
-    /// Of the canonical value of every filter, by name.
+    /// A hash of the canonical value of every filter, by name.
     pub(super) fn of(filters: &BTreeMap<String, String>) -> Self {
         let mut hash = Sha256::new();
         for (name, value) in filters {

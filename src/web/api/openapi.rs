@@ -25,7 +25,7 @@ use crate::web::problem_json::{FieldError, Problem};
 use crate::web::route_registration::{API_BASE, RouteAccess, RouteEntry};
 use crate::web::session_cookie::cookie_name;
 
-/// The document, serialized once per process.
+/// The document, serialised once per process.
 #[derive(Clone, Debug)]
 pub struct OpenApiDocument {
     text: String,

@@ -87,7 +87,7 @@ impl MessageListUrl {
         sort.into_iter().chain(columns).collect()
     }
 
-    /// The order of the list: by creation if the time of creation has an end.
+    /// The order of the list: by creation if the filter has a latest creation time.
     pub fn order(&self) -> MessageOrder {
         let ends = self.until.is_some() || self.query.filter.created_before.is_some();
         if ends {

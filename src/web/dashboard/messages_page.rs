@@ -30,8 +30,8 @@ use crate::web::dashboard::state_pill::{StateIcon, StatePill};
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::error::ApiError;
 
-/// More matches are not counted, which would take longer than the list.
-const COUNTED: u64 = 2_000;
+/// The most matches that are counted: more would take longer than the list.
+const COUNT_LIMIT: u64 = 2_000;
 
 pub(crate) async fn show(
     services: web::Data<Services>,
@@ -56,7 +56,7 @@ pub(crate) async fn show(
     let matching = if listed.next.is_none() && url.cursor.is_none() {
         u64::try_from(listed.messages.len()).ok()
     } else {
-        services.store.count_matches(&filter, COUNTED).await?
+        services.store.count_matches(&filter, COUNT_LIMIT).await?
     };
     let input = MessagesPageInput {
         messages: &listed.messages,
@@ -186,18 +186,18 @@ pub struct MessagesPage {
     form: FilterForm,
     rows: Vec<MessageRow>,
     filtered: bool,
-    /// What a search for a few digits does not find.
+    /// Says which messages a search for a few digits does not find.
     search_note: Option<&'static str>,
     columns: ShownColumns,
     /// The filters and the order, for the form of the columns.
     column_fields: Vec<(&'static str, String)>,
     by_change: bool,
     by_creation_href: String,
-    /// Absent where the list has an end of creation.
+    /// Absent if the filter has a latest creation time: such a list is sorted by creation.
     by_change_href: Option<String>,
     zone: &'static str,
     pager: Pager,
-    /// What the links of the exports export.
+    /// How many messages an export contains, as a text.
     exported: String,
     csv: String,
     xlsx: String,
@@ -261,7 +261,7 @@ impl MessagesPage {
             ),
             exported: match input.matching {
                 Some(number) => counted(number, "message", "messages"),
-                None => format!("all matches, more than {} messages", count(COUNTED)),
+                None => format!("all matches, more than {} messages", count(COUNT_LIMIT)),
             },
             csv: url.export(ExportFormat::Csv, input.zone),
             xlsx: url.export(ExportFormat::Xlsx, input.zone),
@@ -278,7 +278,7 @@ fn search_note(
     viewer: Visibility,
     now: DateTime<Utc>,
 ) -> Option<&'static str> {
-    search?.recent_ending(Visibility::Full, now)?;
+    search?.recent_suffix_search(Visibility::Full, now)?;
     Some(match viewer {
         Visibility::Full => {
             "So few digits find only numbers of the last 7 days. For older messages type at least the last seven digits, or the number from its beginning."

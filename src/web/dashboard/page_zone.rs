@@ -26,12 +26,12 @@ const KEPT_DAYS: i64 = 365;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct PageZone {
     pub(crate) zone: Tz,
-    /// In the settings.
+    /// The zone that was chosen in the settings, if one was.
     pub(super) chosen: Option<Tz>,
 }
 
 impl PageZone {
-    /// Of the viewer who sent the request.
+    /// The zone of the viewer who sent the request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let named = |cookie| request.cookie(cookie)?.value().parse::<Tz>().ok();
         let chosen = named(CHOICE);

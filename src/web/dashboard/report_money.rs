@@ -50,7 +50,8 @@ pub(super) struct CostRow {
 pub(super) struct BudgetBar {
     pub(super) label: String,
     pub(super) percent: u64,
-    pub(super) over: bool,
+    /// Whether an alarm is raised: not only above the budget.
+    pub(super) has_alarm: bool,
 }
 
 impl MoneySection {
@@ -129,7 +130,7 @@ impl BudgetBar {
                 money(used.budget)
             ),
             percent: used.percent.min(100),
-            over: used.alarm_share().is_some(),
+            has_alarm: used.alarm_share().is_some(),
         }
     }
 }

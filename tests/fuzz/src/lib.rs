@@ -7,11 +7,11 @@ use chrono::DateTime;
 
 #[path = "../../../src/domain/mod.rs"]
 pub mod domain;
-#[path = "../../../src/keys.rs"]
+#[path = "../../../src/keys/mod.rs"]
 pub mod keys;
 #[path = "../../../src/providers/mod.rs"]
 pub mod providers;
-#[path = "../../../src/receiving/unpack.rs"]
+#[path = "../../../src/receiving/unpack/mod.rs"]
 pub mod unpack;
 
 use crate::domain::callback_fields::CallbackFields;

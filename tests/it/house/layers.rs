@@ -76,9 +76,8 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
     ("src/domain", &[&["domain"]]),
     ("src/providers", &[&["domain", "providers"]]),
     ("src/config", &[&["config", "domain"]]),
-    ("src/keys.rs", &[&["domain"]]),
+    ("src/keys", &[&["domain"]]),
     ("src/data_dir.rs", &[&["config", "domain"]]),
-    ("src/http_client.rs", &[&["domain"]]),
     ("src/http_client", &[&["domain", "http_client"]]),
     ("src/telemetry", &[&["config", "domain", "telemetry"]]),
     ("src/db", &[&["db", "domain"]]),
@@ -90,7 +89,6 @@ const INSIDE: &[(&str, &[&[&str]])] = &[
     ("src/reporting", &[USE_CASES, &["telemetry"]]),
     ("src/services.rs", &[USE_CASES]),
     ("src/jobs", &[USE_CASES, &["jobs"]]),
-    ("src/jobs.rs", &[USE_CASES]),
     ("src/web", &[USE_CASES, &["telemetry", "web"]]),
     (
         "src/simulator",
@@ -114,12 +112,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix", &["src/web", "src/app", "src/simulator"]),
     (
         "reqwest",
-        &[
-            "src/http_client.rs",
-            "src/http_client",
-            "src/sending",
-            "src/simulator",
-        ],
+        &["src/http_client", "src/sending", "src/simulator"],
     ),
     ("figment", &["src/config"]),
     ("clap", &["src/cli", "src/main.rs"]),

@@ -40,6 +40,19 @@ fn a_subcommand_and_a_simulated_provider_may_be_named_like_what_they_use() {
 }
 
 #[test]
+fn a_module_with_a_folder_is_the_mod_rs_in_it() {
+    let files = rust_files(&["src"]);
+    let beside: Vec<&PathBuf> = files
+        .iter()
+        .filter(|file| {
+            let folder = file.with_extension("");
+            files.iter().any(|other| other.starts_with(&folder))
+        })
+        .collect();
+    assert!(beside.is_empty(), "{beside:?}");
+}
+
+#[test]
 fn every_type_name_is_defined_once() {
     let files: Vec<(PathBuf, String)> = rust_files(&["src"])
         .into_iter()

@@ -105,9 +105,11 @@ const WORDS: &[(&str, &[&str])] = &[
 
 /// Names that the code had, as whole identifiers.
 const NAMES: &[&str] = &[
+    "CallbackBooks",
     "Chore",
     "Company",
     "Correspondent",
+    "CustomerIds",
     "Deed",
     "Dice",
     "Earnest",
@@ -119,9 +121,12 @@ const NAMES: &[&str] = &[
     "Flow",
     "Gate",
     "Heard",
+    "Holding",
     "Lapse",
     "Lead",
     "Lesson",
+    "MessageBooks",
+    "Packing",
     "Precedents",
     "QueueWord",
     "Room",
@@ -133,6 +138,7 @@ const NAMES: &[&str] = &[
     "Surge",
     "Taught",
     "Ties",
+    "Verb",
     "World",
     "converse",
     "go_on_exporting",

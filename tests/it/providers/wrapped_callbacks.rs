@@ -28,7 +28,7 @@ enum Wrapping {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Packing {
+enum BodyEncoding {
     Plain,
     Gzip,
     GzipTwice,
@@ -160,17 +160,17 @@ fn wrap(content: &[u8], wrapping: Wrapping) -> Callback {
     }
 }
 
-fn pack(body: &[u8], packing: Packing) -> Vec<u8> {
+fn pack(body: &[u8], encoding: BodyEncoding) -> Vec<u8> {
     let gzip = |body: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(body).unwrap();
         encoder.finish().unwrap()
     };
-    match packing {
-        Packing::Plain => body.to_vec(),
-        Packing::Gzip => gzip(body),
-        Packing::GzipTwice => gzip(&gzip(body)),
-        Packing::Zlib => {
+    match encoding {
+        BodyEncoding::Plain => body.to_vec(),
+        BodyEncoding::Gzip => gzip(body),
+        BodyEncoding::GzipTwice => gzip(&gzip(body)),
+        BodyEncoding::Zlib => {
             let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
             encoder.write_all(body).unwrap();
             encoder.finish().unwrap()
@@ -192,7 +192,7 @@ proptest! {
     fn every_status_is_reported_however_it_is_wrapped(
         spoilt in prop::collection::vec((select(SPOILT), select(VALUES)), 1..5),
         wrapping in wrappings(),
-        packing in select(&[Packing::Plain, Packing::Gzip, Packing::GzipTwice, Packing::Zlib][..]),
+        encoding in select(&[BodyEncoding::Plain, BodyEncoding::Gzip, BodyEncoding::GzipTwice, BodyEncoding::Zlib][..]),
         label in select(LABELS),
         content_type in select(TYPES),
     ) {
@@ -201,7 +201,7 @@ proptest! {
         prop_assert_eq!(expected.len(), spoilt.len());
 
         let wrapped = wrap(&batch(&spoilt), wrapping);
-        let packed = pack(&wrapped.body, packing);
+        let packed = pack(&wrapped.body, encoding);
         let body = unpack(&packed, label).unwrap().into_owned();
         prop_assert_eq!(&body, &wrapped.body);
         let content_type = content_type.map(ToOwned::to_owned);

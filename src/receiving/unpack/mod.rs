@@ -12,14 +12,15 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 /// Bytes.
 pub const UNPACKED_LIMIT: u64 = 32 * 1024 * 1024;
 
-/// Bytes that a body with several encodings may unpack to before the last one is decoded: each
-/// encoding may multiply the size, and decoding takes time.
+/// The most bytes of a body that is still compressed after an encoding was removed: each encoding
+/// may multiply the size, and decoding takes time.
 const INTERMEDIATE_LIMIT: u64 = 4 * 1024 * 1024;
-/// Encodings of one body, one around the other.
+/// The most encodings of one body, one inside another.
 const ENCODINGS_LIMIT: usize = 3;
 /// Deflate's maximum compression ratio.
 const DEFLATE_RATIO: u64 = 1032;
-/// Of random bytes, every ninth is a control character: more than one in this many is no text.
+/// Bytes are no text if more than one in this many is a control character; of random bytes, one in
+/// nine is.
 const CONTROL_SHARE: usize = 16;
 /// Bytes in which control characters are counted.
 const SAMPLE: usize = 256;
@@ -37,7 +38,7 @@ pub enum UnpackError {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Packing {
+enum CompressionFormat {
     Gzip,
     Zlib,
     /// Without header, as some senders understand `deflate`.
@@ -47,10 +48,10 @@ enum Packing {
 /// An upper bound of the unpacked size, from the first bytes and the length alone.
 pub fn max_unpacked_size(body: &[u8], content_encoding: Option<&str>) -> u64 {
     let labels = Labels(content_encoding.unwrap_or_default());
-    match labels.packing(body) {
+    match labels.compression(body) {
         None => u64::try_from(body.len()).unwrap_or(u64::MAX),
         // Each encoding may multiply the size.
-        Some(packing) if labels.are_several() || is_packed_again(body, packing) => UNPACKED_LIMIT,
+        Some(format) if labels.are_several() || is_compressed_again(body, format) => UNPACKED_LIMIT,
         Some(_) => unpacked_bound(body.len()).min(UNPACKED_LIMIT),
     }
 }
@@ -63,25 +64,25 @@ pub fn unpack<'b>(
     let labels = Labels(content_encoding.unwrap_or_default());
     let mut unpacked = Cow::Borrowed(body);
     for decoded in 0..ENCODINGS_LIMIT {
-        let Some(packing) = labels.packing(&unpacked) else {
+        let Some(format) = labels.compression(&unpacked) else {
             return labels.check_text(&unpacked, decoded).map(|()| unpacked);
         };
-        let limit = if is_packed_again(&unpacked, packing) {
+        let limit = if is_compressed_again(&unpacked, format) {
             INTERMEDIATE_LIMIT
         } else {
             UNPACKED_LIMIT
         };
-        match decode(&unpacked, packing, limit) {
+        match decode(&unpacked, format, limit) {
             Ok(bytes) => unpacked = Cow::Owned(bytes),
             // Two bytes are no proof of zlib, and a label none of deflate.
-            Err(UnpackError::Broken(_)) if packing != Packing::Gzip => {
+            Err(UnpackError::Broken(_)) if format != CompressionFormat::Gzip => {
                 return labels.check_text(&unpacked, decoded).map(|()| unpacked);
             }
             Err(error) => return Err(error),
         }
     }
-    match labels.packing(&unpacked) {
-        Some(Packing::Gzip) => Err(UnpackError::TooOften),
+    match labels.compression(&unpacked) {
+        Some(CompressionFormat::Gzip) => Err(UnpackError::TooOften),
         _ => Ok(unpacked),
     }
 }
@@ -101,15 +102,15 @@ impl Labels<'_> {
         self.names().nth(1).is_some()
     }
 
-    fn packing(&self, bytes: &[u8]) -> Option<Packing> {
+    fn compression(&self, bytes: &[u8]) -> Option<CompressionFormat> {
         match bytes {
-            [0x1f, 0x8b, 8, ..] => Some(Packing::Gzip),
+            [0x1f, 0x8b, 8, ..] => Some(CompressionFormat::Gzip),
             // The header is a multiple of 31; `x` begins it for the usual window.
             [b'x', flags, ..] if u16::from_be_bytes([b'x', *flags]).is_multiple_of(31) => {
-                Some(Packing::Zlib)
+                Some(CompressionFormat::Zlib)
             }
             _ if str::from_utf8(bytes).is_err() && self.names().any(|name| name == "deflate") => {
-                Some(Packing::Deflate)
+                Some(CompressionFormat::Deflate)
             }
             _ => None,
         }
@@ -139,48 +140,56 @@ impl Labels<'_> {
     }
 }
 
-fn is_packed_again(packed: &[u8], packing: Packing) -> bool {
+fn is_compressed_again(compressed: &[u8], format: CompressionFormat) -> bool {
     let mut start = [0; 3];
-    let read = match packing {
-        Packing::Gzip => MultiGzDecoder::new(packed).read_exact(&mut start),
-        Packing::Zlib => ZlibDecoder::new(packed).read_exact(&mut start),
-        Packing::Deflate => DeflateDecoder::new(packed).read_exact(&mut start),
+    let read = match format {
+        CompressionFormat::Gzip => MultiGzDecoder::new(compressed).read_exact(&mut start),
+        CompressionFormat::Zlib => ZlibDecoder::new(compressed).read_exact(&mut start),
+        CompressionFormat::Deflate => DeflateDecoder::new(compressed).read_exact(&mut start),
     };
-    read.is_ok() && Labels("").packing(&start).is_some()
+    read.is_ok() && Labels("").compression(&start).is_some()
 }
 
-fn decode(packed: &[u8], packing: Packing, limit: u64) -> Result<Vec<u8>, UnpackError> {
-    match packing {
+fn decode(
+    compressed: &[u8],
+    format: CompressionFormat,
+    limit: u64,
+) -> Result<Vec<u8>, UnpackError> {
+    match format {
         // A line break behind the last member is no member.
-        Packing::Gzip => {
-            let members = packed.trim_ascii_end();
-            read_all(packed, MultiGzDecoder::new(members), "gzip", limit)
+        CompressionFormat::Gzip => {
+            let members = compressed.trim_ascii_end();
+            read_all(compressed, MultiGzDecoder::new(members), "gzip", limit)
         }
-        Packing::Zlib => read_all(packed, ZlibDecoder::new(packed), "deflate", limit),
-        Packing::Deflate => match read_all(packed, ZlibDecoder::new(packed), "deflate", limit) {
-            Err(UnpackError::Broken(_)) => {
-                let mut decoder = DeflateDecoder::new(packed);
-                let unpacked = read_all(packed, &mut decoder, "deflate", limit)?;
-                // Almost any bytes begin with something that ends like deflate.
-                if u64::try_from(packed.len()).ok() == Some(decoder.total_in()) {
-                    Ok(unpacked)
-                } else {
-                    Err(UnpackError::Broken("deflate"))
+        CompressionFormat::Zlib => {
+            read_all(compressed, ZlibDecoder::new(compressed), "deflate", limit)
+        }
+        CompressionFormat::Deflate => {
+            match read_all(compressed, ZlibDecoder::new(compressed), "deflate", limit) {
+                Err(UnpackError::Broken(_)) => {
+                    let mut decoder = DeflateDecoder::new(compressed);
+                    let unpacked = read_all(compressed, &mut decoder, "deflate", limit)?;
+                    // Almost any bytes begin with something that ends like deflate.
+                    if u64::try_from(compressed.len()).ok() == Some(decoder.total_in()) {
+                        Ok(unpacked)
+                    } else {
+                        Err(UnpackError::Broken("deflate"))
+                    }
                 }
+                other => other,
             }
-            other => other,
-        },
+        }
     }
 }
 
 fn read_all(
-    packed: &[u8],
+    compressed: &[u8],
     decoder: impl Read,
     encoding: &'static str,
     limit: u64,
 ) -> Result<Vec<u8>, UnpackError> {
     // A buffer that grows is copied, and both copies are in memory at that time.
-    let most = unpacked_bound(packed.len()).min(limit + 1);
+    let most = unpacked_bound(compressed.len()).min(limit + 1);
     let mut unpacked = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
     let mut limited = decoder.take(limit + 1);
     // Some senders leave out the checksum, or write something behind it.
@@ -200,11 +209,11 @@ fn is_whole_text(unpacked: &[u8]) -> bool {
     matches!(text, [b'{', .., b'}'] | [b'[', .., b']'] | [b'<', .., b'>'])
 }
 
-fn unpacked_bound(packed_bytes: usize) -> u64 {
-    u64::try_from(packed_bytes)
+fn unpacked_bound(compressed_bytes: usize) -> u64 {
+    u64::try_from(compressed_bytes)
         .unwrap_or(u64::MAX)
         .saturating_mul(DEFLATE_RATIO)
 }
 
 #[cfg(test)]
-mod unpack_tests;
+mod tests;

@@ -37,7 +37,7 @@ impl Store {
                     progress(MigrationStep::Counting(counted));
                 })
                 .await?;
-                store_settings::record_writer(transaction, env!("CARGO_PKG_VERSION")).await
+                store_settings::record_written_by(transaction, env!("CARGO_PKG_VERSION")).await
             })
             .await
     }
