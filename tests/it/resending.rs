@@ -322,6 +322,22 @@ async fn one_advice_is_given_on_the_page_and_in_the_api() {
         assert!(!text.contains("Wait a minute"), "{text}");
     }
     assert_eq!(page.matches("Do not resend yet").count(), 1, "{page}");
+    // A template would not arrive either, or with the same file.
+    let (opted_out, unreadable) = (image_to(SOBOT, PHONE), image_to(SOBOT, PHONE));
+    let advice = |id: String| {
+        let explained = format!("/api/v1/messages/{id}/explain");
+        let app = &app;
+        async move { app.found(&explained).await["what_next"][0].to_string() }
+    };
+    let of_opted_out = advice(failed(&app, &opted_out, 131_050).await).await;
+    assert!(of_opted_out.contains("for the same reason. Do not resend."));
+    assert!(!of_opted_out.contains("template"), "{of_opted_out}");
+    let of_unreadable = advice(failed(&app, &unreadable, 131_053).await).await;
+    assert!(
+        of_unreadable.contains("24-hour window closed"),
+        "{of_unreadable}"
+    );
+    assert!(of_unreadable.contains("The same image would probably fail again"));
     // What the message is, not its id.
     assert!(
         page.contains("<title>Image MH-33009 · Bluetick</title>"),

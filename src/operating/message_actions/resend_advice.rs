@@ -58,12 +58,26 @@ impl<'a> ResendAdvisor<'a> {
 
     /// For a message that can be resent. `None` if a resend may succeed.
     pub async fn advise(&self, message: &Message) -> Result<Option<ResendAdvice>, db::Error> {
-        if let Some(advice) = self.advise_on_window(message).await? {
-            return Ok(Some(advice));
-        }
         let is_paused = self.paused.contains(&message.account);
         let failure = reported_failure(message);
-        Ok(failure.and_then(|listed| advise_on_class(message, listed, is_paused)))
+        let of_class = failure.and_then(|listed| advise_on_class(message, listed, is_paused));
+        // A template would fail for the same reason: the customer has opted out, the number is
+        // wrong, the account is not in order.
+        if of_class
+            .as_ref()
+            .is_some_and(|advice| advice.cause == RepeatCause::Other)
+        {
+            return Ok(of_class);
+        }
+        let of_window = self.advise_on_window(message).await?;
+        Ok(match (of_window, of_class) {
+            // Another file would not arrive either, so the window is the cause.
+            (Some(window), Some(media)) => Some(ResendAdvice {
+                text: format!("{} {}", window.text, media.text),
+                ..window
+            }),
+            (window, media) => window.or(media),
+        })
     }
 
     /// For a free-form message whose recipient's 24-hour window is closed now.
