@@ -137,7 +137,11 @@ fn read(path: &Path) -> Result<(Rates, FileVersion), String> {
 
 /// All problems, by line.
 fn parse(text: &str) -> Result<Rates, Vec<String>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // The reader numbers the lines of a file with CRLF one too low.
+    let text = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .replace("\r\n", "\n");
     let mut reader = ReaderBuilder::new()
         .trim(Trim::All)
         .from_reader(text.as_bytes());
@@ -261,8 +265,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_by_its_line() {
-        let problems = parse(
-            "amount,currency,valid_from,account,country,category\n\
+        let text = "amount,currency,valid_from,account,country,category\n\
              1,INR,2026-01-01,*,IN,marketing\n\
              1,INR,01.02.2026,*,IN,marketing\n\
              1,INR,2026-01-01,Not A Slug,IN,marketing\n\
@@ -270,9 +273,7 @@ mod tests {
              1,INR,2026-01-01,*,IN,\n\
              1 EUR,INR,2026-01-01,*,BR,marketing\n\
              1,RUPEES,2026-01-01,*,BR,marketing\n\
-             2,INR,2026-01-01,*,in,Marketing\n",
-        )
-        .unwrap_err();
+             2,INR,2026-01-01,*,in,Marketing\n";
         let starts = [
             "line 3: valid_from",
             "line 4: account",
@@ -282,9 +283,12 @@ mod tests {
             "line 8: currency",
             "line 9: an earlier line",
         ];
-        assert_eq!(problems.len(), starts.len(), "{problems:#?}");
-        for (problem, start) in problems.iter().zip(starts) {
-            assert!(problem.starts_with(start), "{problem}");
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            let problems = parse(&text).unwrap_err();
+            assert_eq!(problems.len(), starts.len(), "{problems:#?}");
+            for (problem, start) in problems.iter().zip(starts) {
+                assert!(problem.starts_with(start), "{problem}");
+            }
         }
     }
 

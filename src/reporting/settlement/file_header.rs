@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use csv::{Reader, ReaderBuilder, StringRecord, Trim};
+use csv::{Reader, ReaderBuilder, StringRecord, Terminator, Trim};
 
 /// The names of the file's columns.
 pub fn read_header(input: impl Read) -> csv::Result<Vec<String>> {
@@ -12,7 +12,10 @@ pub fn read_header(input: impl Read) -> csv::Result<Vec<String>> {
 
 pub(super) fn csv_reader<R: Read>(input: R) -> Reader<R> {
     ReaderBuilder::new()
+        // Trims the `\r` of CRLF too. With the default, the reader numbers the lines of such files one
+        // too low, because it consumes `\n` with the next record.
         .trim(Trim::All)
+        .terminator(Terminator::Any(b'\n'))
         .flexible(true)
         .from_reader(input)
 }

@@ -214,6 +214,10 @@ pub fn read(
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(not_csv)?;
+        // Spreadsheets write empty rows at the end.
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
         let line = record.position().map_or(0, csv::Position::line);
         let row = parse_row(&record, &places, zone, line);
         let row = row.map_err(|problem| FileError::Line { line, problem })?;
@@ -375,6 +379,11 @@ mod tests {
                 "Message,State,Fee,When\nx,read,1,noon\n",
                 "line 2: time `noon`",
             ),
+            (
+                "Message,State,Fee,When\r\nx,read,1,\r\n,,,\r\n\"y\",read,\"much\",\"\"\r\n",
+                "line 4: cost `much`",
+            ),
+            ("Message,State,Fee,When\r\n\r\n,,,\r\n", "has no rows"),
             ("Message,State,Fee,When\n", "has no rows"),
             (
                 "Message,State,Fee,When\nx,read,1,\ny,read,1,\nz,read,1,\n",
