@@ -318,6 +318,11 @@ async fn a_paused_account_can_be_resumed_and_the_navigation_counts_open_problems
     app.run_jobs_until_idle().await;
     let shown = page(&app, Scope::Operate).await;
     assert_eq!(open(&shown), open(&quiet) + 1);
+    // The alarm about the account is not counted again.
+    assert_eq!(app.alarms().await.len(), 1);
+    let alarm = shown.text(".alarm");
+    assert!(alarm.contains("has stopped sending since"), "{alarm}");
+    assert!(alarm.contains("then resume the account"), "{alarm}");
     let reason = shown.text("section[aria-labelledby=paused-accounts] .needs");
     assert!(reason.contains("Incorrect SID or API key"), "{reason}");
     assert_eq!(

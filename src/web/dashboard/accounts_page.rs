@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{DEFAULT_FILE, Reachability, reachability};
 use crate::domain::ids::AccountId;
+use crate::domain::paused_by::PausedBy;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
@@ -120,7 +121,16 @@ fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'stati
             "Callbacks arrive but fail the account's authentication. Compare the secret in the console with the configuration.",
             "bad",
         ),
-        Health::Paused { .. } => (word, "Nothing is sent until you resume the account.", "bad"),
+        Health::Paused(ref pause) => (
+            word,
+            match pause.by {
+                PausedBy::Operator => "Nothing is sent until you resume the account.",
+                PausedBy::Provider => {
+                    "The provider rejects the account or its messages. Correct the cause with the provider or in the configuration, then resume the account."
+                }
+            },
+            "bad",
+        ),
         Health::Tripped(_) => (
             word,
             "Submissions failed one after another. Single messages test whether the provider accepts again; then sending continues.",
@@ -231,8 +241,8 @@ impl AccountCard {
             health_text,
             tone,
             paused: match &account.health {
-                Health::Paused { reason, since } => {
-                    Some((viewer.quoted(reason), TimeElement::new(*since)))
+                Health::Paused(pause) => {
+                    Some((viewer.quoted(&pause.reason), TimeElement::new(pause.since)))
                 }
                 _ => None,
             },
@@ -254,7 +264,7 @@ impl AccountCard {
             }),
             pause: (is_operator
                 && account.mode.is_some()
-                && !matches!(account.health, Health::Paused { .. }))
+                && !matches!(account.health, Health::Paused(_)))
             .then(|| format!("/accounts/{}/pause", account.id)),
             callback_url: is_operator.then(|| account.callback_url.clone()),
             test_message: (is_operator && account.mode.is_some())
@@ -290,8 +300,7 @@ impl AccountCard {
                 .iter()
                 .map(|event| EventRow::new(event, viewer))
                 .collect(),
-            resume: is_operator
-                && matches!(account.health, Health::Paused { .. } | Health::Tripped(_)),
+            resume: is_operator && matches!(account.health, Health::Paused(_) | Health::Tripped(_)),
         }
     }
 }

@@ -14,7 +14,7 @@ use askama::Template;
 use crate::db;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::{Caller, Scope};
-use crate::reporting::alarms;
+use crate::reporting::alarms::{self, AlarmKind};
 use crate::services::Services;
 use crate::web::dashboard::page_frame::Frame;
 use crate::web::dashboard::page_zone::PageZone;
@@ -59,12 +59,7 @@ pub(super) async fn respond_with_status(
     status: StatusCode,
     mut page: impl FramedPage + 'static,
 ) -> Result<HttpResponse, ApiError> {
-    let problems = services.store.count_problems(services.clock.now()).await?;
-    let alarms = alarms::list(services);
-    let alarm_count = u64::try_from(alarms.len()).unwrap_or_default();
-    let frame = page.frame_mut();
-    frame.set_problem_count(total_problems(&problems).saturating_add(alarm_count));
-    frame.set_alarms(alarms);
+    fill(services, page.frame_mut()).await?;
     let mut response = HttpResponse::build(status)
         .insert_header(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -72,6 +67,20 @@ pub(super) async fn respond_with_status(
     let page = UnwrittenPage(Box::new(page));
     response.extensions_mut().insert(page);
     Ok(response)
+}
+
+/// Adds the alarms, and the number of open problems.
+async fn fill(services: &Services, frame: &mut Frame) -> Result<(), db::Error> {
+    let problems = services.store.count_problems(services.clock.now()).await?;
+    let alarms = alarms::list(services);
+    // Accounts that have stopped sending are among the problems already.
+    let others = alarms
+        .iter()
+        .filter(|alarm| alarm.kind != AlarmKind::AccountTripped);
+    let others = u64::try_from(others.count()).unwrap_or_default();
+    frame.set_problem_count(total_problems(&problems).saturating_add(others));
+    frame.set_alarms(alarms);
+    Ok(())
 }
 
 /// Middleware of all pages: writes the page of a response.
