@@ -36,7 +36,7 @@ const RATES: &str = "valid_from,account,country,category,amount,currency
 2025-01-01,*,BR,*,0.0625,USD
 2025-01-01,*,GB,*,0.0529,USD
 ";
-/// Tried first; if it is in use, any free port.
+/// Tried first unless a port is given; if it is in use, any free port.
 const PORT: u16 = 8080;
 
 #[derive(Args, Debug, Default)]
@@ -44,18 +44,26 @@ pub struct DemoArguments {
     /// Fill the database with this many past days first, such as 30d
     #[arg(long, value_name = "DAYS", value_parser = demo_history::parse_days)]
     pub history: Option<i64>,
+    /// Listen on this port of 127.0.0.1; without it on 8080, or a free one if that is in use.
+    /// BLUETICK_LISTEN and all other settings are ignored
+    #[arg(long)]
+    pub port: Option<u16>,
 }
 
 pub fn run(arguments: &DemoArguments) -> Result<(), CommandError> {
-    server::block_on(run_demo(arguments.history))
+    server::block_on(run_demo(arguments.history, arguments.port))
 }
 
-async fn run_demo(history: Option<i64>) -> Result<(), CommandError> {
+async fn run_demo(history: Option<i64>, port: Option<u16>) -> Result<(), CommandError> {
     let folder = tempfile::Builder::new()
         .prefix("bluetick-demo-")
         .tempdir()?;
-    let listener =
-        TcpListener::bind(("127.0.0.1", PORT)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?;
+    let listener = match port {
+        Some(port) => TcpListener::bind(("127.0.0.1", port))
+            .map_err(|error| format!("cannot listen on port {port}: {error}"))?,
+        None => TcpListener::bind(("127.0.0.1", PORT))
+            .or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?,
+    };
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let settings = Settings {

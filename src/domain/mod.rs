@@ -42,6 +42,7 @@ pub mod media_properties;
 pub mod media_rules;
 pub mod message;
 pub mod message_warning;
+pub mod paused_by;
 pub mod person;
 pub mod phone;
 pub mod phone_text;

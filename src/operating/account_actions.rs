@@ -3,6 +3,7 @@
 use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::circuit_breaker::CircuitBreaker;
 use crate::domain::ids::AccountId;
+use crate::domain::paused_by::PausedBy;
 use crate::operating::decision::{ActionError, Decision};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -33,7 +34,8 @@ pub async fn pause(
     check_known(store, account).await?;
     store
         .change(decision.now, async |ledger: &mut Ledger| {
-            if !ledger.pause_account(account, reason).await? {
+            let paused = ledger.pause_account(account, PausedBy::Operator, reason);
+            if !paused.await? {
                 return Err(ActionError::NotPossible(
                     "the account is already paused".to_owned(),
                 ));

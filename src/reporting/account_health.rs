@@ -14,7 +14,7 @@ use crate::domain::send_rate::Slowdown;
 use crate::reporting::account_activity::{self, AccountActivity};
 use crate::reporting::account_warnings::{AccountWarning, list_warnings};
 use crate::services::Services;
-use crate::store::account_records::AccountRecord;
+use crate::store::account_records::{AccountRecord, Pause};
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Health {
@@ -30,10 +30,7 @@ pub enum Health {
     /// Callbacks fail authentication.
     Refused,
     /// The provider refused the account, or an operator paused it; its messages stay queued.
-    Paused {
-        reason: String,
-        since: DateTime<Utc>,
-    },
+    Paused(Pause),
     /// Submissions failed one after another: nothing is sent but probes.
     Tripped(Trip),
 }
@@ -47,7 +44,7 @@ impl Health {
             Self::Silent(_) => "silent",
             Self::Slow(_) => "slow",
             Self::Refused => "refused",
-            Self::Paused { .. } => "paused",
+            Self::Paused(_) => "paused",
             Self::Tripped(_) => "tripped",
         }
     }
@@ -143,10 +140,7 @@ impl HealthInputs {
         report_deadline: DateTime<Utc>,
     ) -> Health {
         if let Some(pause) = &record.pause {
-            return Health::Paused {
-                reason: pause.reason.clone(),
-                since: pause.since,
-            };
+            return Health::Paused(pause.clone());
         }
         if let Some(trip) = trip {
             return Health::Tripped(trip);

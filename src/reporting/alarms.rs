@@ -40,7 +40,7 @@ pub enum AlarmKind {
     OrphanFlood,
     /// An account reached its hourly limit; its callbacks are answered 429.
     OverCeiling,
-    /// Submissions of an account failed one after another.
+    /// Submissions of an account failed one after another, or its provider paused it.
     AccountTripped,
     /// An account used half of its hourly limit.
     Busy,
@@ -93,6 +93,7 @@ pub fn list(services: &Services) -> Vec<Alarm> {
     alarms.extend(limits.list_orphan_floods(now).into_iter().map(flood_alarm));
     alarms.extend(limits.list_spikes(now).into_iter().map(spike_alarm));
     alarms.extend(trips(services));
+    alarms.extend(provider_pauses(services));
     alarms.extend(services.month_costs.list().iter().filter_map(budget_alarm));
     alarms.sort_by_key(|alarm| alarm.kind);
     alarms
@@ -186,11 +187,15 @@ fn spool(services: &Services) -> Vec<Alarm> {
     alarms
 }
 
-/// The trips as the dispatcher last read them.
+/// The trips as the dispatcher last read them, but for accounts that their providers paused.
 fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
-    let flows = services.dispatcher.known_flows.list();
-    flows.into_iter().filter_map(|(account, flow)| {
+    let known = &services.dispatcher.known_flows;
+    let (flows, pauses) = (known.list(), known.list_provider_pauses());
+    flows.into_iter().filter_map(move |(account, flow)| {
         let trip = flow.breaker.trip?;
+        if pauses.contains_key(&account) {
+            return None;
+        }
         Some(Alarm {
             kind: AlarmKind::AccountTripped,
             text: format!(
@@ -202,6 +207,21 @@ fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
             ),
             account: Some(account),
         })
+    })
+}
+
+/// The pauses as the dispatcher last read them. One by an operator is no alarm.
+fn provider_pauses(services: &Services) -> impl Iterator<Item = Alarm> {
+    let pauses = services.dispatcher.known_flows.list_provider_pauses();
+    pauses.into_iter().map(|(account, pause)| Alarm {
+        kind: AlarmKind::AccountTripped,
+        text: format!(
+            "{account} has stopped sending since {}, because the provider rejects the account or its messages: {}. Its messages stay queued. Correct the cause with the provider or in the configuration, then resume the account on the page Accounts or with bluetick account resume {account}.",
+            pause.since.format("%Y-%m-%d %H:%M:%S UTC"),
+            // Providers may quote the recipient.
+            Visibility::Masked.mask_text(&pause.reason)
+        ),
+        account: Some(account),
     })
 }
 

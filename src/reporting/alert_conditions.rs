@@ -7,8 +7,9 @@ use crate::domain::alert::{AlertKind, AlertRule};
 use crate::domain::float_count::as_float;
 use crate::domain::health_thresholds::{FailureRate, MIN_FAILURES, MIN_UNREPORTED, Silence};
 use crate::domain::ids::AccountId;
+use crate::domain::paused_by::PausedBy;
 use crate::domain::scope::Visibility;
-use crate::reporting::account_health::{self, AccountStatus};
+use crate::reporting::account_health::{self, AccountStatus, Health};
 use crate::reporting::budget_alerts::list_overspent;
 use crate::reporting::headline;
 use crate::services::Services;
@@ -108,17 +109,33 @@ fn check_health(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -
             (lasts(silence.lasting, rule) && silence.unreported >= MIN_UNREPORTED)
                 .then(|| headline::silent(&account.id, silence))
         }
-        // A pause does not end the condition.
-        AlertKind::Tripped => match &account.trip {
-            Some(trip) if lasts(now - trip.since, rule) => Some(format!(
-                "{}: nothing sent since {}, {}",
-                account.id,
-                trip.since.format("%Y-%m-%d %H:%M:%S UTC"),
-                Visibility::Masked.mask_text(&trip.reason)
-            )),
-            _ => None,
-        },
+        AlertKind::Tripped => {
+            let (since, reason) = find_stop(account)?;
+            lasts(now - since, rule).then(|| {
+                format!(
+                    "{}: nothing sent since {}, {reason}",
+                    account.id,
+                    since.format("%Y-%m-%d %H:%M:%S UTC"),
+                )
+            })
+        }
         AlertKind::Overdue | AlertKind::Backlog | AlertKind::Budget | AlertKind::Quarantine => None,
+    }
+}
+
+/// Since when and why an account sends nothing, unless an operator decided it. A pause does not end
+/// a trip.
+fn find_stop(account: &AccountStatus) -> Option<(DateTime<Utc>, String)> {
+    if let Some(trip) = &account.trip {
+        return Some((trip.since, Visibility::Masked.mask_text(&trip.reason)));
+    }
+    match &account.health {
+        Health::Paused(pause) if pause.by == PausedBy::Provider => {
+            // Not in the provider's words, which may name a customer.
+            let reason = "the provider rejects the account or its messages; correct the cause, then resume the account";
+            Some((pause.since, reason.to_owned()))
+        }
+        _ => None,
     }
 }
 

@@ -160,13 +160,13 @@ fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> 
                 masked(&trip.reason)
             ),
         ),
-        Health::Paused { reason, since } => (
+        Health::Paused(pause) => (
             1,
             0,
             format!(
                 "{id}: paused since {}, {}",
-                clock_time(*since, "%-d %B %H:%M", zone),
-                masked(reason)
+                clock_time(pause.since, "%-d %B %H:%M", zone),
+                masked(&pause.reason)
             ),
         ),
         Health::Failing(rate) => {

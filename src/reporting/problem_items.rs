@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use chrono::{DateTime, Utc};
+
 use crate::db;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
@@ -12,7 +14,6 @@ use crate::reporting::message_query::MessageQuery;
 use crate::reporting::orphan_views::{self, ListedOrphan};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
-use crate::store::account_records::Pause;
 use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
 use crate::store::messages::Cursor;
@@ -31,8 +32,7 @@ pub struct ProblemList {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ProblemItems {
-    /// Accounts, and why they are paused.
-    Accounts(Vec<(AccountId, Pause)>),
+    Accounts(Vec<StoppedAccount>),
     Messages(Vec<Message>),
     Orphans(Vec<ListedOrphan>),
     IdConflicts(Vec<IdConflict>),
@@ -40,6 +40,14 @@ pub enum ProblemItems {
     Callbacks(Vec<CallbackOutcome>),
     /// Only the count is known.
     Nothing,
+}
+
+/// A paused or tripped account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoppedAccount {
+    pub account: AccountId,
+    pub since: DateTime<Utc>,
+    pub reason: String,
 }
 
 /// Every kind that is present, each with at most `limit` of its newest items.
@@ -135,14 +143,12 @@ async fn items(
     Ok(match kind {
         ProblemKind::PausedAccounts => {
             let paused = paused_accounts(services, after).await?;
-            let (paused, next) =
-                split_page(paused, limit, |(id, _)| ProblemCursor::Account(id.clone()));
+            let (paused, next) = split_page(paused, limit, account_cursor);
             (ProblemItems::Accounts(paused), next)
         }
         ProblemKind::TrippedAccounts => {
             let tripped = tripped_accounts(services, after).await?;
-            let (tripped, next) =
-                split_page(tripped, limit, |(id, _)| ProblemCursor::Account(id.clone()));
+            let (tripped, next) = split_page(tripped, limit, account_cursor);
             (ProblemItems::Accounts(tripped), next)
         }
         ProblemKind::Orphans => {
@@ -205,6 +211,10 @@ fn split_page<T>(
     (items, next)
 }
 
+fn account_cursor(stopped: &StoppedAccount) -> ProblemCursor {
+    ProblemCursor::Account(stopped.account.clone())
+}
+
 fn claim_cursor(conflict: &IdConflict) -> ProblemCursor {
     ProblemCursor::Claim(IdConflictCursor {
         seen_at: conflict.seen_at,
@@ -217,7 +227,7 @@ fn claim_cursor(conflict: &IdConflict) -> ProblemCursor {
 async fn tripped_accounts(
     services: &Services,
     after: Option<&ProblemCursor>,
-) -> Result<Vec<(AccountId, Pause)>, db::Error> {
+) -> Result<Vec<StoppedAccount>, db::Error> {
     let flows = services.store.list_send_flows().await?;
     let is_after = |id: &AccountId| match after {
         Some(ProblemCursor::Account(last)) => id > last,
@@ -229,7 +239,11 @@ async fn tripped_accounts(
         .filter_map(|(account, flow)| {
             let reason = flow.hold_text()?;
             let since = flow.breaker.trip?.since;
-            Some((account, Pause { since, reason }))
+            Some(StoppedAccount {
+                account,
+                since,
+                reason,
+            })
         })
         .collect())
 }
@@ -237,7 +251,7 @@ async fn tripped_accounts(
 async fn paused_accounts(
     services: &Services,
     after: Option<&ProblemCursor>,
-) -> Result<Vec<(AccountId, Pause)>, db::Error> {
+) -> Result<Vec<StoppedAccount>, db::Error> {
     let accounts = services.store.list_accounts().await?;
     let is_after = |id: &AccountId| match after {
         Some(ProblemCursor::Account(last)) => id > last,
@@ -246,6 +260,13 @@ async fn paused_accounts(
     Ok(accounts
         .into_values()
         .filter(|record| is_after(&record.id))
-        .filter_map(|record| Some((record.id, record.pause?)))
+        .filter_map(|record| {
+            let pause = record.pause?;
+            Some(StoppedAccount {
+                account: record.id,
+                since: pause.since,
+                reason: pause.reason,
+            })
+        })
         .collect())
 }

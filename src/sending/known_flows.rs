@@ -1,26 +1,45 @@
-//! The send flows of all accounts as they were last read.
+//! Why accounts send nothing, or slowly, as it was last read.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::ids::AccountId;
 use crate::domain::send_flow::SendFlow;
+use crate::store::account_records::Pause;
 
-/// The flows of the accounts as the dispatcher last read them; for alarms, which must not wait for
-/// the database.
+/// The flows and pauses of the accounts as the dispatcher last read them; for alarms, which must
+/// not wait for the database.
 #[derive(Debug, Default)]
-pub struct KnownFlows(Mutex<BTreeMap<AccountId, SendFlow>>);
+pub struct KnownFlows(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    flows: BTreeMap<AccountId, SendFlow>,
+    provider_pauses: BTreeMap<AccountId, Pause>,
+}
 
 impl KnownFlows {
-    pub fn replace(&self, flows: BTreeMap<AccountId, SendFlow>) {
-        *self.lock() = flows;
+    pub fn replace(
+        &self,
+        flows: BTreeMap<AccountId, SendFlow>,
+        provider_pauses: BTreeMap<AccountId, Pause>,
+    ) {
+        *self.lock() = Known {
+            flows,
+            provider_pauses,
+        };
     }
 
     pub fn list(&self) -> BTreeMap<AccountId, SendFlow> {
-        self.lock().clone()
+        self.lock().flows.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<AccountId, SendFlow>> {
+    /// The pauses that no operator decided.
+    pub fn list_provider_pauses(&self) -> BTreeMap<AccountId, Pause> {
+        self.lock().provider_pauses.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,6 +14,7 @@ use crate::db::{Error, instant};
 use crate::domain::audit_action::ActionKind;
 use crate::domain::callback_record::{Route, UrlMistake};
 use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::paused_by::PausedBy;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::Account;
 use crate::store::Store;
@@ -53,7 +54,8 @@ pub struct CallbackUrlRecord {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pause {
     pub since: DateTime<Utc>,
-    /// As the provider wrote it.
+    pub by: PausedBy,
+    /// In the words of the provider or of the operator.
     pub reason: String,
 }
 
@@ -79,6 +81,7 @@ impl Store {
                         generation: i32::try_from(account.callback_generation).unwrap_or(i32::MAX),
                         paused_at: None,
                         pause_reason: None,
+                        paused_by: None,
                         last_callback_at: None,
                         old_address_at: None,
                         url_space_at: None,
@@ -136,11 +139,12 @@ impl Store {
 }
 
 impl Ledger {
-    /// Pauses an account for the reason that its provider gave. A paused account keeps its first
-    /// reason. Returns whether this call paused it.
+    /// Pauses an account. A paused account keeps its first reason. Returns whether this call paused
+    /// it.
     pub async fn pause_account(
         &mut self,
         account: &AccountId,
+        by: PausedBy,
         reason: &str,
     ) -> Result<bool, Error> {
         let paused = Entity::update_many()
@@ -149,6 +153,7 @@ impl Ledger {
                 Expr::value(instant::to_millis(self.now())),
             )
             .col_expr(Column::PauseReason, Expr::value(reason))
+            .col_expr(Column::PausedBy, Expr::value(by))
             .filter(Column::Id.eq(account).and(Column::PausedAt.is_null()))
             .exec(self.transaction())
             .await?;
@@ -192,7 +197,8 @@ impl Ledger {
         if resumed_since > 0 {
             return Ok(false);
         }
-        self.pause_account(account, reason).await
+        self.pause_account(account, PausedBy::Provider, reason)
+            .await
     }
 
     /// Returns whether the account was paused.
@@ -200,6 +206,7 @@ impl Ledger {
         let touched = Entity::update_many()
             .col_expr(Column::PausedAt, Expr::value(Option::<i64>::None))
             .col_expr(Column::PauseReason, Expr::value(Option::<String>::None))
+            .col_expr(Column::PausedBy, Expr::value(Option::<PausedBy>::None))
             .filter(Column::Id.eq(account).and(Column::PausedAt.is_not_null()))
             .exec(self.transaction())
             .await?;
@@ -275,6 +282,7 @@ impl TryFrom<Model> for AccountRecord {
             provider: row.provider,
             pause: since.map(|since| Pause {
                 since,
+                by: row.paused_by.unwrap_or(PausedBy::Provider),
                 reason: row.pause_reason.clone().unwrap_or_default(),
             }),
             last_callback_at: instant::from_optional_millis(

@@ -124,7 +124,7 @@ pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("quarantine", &["account"], "values of our own"),
     ("callback_outcomes", &["account", "outcome"], "values of our own"),
     ("account_events", &["account", "kind"], "values of our own"),
-    ("accounts", &["id", "provider"], "values of our own"),
+    ("accounts", &["id", "paused_by", "provider"], "values of our own"),
     ("send_flows", &["account", "streak_kind"], "values of our own"),
     ("campaigns", &["id"], RENAMED),
     ("campaigns", &["account", "kind", "mime_type", "sender", "state"], "values of our own, numbers of the business"),

@@ -9,12 +9,14 @@ use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, ContentType, HeaderName, LOCATION, RETRY_AFTER,
 };
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
 use form_urlencoded::byte_serialize;
 
+use crate::domain::scope::Caller;
+use crate::web::auth;
 use crate::web::dashboard::error_page::{ErrorPage, ErrorPageKind, Viewer};
-use crate::web::dashboard::page_response::may_send;
+use crate::web::dashboard::page_response;
 use crate::web::error::UPGRADE_RETRY_SECONDS;
 use crate::web::problem_code::ProblemCode;
 use crate::web::problem_json::Problem;
@@ -45,7 +47,7 @@ where
             response.into_response(redirect)
         }
         Some(problem) => {
-            let page = render(&problem, response.request())?;
+            let page = render(&problem, response.request()).await?;
             let mut shown = HttpResponse::build(response.status());
             shown.insert_header(ContentType::html());
             for name in KEPT_HEADERS {
@@ -86,7 +88,7 @@ fn reason(problem: &Problem) -> String {
     texts.join("; ")
 }
 
-fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
+async fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
     let is_upgrading = problem.code == ProblemCode::Upgrading.as_str();
     let kind = match problem.status {
         404 => ErrorPageKind::NotFound,
@@ -105,8 +107,7 @@ fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
     };
     let has_session = !is_upgrading && session_cookie::secret(&request.get_session()).is_some();
     let viewer = if has_session {
-        let may_send = may_send(request);
-        Viewer::SignedIn { may_send }
+        Viewer::SignedIn
     } else {
         Viewer::SignedOut
     };
@@ -115,6 +116,21 @@ fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Error> {
     if is_upgrading && request.method().is_safe() {
         page.reload_after(UPGRADE_RETRY_SECONDS);
     }
-    page.render()
-        .map_err(actix_web::error::ErrorInternalServerError)
+    let html = if has_session {
+        let caller = find_caller(problem, request).await;
+        page_response::write_error(page, request, caller.as_ref()).await
+    } else {
+        page.render()
+    };
+    html.map_err(actix_web::error::ErrorInternalServerError)
+}
+
+/// Unknown addresses have no access check that identifies the viewer. `None` after an error of the
+/// server, when the database may not respond.
+async fn find_caller(problem: &Problem, request: &HttpRequest) -> Option<Caller> {
+    let known = request.extensions().get::<Caller>().cloned();
+    match known {
+        None if problem.status < 500 => auth::identify(request).await.ok(),
+        known => known.filter(|_| problem.status < 500),
+    }
 }

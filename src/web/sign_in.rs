@@ -30,6 +30,8 @@ use crate::web::session_cookie;
 pub(super) const NEXT_LIMIT: usize = 1_024;
 /// In bytes. The page repeats the token; those of our links are much shorter.
 const TOKEN_LIMIT: usize = 256;
+/// In bytes, of an address that the page repeats.
+const EMAIL_LIMIT: usize = 254;
 /// Of the name that a browser gives itself, in characters.
 const BROWSER_LIMIT: usize = 200;
 
@@ -40,7 +42,7 @@ pub async fn show(request: HttpRequest, session: Session) -> Result<HttpResponse
         session_cookie::remember_next(&session, &next)?;
     }
     let token = find(query, "token").filter(|token| token.len() <= TOKEN_LIMIT);
-    page(token.map_or(SignInForm::Empty, SignInForm::Link))
+    page(token.map_or(SignInForm::Empty, SignInForm::Link), None)
 }
 
 /// Consumes the link, or checks the password.
@@ -57,7 +59,7 @@ pub async fn sign_in(
     };
     let new = match signed_in {
         Ok(new) => new,
-        Err(refused) => return page(refused),
+        Err(refused) => return page(refused, find(&form, "email")),
     };
     let next = find(&form, "next")
         .or_else(|| session_cookie::next(&session))
@@ -158,13 +160,20 @@ fn lead_to(address: String) -> HttpResponse {
         .finish()
 }
 
-fn page(form: SignInForm) -> Result<HttpResponse, ApiError> {
+/// The form, with the e-mail address of a refused attempt.
+fn page(form: SignInForm, email: Option<String>) -> Result<HttpResponse, ApiError> {
     let (status, wait) = match &form {
         SignInForm::Link(_) | SignInForm::Empty => (StatusCode::OK, None),
         SignInForm::ExpiredLink | SignInForm::Wrong => (StatusCode::FORBIDDEN, None),
         SignInForm::TooMany(wait) => (StatusCode::TOO_MANY_REQUESTS, Some(*wait)),
     };
-    let html = LoginPage::new(form)
+    let mut page = LoginPage::new(form);
+    page.keep_email(
+        email
+            .filter(|email| email.len() <= EMAIL_LIMIT)
+            .unwrap_or_default(),
+    );
+    let html = page
         .render()
         .map_err(|error| ApiError::Internal(error.into()))?;
     let mut response = HttpResponse::build(status);

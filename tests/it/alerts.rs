@@ -11,12 +11,13 @@ use bluetick::domain::budget::Budget;
 use bluetick::domain::receipt::Pricing;
 use bluetick::operating::{alert_delivery, alerting};
 use bluetick::services::Services;
+use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::harness::app::{App, KALEYRA, ZIXFLOW};
+use crate::harness::app::{App, KALEYRA, ZIXFLOW, start_app};
 use crate::harness::seeded_messages::SeededMessages;
 use crate::harness::waiting;
 use crate::headline::{OutcomeCounts, add_messages, start_with_history, within_the_last_hour};
@@ -179,6 +180,34 @@ async fn an_incident_is_notified_once_when_it_begins_and_once_when_it_ends() {
     assert_eq!(recovered["type"], "alert.recovered");
     assert_eq!(recovered["data"]["incident"], body["data"]["incident"]);
     assert_eq!(services.store.list_open_incidents().await.unwrap(), []);
+}
+
+#[actix_web::test]
+async fn an_account_that_its_provider_rejects_is_an_incident_and_one_that_an_operator_paused_is_not()
+ {
+    let (app, inbox) = (start_app().await, Inbox::default());
+    let rule = rule(AlertKind::Tripped, &inbox.start(), AlertFormat::Standard);
+    let services = with_alerts(&app, vec![rule]);
+    let pause = format!("/api/v1/accounts/{KALEYRA}/pause");
+    let reason = json!({ "reason": "stock-taking" });
+    assert_eq!(app.post_json(&pause, &reason).await.0, 204);
+    let rejected = json!({ "message": "Unauthorised" });
+    app.force(ZIXFLOW, ForcedReply::json(401, &rejected));
+    app.send_image(ZIXFLOW).await;
+    app.run_jobs_until_idle().await;
+    run(&services).await;
+    let [opened] = inbox.take().try_into().unwrap();
+    let opened: Value = serde_json::from_str(&opened.3).unwrap();
+    assert_eq!(opened["data"]["account"], ZIXFLOW);
+    let summary = opened["data"]["summary"].as_str().unwrap();
+    assert!(summary.contains("nothing sent since"), "{summary}");
+    assert!(summary.ends_with("then resume the account"), "{summary}");
+
+    let resume = format!("/api/v1/accounts/{ZIXFLOW}/resume");
+    assert_eq!(app.post(&resume).await.0, 204);
+    run(&services).await;
+    assert_eq!(kinds(&inbox.take()), ["alert.recovered"]);
+    app.finish().await;
 }
 
 #[actix_web::test]

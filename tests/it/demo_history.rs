@@ -1,12 +1,13 @@
 //! `demo --history`: past days that all checks accept.
 
 use std::fs;
+use std::net::TcpListener;
 
 use bluetick::domain::clock::{Clock, SystemClock};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use crate::harness::program::{Program, command};
+use crate::harness::program::{Program, command, run_to_end};
 
 struct Api {
     base: String,
@@ -43,6 +44,21 @@ async fn match_an_orphan(api: &Api) {
     api.send(api.client.post(path).json(&body)).await;
     let left = api.get("/orphans").await;
     assert_eq!(left["data"].as_array().unwrap().len(), orphans.len() - 1);
+}
+
+#[test]
+fn the_demo_does_not_start_on_a_port_that_is_in_use() {
+    let used = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = used.local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let output = run_to_end(command(
+        &["demo", "--port", &port],
+        &[("TMPDIR", folder.path())],
+    ));
+    assert!(!output.status.success());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("cannot listen on port {port}: ");
+    assert!(stderr.contains(&expected), "{stderr}");
 }
 
 #[actix_web::test]

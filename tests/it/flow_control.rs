@@ -335,9 +335,11 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
         let named = issues.any(|issue| issue["kind"] == failing.health && issue["account"] == id);
         assert!(named, "{name}: {stats}");
         let problems = app.found("/api/v1/problems").await;
+        let [alarm] = app.alarms().await.try_into().unwrap();
+        assert_eq!(alarm["alarm"], "account_tripped", "{name}: {alarm}");
+        assert_eq!(alarm["account"], id, "{name}: {alarm}");
         if failing.health == "tripped" {
             assert_eq!(problems["tripped_accounts"], 1, "{name}");
-            assert_eq!(app.alarms().await[0]["alarm"], "account_tripped", "{name}");
             assert!(shown["trip_reason"].is_string(), "{name}: {shown}");
             assert!(shown["last_reply"].is_string(), "{name}: {shown}");
             let page = app.request("GET", "/metrics").send().await.unwrap();
@@ -345,6 +347,11 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
             assert!(page.text().await.unwrap().contains(&line), "{name}");
         } else {
             assert_eq!(problems["paused_accounts"], 1, "{name}");
+            assert_eq!(shown["paused_by"], "provider", "{name}: {shown}");
+            let reason = shown["pause_reason"].as_str().unwrap();
+            let text = alarm["message"].as_str().unwrap();
+            assert!(text.contains(reason), "{name}: {text}");
+            assert!(text.contains("then resume the account"), "{name}: {text}");
         }
         // For as long as it lasts.
         pass(&app, TimeDelta::hours(3), TimeDelta::seconds(150)).await;
@@ -459,6 +466,8 @@ async fn a_paused_account_sends_nothing_until_it_is_resumed() {
     let shown = account(&app, SOBOT).await;
     assert_eq!(shown["health"], "paused");
     assert_eq!(shown["pause_reason"], "wrong picture in the campaign");
+    assert_eq!(shown["paused_by"], "operator");
+    assert!(app.alarms().await.is_empty(), "an operator knows of it");
     let resume = format!("/api/v1/accounts/{SOBOT}/resume");
     assert_eq!(app.post(&resume).await.0, 204);
     submit_due(&app).await;

@@ -10,6 +10,7 @@ use bluetick::domain::scope::Scope;
 use bluetick::reporting::headline::{self, Headline, HeadlineInput};
 use bluetick::store::past_submissions::PastSubmission;
 use chrono::{DateTime, TimeDelta, Utc};
+use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
 use crate::harness::app::{
@@ -281,17 +282,19 @@ async fn a_lowered_quality_or_limit_is_named_until_it_is_taken_back() {
             "value": { "display_phone_number": "919000000001", "event": event, "current_limit": "TIER_1K" },
         }] }] })
     };
-    for (event, expected) in [
+    for (event, expected, word) in [
         (
             "FLAGGED",
             "sobot-main: quality rating flagged on 20 November",
+            "quality lowered",
         ),
-        ("UNFLAGGED", "All accounts healthy"),
+        ("UNFLAGGED", "All accounts healthy", "ok"),
         (
             "DOWNGRADE",
             "sobot-main: messaging limit downgrade on 20 November, now TIER_1K",
+            "limit lowered",
         ),
-        ("UPGRADE", "All accounts healthy"),
+        ("UPGRADE", "All accounts healthy", "ok"),
     ] {
         app.advance(TimeDelta::minutes(1));
         app.deliver_callback(SOBOT, &notice(event)).await;
@@ -301,6 +304,11 @@ async fn a_lowered_quality_or_limit_is_named_until_it_is_taken_back() {
             expected,
             "{event}"
         );
+        let page = app.request("GET", "/accounts").send().await.unwrap();
+        let page = Html::parse_document(&page.text().await.unwrap());
+        let tag = format!("[aria-labelledby='account-{SOBOT}'] .health");
+        let tag = page.select(&Selector::parse(&tag).unwrap()).next().unwrap();
+        assert_eq!(tag.text().collect::<String>(), word, "{event}");
     }
     app.deliver_callback(SOBOT, &notice("FLAGGED")).await;
     app.apply_callbacks().await;

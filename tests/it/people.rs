@@ -192,6 +192,15 @@ async fn an_administrator_manages_users_and_tokens_on_the_settings_page() {
     let mistyped = [("name", "x"), ("scope", "read"), ("accounts", "kaleira")];
     let refused = browser.post(&app, "/settings/tokens", &mistyped).await;
     assert_eq!(refused.status(), 422);
+    let refused = refused.text().await.unwrap();
+    for kept in [
+        "name=\"name\" value=\"x\"",
+        "value=\"read\" checked",
+        "value=\"kaleira\"",
+    ] {
+        assert!(refused.contains(kept), "{kept}: {refused}");
+    }
+    assert!(!refused.contains("value=\"send\" checked"), "{refused}");
     let revoke = format!("/settings/tokens/{}/revoke", found.id);
     assert_eq!(browser.post(&app, &revoke, &[]).await.status(), 303);
     let tokens = app.services.store.list_tokens().await.unwrap();
@@ -269,7 +278,12 @@ async fn unknown_users_wrong_passwords_and_users_without_one_get_the_same_reply(
         ("not an address", PASSWORD),
     ] {
         let (_, reply) = sign_in(&app, user, password).await;
-        replies.push((reply.status().as_u16(), reply.text().await.unwrap()));
+        let (status, page) = (reply.status().as_u16(), reply.text().await.unwrap());
+        // The form keeps the address, and nothing of the password.
+        let kept = format!("value=\"{user}\"");
+        assert!(page.contains(&kept), "{page}");
+        assert!(!page.contains(PASSWORD), "{page}");
+        replies.push((status, page.replace(&kept, "value=\"\"")));
     }
     assert_eq!(replies[0].0, 403);
     assert!(replies.iter().all(|reply| *reply == replies[0]));

@@ -3,6 +3,7 @@
 use bluetick::domain::provider_account::HeaderSecret;
 use bluetick::domain::scope::Scope;
 use bluetick::domain::secret::Secret;
+use bluetick::domain::user::Role;
 use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use reqwest::header::CONTENT_TYPE;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use crate::harness::app::{
     App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, read, start_app, start_app_with,
 };
+use crate::harness::people::sign_in_new;
 
 /// A page as served.
 struct Page(Html);
@@ -309,6 +311,28 @@ async fn duplicate_ids_unparseable_parts_and_unverified_callbacks_are_listed() {
 }
 
 #[actix_web::test]
+async fn a_reason_of_a_pause_that_is_too_long_stays_in_the_form_with_its_error() {
+    let app = start_app().await;
+    let reason = "x".repeat(1_001);
+    let reply = app
+        .request("POST", &format!("/accounts/{KALEYRA}/pause"))
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(format!("reason={reason}"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 422);
+    let shown = Page(Html::parse_document(&reply.text().await.unwrap()));
+    let form = format!("#pause-{KALEYRA}[open]");
+    let error = shown.text(&format!("{form} .field-error"));
+    assert!(error.contains("longer than 1000 characters"), "{error}");
+    let field = shown.find(&format!("{form} input[name=reason][aria-invalid]"));
+    assert_eq!(field[0].attr("value"), Some(reason.as_str()));
+    assert_eq!(shown.find(".field-error").len(), 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn a_paused_account_can_be_resumed_and_the_navigation_counts_open_problems() {
     let app = start_app().await;
     let quiet = page(&app, Scope::Operate).await;
@@ -318,6 +342,29 @@ async fn a_paused_account_can_be_resumed_and_the_navigation_counts_open_problems
     app.run_jobs_until_idle().await;
     let shown = page(&app, Scope::Operate).await;
     assert_eq!(open(&shown), open(&quiet) + 1);
+    // The alarm about the account is not counted again.
+    assert_eq!(app.alarms().await.len(), 1);
+    let alarm = shown.text(".alarm");
+    assert!(alarm.contains("has stopped sending since"), "{alarm}");
+    assert!(alarm.contains("then resume the account"), "{alarm}");
+    // An unknown address has the same frame for those who are signed in.
+    for (role, sends) in [(Role::Operator, 1), (Role::Viewer, 0)] {
+        let email = format!("{}@example.com", role.as_str());
+        let (_, browser) = sign_in_new(&app, &email, role).await;
+        let missing = browser.get(&app, "/nowhere").await;
+        assert_eq!(missing.status(), 404);
+        let missing = Page(Html::parse_document(&missing.text().await.unwrap()));
+        assert_eq!(open(&missing), open(&shown));
+        assert_eq!(missing.find(".nav a[href='/send']").len(), sends);
+        assert_eq!(missing.text(".alarm strong"), shown.text(".alarm strong"));
+    }
+    let ended = app
+        .request("GET", "/nowhere")
+        .header("Cookie", "bluetick_session=x");
+    let ended = Page(Html::parse_document(
+        &ended.send().await.unwrap().text().await.unwrap(),
+    ));
+    assert!(ended.find(".nav a, .alarm").is_empty());
     let reason = shown.text("section[aria-labelledby=paused-accounts] .needs");
     assert!(reason.contains("Incorrect SID or API key"), "{reason}");
     assert_eq!(

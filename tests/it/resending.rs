@@ -280,7 +280,9 @@ async fn the_warnings_of_an_acceptance_are_shown_and_end_with_their_message() {
     app.run_jobs_until_idle().await;
     let page = show(&app, &id).await.text;
     assert!(page.contains("Warnings when it was accepted"), "{page}");
-    assert!(page.contains("will reject a free-form message with error 131047"));
+    let warning = page.split("Warnings when it was accepted").nth(1).unwrap();
+    assert!(warning.contains("<li>The 24-hour window"), "{warning}");
+    assert!(warning.contains("free-form message with error 131047.</li>"));
     // The time is in the zone of the page.
     assert!(!page.contains("closed at 2026-11-21T12:00:00Z"), "{page}");
     assert!(

@@ -5,9 +5,11 @@ use bluetick::domain::scope::Scope;
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
+use serde_json::json;
 
 use crate::harness::app::{
-    ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, start_app, start_app_configured,
+    ACCOUNTS, App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, start_app,
+    start_app_configured,
 };
 use crate::windows::receive_inbound;
 
@@ -112,6 +114,32 @@ async fn errors_stand_beside_their_fields_and_keep_what_was_typed() {
     assert!(page.text.contains(KEY), "{}", page.text);
     app.run_jobs_until_idle().await;
     assert!(app.received(SOBOT).is_empty());
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_link_to_a_type_that_whatsapp_does_not_accept_is_refused_with_the_same_words_everywhere()
+{
+    let app = start_app().await;
+    let image = json!({ "url": "https://media.example.com/a.webp?x=1" });
+    let mut body = image_to(SOBOT, CUSTOMER);
+    body["media"] = image.clone();
+    let campaign = json!({ "account": SOBOT, "name": "Spring", "kind": "image", "media": image });
+    let (accepted, addressed) = ("/api/v1/messages", "/api/v1/campaigns");
+    for (path, body) in [(accepted, &body), (addressed, &campaign)] {
+        let (status, reply) = app.post_json(path, body).await;
+        assert_eq!(status, 422, "{path}: {reply}");
+        let error = &reply["errors"][0];
+        assert_eq!(error["field"], "media.url", "{path}: {reply}");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("ends in .webp, which WhatsApp"),
+            "{message}"
+        );
+    }
+    // The link may end so and lead to another type, which the caller names.
+    body["media"]["mime_type"] = json!("image/jpeg");
+    assert_eq!(app.post_json(accepted, &body).await.0, 202);
     app.finish().await;
 }
 

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use bluetick::config::BackupSchedule;
 use bluetick::operating::backup::run_schedule;
+use bluetick::simulator::ForcedReply;
 use chrono::{DateTime, TimeDelta};
 use migration::{MainMigrator, MigratorTrait};
 use sea_orm::Database;
 use serde_json::{Value, json};
 
-use crate::harness::app::{CUSTOMER, SOBOT, image_to, start_app};
+use crate::harness::app::{CUSTOMER, KALEYRA, SOBOT, ZIXFLOW, image_to, start_app};
 use crate::harness::fleet::Fleet;
 
 fn folders(path: &Path) -> Vec<PathBuf> {
@@ -67,6 +68,25 @@ async fn a_backup_is_made_before_migrations_and_restores_the_older_schema() {
     assert!(succeeded, "{printed}");
     let (succeeded, printed) = fleet.run(&["verify"]);
     assert!(succeeded, "{printed}");
+}
+
+#[actix_web::test]
+async fn an_upgrade_notes_who_paused_an_account() {
+    let app = start_app().await;
+    let pause = format!("/api/v1/accounts/{KALEYRA}/pause");
+    assert_eq!(app.post_json(&pause, &json!({})).await.0, 204);
+    let rejected = json!({ "message": "Unauthorised" });
+    app.force(ZIXFLOW, ForcedReply::json(401, &rejected));
+    app.send_image(ZIXFLOW).await;
+    app.run_jobs_until_idle().await;
+    let noted = "SELECT id || ' ' || paused_by AS line FROM accounts WHERE paused_at IS NOT NULL ORDER BY id";
+    let before = app.database.query(noted).await;
+    let expected = [format!("{KALEYRA} operator"), format!("{ZIXFLOW} provider")];
+    assert_eq!(before, expected);
+    app.database.undo_migrations(1).await;
+    app.database.redo_migrations().await;
+    assert_eq!(app.database.query(noted).await, before);
+    app.finish().await;
 }
 
 #[actix_web::test]

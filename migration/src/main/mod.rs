@@ -47,6 +47,7 @@ mod m20261129_000301_order_notifications;
 mod m20261129_000302_count_delivery_times;
 mod m20261129_000401_sum_counts;
 mod m20261129_000402_drop_latency_counts;
+mod m20261129_000501_note_who_paused;
 
 use sea_orm_migration::prelude::*;
 
@@ -104,6 +105,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261129_000302_count_delivery_times::Migration),
             Box::new(m20261129_000401_sum_counts::Migration),
             Box::new(m20261129_000402_drop_latency_counts::Migration),
+            Box::new(m20261129_000501_note_who_paused::Migration),
         ]
     }
 

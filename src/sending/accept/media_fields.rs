@@ -1,12 +1,13 @@
 //! Validates the media of a message: source, MIME type, size, caption.
 
 use crate::domain::media::{
-    CAPTION_LIMIT, Media, MediaKind, MediaSource, Upload, mime_type_of_extension,
+    CAPTION_LIMIT, Media, MediaKind, MediaSource, Upload, find_unaccepted_extension,
+    mime_type_of_extension,
 };
 use crate::domain::provider::{Capabilities, ProviderId};
 use crate::sending::accept::accept_error::InvalidField;
 use crate::sending::accept::media_url;
-use crate::sending::accept::message_input::MessageInput;
+use crate::sending::accept::message_input::{MessageInput, ReceivedFile};
 
 /// Returns `None` and adds to `errors` if a field is invalid.
 pub(super) fn check_media(
@@ -141,33 +142,37 @@ fn check_mime_type(
 ) -> Option<String> {
     let uploaded = input.upload.as_ref();
     let types = kind.mime_types().join(", ");
-    if let Some((field, given)) = find_given_type(input) {
-        let known = given.to_ascii_lowercase();
-        if kind.mime_types().contains(&known.as_str()) {
-            return Some(known);
-        }
+    let given = find_given_type(input);
+    let known = given.map(|(_, given)| given.to_ascii_lowercase());
+    let known = known.filter(|known| kind.mime_types().contains(&known.as_str()));
+    if known.is_some() {
+        return known;
+    }
+    let (name_field, name) = name_of_file(source, uploaded);
+    let unaccepted = name.as_deref().and_then(find_unaccepted_extension);
+    if input.mime_type.is_none()
+        && let Some((extension, _)) = unaccepted
+    {
+        errors.push(InvalidField::new(
+            name_field,
+            format!(
+                "ends in .{extension}, which WhatsApp does not accept; it accepts .jpg, .png, .mp4 and .3gp"
+            ),
+        ));
+        return None;
+    }
+    if let Some((field, given)) = given {
         errors.push(InvalidField::new(
             field,
             format!("`{given}` is not allowed for {kind}; WhatsApp accepts {types}"),
         ));
         return None;
     }
-    let (field, name) = match (
-        source,
-        uploaded.and_then(|upload| upload.file_name.as_deref()),
-    ) {
-        (Some(MediaSource::Url(url)), _) => (
-            "media.url",
-            url::Url::parse(url).ok().map(|url| url.path().to_owned()),
-        ),
-        (_, Some(name)) => ("file", Some(name.to_owned())),
-        (_, None) => ("media.mime_type", None),
-    };
     match name.as_deref().and_then(mime_type_of_extension) {
         Some(guessed) if kind.mime_types().contains(&guessed) => Some(guessed.to_owned()),
         Some(guessed) => {
             errors.push(InvalidField::new(
-                field,
+                name_field,
                 format!("is {guessed} by its extension; choose another kind, or use {types}"),
             ));
             None
@@ -180,6 +185,22 @@ fn check_mime_type(
             None
         }
         None => None,
+    }
+}
+
+/// The name of the media's file, with the field that gives it.
+fn name_of_file(
+    source: Option<&MediaSource>,
+    uploaded: Option<&ReceivedFile>,
+) -> (&'static str, Option<String>) {
+    let file_name = uploaded.and_then(|upload| upload.file_name.as_deref());
+    match (source, file_name) {
+        (Some(MediaSource::Url(url)), _) => (
+            "media.url",
+            url::Url::parse(url).ok().map(|url| url.path().to_owned()),
+        ),
+        (_, Some(name)) => ("file", Some(name.to_owned())),
+        (_, None) => ("media.mime_type", None),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Claims due messages in groups: one transaction and one fsync for all that an account may send
 //! now.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::db;
@@ -8,6 +10,7 @@ use crate::domain::campaign::CampaignId;
 use crate::domain::circuit_breaker::SubmissionPurpose;
 use crate::domain::ids::{AttemptId, MessageId};
 use crate::domain::message::{Message, MessageDraft, OutgoingMessage};
+use crate::domain::paused_by::PausedBy;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider_account::{Account, AccountMode};
 use crate::domain::send_flow::{self, Readiness, SendFlow};
@@ -71,12 +74,16 @@ impl Dispatcher {
         let flows = self.store.list_send_flows().await?;
         let with_due = self.store.list_accounts_with_due(self.clock.now()).await?;
         let mut next: Option<DateTime<Utc>> = None;
+        let mut provider_pauses = BTreeMap::new();
         for account in self.accounts.values() {
             let record = records.get(&account.id);
             if account.mode != AccountMode::Live {
                 continue;
             }
-            if record.is_some_and(|it| it.pause.is_some()) {
+            if let Some(pause) = record.and_then(|it| it.pause.as_ref()) {
+                if pause.by == PausedBy::Provider {
+                    provider_pauses.insert(account.id.clone(), pause.clone());
+                }
                 self.in_flight.stop(&account.id);
                 continue;
             }
@@ -102,7 +109,7 @@ impl Dispatcher {
             };
             next = [next, again].into_iter().flatten().min();
         }
-        self.known_flows.replace(flows);
+        self.known_flows.replace(flows, provider_pauses);
         Ok(next)
     }
 

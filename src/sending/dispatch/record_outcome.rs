@@ -7,6 +7,7 @@ use crate::db;
 use crate::domain::attempt_outcome::AttemptOutcome;
 use crate::domain::delivery_state::{QueueState, Stage};
 use crate::domain::ids::{AccountId, AttemptId, MessageId, ProviderMessageId};
+use crate::domain::paused_by::PausedBy;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::sending::dispatch::account_effects::{AccountEffect, AccountEffects, PaceChange};
@@ -207,7 +208,9 @@ impl Recording<'_> {
         let ledger = &mut self.ledger;
         let now = ledger.now();
         if let AccountEffect::Pause(reason) = &effect
-            && ledger.pause_account(&work.account.id, reason).await?
+            && ledger
+                .pause_account(&work.account.id, PausedBy::Provider, reason)
+                .await?
         {
             tracing::warn!(account.id = %work.account.id, "sending is paused until an operator resumes it");
         }

@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::domain::ids::AccountId;
+use crate::domain::paused_by::PausedBy;
 use crate::domain::provider::ProviderId;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,6 +15,7 @@ pub struct Model {
     pub generation: i32,
     pub paused_at: Option<i64>,
     pub pause_reason: Option<String>,
+    pub paused_by: Option<PausedBy>,
     pub last_callback_at: Option<i64>,
     pub old_address_at: Option<i64>,
     pub url_space_at: Option<i64>,

@@ -47,11 +47,9 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
         "<callback URL>"
     };
     let steps = providers::get(standing.provider).setup();
-    let (pause_reason, paused_since) = match &standing.health {
-        Health::Paused { reason, since } => {
-            (Some(visibility.mask_text(reason)), Some(wire::time(*since)))
-        }
-        _ => (None, None),
+    let pause = match &standing.health {
+        Health::Paused(pause) => Some(pause),
+        _ => None,
     };
     let trip = match &standing.health {
         Health::Tripped(trip) => Some(trip),
@@ -90,8 +88,9 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
                 last_seen_at: wire::time(warning.last_seen_at),
             })
             .collect(),
-        pause_reason,
-        paused_since,
+        pause_reason: pause.map(|pause| visibility.mask_text(&pause.reason)),
+        paused_since: pause.map(|pause| wire::time(pause.since)),
+        paused_by: pause.map(|pause| pause.by.as_str()),
         mode: standing.mode.map(|mode| match mode {
             AccountMode::Live => "live",
             AccountMode::DryRun => "dry-run",

@@ -157,11 +157,11 @@ fn key(kind: ProblemKind) -> String {
 
 fn data(items: ProblemItems, visibility: Visibility) -> Vec<ProblemItemResponse> {
     match items {
-        ProblemItems::Accounts(paused) => paused
+        ProblemItems::Accounts(stopped) => stopped
             .into_iter()
-            .map(|(account, pause)| ProblemItemResponse {
-                detail: Some(visibility.mask_text(&pause.reason)),
-                ..item(&account, pause.since)
+            .map(|stopped| ProblemItemResponse {
+                detail: Some(visibility.mask_text(&stopped.reason)),
+                ..item(&stopped.account, stopped.since)
             })
             .collect(),
         ProblemItems::Messages(messages) => messages.iter().map(of_message).collect(),

@@ -1,5 +1,6 @@
 //! The forms that pause and resume an account.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
@@ -8,8 +9,9 @@ use crate::domain::scope::Caller;
 use crate::operating::account_actions;
 use crate::services::Services;
 use crate::web::api::action_endpoints::decision;
+use crate::web::dashboard::accounts_page;
 use crate::web::dashboard::message_action_forms::action_error;
-use crate::web::dashboard::page_response::redirect_to;
+use crate::web::dashboard::page_response::{redirect_to, respond_with_status};
 use crate::web::error::ApiError;
 
 #[derive(Deserialize, Debug)]
@@ -24,8 +26,15 @@ pub(crate) async fn pause(
     form: web::Form<PauseForm>,
 ) -> Result<HttpResponse, ApiError> {
     let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let reason = account_actions::check_reason(form.into_inner().reason)
-        .map_err(|message| ApiError::field("reason", message))?;
+    let given = form.into_inner().reason;
+    let reason = match account_actions::check_reason(given.clone()) {
+        Ok(reason) => reason,
+        Err(message) => {
+            let mut page = accounts_page::load(&services, &caller).await?;
+            page.refuse_pause(&id, &given.unwrap_or_default(), message);
+            return respond_with_status(&services, StatusCode::UNPROCESSABLE_ENTITY, page).await;
+        }
+    };
     account_actions::pause(&services.store, &id, &reason, &decision(&services, &caller))
         .await
         .map_err(action_error)?;

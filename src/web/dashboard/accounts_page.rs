@@ -8,11 +8,14 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use crate::config::{DEFAULT_FILE, Reachability, reachability};
+use crate::domain::account_event::{AccountEvent, AccountEventKind};
 use crate::domain::ids::AccountId;
+use crate::domain::paused_by::PausedBy;
 use crate::domain::provider_account::AccountMode;
 use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
+use crate::reporting::account_notices;
 use crate::services::Services;
 use crate::web::dashboard::account_set_up::{AccountSetUp, config_file};
 use crate::web::dashboard::event_rows::{self, EventRow, LatestEvents};
@@ -27,7 +30,12 @@ pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let accounts = account_health::list_accounts(&services).await?;
+    let page = load(&services, &caller).await?;
+    respond(&services, page).await
+}
+
+pub(super) async fn load(services: &Services, caller: &Caller) -> Result<AccountsPage, ApiError> {
+    let accounts = account_health::list_accounts(services).await?;
     let mut shown = AccountsPage::new(
         &accounts,
         &event_rows::list_latest(&services.store, &accounts).await?,
@@ -35,15 +43,23 @@ pub(crate) async fn show(
         caller.visibility(),
         services.clock.now(),
     );
-    if let Some(file) = config_file(&services).filter(|_| shown.can_check) {
+    if let Some(file) = config_file(services).filter(|_| shown.can_check) {
         shown.file = file;
+    }
+    let ids: Vec<AccountId> = accounts.iter().map(|it| it.id.clone()).collect();
+    let now = services.clock.now();
+    for notice in account_notices::find(&services.store, &ids, now)
+        .await?
+        .values()
+    {
+        shown.show_notice(notice);
     }
     for card in &mut shown.cards {
         if let Some(set_up) = &mut card.set_up {
-            set_up.load(&services, &card.account).await?;
+            set_up.load(services, &card.account).await?;
         }
     }
-    respond(&services, shown).await
+    Ok(shown)
 }
 
 /// What to add to the configuration, by provider.
@@ -120,7 +136,16 @@ fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'stati
             "Callbacks arrive but fail the account's authentication. Compare the secret in the console with the configuration.",
             "bad",
         ),
-        Health::Paused { .. } => (word, "Nothing is sent until you resume the account.", "bad"),
+        Health::Paused(ref pause) => (
+            word,
+            match pause.by {
+                PausedBy::Operator => "Nothing is sent until you resume the account.",
+                PausedBy::Provider => {
+                    "The provider rejects the account or its messages. Correct the cause with the provider or in the configuration, then resume the account."
+                }
+            },
+            "bad",
+        ),
         Health::Tripped(_) => (
             word,
             "Submissions failed one after another. Single messages test whether the provider accepts again; then sending continues.",
@@ -148,6 +173,7 @@ struct AccountCard {
     set_up: Option<AccountSetUp>,
     id: String,
     provider: &'static str,
+    is_healthy: bool,
     health: &'static str,
     health_text: &'static str,
     tone: &'static str,
@@ -159,6 +185,7 @@ struct AccountCard {
     slowed: Option<(String, TimeElement)>,
     /// Where the form that pauses the account goes.
     pause: Option<String>,
+    refused_pause: Option<RefusedPause>,
     callback_url: Option<String>,
     /// The form of a message of this account.
     test_message: Option<String>,
@@ -173,6 +200,13 @@ struct AccountCard {
     callbacks: String,
     events: Vec<EventRow>,
     resume: bool,
+}
+
+/// A reason that was typed, and what is wrong with it.
+#[derive(Clone, Debug)]
+struct RefusedPause {
+    reason: String,
+    error: String,
 }
 
 /// Part of a set-up step. `CallbackUrl` replaces `{url}`.
@@ -203,6 +237,38 @@ impl AccountsPage {
     }
 }
 
+impl AccountsPage {
+    /// Shows the form again.
+    pub(super) fn refuse_pause(&mut self, account: &AccountId, reason: &str, error: &str) {
+        let mut cards = self.cards.iter_mut();
+        if let Some(card) = cards.find(|card| card.account == *account) {
+            card.refused_pause = Some(RefusedPause {
+                reason: reason.to_owned(),
+                error: error.to_owned(),
+            });
+        }
+    }
+
+    /// Of an account whose quality rating or limit was lowered. Does nothing if its health is worse.
+    pub fn show_notice(&mut self, notice: &AccountEvent) {
+        let (word, text) = match notice.kind {
+            AccountEventKind::Quality => (
+                "quality lowered",
+                "Callbacks arrive, but the provider lowered the quality rating: recipients block or report the messages. The account events below say when.",
+            ),
+            AccountEventKind::Limit => (
+                "limit lowered",
+                "Callbacks arrive, but the provider lowered the messaging limit. The account events below say when.",
+            ),
+            _ => return,
+        };
+        let cards = self.cards.iter_mut();
+        for card in cards.filter(|card| card.account == notice.account && card.is_healthy) {
+            (card.health, card.health_text, card.tone) = (word, text, "warn");
+        }
+    }
+}
+
 impl AccountCard {
     fn new(
         account: &AccountStatus,
@@ -227,12 +293,13 @@ impl AccountCard {
             set_up: needs_set_up.then(|| AccountSetUp::new(reach != Reachability::Public)),
             id: account.id.to_string(),
             provider: account.provider.title(),
+            is_healthy: account.mode.is_some() && account.health == Health::Ok,
             health,
             health_text,
             tone,
             paused: match &account.health {
-                Health::Paused { reason, since } => {
-                    Some((viewer.quoted(reason), TimeElement::new(*since)))
+                Health::Paused(pause) => {
+                    Some((viewer.quoted(&pause.reason), TimeElement::new(pause.since)))
                 }
                 _ => None,
             },
@@ -254,8 +321,9 @@ impl AccountCard {
             }),
             pause: (is_operator
                 && account.mode.is_some()
-                && !matches!(account.health, Health::Paused { .. }))
+                && !matches!(account.health, Health::Paused(_)))
             .then(|| format!("/accounts/{}/pause", account.id)),
+            refused_pause: None,
             callback_url: is_operator.then(|| account.callback_url.clone()),
             test_message: (is_operator && account.mode.is_some())
                 .then(|| format!("/send?account={}", account.id)),
@@ -290,8 +358,7 @@ impl AccountCard {
                 .iter()
                 .map(|event| EventRow::new(event, viewer))
                 .collect(),
-            resume: is_operator
-                && matches!(account.health, Health::Paused { .. } | Health::Tripped(_)),
+            resume: is_operator && matches!(account.health, Health::Paused(_) | Health::Tripped(_)),
         }
     }
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::web::dashboard::page_frame::Frame;
+use crate::web::dashboard::page_response::FramedPage;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ErrorPageKind {
@@ -72,7 +73,7 @@ pub struct ErrorPage {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Viewer {
-    SignedIn { may_send: bool },
+    SignedIn,
     SignedOut,
 }
 
@@ -85,11 +86,7 @@ impl ErrorPage {
         viewer: Viewer,
     ) -> Self {
         let frame = match viewer {
-            Viewer::SignedIn { may_send } => {
-                let mut frame = Frame::without_section(kind.title());
-                frame.set_may_send(may_send);
-                frame
-            }
+            Viewer::SignedIn => Frame::without_section(kind.title()),
             Viewer::SignedOut => Frame::signed_out(kind.title()),
         };
         Self {
@@ -104,5 +101,11 @@ impl ErrorPage {
     /// For a page whose address can be requested again.
     pub fn reload_after(&mut self, seconds: u16) {
         self.reload_seconds = Some(seconds);
+    }
+}
+
+impl FramedPage for ErrorPage {
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
     }
 }

@@ -27,6 +27,7 @@ pub enum SignInForm {
 pub struct LoginPage {
     frame: Frame,
     form: SignInForm,
+    email: String,
 }
 
 impl LoginPage {
@@ -34,7 +35,13 @@ impl LoginPage {
         Self {
             frame: Frame::signed_out("Sign in"),
             form,
+            email: String::new(),
         }
+    }
+
+    /// For another attempt.
+    pub fn keep_email(&mut self, email: String) {
+        self.email = email;
     }
 
     /// The link of the query.

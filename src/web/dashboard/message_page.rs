@@ -42,6 +42,7 @@ use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::timed_text::TimedText;
 use crate::web::dashboard::timeline_entry::TimelineEntry;
 use crate::web::dashboard::upload_form::UploadForm;
+use crate::web::dashboard::visible_text::sentence;
 use crate::web::error::ApiError;
 
 /// Callbacks on a message's page; its timeline links every one.
@@ -235,7 +236,7 @@ impl MessagePage {
             warnings: input
                 .warnings
                 .iter()
-                .map(|warning| TimedText::from_rfc3339(&viewer.quoted(&warning.message)))
+                .map(|warning| TimedText::from_rfc3339(&sentence(&viewer.quoted(&warning.message))))
                 .collect(),
             unmatch: viewer == Visibility::Full && message.matched_by.is_some(),
             match_form: None,

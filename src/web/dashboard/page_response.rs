@@ -8,13 +8,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ContentType, LOCATION};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use crate::db;
 use crate::domain::ids::AccountId;
 use crate::domain::scope::{Caller, Scope};
-use crate::reporting::alarms;
+use crate::reporting::alarms::{self, AlarmKind};
 use crate::services::Services;
 use crate::web::dashboard::page_frame::Frame;
 use crate::web::dashboard::page_zone::PageZone;
@@ -25,7 +25,7 @@ use crate::web::error::ApiError;
 /// Rows per page of a list.
 pub(super) const ROWS_PER_PAGE: usize = 50;
 
-pub(super) trait FramedPage: Template {
+pub(crate) trait FramedPage: Template {
     fn frame_mut(&mut self) -> &mut Frame;
 }
 
@@ -59,12 +59,7 @@ pub(super) async fn respond_with_status(
     status: StatusCode,
     mut page: impl FramedPage + 'static,
 ) -> Result<HttpResponse, ApiError> {
-    let problems = services.store.count_problems(services.clock.now()).await?;
-    let alarms = alarms::list(services);
-    let alarm_count = u64::try_from(alarms.len()).unwrap_or_default();
-    let frame = page.frame_mut();
-    frame.set_problem_count(total_problems(&problems).saturating_add(alarm_count));
-    frame.set_alarms(alarms);
+    fill(services, page.frame_mut()).await?;
     let mut response = HttpResponse::build(status)
         .insert_header(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -72,6 +67,38 @@ pub(super) async fn respond_with_status(
     let page = UnwrittenPage(Box::new(page));
     response.extensions_mut().insert(page);
     Ok(response)
+}
+
+/// The error page of a viewer who is signed in. It is shown also without alarms, open problems and
+/// menu entries of the viewer.
+pub(crate) async fn write_error(
+    mut page: impl FramedPage,
+    request: &HttpRequest,
+    caller: Option<&Caller>,
+) -> askama::Result<String> {
+    let services = request.app_data::<web::Data<Services>>();
+    if let (Some(services), Some(caller)) = (services, caller)
+        && !caller.accounts.is_limited()
+        && let Err(error) = fill(services, page.frame_mut()).await
+    {
+        tracing::warn!(%error, "an error page has no open problems");
+    }
+    let may_send = caller.is_some_and(|caller| caller.require(Scope::Send).is_ok());
+    page.write(PageZone::of(request), may_send)
+}
+
+/// Adds the alarms, and the number of open problems.
+async fn fill(services: &Services, frame: &mut Frame) -> Result<(), db::Error> {
+    let problems = services.store.count_problems(services.clock.now()).await?;
+    let alarms = alarms::list(services);
+    // Accounts that have stopped sending are among the problems already.
+    let others = alarms
+        .iter()
+        .filter(|alarm| alarm.kind != AlarmKind::AccountTripped);
+    let others = u64::try_from(others.count()).unwrap_or_default();
+    frame.set_problem_count(total_problems(&problems).saturating_add(others));
+    frame.set_alarms(alarms);
+    Ok(())
 }
 
 /// Middleware of all pages: writes the page of a response.
@@ -100,7 +127,7 @@ where
 }
 
 /// Whether the viewer whom the route's access check has identified may send messages.
-pub(crate) fn may_send(request: &HttpRequest) -> bool {
+fn may_send(request: &HttpRequest) -> bool {
     let extensions = request.extensions();
     let caller = extensions.get::<Caller>();
     caller.is_some_and(|caller| caller.require(Scope::Send).is_ok())

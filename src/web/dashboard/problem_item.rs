@@ -34,14 +34,14 @@ pub(super) struct ProblemItem {
 /// The items of one kind of problem, as `viewer` may see them.
 pub(super) fn items_of(list: &ProblemList, viewer: Visibility) -> Vec<ProblemItem> {
     match &list.items {
-        ProblemItems::Accounts(paused) => paused
+        ProblemItems::Accounts(stopped) => stopped
             .iter()
-            .map(|(account, pause)| ProblemItem {
-                title: account.to_string(),
+            .map(|stopped| ProblemItem {
+                title: stopped.account.to_string(),
                 href: Some("/accounts".to_owned()),
-                at: Some(TimeElement::new(pause.since)),
-                details: vec![viewer.quoted(&pause.reason)],
-                resume: for_operator(viewer, format!("/accounts/{account}/resume")),
+                at: Some(TimeElement::new(stopped.since)),
+                details: vec![viewer.quoted(&stopped.reason)],
+                resume: for_operator(viewer, format!("/accounts/{}/resume", stopped.account)),
                 ..ProblemItem::default()
             })
             .collect(),

@@ -1,13 +1,9 @@
 //! The media of the form of a single message: its kind where none was chosen, and what is wrong with it
 //! in the words of the form.
 
-use crate::domain::media::mime_type_of_extension;
+use crate::domain::media::{find_unaccepted_extension, mime_type_of_extension};
 use crate::sending::accept::InvalidField;
 use crate::web::dashboard::upload_form::UploadForm;
-
-/// Of files that WhatsApp does not accept as image or video.
-const OTHER_IMAGES: [&str; 8] = ["webp", "gif", "heic", "heif", "avif", "bmp", "tif", "svg"];
-const OTHER_VIDEOS: [&str; 6] = ["mov", "webm", "avi", "mkv", "m4v", "wmv"];
 
 /// The kind that was chosen, else that of the chosen type, the file or the link. Empty if none of them
 /// says it.
@@ -18,9 +14,10 @@ pub(super) fn kind_of(given: &UploadForm) -> String {
     }
     let uploaded = given.file.as_ref();
     let uploaded = uploaded.and_then(|(_, received)| received.content_type.as_deref());
+    let name = file_name(given);
     let named = [
         Some(given.text("media.mime_type")),
-        mime_type_of_extension(&file_name(given)),
+        mime_type_of_extension(&name),
         uploaded,
     ];
     let mut types = named.into_iter().flatten();
@@ -29,12 +26,7 @@ pub(super) fn kind_of(given: &UploadForm) -> String {
         ("video", _) => Some("video"),
         _ => None,
     });
-    let extension = extension_of(given);
-    let of_extension = || match extension.as_str() {
-        name if OTHER_IMAGES.contains(&name) => "image",
-        name if OTHER_VIDEOS.contains(&name) => "video",
-        _ => "",
-    };
+    let of_extension = || find_unaccepted_extension(&name).map_or("", |(_, kind)| kind.as_str());
     of_type.unwrap_or_else(of_extension).to_owned()
 }
 
@@ -52,13 +44,6 @@ fn file_name(given: &UploadForm) -> String {
     of_link.or_else(of_file).unwrap_or_default()
 }
 
-/// In lower case, without the dot; empty if there is none.
-fn extension_of(given: &UploadForm) -> String {
-    let name = file_name(given);
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    extension.unwrap_or_default().to_ascii_lowercase()
-}
-
 /// What the form knows better than the acceptance of any message.
 pub(super) fn media_errors(given: &UploadForm) -> Vec<InvalidField> {
     let mut errors = Vec::new();
@@ -73,17 +58,7 @@ pub(super) fn media_errors(given: &UploadForm) -> Vec<InvalidField> {
         errors.push(InvalidField::new("media.url", message));
         return errors;
     }
-    let field = if has_link { "media.url" } else { "file" };
-    let extension = extension_of(given);
-    let others = OTHER_IMAGES.iter().chain(&OTHER_VIDEOS);
-    if given.text("media.mime_type").is_empty() && others.into_iter().any(|it| *it == extension) {
-        errors.push(InvalidField::new(
-            field,
-            format!(
-                "ends in .{extension}, which WhatsApp does not accept; it accepts .jpg, .png, .mp4 and .3gp"
-            ),
-        ));
-    } else if has_link && kind_of(given).is_empty() {
+    if has_link && kind_of(given).is_empty() {
         let message = "is not clear from the link; choose image or video";
         errors.push(InvalidField::new("kind", message));
     } else if kind_of(given).is_empty() {

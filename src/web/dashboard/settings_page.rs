@@ -39,10 +39,28 @@ pub(super) enum SettingsNotice {
     Refused(String),
 }
 
+/// What was typed for a token that was refused.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TokenInput {
+    pub(super) name: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) accounts: String,
+    pub(super) expires: String,
+}
+
 pub(super) async fn respond_with_notice(
     services: &Services,
     caller: &Caller,
     notice: SettingsNotice,
+) -> Result<HttpResponse, ApiError> {
+    respond_with_token(services, caller, notice, TokenInput::default()).await
+}
+
+pub(super) async fn respond_with_token(
+    services: &Services,
+    caller: &Caller,
+    notice: SettingsNotice,
+    token: TokenInput,
 ) -> Result<HttpResponse, ApiError> {
     let signed_in = find_signed_in(services, caller).await?;
     let (store, now) = (&services.store, services.clock.now());
@@ -69,6 +87,7 @@ pub(super) async fn respond_with_notice(
         zones: &TZ_VARIANTS,
         administration,
         notice,
+        token,
     };
     respond_with_status(services, status, page).await
 }
@@ -105,6 +124,7 @@ pub struct SettingsPage {
     zones: &'static [Tz],
     administration: Option<Administration>,
     notice: SettingsNotice,
+    token: TokenInput,
 }
 
 #[derive(Clone, Debug)]
@@ -139,6 +159,12 @@ struct Administration {
     tokens: Vec<TokenRow>,
     roles: [&'static str; 3],
     scopes: [&'static str; 4],
+}
+
+impl TokenInput {
+    fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|chosen| chosen == scope)
+    }
 }
 
 #[derive(Clone, Debug)]

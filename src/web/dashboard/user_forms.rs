@@ -16,7 +16,9 @@ use crate::web::dashboard::local_time::parse_day_end;
 use crate::web::dashboard::page_response::redirect_to;
 use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::settings_forms::{SETTINGS, field, user_error};
-use crate::web::dashboard::settings_page::{SettingsNotice, find_signed_in, respond_with_notice};
+use crate::web::dashboard::settings_page::{
+    SettingsNotice, TokenInput, find_signed_in, respond_with_notice, respond_with_token,
+};
 use crate::web::error::ApiError;
 
 pub(crate) async fn add_user(
@@ -155,17 +157,29 @@ pub(crate) async fn create_token(
             }
         }
     };
-    respond_with_notice(&services, &caller, notice).await
+    let kept = match notice {
+        SettingsNotice::Refused(_) => TokenInput {
+            name,
+            scopes: chosen_scopes(&form),
+            accounts: field(&form, "accounts"),
+            expires: field(&form, "expires"),
+        },
+        _ => TokenInput::default(),
+    };
+    respond_with_token(&services, &caller, notice, kept).await
+}
+
+fn chosen_scopes(form: &[u8]) -> Vec<String> {
+    form_urlencoded::parse(form)
+        .filter(|(name, _)| name == "scope")
+        .map(|(_, value)| value.into_owned())
+        .collect()
 }
 
 type TokenLimits = (Scopes, AccountLimit, Option<DateTime<Utc>>);
 
 fn parse_limits(form: &[u8], zone: Tz) -> Result<TokenLimits, String> {
-    let scopes: Vec<String> = form_urlencoded::parse(form)
-        .filter(|(name, _)| name == "scope")
-        .map(|(_, value)| value.into_owned())
-        .collect();
-    let scopes = scopes.join(",").parse::<Scopes>();
+    let scopes = chosen_scopes(form).join(",").parse::<Scopes>();
     let (accounts, expires) = (field(form, "accounts"), field(form, "expires"));
     let accounts = match accounts.trim() {
         "" => AccountLimit::default(),

@@ -2,12 +2,14 @@
 
 use bluetick::config::Reachability;
 use bluetick::domain::circuit_breaker::Trip;
+use bluetick::domain::paused_by::PausedBy;
 use bluetick::domain::provider::ProviderId;
 use bluetick::domain::provider_account::AccountMode;
 use bluetick::domain::scope::Visibility;
 use bluetick::domain::send_rate::Slowdown;
 use bluetick::reporting::account_activity::AccountActivity;
 use bluetick::reporting::account_health::{AccountStatus, Health};
+use bluetick::store::account_records::Pause;
 use bluetick::web::dashboard::accounts_page::AccountsPage;
 use bluetick::web::dashboard::event_rows::LatestEvents;
 use chrono::TimeDelta;
@@ -35,10 +37,11 @@ fn account_status(id: &str, provider: ProviderId, health: Health) -> AccountStat
 
 #[test]
 fn an_account_shows_its_url_steps_and_health() {
-    let paused = Health::Paused {
-        reason: "RBC001 Insufficient balance".to_owned(),
+    let paused = Health::Paused(Pause {
         since: now(),
-    };
+        by: PausedBy::Provider,
+        reason: "RBC001 Insufficient balance".to_owned(),
+    });
     let accounts = [
         account_status("kaleyra-in", ProviderId::Kaleyra, Health::Unconfigured),
         account_status("sobot-main", ProviderId::Sobot, paused),

@@ -5,9 +5,8 @@ use bluetick::domain::ids::{CallbackId, MessageId, ProviderMessageId};
 use bluetick::domain::message::{Message, Origin};
 use bluetick::domain::scope::Visibility;
 use bluetick::reporting::orphan_views::ListedOrphan;
-use bluetick::reporting::problem_items::{ProblemItems, ProblemList};
+use bluetick::reporting::problem_items::{ProblemItems, ProblemList, StoppedAccount};
 use bluetick::reporting::problem_kind::ProblemKind;
-use bluetick::store::account_records::Pause;
 use bluetick::store::id_conflicts::IdConflict;
 use bluetick::store::orphan_list::SuggestedMessage;
 use bluetick::store::quarantine::QuarantinedPart;
@@ -41,13 +40,11 @@ fn problem_lists() -> Vec<ProblemList> {
         problem(
             ProblemKind::PausedAccounts,
             1,
-            ProblemItems::Accounts(vec![(
-                account("kaleyra-in"),
-                Pause {
-                    since: now(),
-                    reason: "E110 Insufficient balance <b>".to_owned(),
-                },
-            )]),
+            ProblemItems::Accounts(vec![StoppedAccount {
+                account: account("kaleyra-in"),
+                since: now(),
+                reason: "E110 Insufficient balance <b>".to_owned(),
+            }]),
         ),
         problem(
             ProblemKind::Uncertain,

@@ -39,12 +39,7 @@ fn an_error_page_links_to_the_overview() {
     ] {
         let page = render(
             name,
-            &ErrorPage::new(
-                kind,
-                None,
-                Some("r-17".to_owned()),
-                Viewer::SignedIn { may_send: false },
-            ),
+            &ErrorPage::new(kind, None, Some("r-17".to_owned()), Viewer::SignedIn),
         );
         assert!(page.main().contains(name));
         assert!(page.main().contains("r-17"));

@@ -207,6 +207,13 @@ impl TestDatabase {
         connection.close().await.unwrap();
     }
 
+    /// Applies what [`Self::undo_migrations`] has undone.
+    pub(crate) async fn redo_migrations(&self) {
+        let connection = self.connect("").await;
+        MainMigrator::up(&connection, None).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// The main database with its tables.
     pub(crate) async fn main(&self) -> Store {
         let store = Store::open(&self.url_without_tls(), CONNECTIONS)

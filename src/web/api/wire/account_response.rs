@@ -37,6 +37,9 @@ pub(crate) struct AccountResponse {
     pub(crate) pause_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) paused_since: Option<String>,
+    /// `operator`, or `provider`: it rejects the account, or most messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) paused_by: Option<&'static str>,
     /// Why nothing but probes is sent, while `health` is `tripped`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trip_reason: Option<String>,
