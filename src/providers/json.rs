@@ -26,8 +26,11 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
     {
         return Ok(readable(values));
     }
-    let (values, still_wrong) = read(&repair(text)?, budget)?;
-    if still_wrong.is_none() {
+    let (mut values, still_wrong) = read(&repair(text)?, budget)?;
+    if is_misquoted(text) {
+        // Brackets inside of texts were taken for those of JSON.
+        values.clear();
+    } else if still_wrong.is_none() {
         return Ok(readable(values));
     }
     if is_on_lines(text) {
@@ -39,7 +42,7 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
         return Ok(readable(values));
     }
     let mut documents = readable(values);
-    if documents.is_empty() && error.is_eof() {
+    if documents.is_empty() && (error.is_eof() || is_misquoted(text)) {
         budget.forget_since(counted);
         documents = readable(read_closed(text, budget)?);
     }
@@ -63,11 +66,20 @@ fn read_requoted(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>
 
 /// What is complete in a text that ends too early.
 fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, ReadingLimit> {
-    let Some(closed) = close_early(text) else {
-        return Ok(Vec::new());
-    };
-    let (values, error) = read(&repair(&closed)?, budget)?;
-    Ok(if error.is_none() { values } else { Vec::new() })
+    let counted = budget.counted();
+    let requoted = requote(text);
+    let as_written = Some(text).filter(|_| !is_misquoted(text));
+    for text in as_written.into_iter().chain(requoted.as_deref()) {
+        let Some(closed) = close_early(text) else {
+            continue;
+        };
+        let (values, error) = read(&repair(&closed)?, budget)?;
+        if error.is_none() {
+            return Ok(values);
+        }
+        budget.forget_since(counted);
+    }
+    Ok(Vec::new())
 }
 
 fn read(
