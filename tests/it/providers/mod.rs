@@ -6,6 +6,7 @@ mod contract;
 mod kaleyra;
 mod lancepilot;
 mod misquoted_json;
+mod nested_forms;
 mod profiles;
 mod reply_classes;
 mod sample_callbacks;
@@ -15,6 +16,7 @@ mod sobot;
 mod templates;
 mod value_types;
 mod wrapped_callbacks;
+mod written_times;
 mod zixflow;
 
 use std::fmt::Write as _;
