@@ -121,6 +121,12 @@ fn parse_lines(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, Read
         let mut result = read(line, budget)?;
         if let Some(error) = result.1 {
             budget.forget_since(counted);
+            if is_misquoted(line)
+                && let Some(values) = read_requoted(line, budget)?
+            {
+                documents.extend(readable(values));
+                continue;
+            }
             result = read(&repair(line)?, budget)?;
             if result.1.is_some() {
                 if let Some(values) = read_requoted(line, budget)? {
@@ -195,6 +201,11 @@ mod tests {
             .map(|document| document.as_ref().ok())
             .collect();
         assert_eq!(read, [good[0].as_ref().ok(), None, good[1].as_ref().ok()]);
+        let cut = parse("[\n{ a: '1' }").unwrap();
+        assert!(
+            matches!(cut.as_slice(), [Err(_), Ok(value)] if *value == json!({"a": "1"})),
+            "{cut:?}"
+        );
         let first = parse("{\"a\" 1\n{\"a\":1}\n{\"b\":1}").unwrap();
         assert!(
             matches!(first.as_slice(), [Err(_), Ok(_), Ok(_)]),
