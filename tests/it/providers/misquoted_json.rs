@@ -288,7 +288,7 @@ proptest! {
         shape in select(SHAPES),
         is_pretty in any::<bool>(),
         notation in prop::option::of(select(NOTATIONS)),
-        cut in 0.0..1.0_f64,
+        cut in any::<prop::sample::Index>(),
     ) {
         let expected = expected(shape, &statuses);
         let document = shape.document(&statuses);
@@ -297,13 +297,13 @@ proptest! {
             None if is_pretty => serde_json::to_string_pretty(&document).unwrap(),
             None => document.to_string(),
         };
-        let cut = (cut * written.len() as f64) as usize;
+        let cut = cut.index(written.len());
         // Where each status ends: behind the member that is last in all shapes.
         let ends = statuses.iter().map(|status| {
             let from = written.find(&status.id).unwrap();
             let own = written[from..].find(&status.recipient).unwrap();
             let behind = if status.word == "failed" { written[from..].find("Not on WhatsApp").unwrap() } else { own };
-            from + behind + written[from + behind..].find('}').unwrap() + if status.word == "failed" { 0 } else { 1 }
+            from + behind + written[from + behind..].find('}').unwrap() + usize::from(status.word != "failed")
         });
         let complete: Vec<_> = ends.zip(&statuses).filter(|(end, status)| *end <= cut && status.word != "failed").collect();
         let found = reports(shape.provider(), &post(&written.as_bytes()[..cut]));

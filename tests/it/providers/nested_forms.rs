@@ -84,7 +84,7 @@ fn write_form(fields: &[(String, String)], form: Form) -> Callback {
             type_first,
         } => {
             let part = |(name, value): &(String, String)| {
-                let mut headers = vec![
+                let mut headers = [
                     format!("Content-Disposition: form-data; name=\"{name}\""),
                     "Content-Type: text/plain; charset=UTF-8".to_owned(),
                 ];
