@@ -26,8 +26,11 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
     {
         return Ok(readable(values));
     }
-    let (values, still_wrong) = read(&repair(text)?, budget)?;
-    if still_wrong.is_none() {
+    let (mut values, still_wrong) = read(&repair(text)?, budget)?;
+    if is_misquoted(text) {
+        // Brackets inside of texts were taken for those of JSON.
+        values.clear();
+    } else if still_wrong.is_none() {
         return Ok(readable(values));
     }
     if is_on_lines(text) {
@@ -39,7 +42,7 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
         return Ok(readable(values));
     }
     let mut documents = readable(values);
-    if documents.is_empty() && error.is_eof() {
+    if documents.is_empty() && (error.is_eof() || is_misquoted(text)) {
         budget.forget_since(counted);
         documents = readable(read_closed(text, budget)?);
     }
@@ -63,11 +66,20 @@ fn read_requoted(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>
 
 /// What is complete in a text that ends too early.
 fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, ReadingLimit> {
-    let Some(closed) = close_truncated(text) else {
-        return Ok(Vec::new());
-    };
-    let (values, error) = read(&repair(&closed)?, budget)?;
-    Ok(if error.is_none() { values } else { Vec::new() })
+    let counted = budget.counted();
+    let requoted = requote(text);
+    let as_written = Some(text).filter(|_| !is_misquoted(text));
+    for text in as_written.into_iter().chain(requoted.as_deref()) {
+        let Some(closed) = close_truncated(text) else {
+            continue;
+        };
+        let (values, error) = read(&repair(&closed)?, budget)?;
+        if error.is_none() {
+            return Ok(values);
+        }
+        budget.forget_since(counted);
+    }
+    Ok(Vec::new())
 }
 
 fn read(
@@ -109,6 +121,12 @@ fn parse_lines(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, Read
         let mut result = read(line, budget)?;
         if let Some(error) = result.1 {
             budget.forget_since(counted);
+            if is_misquoted(line)
+                && let Some(values) = read_requoted(line, budget)?
+            {
+                documents.extend(readable(values));
+                continue;
+            }
             result = read(&repair(line)?, budget)?;
             if result.1.is_some() {
                 if let Some(values) = read_requoted(line, budget)? {
@@ -183,6 +201,11 @@ mod tests {
             .map(|document| document.as_ref().ok())
             .collect();
         assert_eq!(read, [good[0].as_ref().ok(), None, good[1].as_ref().ok()]);
+        let cut = parse("[\n{ a: '1' }").unwrap();
+        assert!(
+            matches!(cut.as_slice(), [Err(_), Ok(value)] if *value == json!({"a": "1"})),
+            "{cut:?}"
+        );
         let first = parse("{\"a\" 1\n{\"a\":1}\n{\"b\":1}").unwrap();
         assert!(
             matches!(first.as_slice(), [Err(_), Ok(_), Ok(_)]),

@@ -20,20 +20,48 @@ pub(super) fn requote(text: &str) -> Option<String> {
     (unescaped.is_some() || requoted != text).then_some(requoted)
 }
 
-/// Whether the first name has quotes that JSON does not have: a repair would keep them as a part of it.
+/// Whether the first name or its value has quotes that JSON does not have: a repair would keep them as
+/// a part of it.
 pub(super) fn is_misquoted(text: &str) -> bool {
     let first = skip_brackets(text);
-    first.starts_with('\'') || begins_with_html_quote(first)
+    let start = &first[..first.floor_char_boundary(NAME_LIMIT)];
+    let begins_value = |(name, value): (&str, &str)| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.chars().all(is_plain) && skip_brackets(value).starts_with('\'')
+    };
+    first.starts_with(['\'', '\\'])
+        || first.starts_with("u'")
+        || first.starts_with("u\"")
+        || begins_with_html_quote(first)
+        || start.split_once(':').is_some_and(begins_value)
 }
 
 fn skip_brackets(text: &str) -> &str {
     text.trim_start_matches(|c: char| matches!(c, '{' | '[') || c.is_ascii_whitespace())
 }
 
-const HTML_QUOTES: [&str; 3] = ["&quot;", "&#34;", "&#x22;"];
+/// How HTML writes signs. An ampersand is last: it may begin any of the others.
+const HTML_SIGNS: &[(&str, &str)] = &[
+    ("&quot;", "\""),
+    ("&#34;", "\""),
+    ("&#034;", "\""),
+    ("&#x22;", "\""),
+    ("&#X22;", "\""),
+    ("&apos;", "'"),
+    ("&#39;", "'"),
+    ("&#039;", "'"),
+    ("&#x27;", "'"),
+    ("&#X27;", "'"),
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&amp;", "&"),
+];
 
 fn begins_with_html_quote(text: &str) -> bool {
-    HTML_QUOTES.iter().any(|quote| text.starts_with(quote))
+    let mut quotes = HTML_SIGNS
+        .iter()
+        .filter(|(_, sign)| matches!(*sign, "\"" | "'"));
+    quotes.any(|(quote, _)| text.starts_with(quote))
 }
 
 /// `{\"id\":\"x\"}` or `{&quot;id&quot;:&quot;x&quot;}`, as plain JSON.
@@ -49,13 +77,11 @@ fn unescape(text: &str) -> Option<String> {
         return Some(plain);
     }
     begins_with_html_quote(first).then(|| {
-        HTML_QUOTES
+        HTML_SIGNS
             .iter()
-            .fold(text.to_owned(), |text, quote| text.replace(quote, "\""))
-            .replace("&#39;", "'")
-            .replace("&lt;", "<")
-            .replace("&gt;", ">")
-            .replace("&amp;", "&")
+            .fold(text.to_owned(), |text, (written, sign)| {
+                text.replace(written, sign)
+            })
     })
 }
 
@@ -136,6 +162,8 @@ impl<'t> Requoting<'t> {
                     self.copy_text(next, place);
                     continue;
                 }
+                // Python's old prefix of a text.
+                ('u', Some(_)) if self.rest.starts_with(['"', '\'']) => continue,
                 ('{', _) => self.open.push(Container::Object),
                 ('[', _) => self.open.push(Container::List),
                 ('}' | ']', _) => {
@@ -187,10 +215,11 @@ fn is_end(rest: &str, place: QuotedText) -> bool {
     let rest = rest.trim_ascii_start();
     let mut characters = rest.chars();
     match (characters.next(), place) {
-        (None, _)
-        | (Some(':'), QuotedText::Name)
-        | (Some('}'), QuotedText::Member)
-        | (Some(',' | ']'), QuotedText::Element) => true,
+        (None, _) | (Some(':'), QuotedText::Name) | (Some(',' | ']'), QuotedText::Element) => true,
+        (Some('}'), QuotedText::Member) => {
+            let behind = characters.as_str().trim_ascii_start();
+            behind.is_empty() || behind.starts_with(['}', ']', ',', '{', '\u{1e}'])
+        }
         (Some(','), QuotedText::Member) => begins_member(characters.as_str().trim_ascii_start()),
         _ => false,
     }
@@ -202,7 +231,8 @@ fn begins_member(rest: &str) -> bool {
     if start.starts_with('}') {
         return true;
     }
-    let name = start.trim_start_matches(['"', '\'']);
+    let name = start.strip_prefix('u').unwrap_or(start);
+    let name = name.trim_start_matches(['"', '\'']);
     let end = name.find(['"', '\'', ':', ',', '{', '}']);
     end.is_some_and(|end| {
         let behind = name[end..].trim_start_matches(['"', '\'']);

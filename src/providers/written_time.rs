@@ -72,11 +72,19 @@ impl WrittenTime {
         if begins_with_digit {
             return self.add_number(word);
         }
+        // `PM+05:30`
+        if let Some((half, zone)) = word.split_at_checked(2)
+            && is_half(half)
+            && let Some(offset) = parse_offset(zone)
+        {
+            self.offset = Some(offset);
+            return self.add(half);
+        }
         if let Some(offset) = parse_offset(word) {
             self.offset = Some(offset);
         } else if let Ok(month) = word.parse::<Month>() {
             self.month = Some(month.number_from_month());
-        } else if word.eq_ignore_ascii_case("AM") || word.eq_ignore_ascii_case("PM") {
+        } else if is_half(word) {
             self.afternoon = Some(word.eq_ignore_ascii_case("PM"));
         } else if let Ok(zone) = word.parse::<Tz>() {
             self.zone = Some(zone);
@@ -159,6 +167,10 @@ fn parts_of(date: NaiveDate) -> (Option<i32>, Option<u32>, Option<u32>) {
     (Some(date.year()), Some(date.month()), Some(date.day()))
 }
 
+fn is_half(word: &str) -> bool {
+    word.eq_ignore_ascii_case("AM") || word.eq_ignore_ascii_case("PM")
+}
+
 /// A time of twelve hours on either half of the day.
 fn on_the_half(time: NaiveTime, afternoon: bool) -> Option<NaiveTime> {
     let hour = time.hour();
@@ -228,6 +240,7 @@ mod tests {
             "Nov 29, 2026 14:32:07",
             "November 29, 2026 2:32:07 PM",
             "2026-11-29 02:32:07PM",
+            "2026-11-29 08:02:07 PM+05:30",
             "Sun Nov 29 14:32:07 2026",
             "Sun Nov 29 14:32:07 UTC 2026",
             "Sun Nov 29 2026 14:32:07 GMT+0000 (Coordinated Universal Time)",

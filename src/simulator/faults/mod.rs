@@ -173,9 +173,11 @@ fn reorder(share: f64, planned: &mut [PlannedCallback], rng: &mut SeededRng) {
     }
 }
 
-/// Keeps the first third of the body, which ends before any status, and appends an invalid UTF-8
-/// byte, so that no parser finds a receipt in it.
+/// Keeps at most the first third of the body, up to where its first object ends, and appends an invalid
+/// UTF-8 byte: no status is complete, so that no parser finds a receipt in it.
 pub(crate) fn corrupt_body(body: &mut Vec<u8>) {
-    body.truncate(body.len() / 3);
+    let first_end = body.iter().position(|byte| *byte == b'}');
+    let third = body.len() / 3;
+    body.truncate(first_end.map_or(third, |end| end.min(third)));
     body.push(0xff);
 }

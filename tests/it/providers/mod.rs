@@ -5,14 +5,18 @@ mod authenticity;
 mod contract;
 mod kaleyra;
 mod lancepilot;
+mod misquoted_json;
+mod nested_forms;
 mod profiles;
 mod reply_classes;
+mod sample_callbacks;
 mod shapes;
 mod siblings;
 mod sobot;
 mod templates;
 mod value_types;
 mod wrapped_callbacks;
+mod written_times;
 mod zixflow;
 
 use std::fmt::Write as _;

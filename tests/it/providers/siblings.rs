@@ -170,7 +170,7 @@ fn size(part: &CallbackPart) -> usize {
 }
 
 /// Of this thread, which other work on the machine does not lengthen. Zero where the system does not have it.
-fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     let spent = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanoseconds = spent.split(' ').next().and_then(|text| text.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or_default())
