@@ -45,7 +45,7 @@ pub struct DemoArguments {
     #[arg(long, value_name = "DAYS", value_parser = demo_history::parse_days)]
     pub history: Option<i64>,
     /// Listen on this port of 127.0.0.1; without it on 8080, or a free one if that is in use.
-    /// BLUETICK_LISTEN and all other settings are ignored
+    /// The configuration, environment variables included, is ignored
     #[arg(long)]
     pub port: Option<u16>,
 }

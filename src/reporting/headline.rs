@@ -129,9 +129,14 @@ pub fn summarize(input: &HeadlineInput, alarms: Vec<Alarm>, zone: Tz) -> Headlin
     let text = match issues.first() {
         Some(worst) => worst.text.clone(),
         None if accounts.is_empty() => "No account yet".to_owned(),
+        None if accounts.iter().all(never_reported) => "No callback has arrived yet".to_owned(),
         None => "All accounts healthy".to_owned(),
     };
     Headline { text, issues }
+}
+
+fn never_reported(account: &AccountStatus) -> bool {
+    account.mode.is_none() || account.health == Health::Unconfigured
 }
 
 /// The issue of an account, its rank, and its severity within that rank.

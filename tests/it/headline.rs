@@ -114,6 +114,14 @@ pub(crate) async fn start_with_history() -> App {
     app
 }
 
+#[actix_web::test]
+async fn accounts_without_any_callback_are_not_called_healthy() {
+    let app = start_app().await;
+    let headline = headline_without_alarms(&app).await;
+    assert_eq!(headline.text, "No callback has arrived yet");
+    app.stop().await;
+}
+
 /// Within the last hour.
 pub(crate) fn within_the_last_hour() -> DateTime<Utc> {
     noon() + TimeDelta::minutes(5)

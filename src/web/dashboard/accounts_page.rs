@@ -100,6 +100,9 @@ token = "env:ZIXFLOW_TOKEN""#,
     ),
 ];
 
+/// The tone of an account in order.
+const HEALTHY: &str = "good";
+
 fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'static str) {
     if account.mode.is_none() {
         return (
@@ -110,7 +113,7 @@ fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'stati
     }
     let word = account.health.as_str();
     match account.health {
-        Health::Ok => (word, "Connected: callbacks arrive.", "good"),
+        Health::Ok => (word, "Connected: callbacks arrive.", HEALTHY),
         Health::Unconfigured => (
             "no callbacks yet",
             "No callback has ever arrived. Follow the steps below.",
@@ -173,7 +176,6 @@ struct AccountCard {
     set_up: Option<AccountSetUp>,
     id: String,
     provider: &'static str,
-    is_healthy: bool,
     health: &'static str,
     health_text: &'static str,
     tone: &'static str,
@@ -263,7 +265,7 @@ impl AccountsPage {
             _ => return,
         };
         let cards = self.cards.iter_mut();
-        for card in cards.filter(|card| card.account == notice.account && card.is_healthy) {
+        for card in cards.filter(|card| card.account == notice.account && card.tone == HEALTHY) {
             (card.health, card.health_text, card.tone) = (word, text, "warn");
         }
     }
@@ -293,7 +295,6 @@ impl AccountCard {
             set_up: needs_set_up.then(|| AccountSetUp::new(reach != Reachability::Public)),
             id: account.id.to_string(),
             provider: account.provider.title(),
-            is_healthy: account.mode.is_some() && account.health == Health::Ok,
             health,
             health_text,
             tone,

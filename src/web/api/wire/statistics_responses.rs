@@ -32,7 +32,7 @@ pub(crate) struct StatisticsResponse {
 /// The present state of everything in one sentence.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct HeadlineResponse {
-    /// The worst issue, or `All accounts healthy`.
+    /// The worst issue, or `All accounts healthy`, `No callback has arrived yet` or `No account yet`.
     pub(crate) text: String,
     pub(crate) healthy: bool,
     /// The worst first.
