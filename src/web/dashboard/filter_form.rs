@@ -8,7 +8,7 @@ use crate::reporting::filter_fields::print_fields;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 
 /// Filters with a field of their own.
-const VISIBLE_FIELDS: [&str; 5] = ["state", "account", "provider", "kind", "q"];
+pub(super) const VISIBLE_FIELDS: [&str; 5] = ["state", "account", "provider", "kind", "q"];
 
 #[derive(Clone, Debug)]
 pub(super) struct FilterForm {

@@ -16,6 +16,7 @@ use crate::reporting::search_text::SearchText;
 use crate::services::Services;
 use crate::store::messages::{Cursor, MessageOrder};
 use crate::web::dashboard::filter_form::FilterForm;
+use crate::web::dashboard::further_filters::{self, FilterValue, FurtherFilter};
 use crate::web::dashboard::message_columns::ShownColumns;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::message_summary::{failure_text, flags, shown_reference};
@@ -184,6 +185,7 @@ pub struct MessagesPage {
     url: MessageListUrl,
     pills: Vec<FilterPill>,
     form: FilterForm,
+    further: Vec<FurtherFilter>,
     rows: Vec<MessageRow>,
     filtered: bool,
     /// Says which messages a search for a few digits does not find.
@@ -226,6 +228,7 @@ impl MessagesPage {
             frame: Frame::in_section(NavigationSection::Messages, "Messages", refresh),
             pills: pills(url),
             form: FilterForm::new(url, input.accounts),
+            further: further_filters::list(url),
             rows: input
                 .messages
                 .iter()

@@ -29,6 +29,7 @@ mod failure_reasons;
 pub mod filter_form;
 mod form_field;
 pub mod funnel;
+mod further_filters;
 mod import_view;
 mod local_time;
 pub mod login_page;

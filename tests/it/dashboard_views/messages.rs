@@ -255,6 +255,36 @@ fn an_empty_list_distinguishes_no_matches_from_no_messages() {
 }
 
 #[test]
+fn filters_without_a_field_are_named_and_can_be_removed() {
+    let query = "state=failed&code=131053&since=2026-11-20&counted_after=2026-11-20T06%3A00%3A00Z&overdue=true";
+    let url = MessageListUrl::parse(query);
+    let page = render("messages-further", &list(&url, &[], Visibility::Full));
+    let named: Vec<String> = page
+        .find(".further li")
+        .iter()
+        .map(|filter| filter.text().collect::<String>())
+        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            "Failure code: 131053 Remove",
+            "Overdue: yes Remove",
+            "First attempt at or after: 2026-11-20 06:00:00 Remove",
+        ]
+    );
+    let links = page.find(".further a");
+    let links: Vec<&str> = links.iter().filter_map(|link| link.attr("href")).collect();
+    assert_eq!(
+        links[2],
+        "/messages?state=failed&code=131053&overdue=true&since=2026-11-20"
+    );
+    let plain = MessageListUrl::parse("state=failed&since=2026-11-20&sort=changed");
+    let page = render("messages-plain", &list(&plain, &[], Visibility::Full));
+    assert!(page.find(".further").is_empty());
+}
+
+#[test]
 fn a_search_for_few_digits_says_how_far_back_it_looks() {
     let shown = |query, messages: &[Message], viewer| {
         let url = MessageListUrl::parse(query);
