@@ -30,7 +30,11 @@ impl CostSection {
             month: month.month.format("%B %Y").to_string(),
             amount: money(&now.totals),
             change: cost_change(&now.totals, &before.totals),
-            before: money(&before.totals),
+            before: if before.totals.is_empty() {
+                "nothing".to_owned()
+            } else {
+                money(&before.totals)
+            },
             estimated: now.estimated,
             budgets: month.budgets.iter().map(BudgetBar::new).collect(),
             zone: (month_zone != page_zone).then(|| month_zone.name()),
