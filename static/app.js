@@ -189,6 +189,13 @@
   // Live updates: fetch this URL again and replace the content; keep focus, input and scroll positions.
 
   const fieldKey = (field) => field.id || `${field.form?.getAttribute("action") ?? ""} ${field.name}`;
+  // Of anything that can have the focus and is no link; empty for what cannot be found again.
+  const focusKey = (element) => {
+    if ("form" in element) return fieldKey(element);
+    if (element.id || element.tagName !== "SUMMARY") return element.id;
+    const { id } = element.parentElement;
+    return id && `summary of ${id}`;
+  };
   const isCheck = (field) => field.type === "checkbox" || field.type === "radio";
 
   function typedValues(root) {
@@ -206,7 +213,7 @@
     const current = main();
     const focused = current.contains(document.activeElement) ? document.activeElement : null;
     const focusedHref = focused?.getAttribute("href");
-    const focusedKey = focused && ("form" in focused) ? fieldKey(focused) : focused?.id;
+    const focusedKey = focused && focusKey(focused);
     const selection = focused && "selectionStart" in focused
       ? [focused.selectionStart, focused.selectionEnd] : null;
     const typed = typedValues(current);
@@ -235,7 +242,7 @@
     const again = focusedHref
       ? [...current.querySelectorAll("a[href]")].find((a) => a.getAttribute("href") === focusedHref)
       : [...current.querySelectorAll("input, select, textarea, button, summary, [tabindex]")]
-        .find((e) => (("form" in e) ? fieldKey(e) : e.id) === focusedKey);
+        .find((e) => focusedKey && focusKey(e) === focusedKey);
     again?.focus({ preventScroll: true });
     if (selection && again && "setSelectionRange" in again) {
       try { again.setSelectionRange(...selection); } catch { /* fields of this type have no selection */ }

@@ -69,7 +69,7 @@ async fn a_closed_window_asks_for_a_template_until_the_customer_writes() {
     app.advance(TimeDelta::hours(1));
     let id = failed(&app, &image_to(SOBOT, PHONE), 131_047).await;
     let closed = show(&app, &id).await.text;
-    assert!(closed.contains("24-hour window closed at"), "{closed}");
+    assert!(closed.contains("24-hour window had closed by"), "{closed}");
     let link = format!("href=\"/send?like={id}\"");
     assert!(closed.contains(&link), "{closed}");
     let form = load(app.request("GET", &format!("/send?like={id}"))).await;
@@ -284,7 +284,7 @@ async fn the_warnings_of_an_acceptance_are_shown_and_end_with_their_message() {
     assert!(warning.contains("<li>The 24-hour window"), "{warning}");
     assert!(warning.contains("free-form message with error 131047.</li>"));
     // The time is in the zone of the page.
-    assert!(!page.contains("closed at 2026-11-21T12:00:00Z"), "{page}");
+    assert!(!page.contains("closed by 2026-11-21T12:00:00Z"), "{page}");
     assert!(
         page.contains("datetime=\"2026-11-21T12:00:00.000Z\""),
         "{page}"
@@ -336,7 +336,7 @@ async fn one_advice_is_given_on_the_page_and_in_the_api() {
     assert!(!of_opted_out.contains("template"), "{of_opted_out}");
     let of_unreadable = advice(failed(&app, &unreadable, 131_053).await).await;
     assert!(
-        of_unreadable.contains("24-hour window closed"),
+        of_unreadable.contains("24-hour window had closed"),
         "{of_unreadable}"
     );
     assert!(of_unreadable.contains("The same image would probably fail again"));

@@ -192,7 +192,7 @@ async fn a_closed_window_is_a_warning_before_the_message_is_paid_for_and_never_a
     assert_eq!(
         warnings(&app, SOBOT, "+44 7700 900123").await,
         [
-            "the 24-hour window closed at 2026-11-21T12:00:00Z; WhatsApp will reject a free-form message with error 131047"
+            "the 24-hour window had closed by 2026-11-21T12:00:00Z; WhatsApp will reject a free-form message with error 131047"
         ]
     );
     app.finish().await;

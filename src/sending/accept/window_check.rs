@@ -34,7 +34,7 @@ pub(super) fn judge_window(
         Window::Closed {
             expired_at: Some(at),
         } => format!(
-            "the 24-hour window closed at {}",
+            "the 24-hour window had closed by {}",
             at.to_rfc3339_opts(SecondsFormat::Secs, true)
         ),
         Window::Closed { expired_at: None } => {
