@@ -254,6 +254,16 @@ describe("the dashboard", { concurrency: false }, () => {
     }
   });
 
+  test("keeps the focus on a section of an account while the page is updated", async () => {
+    await page.goto("/accounts");
+    const pause = page.locator("details[id^=pause-] > summary").last();
+    await pause.focus();
+    await pause.evaluate((element) => { window.replaced = element; });
+    const expected = await pause.evaluate((element) => element.parentElement.id);
+    await page.waitForFunction(() => !window.replaced.isConnected, undefined, { timeout: PATIENCE });
+    assert.equal(await page.evaluate(() => document.activeElement.parentElement.id), expected);
+  });
+
   test("checks the form of a message while it is typed, without moving a field", async () => {
     await page.goto("/");
     await page.getByLabel("Pages").getByRole("link", { name: "Send", exact: true }).click();

@@ -270,7 +270,7 @@ fn filters_without_a_field_are_named_and_can_be_removed() {
         [
             "Failure code: 131053 Remove",
             "Overdue: yes Remove",
-            "First attempt at or after: 2026-11-20 06:00:00 Remove",
+            "First attempt at or after: 2026-11-20 06:00:00 UTC Remove",
         ]
     );
     let links = page.find(".further a");
