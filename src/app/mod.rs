@@ -4,7 +4,7 @@ mod components;
 mod databases;
 mod running_process;
 mod serve_claim;
-mod signals;
+pub(crate) mod signals;
 mod start_error;
 mod starting_process;
 

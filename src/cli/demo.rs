@@ -12,6 +12,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
+use crate::app::signals::Signals;
 use crate::cli::command_error::CommandError;
 use crate::cli::demo_history;
 use crate::cli::serve::announce;
@@ -88,7 +89,14 @@ async fn run_demo(history: Option<i64>, port: Option<u16>) -> Result<(), Command
     let _serve_lock = app::claim_serving(&config, SocketOwner::ThisProcess).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     if let Some(days) = history {
-        demo_history::fill(&services, settings, days, services.clock.now()).await?;
+        let mut signals = Signals::catch()?;
+        tokio::select! {
+            filled = demo_history::fill(&services, settings, days, services.clock.now()) => {
+                filled?;
+            }
+            // The temporary files are removed on return.
+            () = signals.received() => return Ok(simulator.stop().await?),
+        }
     }
     simulator.set_targets(targets(&services));
     let main = Listener {

@@ -100,7 +100,10 @@ impl<'a> ResendAdvisor<'a> {
             Window::Closed {
                 expired_at: Some(at),
             } => (
-                format!("the customer's 24-hour window had closed by {}", format_utc(at)),
+                format!(
+                    "the customer's 24-hour window had closed by {}",
+                    format_utc(at)
+                ),
                 "the customer's 24-hour window is closed",
             ),
             Window::Closed { expired_at: None } => {
