@@ -21,7 +21,7 @@ use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::{charge_sum_row, latency_sum_row, message_sum_row};
 use crate::store::ledger::charge_counts::ChargeKey;
 use crate::store::ledger::cohort_key::CohortKey;
-use crate::store::ledger::message_counts::{BUCKET_MILLIS, Differences, StateKey};
+use crate::store::ledger::message_counts::{self, BUCKET_MILLIS, Differences, StateKey};
 
 /// In milliseconds.
 pub(crate) const HOUR: i64 = 60 * 60 * 1000;
@@ -142,6 +142,19 @@ impl Sums {
         .await?;
         add_latencies(connection, self.latencies).await
     }
+}
+
+/// Deletes the counts of quarter hours that start at or after `since` (ms).
+pub(super) async fn delete_quarter_hours(
+    connection: &impl ConnectionTrait,
+    since: i64,
+) -> Result<(), Error> {
+    latency_sum_row::Entity::delete_many()
+        .filter(latency_sum_row::Column::Width.eq(BUCKET_MILLIS))
+        .filter(latency_sum_row::Column::Start.gte(since))
+        .exec(connection)
+        .await?;
+    message_counts::delete_counts(connection, since).await
 }
 
 /// Adds differences to the counts of quarter hours, but not to the sums of hours and days.

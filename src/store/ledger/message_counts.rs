@@ -97,13 +97,8 @@ pub(super) async fn delete_counts(
     since: i64,
 ) -> Result<(), Error> {
     let backend = connection.get_database_backend();
-    let latencies = format!("latency_sums WHERE width = {BUCKET_MILLIS} AND start >= $1");
-    for counts in [
-        "message_counts WHERE bucket >= $1",
-        "charge_counts WHERE bucket >= $1",
-        &latencies,
-    ] {
-        let sql = format!("DELETE FROM {counts}");
+    for table in ["message_counts", "charge_counts"] {
+        let sql = format!("DELETE FROM {table} WHERE bucket >= $1");
         let statement = Statement::from_sql_and_values(backend, sql, [since.into()]);
         connection.execute_raw(statement).await?;
     }

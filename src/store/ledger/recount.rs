@@ -45,7 +45,7 @@ pub(in crate::store) async fn recount(
         .await?;
     let mut counted = 0;
     progress(RecountProgress { counted, total });
-    message_counts::delete_counts(connection, since).await?;
+    count_sums::delete_quarter_hours(connection, since).await?;
     let countable = Condition::any()
         .add(message_row::Column::CreatedAt.gte(since))
         .add(message_row::Column::CountedAt.gte(since));
