@@ -55,6 +55,8 @@ pub enum Error {
     /// Neither the journal nor the spool accepted a callback.
     #[error("journal ({journal}) and spool ({spool}) both failed")]
     NotDurable { journal: String, spool: String },
+    #[error("cannot start a thread: {0}")]
+    NoThread(#[source] std::io::Error),
     /// The task that owns the database has ended.
     #[error("the {0} has stopped")]
     Stopped(&'static str),

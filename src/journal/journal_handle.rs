@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::{io, thread};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -53,7 +54,7 @@ impl Journal {
     /// locks.
     pub async fn open(pools: Pools) -> Result<Self, Error> {
         let identity = pairing::read_identity(&pools).await?;
-        Ok(Self::start(pools, identity, None, None))
+        Self::start(pools, identity, None, None)
     }
 
     /// Like `open`, with a spool for records that the database does not accept. Fails if either
@@ -77,7 +78,7 @@ impl Journal {
                 return Err(error);
             }
         };
-        Ok(Self::start(pools, identity, Some(spool_switch), reserve))
+        Self::start(pools, identity, Some(spool_switch), reserve)
     }
 
     fn start(
@@ -85,7 +86,7 @@ impl Journal {
         identity: Uuid,
         spool_switch: Option<SpoolSwitch>,
         reserve: Option<DiskReserve>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let (queue, queued) = mpsc::channel(MAX_QUEUED_RECORDS);
         let (maintenance, requests) = mpsc::channel(1);
         let (appended_sender, appended) = watch::channel(());
@@ -105,9 +106,13 @@ impl Journal {
             stop: stop.clone(),
         };
         let tasks = TaskTracker::new();
-        tasks.spawn(writer.run());
+        if pools.is_shared() {
+            tasks.spawn(writer.run());
+        } else {
+            run_on_own_thread(writer, &tasks).map_err(Error::NoThread)?;
+        }
         tasks.close();
-        Self(Arc::new(JournalParts {
+        Ok(Self(Arc::new(JournalParts {
             pools,
             identity,
             latest_received: LatestReceived::default(),
@@ -119,7 +124,7 @@ impl Journal {
             metrics,
             stop,
             tasks,
-        }))
+        })))
     }
 
     pub(super) fn pools(&self) -> &Pools {
@@ -251,4 +256,18 @@ impl Journal {
         self.stop().await;
         self.pools().clone().close().await
     }
+}
+
+/// On the threads that all jobs share, each commit woke two of them. On SQLite only: connections to
+/// PostgreSQL would depend on this runtime after its end.
+fn run_on_own_thread(writer: Writer, tasks: &TaskTracker) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let writing = tasks.spawn_on(writer.run(), runtime.handle());
+    thread::Builder::new()
+        .name("journal".into())
+        // A panic has ended the task; callers learn that the journal has stopped.
+        .spawn(move || drop(runtime.block_on(writing)))?;
+    Ok(())
 }
