@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IdenStatic, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
 };
 
-use crate::db::{Error, instant};
+use crate::db::{Error, instant, statements};
 use crate::domain::audit_action::ActionKind;
 use crate::domain::callback_record::{Route, UrlMistake};
 use crate::domain::ids::{AccountId, MessageId};
@@ -244,29 +244,51 @@ impl CallbackTimes {
     }
 }
 
+/// In one statement for all accounts. A callback from the spool or a replay may be older than the
+/// stored time.
 pub(crate) async fn record_callback_times(
     connection: &impl ConnectionTrait,
-    account: &AccountId,
-    times: &CallbackTimes,
+    accounts: &BTreeMap<AccountId, CallbackTimes>,
 ) -> Result<(), Error> {
-    let columns = [
-        (Column::LastCallbackAt, times.last),
-        (Column::OldAddressAt, times.old_address),
-        (Column::UrlSpaceAt, times.url_space),
-        (Column::UrlSlashAt, times.url_slash),
-    ];
-    for (column, at) in columns {
-        let Some(at) = at.map(instant::to_millis) else {
-            continue;
-        };
-        // A callback from the spool or a replay may be older than the stored time.
-        Entity::update_many()
-            .col_expr(column, Expr::value(at))
-            .filter(Column::Id.eq(account))
-            .filter(column.is_null().or(column.lt(at)))
-            .exec(connection)
-            .await?;
+    const TYPES: [&str; 5] = ["text", "bigint", "bigint", "bigint", "bigint"];
+    if accounts.is_empty() {
+        return Ok(());
     }
+    let latest = |column: Column, given: &str| {
+        let column = column.as_str();
+        format!(
+            "{column} = CASE WHEN accounts.{column} >= given.{given} THEN accounts.{column} \
+             ELSE coalesce(given.{given}, accounts.{column}) END"
+        )
+    };
+    let set = [
+        latest(Column::LastCallbackAt, "column2"),
+        latest(Column::OldAddressAt, "column3"),
+        latest(Column::UrlSpaceAt, "column4"),
+        latest(Column::UrlSlashAt, "column5"),
+    ]
+    .join(", ");
+    let backend = connection.get_database_backend();
+    let size = accounts.len().next_power_of_two();
+    let mut values: Vec<Value> = Vec::with_capacity(size * TYPES.len());
+    for (account, times) in accounts {
+        let CallbackTimes {
+            last,
+            old_address,
+            url_space,
+            url_slash,
+        } = times;
+        values.push(account.as_str().into());
+        let times = [last, old_address, url_space, url_slash];
+        values.extend(times.map(|at| Value::from(at.map(instant::to_millis))));
+    }
+    statements::pad(&mut values, TYPES.len(), size);
+    let given = statements::placeholders(backend, &TYPES, size);
+    let sql = format!(
+        "UPDATE accounts SET {set} FROM ({given}) AS given WHERE accounts.id = given.column1"
+    );
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    connection.execute_raw(statement).await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Records the outcome of each processed callback.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
@@ -40,7 +40,7 @@ impl Ledger {
         quarantined: Vec<QuarantinedCopy>,
         position: (i64, i64),
     ) -> Result<(), Error> {
-        let mut accounts: HashMap<AccountId, CallbackTimes> = HashMap::new();
+        let mut accounts: BTreeMap<AccountId, CallbackTimes> = BTreeMap::new();
         for outcome in &outcomes {
             accounts
                 .entry(outcome.account.clone())
@@ -55,9 +55,7 @@ impl Ledger {
         }
         self.write_outcomes(outcomes, quarantined).await?;
         outcome_counts::add_to_counts(self.transaction(), &differences).await?;
-        for (account, times) in accounts {
-            account_records::record_callback_times(self.transaction(), &account, &times).await?;
-        }
+        account_records::record_callback_times(self.transaction(), &accounts).await?;
         store_settings::move_position(self.transaction(), position.0, position.1).await
     }
 

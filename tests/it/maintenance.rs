@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::app::{App, KALEYRA, SOBOT, noon, start_app};
+use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, noon, start_app};
 use crate::harness::database::TestDatabase;
 
 fn status(id: &str) -> Value {
@@ -89,12 +89,16 @@ async fn a_callback_that_is_read_late_takes_no_time_back() {
     app.deliver_callback(SOBOT, &status("wamid.late")).await;
     app.run_jobs_until_idle().await;
     app.advance(TimeDelta::minutes(-20));
-    app.deliver_callback(SOBOT, &status("wamid.late")).await;
+    for account in [SOBOT, ZIXFLOW] {
+        app.deliver_callback(account, &status("wamid.late")).await;
+    }
     app.run_jobs_until_idle().await;
-    let shown = account(&app, SOBOT).await;
-    let received_at: DateTime<chrono::Utc> =
-        shown["last_callback_at"].as_str().unwrap().parse().unwrap();
-    assert_eq!(received_at, noon());
+    for (id, expected) in [(SOBOT, noon()), (ZIXFLOW, noon() - TimeDelta::minutes(20))] {
+        let shown = account(&app, id).await;
+        let received_at: DateTime<chrono::Utc> =
+            shown["last_callback_at"].as_str().unwrap().parse().unwrap();
+        assert_eq!(received_at, expected, "{id}");
+    }
     app.finish().await;
 }
 
