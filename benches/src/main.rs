@@ -4,6 +4,7 @@
 //! Prints one table of values, ratios, floors and goals. `scripts/bench` runs it;
 //! `benches/README.md` describes the method.
 
+mod bare_client;
 mod baseline;
 mod bench;
 mod bulk;
@@ -23,7 +24,6 @@ mod sending;
 mod server;
 mod soak;
 mod table;
-mod usual_client;
 mod visible;
 
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Accepting and submitting messages, compared with a loop of a usual client over the same provider.
+//! Accepting and submitting messages, compared with a bare HTTP client that calls the same provider
+//! in a loop.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,36 +10,39 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::bare_client;
 use crate::bench::{Bench, check_all_accepted};
 use crate::error::BenchError;
 use crate::load::{Connection, Measured, Pace, Requests, run};
 use crate::server::{Installation, Server};
 use crate::table::{Table, Target};
-use crate::usual_client;
 
 const ACCOUNT: &str = "sobot-main";
 const PROVIDER_PATH: &str = "/message/";
-/// Reading how many messages are queued.
+/// How often the database is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const LONGEST_DRAIN: Duration = Duration::from_mins(5);
-/// Messages of a campaign that a single message is sent behind.
-const CAMPAIGN: u64 = 20_000;
+/// Messages of a campaign that are queued before a single message is sent.
+const QUEUED_BEFORE_SINGLE: u64 = 20_000;
 /// Recipients of a file. SQLite's page caches are full after half of them; from then on memory must
 /// not depend on how many messages were sent.
-const FILE_CAMPAIGN: u64 = 80_000;
-/// Recipients of this bench: as many different numbers of one country.
+const FILE_RECIPIENTS: u64 = 80_000;
+/// How many different recipients there are, all with numbers of one country.
 const RECIPIENTS: u64 = 100_000_000;
 
 pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let provider = Server::baseline(&["provider"])?;
     let plan = bench.plan(1, Pace::Saturating, 0);
-    let raw = run(provider.address, &plan, Arc::new(ProviderCalls))?;
-    check_all_accepted(&raw)?;
-    let bare = usual_client::run(provider.address, PROVIDER_PATH, &plan, provider_call)?;
+    let by_load_generator = run(provider.address, &plan, Arc::new(ProviderCalls))?;
+    check_all_accepted(&by_load_generator)?;
+    let bare = bare_client::run(provider.address, PROVIDER_PATH, &plan, provider_call)?;
     check_all_accepted(&bare)?;
     for (what, measured) in [
         ("a bare client on 1 connection, per second", &bare),
-        ("the same by the load generator, per second", &raw),
+        (
+            "the same by the load generator, per second",
+            &by_load_generator,
+        ),
     ] {
         let (p50, p99) = (measured.percentile(0.5), measured.percentile(0.99));
         let shown = format!("p50 {p50:.3} p99 {p99:.3} ms");
@@ -48,7 +52,10 @@ pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     for connections in [1, 16] {
         sender.pause()?;
         let accepted = sender.send(bench, connections)?;
-        let what = format!("accept ÷ a bare client, {}", of(connections));
+        let what = format!(
+            "accept ÷ a bare client, {}",
+            describe_connections(connections)
+        );
         compare(
             table,
             &what,
@@ -61,8 +68,11 @@ pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         sender.resume()?;
         let began = Instant::now();
         sender.drain()?;
-        let rate = count(queued) / began.elapsed().as_secs_f64();
-        let what = format!("submit ÷ a bare client, after {}", of(connections));
+        let rate = to_f64(queued) / began.elapsed().as_secs_f64();
+        let what = format!(
+            "submit ÷ a bare client, accepted on {}",
+            describe_connections(connections)
+        );
         let shown = format!("{rate:.0} per second, {queued} messages");
         table.add(&what, rate / bare.rate(), shown, Target::None);
     }
@@ -77,10 +87,16 @@ pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         let began = Instant::now();
         let accepted = sender.send(bench, connections)?;
         sender.drain()?;
-        let per_second = count(accepted.all) / began.elapsed().as_secs_f64();
-        let what = format!("accept + submit ÷ a bare client, {}", of(connections));
+        let per_second = to_f64(accepted.all) / began.elapsed().as_secs_f64();
+        let what = format!(
+            "accept + submit ÷ a bare client, {}",
+            describe_connections(connections)
+        );
         compare(table, &what, per_second, &bare, &accepted, ratio);
-        let what = format!("accepted and submitted per second, {}", of(connections));
+        let what = format!(
+            "accepted and submitted per second, {}",
+            describe_connections(connections)
+        );
         table.add(&what, per_second, "until the queue is empty", rate);
     }
     sender.measure_fairness(bench, table)?;
@@ -89,7 +105,7 @@ pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     provider.stop()
 }
 
-fn of(connections: u32) -> String {
+fn describe_connections(connections: u32) -> String {
     let plural = if connections == 1 { "" } else { "s" };
     format!("{connections} connection{plural}")
 }
@@ -111,7 +127,8 @@ fn compare(
     table.add(what, rate / bare.rate(), shown, target);
 }
 
-/// A running installation with one account, whose provider is the double.
+/// A running installation with one account, whose provider is `baseline provider`: it accepts every
+/// message.
 struct Sender {
     server: Server,
     installation: Installation,
@@ -174,7 +191,7 @@ impl Sender {
         Ok(u64::try_from(number)?)
     }
 
-    /// By two indexes: to count would read every message, and take a processor from the server.
+    /// Uses two indexes: counting would read every message and take processor time from the server.
     fn is_queue_empty(&self) -> Result<bool, BenchError> {
         let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM messages WHERE next_attempt_at IS NOT NULL) \
                         AND NOT EXISTS (SELECT 1 FROM messages WHERE lease_until IS NOT NULL)";
@@ -186,7 +203,7 @@ impl Sender {
         let began = Instant::now();
         while !self.is_queue_empty()? {
             if began.elapsed() > LONGEST_DRAIN {
-                return Err("the queue is not sent in time".into());
+                return Err("the queue was not empty in time".into());
             }
             std::thread::sleep(POLL_INTERVAL);
         }
@@ -196,7 +213,7 @@ impl Sender {
     /// How long a single message takes behind the messages of a campaign.
     fn measure_fairness(&self, bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         self.pause()?;
-        while self.count_queued()? < CAMPAIGN {
+        while self.count_queued()? < QUEUED_BEFORE_SINGLE {
             self.send_as(bench, 16, Some("bulk"))?;
         }
         let bulk = self.count_queued()?;
@@ -216,9 +233,9 @@ impl Sender {
         })?;
         let took = began.elapsed();
         if status != 201 {
-            return Err(format!("the single message was answered {status}").into());
+            return Err(format!("the single message got status {status}").into());
         }
-        let shown = format!("behind {bulk}, {} queued still", self.count_queued()?);
+        let shown = format!("behind {bulk}, {} still queued", self.count_queued()?);
         let what = "a single message behind a campaign, s until submitted";
         table.add(what, took.as_secs_f64(), shown, Target::AtMost(2.0, 0.5));
         self.drain()
@@ -228,42 +245,42 @@ impl Sender {
     fn measure_campaign(&self, bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         let file = bench.folder.join("customers.csv");
         let mut rows = "to,name\n".to_owned();
-        let first = self.next.fetch_add(FILE_CAMPAIGN, Ordering::Relaxed);
-        for number in first..first + FILE_CAMPAIGN {
+        let first = self.next.fetch_add(FILE_RECIPIENTS, Ordering::Relaxed);
+        for number in first..first + FILE_RECIPIENTS {
             writeln!(rows, "+{},Asha", recipient(number))?;
         }
         std::fs::write(&file, rows)?;
-        let file = file.to_str().ok_or("the folder is no UTF-8")?;
+        let file = file.to_str().ok_or("the path is not UTF-8")?;
         let before = self.count_submitted()?;
         let send = ["campaign", "send", file, "--account", ACCOUNT, "--name"];
         let media = ["file", "--media", "https://media.example.com/a.jpg"];
         let arguments = [send.as_slice(), &media, &["--no-wait"]].concat();
         self.installation.run(&arguments)?;
         let began = Instant::now();
-        let (mut half_way, mut peak) = (None, 0.0_f64);
+        let (mut first_half_peak, mut peak) = (None, 0.0_f64);
         loop {
             let done = self.count_submitted()? - before;
             let memory = self.server.resident_memory()?;
-            if done >= FILE_CAMPAIGN / 2 {
-                half_way = half_way.or(Some(peak.max(memory)));
+            if done >= FILE_RECIPIENTS / 2 {
+                first_half_peak = first_half_peak.or(Some(peak.max(memory)));
             }
             peak = peak.max(memory);
-            if done >= FILE_CAMPAIGN {
+            if done >= FILE_RECIPIENTS {
                 break;
             }
             if began.elapsed() > LONGEST_DRAIN {
-                return Err("the campaign is not sent in time".into());
+                return Err("the campaign was not sent in time".into());
             }
             std::thread::sleep(POLL_INTERVAL);
         }
-        let rate = count(FILE_CAMPAIGN) / began.elapsed().as_secs_f64();
-        let shown = format!("{FILE_CAMPAIGN} recipients of a file");
+        let rate = to_f64(FILE_RECIPIENTS) / began.elapsed().as_secs_f64();
+        let shown = format!("{FILE_RECIPIENTS} recipients of a file");
         table.add("a campaign, messages per second", rate, shown, Target::None);
-        let half_way = half_way.unwrap_or(peak);
-        let shown = format!("RSS, at most {half_way:.1} until half of it was sent");
+        let first_half_peak = first_half_peak.unwrap_or(peak);
+        let shown = format!("peak RSS; {first_half_peak:.1} in the first half");
         table.add("memory of a campaign, MB", peak, shown, Target::None);
-        let shown = "highest of the second half, above the highest of the first";
-        let growth = peak - half_way;
+        let shown = "peak of the second half minus the peak of the first";
+        let growth = peak - first_half_peak;
         let target = Target::AtMost(20.0, 5.0);
         table.add("growth of memory in a campaign, MB", growth, shown, target);
         Ok(())
@@ -285,7 +302,7 @@ fn provider_call(number: u64) -> Value {
     })
 }
 
-/// The same by the load generator.
+/// The same calls, made by the load generator.
 struct ProviderCalls;
 
 impl Requests for ProviderCalls {
@@ -340,6 +357,6 @@ fn write_post(path: &str, headers: &str, body: &str, out: &mut Vec<u8>) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn count(number: u64) -> f64 {
+fn to_f64(number: u64) -> f64 {
     number as f64
 }

@@ -65,7 +65,7 @@ pub async fn run(
     pairs.extend(arguments.tz.map(|zone| ("tz".to_owned(), zone)));
     pairs.extend(arguments.bom.then(|| ("bom".to_owned(), "1".to_owned())));
     let export = filter::parse_export(&pairs, arguments.format, Visibility::Full, now)
-        .map_err(|errors| describe_options(&errors))?;
+        .map_err(|errors| format_option_errors(&errors))?;
     match arguments.output {
         None => match write(exporter, export, &mut io::stdout().lock()).await {
             // The reader, such as `| head`, closed the pipe.
@@ -104,7 +104,7 @@ async fn write(
     Ok(())
 }
 
-pub(super) fn describe_options(errors: &[FieldError]) -> String {
+pub(super) fn format_option_errors(errors: &[FieldError]) -> String {
     let lines: Vec<String> = errors
         .iter()
         .map(|error| format!("--{} {}", error.field.replace('_', "-"), error.message))

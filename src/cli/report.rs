@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use crate::cli::command_error::CommandError;
-use crate::cli::export::describe_options;
+use crate::cli::export::format_option_errors;
 use crate::cli::output_file::write_output;
 use crate::cli::report_context::ReportContext;
 use crate::cli::report_diff::{self, DiffArguments};
@@ -116,7 +116,7 @@ async fn summary_file(
         .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
         .collect();
     let query = parse_summary(&pairs, context.config.report_time_zone, context.now)
-        .map_err(|errors| describe_options(&errors))?;
+        .map_err(|errors| format_option_errors(&errors))?;
     let report = summary_report::compute(context.costs, &query.request(), context.now).await?;
     let file = SummaryFile::new(&report, &query.by);
     Ok(match format {

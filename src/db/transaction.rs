@@ -46,7 +46,7 @@ impl Pools {
 
     /// Like `within`, for a caller who waits for the reply: [`Error::TooSlow`], without effect, if
     /// it cannot begin within [`MAIN_BUSY_TIMEOUT`].
-    pub async fn within_for_caller<T>(
+    pub async fn within_or_too_slow<T>(
         &self,
         work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
     ) -> Result<T, Error> {

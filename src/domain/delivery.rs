@@ -1,7 +1,7 @@
 //! The fold: computes what is shown of a message from the set of its receipts.
 //!
 //! **Invariant:** [`fold`] is a function of the *set* of receipts. Order, repetition and batching
-//! cannot change its result.
+//! cannot change its result, except for the counts of receipts.
 
 use std::cmp::Ordering;
 
@@ -64,7 +64,7 @@ impl Delivery {
 
 /// Computes the state of a message from its queue state and all its receipts.
 ///
-/// `queued_at` is when the API accepted it; absent for a message that was sent elsewhere.
+/// `queued_at` is when this program accepted it; absent for a message that was sent elsewhere.
 pub fn fold(queue: QueueState, queued_at: Option<DateTime<Utc>>, receipts: &[Receipt]) -> Delivery {
     let stages = fold_stages(queued_at, receipts);
     let failure = fold_failure(receipts);
@@ -84,7 +84,7 @@ pub fn fold(queue: QueueState, queued_at: Option<DateTime<Utc>>, receipts: &[Rec
             QueueState::Cancelled => DeliveryState::Cancelled,
             QueueState::Sending => DeliveryState::Sending,
             QueueState::Queued => DeliveryState::Queued,
-            // `Done` here means: only unrecognised words were reported, so the outcome is unknown.
+            // `Done` here means: no receipt reports a stage or a failure, so the outcome is unknown.
             QueueState::Uncertain | QueueState::Done => DeliveryState::Uncertain,
         },
     };
@@ -166,7 +166,8 @@ fn fold_failure(receipts: &[Receipt]) -> Option<DeliveryFailure> {
     })
 }
 
-/// Orders by provider code before no code, then time, then text. An operator's mark has no code.
+/// The greatest is shown: one with a provider's code, then the latest, then by text. Codes that this
+/// program sets itself do not count.
 fn compare_failures(one: (&Receipt, &Failure), other: (&Receipt, &Failure)) -> Ordering {
     let rank = |(receipt, failure): (&Receipt, &Failure)| {
         (

@@ -10,12 +10,13 @@ use crate::domain::scope::Visibility;
 use crate::reporting::phone_search::phone_meanings;
 use crate::store::messages::Search;
 
-/// This many digits at the end of a number are enough to search the messages of the last days.
+/// This many digits at the end of a number are enough to search the messages of the last
+/// [`RECENT_DAYS`] days.
 const RECENT_DIGITS: std::ops::Range<usize> = 4..7;
 const RECENT_DAYS: i64 = 7;
 
-/// What e-mails and tables write around a reference.
-const AROUND_REFERENCES: &str = "#\"'`“”„‘’«»";
+/// Characters that e-mails and spreadsheets put around a reference.
+const REFERENCE_DELIMITERS: &str = "#\"'`“”„‘’«»";
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadSearch {
@@ -48,12 +49,12 @@ impl SearchText {
         &self.0
     }
 
-    /// How a reference that was typed or copied like this may be written: without quotation marks and
-    /// `#` around it, in capitals or small letters.
+    /// Other ways in which the same reference may be stored: without surrounding quotation marks
+    /// and `#`, in upper or lower case.
     pub fn other_spellings(&self) -> Vec<Self> {
         let bare = self
             .0
-            .trim_matches(|c| AROUND_REFERENCES.contains(c))
+            .trim_matches(|c| REFERENCE_DELIMITERS.contains(c))
             .trim();
         let mut spellings = vec![self.clone()];
         for text in [bare.to_owned(), bare.to_uppercase(), bare.to_lowercase()] {
@@ -68,13 +69,13 @@ impl SearchText {
     pub fn meanings(&self, visibility: Visibility) -> Vec<Search> {
         let text = self.as_str();
         let mut meanings = Vec::new();
-        let without_marks: String = text.chars().filter(|c| !is_invisible(*c)).collect();
-        if let Ok(id) = without_marks.parse::<MessageId>() {
+        let without_invisible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        if let Ok(id) = without_invisible.parse::<MessageId>() {
             meanings.push(Search::Id(id));
         }
         meanings.extend(phone_meanings(text, visibility));
-        meanings.extend(parse_user_id(&without_marks).map(Search::Phone));
-        if let Ok(id) = ProviderMessageId::parse_stored(&without_marks) {
+        meanings.extend(parse_user_id(&without_invisible).map(Search::Phone));
+        if let Ok(id) = ProviderMessageId::parse_stored(&without_invisible) {
             meanings.push(Search::ProviderId(id.as_str().to_owned()));
         }
         meanings.push(Search::ReferencePrefix(text.to_owned()));
@@ -97,8 +98,8 @@ impl SearchText {
     /// Why the text finds this message.
     pub fn match_reason(&self, message: &Message) -> Option<&'static str> {
         let text = self.as_str();
-        let without_marks: String = text.chars().filter(|c| !is_invisible(*c)).collect();
-        if without_marks.parse() == Ok(message.id) {
+        let without_invisible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        if without_invisible.parse() == Ok(message.id) {
             return Some("same message id");
         }
         let begins = |reference: &Option<String>| {
@@ -118,7 +119,7 @@ impl SearchText {
         if message
             .provider_id
             .as_ref()
-            .is_some_and(|id| id.as_str() == without_marks)
+            .is_some_and(|id| id.as_str() == without_invisible)
         {
             return Some("same provider id");
         }
@@ -131,6 +132,7 @@ impl SearchText {
             }
             Some(digits) if recipient.starts_with(&digits) => Some("number starts with this"),
             Some(_) => Some("same number"),
+            None if parse_user_id(&without_invisible).is_some() => Some("same user id"),
             None => Some("same provider id"),
         }
     }
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_compared_completely_and_references_by_their_beginning() {
+    fn ids_match_exactly_and_references_by_prefix() {
         let wamid = full("wamid.HBgM Oa==");
         assert_eq!(
             wamid,

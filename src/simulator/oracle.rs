@@ -1,5 +1,5 @@
-//! The expected state of every message, computed only from the callbacks that were delivered.
-//! Shares no code with the fold.
+//! The expected state of every message, computed only from the replies that were sent and the
+//! callbacks that were delivered. Shares no code with the fold.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::domain::provider::ProviderId;
 use crate::simulator::event_plan::{AcceptedMessage, EventKind};
 
-/// One status of one message in a delivered callback.
+/// One status of one message, as a callback reports it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ReportedStatus {
     pub provider: ProviderId,
@@ -20,8 +20,8 @@ pub struct ReportedStatus {
 }
 
 impl ReportedStatus {
-    /// `sent` … `played`, `failed CODE`, or `other` for an unknown word; `None` for an outgoing
-    /// event, which only contains ids.
+    /// `sent` … `played`, `failed CODE`, or `other` for an unknown word; `None` for events without
+    /// a status: an echo or a customer's reply.
     pub fn description(&self) -> Option<String> {
         Some(match self.kind {
             EventKind::Echo | EventKind::CustomerReply => return None,
@@ -46,7 +46,7 @@ pub(crate) enum PostResult {
 pub(crate) enum ReplyResult {
     /// The documented acceptance.
     Accepted,
-    /// Another reply, although the message was accepted.
+    /// Another reply or none, although the message was accepted.
     Other,
 }
 
@@ -177,7 +177,7 @@ impl KnownMessage {
             "conflict": arrived && !codes.is_empty(),
             "failure_codes": codes,
             "facts": event_counts,
-            // With any, `state` is a lower bound.
+            // Statuses that may have arrived. If not 0, `state` is a lower bound.
             "doubtful": self.unconfirmed,
         })
     }

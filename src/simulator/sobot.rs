@@ -35,7 +35,7 @@ impl SimulatedProvider for SimulatedSobot {
         };
         match checked {
             Ok((kind, number)) => accept(call, kind, &number),
-            Err(words) => refuse(call, 400, words),
+            Err(message) => refuse(call, 400, message),
         }
     }
 
@@ -47,7 +47,7 @@ impl SimulatedProvider for SimulatedSobot {
         _rng: &mut SeededRng,
     ) -> CallbackBody {
         let [event] = events else {
-            return CallbackBody::json(&in_changes(settings, message, events));
+            return CallbackBody::json(&wrap_in_changes(settings, message, events));
         };
         let mut status = json!({ "id": message.wamid, "status": event.kind.word() });
         if let Some(at) = event.at {
@@ -66,37 +66,42 @@ impl SimulatedProvider for SimulatedSobot {
         at: DateTime<Utc>,
         rng: &mut SeededRng,
     ) -> CallbackBody {
-        let mut written = json!({
+        let mut inbound_message = json!({
             "from": message.recipient,
             "id": rng.wamid(&message.recipient),
             "timestamp": at.timestamp().to_string(),
         });
         if rng.chance(0.3) {
             // As documented: the media of a video is under `image`.
-            written["type"] = json!("video");
+            inbound_message["type"] = json!("video");
             let id = rng.text(b"0123456789", 15);
-            written["image"] = json!({
+            inbound_message["image"] = json!({
                 "mime_type": "video/mp4",
                 "id": id,
                 "url": format!("https://assets.sobot.example/videos/{id}"),
             });
         } else {
-            written["text"] = json!({ "body": rng.pick(&CUSTOMER_REPLIES) });
-            written["type"] = json!("text");
+            inbound_message["text"] = json!({ "body": rng.pick(&CUSTOMER_REPLIES) });
+            inbound_message["type"] = json!("text");
         }
         CallbackBody::json(&json!([{
             "value": {
                 "messaging_product": "whatsapp",
                 "metadata": { "display_phone_number": settings.sobot.number },
                 "contacts": [{ "profile": { "name": message.name }, "wa_id": message.recipient }],
-                "messages": [written],
+                "messages": [inbound_message],
             },
             "field": "messages",
         }]))
     }
 }
 
-fn in_changes(settings: &Settings, message: &AcceptedMessage, events: &[PlannedEvent]) -> Value {
+/// Several statuses at once, each in an envelope of the Cloud API, as Sobot wraps inbound messages.
+fn wrap_in_changes(
+    settings: &Settings,
+    message: &AcceptedMessage,
+    events: &[PlannedEvent],
+) -> Value {
     let changes: Vec<Value> = events
         .iter()
         .map(|event| {
@@ -171,8 +176,8 @@ fn accept(call: &ApiCall<'_>, kind: MediaKind, number: &str) -> ApiReply {
     let account = &call.settings.sobot;
     // Documented: a number without country code gets that of the sender number.
     let recipient = if number.len() <= 10 {
-        let country = account.number.len().saturating_sub(10);
-        format!("{}{number}", &account.number[..country])
+        let country_code_digits = account.number.len().saturating_sub(10);
+        format!("{}{number}", &account.number[..country_code_digits])
     } else {
         number.to_owned()
     };
@@ -204,10 +209,10 @@ fn accept(call: &ApiCall<'_>, kind: MediaKind, number: &str) -> ApiReply {
     ApiReply::accepted(200, reply, message)
 }
 
-fn refuse(call: &ApiCall<'_>, code: u16, words: &str) -> ApiReply {
+fn refuse(call: &ApiCall<'_>, code: u16, message: &str) -> ApiReply {
     let status = match call.settings.sobot.refusal_status {
         RefusalStatus::SameAsCode => code,
         RefusalStatus::AlwaysOk => 200,
     };
-    ApiReply::refused(status, json!({ "message": words, "code": code }))
+    ApiReply::refused(status, json!({ "message": message, "code": code }))
 }

@@ -20,7 +20,7 @@ use crate::store::entities::{alert_incident_row, alert_notification_row, message
 
 /// Incidents are deleted this many days after they closed, notifications after their creation.
 const KEPT_DAYS: i64 = 30;
-const FIRST_OF_INCIDENT: &str = "NOT EXISTS (SELECT 1 FROM alert_notifications AS earlier \
+const NO_EARLIER_PENDING: &str = "NOT EXISTS (SELECT 1 FROM alert_notifications AS earlier \
      WHERE earlier.incident = alert_notifications.incident AND earlier.next_try_at IS NOT NULL \
      AND (earlier.created_at < alert_notifications.created_at \
           OR earlier.created_at = alert_notifications.created_at \
@@ -43,9 +43,10 @@ pub struct Notification {
     pub id: Uuid,
     /// The key of its rule.
     pub rule: String,
+    /// Absent for rows of earlier versions.
     pub incident: Option<Uuid>,
     pub body: String,
-    /// Deliveries that were tried.
+    /// How often delivery was tried.
     pub tries: i64,
 }
 
@@ -146,7 +147,7 @@ impl Store {
         use alert_notification_row::{Column, Entity};
         let due = Entity::find()
             .filter(Column::NextTryAt.lte(instant::to_millis(now)))
-            .filter(Expr::cust(FIRST_OF_INCIDENT))
+            .filter(Expr::cust(NO_EARLIER_PENDING))
             .order_by_asc(Column::NextTryAt)
             .limit(limit);
         // Usually none is due, and then there is no need to wait for the writer.

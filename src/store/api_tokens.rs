@@ -44,8 +44,8 @@ pub struct NewToken<'a> {
 }
 
 impl Store {
-    /// Creates a token for all accounts that never expires, and whose name no other valid token
-    /// has.
+    /// Creates a token that has access to all accounts and never expires. Its name must differ from
+    /// those of all valid tokens.
     pub async fn create_token(
         &self,
         name: &str,
@@ -81,7 +81,7 @@ impl Store {
             accounts: new.accounts.is_limited().then(|| new.accounts.clone()),
         };
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 let taken = Entity::find()
                     .filter(Column::Name.eq(new.name))
                     .filter(valid(now))
@@ -111,7 +111,8 @@ impl Store {
         rows.into_iter().map(ApiToken::try_from).collect()
     }
 
-    /// Revokes a valid token; false when there is none of this id. `action` is for the audit log.
+    /// Revokes a token, expired or not; false if there is none with this id that is not revoked.
+    /// `action` is for the audit log.
     pub async fn revoke_token(
         &self,
         id: TokenId,
@@ -126,7 +127,7 @@ impl Store {
             .filter(Column::Id.eq(id.uuid()))
             .filter(Column::RevokedAt.is_null());
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 let revoked = revocation.exec(transaction).await?.rows_affected == 1;
                 if let Some(action) = action.filter(|_| revoked) {
                     insert_action(transaction, action).await?;

@@ -25,7 +25,7 @@ pub struct CallbackOutcome {
     pub seq: i64,
     pub account: AccountId,
     pub received_at: DateTime<Utc>,
-    /// Only set when recorded; not stored.
+    /// Set by the caller of `record_outcomes`; not stored, so `None` when read.
     pub route: Option<Route>,
     pub outcome: Outcome,
     /// Without personal data.
@@ -33,12 +33,13 @@ pub struct CallbackOutcome {
 }
 
 impl Ledger {
-    /// Records outcomes and moves the position, in the transaction of the callbacks' effects.
+    /// Records outcomes and moves the position of the reconciler, in the transaction of the
+    /// callbacks' effects.
     pub async fn record_outcomes(
         &mut self,
         outcomes: Vec<CallbackOutcome>,
         quarantined: Vec<QuarantinedCopy>,
-        position: (i64, i64),
+        (from, to): (i64, i64),
     ) -> Result<(), Error> {
         let mut accounts: BTreeMap<AccountId, CallbackTimes> = BTreeMap::new();
         for outcome in &outcomes {
@@ -56,7 +57,7 @@ impl Ledger {
         self.write_outcomes(outcomes, quarantined).await?;
         outcome_counts::add_to_counts(self.transaction(), &differences).await?;
         account_records::record_callback_times(self.transaction(), &accounts).await?;
-        store_settings::move_position(self.transaction(), position.0, position.1).await
+        store_settings::move_position(self.transaction(), from, to).await
     }
 
     /// Replaces the outcomes of callbacks that were processed before.
@@ -119,8 +120,8 @@ async fn find_outcomes(
         .collect()
 }
 
-/// Marks callbacks whose receipts were all above the [limit](crate::domain::receipt_limit) as
-/// notices.
+/// Marks callbacks as notices, none of whose receipts was stored because of the
+/// [limit](crate::domain::receipt_limit).
 pub(crate) async fn mark_repeats(
     connection: &impl ConnectionTrait,
     callbacks: &[Uuid],

@@ -15,13 +15,13 @@ use crate::store::ledger::message_ledger::Ledger;
 
 /// Rows per statement, so that bound values stay below PostgreSQL's limit of 65,535.
 const ROWS_PER_STATEMENT: usize = 4_000;
-/// Changes per query; more than a slow subscriber may lag behind.
+/// Changes per query.
 const READ_LIMIT: u64 = 2_000;
 /// Changes kept for processes that lag behind. Pages of a process that lags further are stale until
 /// the next change or reload.
 const KEPT_CHANGES: i64 = 100_000;
 
-/// The last change of other processes that a process has read.
+/// The last change that a process has read, its own included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FeedPosition(i64);
 
@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// Deletes old changes that every process has read.
+    /// Deletes all but the last [`KEPT_CHANGES`] changes.
     pub async fn trim_changes(&self) -> Result<u64, Error> {
         if !self.is_shared() {
             return Ok(0);

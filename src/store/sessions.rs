@@ -64,7 +64,7 @@ impl Store {
         action: &Action,
     ) -> Result<Option<NewSession>, Error> {
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 let found = user_records::find(transaction, user).await?;
                 let Some(user) = found.filter(|user| user.disabled_at.is_none()) else {
                     return Ok(None);
@@ -138,7 +138,7 @@ impl Store {
             .filter(Column::Id.eq(id.uuid()))
             .filter(Column::UserId.eq(user.uuid()));
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 if deletion.exec(transaction).await?.rows_affected == 0 {
                     return Ok(false);
                 }
@@ -156,7 +156,7 @@ impl Store {
         action: &Action,
     ) -> Result<(), Error> {
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 end_sessions_of(transaction, user, kept).await?;
                 insert_action(transaction, action).await
             })

@@ -48,7 +48,7 @@ impl Store {
             user_id: user.map(UserId::uuid),
         };
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 Entity::delete_many()
                     .filter(Column::ExpiresAt.lt(instant::to_millis(now)))
                     .exec(transaction)
@@ -79,7 +79,7 @@ impl Store {
             .filter(Column::UsedAt.is_null())
             .filter(Column::ExpiresAt.gt(now));
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 if consumption.exec(transaction).await?.rows_affected == 0 {
                     return Ok(None);
                 }

@@ -68,7 +68,7 @@ impl Store {
         };
         let existing = OnConflict::column(Column::Email).do_nothing().to_owned();
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 let inserted = Entity::insert(row.clone().into_active_model())
                     .on_conflict(existing.clone())
                     .exec_without_returning(transaction)
@@ -102,7 +102,7 @@ impl Store {
             .col_expr(column, value)
             .filter(Column::Id.eq(id.uuid()));
         self.pools()
-            .within_for_caller(async |transaction| {
+            .within_or_too_slow(async |transaction| {
                 if update.exec(transaction).await?.rows_affected == 0 {
                     return Ok(false);
                 }

@@ -93,6 +93,9 @@ async fn assert_found(app: &App, id: &str, expected: &[&String]) {
     for message in &expected {
         assert!(page.contains(message), "the page of {id} lacks {message}");
     }
+    if id.contains('.') && !expected.is_empty() {
+        assert!(page.contains("same user id"), "why {id} finds them");
+    }
 }
 
 async fn sent(app: &App, account: &str, to: &str) -> (String, String) {

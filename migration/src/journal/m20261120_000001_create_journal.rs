@@ -18,7 +18,7 @@ impl MigrationTrait for Migration {
         let statements = UP.replace("{keys}", keys).replace("{identity}", identity);
         let statements = match manager.get_database_backend() {
             DbBackend::Postgres => {
-                format!("CREATE SEQUENCE journal_seq;{statements};{POSTGRES_ORDER}")
+                format!("CREATE SEQUENCE journal_seq;{statements};{POSTGRES_SEQ_INDEX}")
             }
             _ => statements,
         };
@@ -39,14 +39,16 @@ const SQLITE_KEYS: &str = "
     seq integer PRIMARY KEY AUTOINCREMENT,
     id {id} NOT NULL UNIQUE";
 
-/// The id is the primary key: the table is partitioned by days of it, and keys of a partitioned
-/// table must contain that column.
+/// The next migration partitions the table by the day in the id, and the primary key of a
+/// partitioned table must contain that column.
 const POSTGRES_KEYS: &str = "
     seq bigint NOT NULL DEFAULT nextval('journal_seq'),
     id {id} NOT NULL PRIMARY KEY";
 
-const POSTGRES_ORDER: &str = "CREATE UNIQUE INDEX journal_by_seq ON journal (seq)";
+const POSTGRES_SEQ_INDEX: &str = "CREATE UNIQUE INDEX journal_by_seq ON journal (seq)";
 
+// `refusal` is why a callback is unverified.
+//
 // `content` comes last: SQLite reads the columns before it without following the overflow pages of
 // a large body.
 const UP: &str = r"

@@ -57,10 +57,10 @@ fn erase_in(path: &Path, is_erased: &dyn Fn(&CallbackRecord) -> bool) -> io::Res
     }
     let mut scan = RecordScan {
         file: &file,
-        seal: [0; 8],
+        marker: [0; 8],
         end,
     };
-    scan.seal.copy_from_slice(&header[8..16]);
+    scan.marker.copy_from_slice(&header[8..16]);
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut copy = NamedTempFile::new_in(folder)?;
     copy.write_all(&header)?;

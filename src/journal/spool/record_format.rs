@@ -1,4 +1,4 @@
-//! Format of a callback in a spool file: head (seal, lengths, checksum), metadata as JSON, body as
+//! Format of a callback in a spool file: head (marker, lengths, checksum), metadata as JSON, body as
 //! received.
 //!
 //! `spool_file` owns files, `record_scan` skips unreadable bytes.
@@ -13,9 +13,9 @@ use crate::domain::callback_record::{Authenticity, CallbackRecord, Route, UrlMis
 
 /// Random bytes at the start of a file and of each record. They are secret, so a body cannot
 /// imitate a record.
-pub(super) type Seal = [u8; 8];
+pub(super) type RecordMarker = [u8; 8];
 
-/// Size of a head: seal, two lengths, checksum.
+/// Size of a head: marker, two lengths, checksum.
 pub(super) const HEAD_BYTES: usize = 20;
 /// Maximum length of metadata and body: that of the largest body, with a margin for headers.
 const MAX_CONTENT_BYTES: u32 = 16 * 1024 * 1024;
@@ -54,17 +54,17 @@ enum StoredRoute<'a> {
 }
 
 pub(super) fn encode<'r>(
-    seal: Seal,
+    marker: RecordMarker,
     records: impl Iterator<Item = &'r CallbackRecord>,
 ) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for record in records {
-        write(&mut bytes, seal, record)?;
+        write(&mut bytes, marker, record)?;
     }
     Ok(bytes)
 }
 
-fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> io::Result<()> {
+fn write(out: &mut Vec<u8>, marker: RecordMarker, record: &CallbackRecord) -> io::Result<()> {
     let metadata = serde_json::to_vec(&RecordMetadata::from(record))?;
     let (Ok(metadata_bytes), Ok(body_bytes)) = (
         u32::try_from(metadata.len()),
@@ -81,7 +81,7 @@ fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> io::Result<(
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     out.reserve(HEAD_BYTES + metadata.len() + record.body.len());
-    out.extend_from_slice(&seal);
+    out.extend_from_slice(&marker);
     out.extend_from_slice(&metadata_bytes.to_le_bytes());
     out.extend_from_slice(&body_bytes.to_le_bytes());
     out.extend_from_slice(&head.checksum.to_le_bytes());
@@ -92,7 +92,7 @@ fn write(out: &mut Vec<u8>, seal: Seal, record: &CallbackRecord) -> io::Result<(
 
 impl RecordHead {
     /// `None` if the bytes are not the head of a record of this file.
-    pub(super) fn parse(bytes: [u8; HEAD_BYTES], seal: Seal) -> Option<Self> {
+    pub(super) fn parse(bytes: [u8; HEAD_BYTES], marker: RecordMarker) -> Option<Self> {
         let number = |at: usize| {
             let mut number = [0; 4];
             number.copy_from_slice(&bytes[at..at + 4]);
@@ -103,7 +103,7 @@ impl RecordHead {
             body_bytes: number(12),
             checksum: number(16),
         };
-        (bytes[..8] == seal && head.content_bytes().is_some()).then_some(head)
+        (bytes[..8] == marker && head.content_bytes().is_some()).then_some(head)
     }
 
     /// Bytes after the head; `None` if the length is impossible.
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{CallbackId, MessageId};
 
-    const SEAL: Seal = *b"the seal";
+    const MARKER: RecordMarker = *b"a marker";
 
     fn records() -> impl Strategy<Value = CallbackRecord> {
         let route = prop_oneof![
@@ -239,12 +239,12 @@ mod tests {
     }
 
     fn written(record: &CallbackRecord) -> Vec<u8> {
-        encode(SEAL, [record].into_iter()).unwrap()
+        encode(MARKER, [record].into_iter()).unwrap()
     }
 
     fn read(bytes: &[u8]) -> Option<CallbackRecord> {
         let (head, content) = bytes.split_first_chunk()?;
-        RecordHead::parse(*head, SEAL)?.read(content)
+        RecordHead::parse(*head, MARKER)?.read(content)
     }
 
     proptest! {
@@ -256,8 +256,8 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert_eq!(read(&bytes), None);
-            let sealed = [SEAL.as_slice(), &bytes].concat();
-            prop_assert_eq!(read(&sealed), None);
+            let marked = [MARKER.as_slice(), &bytes].concat();
+            prop_assert_eq!(read(&marked), None);
         }
 
         #[test]

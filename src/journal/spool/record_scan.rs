@@ -5,15 +5,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::domain::callback_record::CallbackRecord;
-use crate::journal::spool::record_format::{HEAD_BYTES, RecordHead, Seal};
+use crate::journal::spool::record_format::{HEAD_BYTES, RecordHead, RecordMarker};
 
 /// Bytes searched at a time for the next readable record.
 const SEARCH_BYTES: usize = 64 * 1024;
 
 pub(super) struct RecordScan<'f> {
     pub(super) file: &'f File,
-    pub(super) seal: Seal,
-    /// End of the last record.
+    pub(super) marker: RecordMarker,
+    /// Where reading stops: the end of the last record or of the file.
     pub(super) end: u64,
 }
 
@@ -59,7 +59,7 @@ impl RecordScan<'_> {
             return Ok(None);
         }
         self.file.read_exact_at(&mut bytes, at)?;
-        let located = RecordHead::parse(bytes, self.seal).and_then(|head| {
+        let located = RecordHead::parse(bytes, self.marker).and_then(|head| {
             let content_bytes = head.content_bytes()?;
             let end = at + (HEAD_BYTES + content_bytes) as u64;
             (end <= self.end).then_some(LocatedHead {
@@ -79,13 +79,13 @@ impl RecordScan<'_> {
                 .len()
                 .min(usize::try_from(self.end - from).unwrap_or(usize::MAX));
             self.file.read_exact_at(&mut window[..length], from)?;
-            for offset in 0..=length - self.seal.len() {
+            for offset in 0..=length - self.marker.len() {
                 let at = from + offset as u64;
-                if window[offset..].starts_with(&self.seal) && self.read_at(at)?.is_some() {
+                if window[offset..].starts_with(&self.marker) && self.read_at(at)?.is_some() {
                     return Ok(Some(at));
                 }
             }
-            from += (length - self.seal.len() + 1) as u64;
+            from += (length - self.marker.len() + 1) as u64;
         }
         Ok(None)
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::domain::callback_record::CallbackRecord;
-use crate::journal::spool::record_format::{self, Seal};
+use crate::journal::spool::record_format::{self, RecordMarker};
 use crate::journal::spool::spool_file::SpoolFile;
 
 /// How often to try to create a file, since another process may remove it before it is locked.
@@ -34,8 +34,8 @@ impl SharedFile {
             loop {
                 let name = Uuid::from_bytes(rand::random()).simple().to_string();
                 let path = parent.join(name).with_extension(extension);
-                let seal: Seal = rand::random();
-                match SpoolFile::create(path, seal, journal) {
+                let marker: RecordMarker = rand::random();
+                match SpoolFile::create(path, marker, journal) {
                     Err(error) if attempts == MAX_CREATE_ATTEMPTS => return Err(error),
                     Err(_) => attempts += 1,
                     created => return created,
@@ -74,8 +74,8 @@ impl SharedFile {
         check: impl FnOnce(&SpoolFile, u64) -> io::Result<()> + Send + 'static,
     ) -> Result<(), Error> {
         let count = records.len() as u64;
-        let seal = self.lock().seal();
-        let encoded = record_format::encode(seal, records);
+        let marker = self.lock().marker();
+        let encoded = record_format::encode(marker, records);
         let bytes = encoded.map_err(|source| file_error(&self.path(), source))?;
         self.run(move |file| {
             check(file, bytes.len() as u64)?;

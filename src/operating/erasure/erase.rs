@@ -161,7 +161,7 @@ impl Erasure<'_> {
             messages: erased,
             callbacks,
             other_rows,
-            former_numbers: self.identities.former,
+            former_numbers: self.identities.former_numbers,
             remaining,
             earlier_backups,
         })
@@ -286,7 +286,7 @@ impl Erasure<'_> {
             .hash_numbers(self.identities.phones())
             .await?;
         store.erase_customer_rows(&self.identities.all).await?;
-        let mut changed = self.rename_campaigns().await?;
+        let mut changed = self.change_campaign_ids().await?;
         for table in SWEPT {
             self.report(table.name, changed);
             let matcher = &self.matcher;
@@ -300,7 +300,7 @@ impl Erasure<'_> {
     }
 
     /// Campaigns that are named after the customer; their messages and counts stay theirs.
-    async fn rename_campaigns(&mut self) -> Result<u64, db::Error> {
+    async fn change_campaign_ids(&mut self) -> Result<u64, db::Error> {
         self.begin_stage("names of campaigns");
         let Services { store, keys, .. } = self.services;
         let mut renamed = 0;
@@ -309,7 +309,7 @@ impl Erasure<'_> {
                 && let Some(new) =
                     CampaignId::from_name(&keys.erased_name(&erased_name::of_campaign(&id)))
             {
-                store.rename_campaign(&id, &new).await?;
+                store.change_campaign_id(&id, &new).await?;
                 renamed += 1;
             }
         }

@@ -15,7 +15,7 @@ pub struct Identities {
     pub all: BTreeSet<String>,
     /// How many numbers the customer had before. Others may have them now, so they are not in
     /// `all`.
-    pub former: usize,
+    pub former_numbers: usize,
 }
 
 impl Identities {
@@ -54,6 +54,6 @@ pub async fn find_identities(store: &Store, text: &str) -> Result<Identities, Er
         .collect();
     Ok(Identities {
         all,
-        former: former.len(),
+        former_numbers: former.len(),
     })
 }

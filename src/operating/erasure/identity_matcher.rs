@@ -118,7 +118,7 @@ mod tests {
     fn matcher(ids: &[&str]) -> IdentityMatcher {
         IdentityMatcher::new(&Identities {
             all: ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
-            former: 0,
+            former_numbers: 0,
         })
     }
 

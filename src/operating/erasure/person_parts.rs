@@ -156,7 +156,7 @@ mod tests {
     fn select(documents: Option<Vec<Value>>) -> PersonBody {
         let identities = Identities {
             all: BTreeSet::from(["447700900123".to_owned()]),
-            former: 0,
+            former_numbers: 0,
         };
         PersonParts {
             matcher: &IdentityMatcher::new(&identities),

@@ -1,7 +1,7 @@
 //! Campaigns and their recipients.
 
+mod campaign_id_change;
 mod campaign_record;
-mod campaign_renaming;
 mod campaign_results;
 mod campaign_template;
 mod campaign_writes;

@@ -1,4 +1,4 @@
-//! Row of `attempts`. One exchange with a provider.
+//! Row of `attempts`. One submission of a message: its first request and its last reply.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Row of `crashed_callbacks`. A callback that is not processed, because the process died on it.
+//! Row of `crashed_callbacks`. A callback that is not processed, because the
+//! process crashed twice while processing it.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +8,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub callback: Uuid,
-    /// The version of the program that died. Another one may try it again.
+    /// The version of the program that crashed. Another version tries it again.
     pub program_version: String,
     pub crashed_at: i64,
 }

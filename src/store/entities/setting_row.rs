@@ -1,4 +1,4 @@
-//! Row of `settings`.
+//! Row of `settings`: the state of the database itself, by the names in `store_settings`.
 
 use sea_orm::entity::prelude::*;
 

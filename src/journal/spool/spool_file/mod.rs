@@ -15,12 +15,12 @@ use uuid::Uuid;
 
 use crate::domain::callback_record::CallbackRecord;
 use crate::journal::spool::file_names::DAMAGED_EXTENSION;
-use crate::journal::spool::record_format::Seal;
+use crate::journal::spool::record_format::RecordMarker;
 use crate::journal::spool::record_scan::RecordScan;
 
 /// First bytes of a file; the last one is the format version.
 pub(super) const MAGIC: [u8; 8] = *b"btspool\x01";
-/// Magic, seal, and identity of the journal that the records belong to.
+/// Magic, marker, and identity of the journal that the records belong to.
 pub(super) const HEADER_BYTES: usize = 32;
 pub(super) const HEADER: u64 = HEADER_BYTES as u64;
 
@@ -28,7 +28,7 @@ pub(super) const HEADER: u64 = HEADER_BYTES as u64;
 pub(super) struct SpoolFile {
     path: PathBuf,
     file: File,
-    seal: Seal,
+    marker: RecordMarker,
     /// End of the last record.
     end: u64,
     /// Start of the next record to read.
@@ -59,7 +59,7 @@ pub(super) enum ClaimedFile {
 
 impl SpoolFile {
     /// Creates a file with mode 0600, locked before another process can find records in it.
-    pub(super) fn create(path: PathBuf, seal: Seal, journal: Uuid) -> io::Result<Self> {
+    pub(super) fn create(path: PathBuf, marker: RecordMarker, journal: Uuid) -> io::Result<Self> {
         let file = OpenOptions::new()
             .create_new(true)
             .read(true)
@@ -67,7 +67,7 @@ impl SpoolFile {
             .mode(0o600)
             .open(&path)?;
         file.try_lock().map_err(io::Error::from)?;
-        let header = [MAGIC.as_slice(), &seal, journal.as_bytes()].concat();
+        let header = [MAGIC.as_slice(), &marker, journal.as_bytes()].concat();
         file.write_all_at(&header, 0)?;
         file.sync_all()?;
         sync_folder(&path)?;
@@ -75,14 +75,14 @@ impl SpoolFile {
         if file.metadata()?.nlink() == 0 {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Self::new(path, file, seal, HEADER))
+        Ok(Self::new(path, file, marker, HEADER))
     }
 
-    fn new(path: PathBuf, file: File, seal: Seal, end: u64) -> Self {
+    fn new(path: PathBuf, file: File, marker: RecordMarker, end: u64) -> Self {
         Self {
             path,
             file,
-            seal,
+            marker,
             end,
             position: HEADER,
             undrained: 0,
@@ -115,15 +115,15 @@ impl SpoolFile {
         if header[16..] != *journal.as_bytes() {
             return Ok(ClaimedFile::Foreign("it belongs to another journal"));
         }
-        let mut seal = Seal::default();
-        seal.copy_from_slice(&header[8..16]);
-        let mut claimed = Self::new(path, file, seal, end);
+        let mut marker = RecordMarker::default();
+        marker.copy_from_slice(&header[8..16]);
+        let mut claimed = Self::new(path, file, marker, end);
         claimed.undrained = claimed.scan().count_from(HEADER)?;
         Ok(ClaimedFile::Claimed(claimed))
     }
 
-    pub(super) fn seal(&self) -> Seal {
-        self.seal
+    pub(super) fn marker(&self) -> RecordMarker {
+        self.marker
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -219,7 +219,7 @@ impl SpoolFile {
     fn scan(&self) -> RecordScan<'_> {
         RecordScan {
             file: &self.file,
-            seal: self.seal,
+            marker: self.marker,
             end: self.end,
         }
     }

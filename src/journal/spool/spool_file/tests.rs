@@ -7,7 +7,7 @@ use crate::domain::callback_record::{Authenticity, Route};
 use crate::domain::ids::CallbackId;
 use crate::journal::spool::record_format;
 
-const SEAL: Seal = *b"the seal";
+const MARKER: RecordMarker = *b"a marker";
 const JOURNAL: Uuid = Uuid::from_u128(7);
 
 fn record(number: u128, body: &[u8]) -> CallbackRecord {
@@ -26,14 +26,14 @@ fn record(number: u128, body: &[u8]) -> CallbackRecord {
 }
 
 fn bytes(record: &CallbackRecord) -> Vec<u8> {
-    record_format::encode(SEAL, [record].into_iter()).unwrap()
+    record_format::encode(MARKER, [record].into_iter()).unwrap()
 }
 
 /// A file with these records, whose process has ended.
 fn abandoned_file(records: &[CallbackRecord]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("left.spool");
-    let mut file = SpoolFile::create(path.clone(), SEAL, JOURNAL).unwrap();
+    let mut file = SpoolFile::create(path.clone(), MARKER, JOURNAL).unwrap();
     for record in records {
         file.append(&bytes(record), 1).unwrap();
     }
@@ -127,7 +127,7 @@ fn a_record_inside_a_body_is_not_read_as_a_record() {
 fn a_partial_write_leaves_nothing_between_records() {
     let (_folder, path) = abandoned_file(&[]);
     fs::remove_file(&path).unwrap();
-    let mut file = SpoolFile::create(path.clone(), SEAL, JOURNAL).unwrap();
+    let mut file = SpoolFile::create(path.clone(), MARKER, JOURNAL).unwrap();
     file.append(&bytes(&record(1, b"one")), 1).unwrap();
     let half = bytes(&record(2, b"half"));
     file.file.write_all_at(&half[..10], file.end).unwrap();

@@ -34,12 +34,16 @@ impl Store {
             .await?)
     }
 
-    pub async fn rename_campaign(&self, id: &CampaignId, new: &CampaignId) -> Result<(), Error> {
+    pub async fn change_campaign_id(
+        &self,
+        old: &CampaignId,
+        new: &CampaignId,
+    ) -> Result<(), Error> {
         self.pools()
             .within(async |transaction| {
                 for (table, column) in CAMPAIGN_ID_COLUMNS {
                     let sql = format!("UPDATE {table} SET {column} = $1 WHERE {column} = $2");
-                    let values = [new, id].map(|id| id.as_str().into());
+                    let values = [new, old].map(|id| id.as_str().into());
                     execute(transaction, &sql, values.to_vec()).await?;
                 }
                 Ok(())

@@ -1,5 +1,5 @@
-//! The baseline of sending: what a caller without Bluetick writes, a loop of a usual HTTP client over
-//! one connection to the provider.
+//! The baseline of sending: what a caller without Bluetick writes, an HTTP client that calls the
+//! provider in a loop, over one connection.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
