@@ -5,11 +5,10 @@ use std::path::Path;
 use crate::db::disk::{Disk, Reserve};
 
 /// The hourly ceiling is the greater of 1 GiB (a million callbacks of 1 KiB) and a tenth of the
-/// disk space that is free above the reserve.
+/// free disk space.
 pub(super) const MINIMUM_CEILING: u64 = 1024 * 1024 * 1024;
-const FREE_SPACE_DIVISOR: u64 = 10;
-/// About what a receipt and its message occupy in the database. Even a small callback may hold
-/// thousands of receipts.
+const CEILING_DISK_FRACTION: u64 = 10;
+/// What a receipt and its message take in the database, about. A small callback may hold thousands.
 const RECEIPT_BYTES: u64 = 1024;
 
 /// Receipts per hour at this ceiling of bytes.
@@ -23,7 +22,7 @@ pub(super) fn measure_ceiling(folder: &Path) -> u64 {
 }
 
 fn hourly_ceiling(free_bytes: Option<u64>) -> u64 {
-    MINIMUM_CEILING.max(free_bytes.unwrap_or(0) / FREE_SPACE_DIVISOR)
+    MINIMUM_CEILING.max(free_bytes.unwrap_or(0) / CEILING_DISK_FRACTION)
 }
 
 fn free_bytes(folder: &Path) -> Option<u64> {

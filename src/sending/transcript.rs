@@ -1,6 +1,10 @@
-//! Formats requests, replies and failures of providers for storage, with secrets replaced by `…`.
+//! Formats requests, replies and failures of providers for storage, with secrets replaced by `…`,
+//! and reasons for the log, also without personal data.
 
 use crate::domain::failure::Failure;
+use crate::domain::masking::mask_quoted;
+use crate::domain::media::MediaSource;
+use crate::domain::message::MessageDraft;
 use crate::domain::provider_account::Account;
 use crate::domain::secret::{REDACTED, Redactor, Secret};
 use crate::providers::{CallBody, HttpCall, HttpReply};
@@ -9,6 +13,8 @@ use crate::sending::upload_storage::TOKEN_CHARACTERS;
 /// Bytes of a reply body that are stored; longer bodies are truncated with a note.
 const REPLY_LIMIT: usize = 64 * 1024;
 const MEDIA_PATH: &str = "/media/";
+/// Characters of a reason in the log.
+const LOG_LIMIT: usize = 300;
 
 /// Method, URL, headers and body.
 pub fn format_request(call: &HttpCall, account: &Account, tokens: &[&str]) -> String {
@@ -65,6 +71,32 @@ pub fn redact_failure(failure: Failure, account: &Account, tokens: &[&str]) -> F
         detail: redacted(failure.detail),
         key: redacted(failure.key),
     }
+}
+
+/// A stored reason for the log: without phone numbers, wamids, and what it quotes of the message.
+pub fn reason_for_log(reason: &str, message: &MessageDraft) -> String {
+    let media = &message.media;
+    let url = match &media.source {
+        MediaSource::Url(url) => Some(url),
+        MediaSource::Id(_) | MediaSource::Upload(_) => None,
+    };
+    let template = message.template.iter().flat_map(|template| {
+        let buttons = template.buttons.iter().map(|button| &button.value);
+        template.body.iter().chain(buttons)
+    });
+    let references = &message.references;
+    let texts = [
+        url,
+        media.caption.as_ref(),
+        message.name.as_ref(),
+        message.client_reference.as_ref(),
+        references.reference.as_ref(),
+        references.reference1.as_ref(),
+        references.reference2.as_ref(),
+    ];
+    let texts = texts.into_iter().flatten().chain(template);
+    let hidden = Redactor::new(texts.map(Secret::new)).hide(reason);
+    mask_quoted(&hidden).chars().take(LOG_LIMIT).collect()
 }
 
 fn redact(text: &str, account: &Account, tokens: &[&str]) -> String {

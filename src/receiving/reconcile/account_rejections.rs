@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::db;
+use crate::domain::failure::Failure;
+use crate::domain::failure_codes;
 use crate::domain::ids::{AccountId, MessageId};
+use crate::domain::provider::ProviderId;
 use crate::store::ledger::Ledger;
 
 /// A report in which the provider rejects the account, not only the message.
 pub(super) struct AccountRejection {
     pub(super) message: MessageId,
     pub(super) received_at: DateTime<Utc>,
-    pub(super) reason: String,
+    pub(super) provider: ProviderId,
+    pub(super) failure: Failure,
 }
 
 /// Pauses the accounts that their providers rejected in this batch: other sends would be
@@ -37,11 +41,15 @@ pub(super) async fn pause_accounts(
         }
     }
     for (account, (tried_at, rejection)) in latest {
+        let failure = &rejection.failure;
         let paused = ledger
-            .pause_by_report(&account, tried_at, &rejection.reason)
+            .pause_by_report(&account, tried_at, &failure.one_line())
             .await?;
         if paused {
-            tracing::warn!(account.id = %account, message.id = %rejection.message, "the provider rejected the account by a report; sending is paused");
+            // Only documented codes reject an account. The provider's text may hold personal data.
+            let code = failure.code.as_deref().unwrap_or_default();
+            let reason = failure_codes::describe(rejection.provider, failure).meaning;
+            tracing::warn!(account.id = %account, message.id = %rejection.message, code, reason, "the provider rejected the account by a report; sending is paused until an operator resumes it");
         }
     }
     Ok(())

@@ -64,7 +64,8 @@ pub(super) async fn apply_report(
         effects.rejections.push(AccountRejection {
             message,
             received_at: record.received_at,
-            reason: failure.one_line(),
+            provider: account.provider,
+            failure: failure.clone(),
         });
     }
     ledger.add(message, receipt_of(account, record, part, report, event))?;

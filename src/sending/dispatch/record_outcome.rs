@@ -212,7 +212,8 @@ impl Recording<'_> {
                 .pause_account(&work.account.id, PausedBy::Provider, reason)
                 .await?
         {
-            tracing::warn!(account.id = %work.account.id, "sending is paused until an operator resumes it");
+            let reason = transcript::reason_for_log(reason, &work.outgoing.draft);
+            tracing::warn!(account.id = %work.account.id, reason, "sending is paused until an operator resumes it");
         }
         let claim = if ledger.is_claimed_by(id, self.dispatcher.holder) {
             ClaimStatus::Held
