@@ -41,6 +41,11 @@ pub enum DataDirError {
         source: io::Error,
     },
     #[error(
+        "cannot create {}: {source}; set data_dir (or BLUETICK_DATA_DIR) to a folder that this user can create",
+        path.display()
+    )]
+    NotCreated { path: PathBuf, source: io::Error },
+    #[error(
         "{} belongs to {owner}, but this process runs as {process}; run it as {owner}, or change the owner of the folder and everything in it (chown -R)",
         path.display()
     )]
@@ -54,7 +59,7 @@ pub enum DataDirError {
         path.display(), path.display()
     )]
     Shared { path: PathBuf, mode: u32 },
-    #[error("{} is a file; data_dir must be a folder", .0.display())]
+    #[error("{} is a file, but must be a folder", .0.display())]
     NotAFolder(PathBuf),
     /// A new key would break every URL in use.
     #[error(
@@ -74,7 +79,10 @@ pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
         .recursive(true)
         .mode(FOLDER_MODE)
         .create(folder)
-        .map_err(io_error("create", folder))?;
+        .map_err(|source| DataDirError::NotCreated {
+            path: folder.to_owned(),
+            source,
+        })?;
     refuse_shared(folder)?;
     restrict(folder, FOLDER_MODE)?;
     check_access(folder, "use")
@@ -82,6 +90,15 @@ pub fn prepare(folder: &Path) -> Result<(), DataDirError> {
 
 /// Fails if [`prepare`] would fail. Changes nothing.
 pub fn check(folder: &Path) -> Result<(), DataDirError> {
+    if folder.is_dir() {
+        refuse_shared(folder)?;
+    }
+    check_usable(folder)
+}
+
+/// Fails if files can be created neither in the folder nor, while it is missing, the folder itself.
+/// Changes nothing.
+pub fn check_usable(folder: &Path) -> Result<(), DataDirError> {
     if !folder.exists() {
         let parents = folder.ancestors().skip(1);
         let existing = parents
@@ -93,10 +110,12 @@ pub fn check(folder: &Path) -> Result<(), DataDirError> {
                 }
             })
             .find(|parent| parent.exists());
-        return existing.map_or(Ok(()), |parent| check_access(parent, "create a folder in"));
+        return existing.map_or(Ok(()), |parent| {
+            refuse_file(parent)?;
+            check_access(parent, "create a folder in")
+        });
     }
     refuse_file(folder)?;
-    refuse_shared(folder)?;
     check_access(folder, "use")
 }
 
@@ -246,6 +265,25 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_created_names_its_setting() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::write(outer.path().join("file"), "").unwrap();
+        let folder = outer.path().join("file/data");
+        let error = prepare(&folder).unwrap_err().to_string();
+        assert!(
+            error.contains("; set data_dir (or BLUETICK_DATA_DIR)"),
+            "{error}"
+        );
+        for check in [check, check_usable] {
+            let error = check(&folder).unwrap_err().to_string();
+            assert!(
+                error.ends_with("file is a file, but must be a folder"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

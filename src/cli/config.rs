@@ -15,7 +15,7 @@ pub enum ConfigCommand {
     /// List every problem of the configuration by key
     ///
     /// Reads the file, the BLUETICK_… variables and `rates_file` as serve does, and checks whether
-    /// `data_dir` can be used. Starts and changes nothing.
+    /// `data_dir` and `backup.directory` can be used. Starts and changes nothing.
     /// Exits with 1 if there is an error; warnings alone are no error.
     #[command(verbatim_doc_comment)]
     Check,
@@ -39,6 +39,11 @@ fn check_files(config: &Config) -> Result<(), CommandError> {
     let mut problems = Vec::new();
     if let Err(error) = data_dir::check(&config.data_dir) {
         problems.push(format!("data_dir: {error}"));
+    }
+    if let Some(schedule) = &config.backup
+        && let Err(error) = data_dir::check_usable(&schedule.directory)
+    {
+        problems.push(format!("backup.directory: {error}"));
     }
     if let Err(error) = RatesFile::open(config.rates_file.clone()) {
         problems.push(error.to_string());

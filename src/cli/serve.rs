@@ -8,6 +8,7 @@ use crate::app::{self, RunningProcess, RunningServers, StartingProcess};
 use crate::cli::command_error::CommandError;
 use crate::cli::user::create_sign_in_link;
 use crate::config::{Config, process_environment};
+use crate::data_dir;
 use crate::db::private_file::create_private_file;
 use crate::domain::clock::SystemClock;
 use crate::operating::upgrade::LockWait;
@@ -31,6 +32,12 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     config.public_url = config.public_url_at(address);
     for warning in config.warnings() {
         tracing::warn!("{warning}");
+    }
+    if let Some(schedule) = &config.backup
+        && let Err(error) = data_dir::check_usable(&schedule.directory)
+    {
+        // A disk for backups that is not mounted does not stop the receipt of callbacks.
+        tracing::error!("backup.directory: {error}; no backups are made until it can be used");
     }
     // Held until the process has stopped.
     let _serve_lock = app::claim_serving(&config, listeners.main.owner).await?;

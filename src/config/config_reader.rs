@@ -16,6 +16,8 @@ pub(super) struct ConfigReader<'e> {
     overridden: BTreeMap<String, String>,
     /// Keys whose secret is in an environment variable, each with the variable.
     pub(super) secret_variables: BTreeMap<String, String>,
+    /// Keys whose secret is `$` and a name, in the order of the file.
+    pub(super) unreplaced_variables: Vec<String>,
     pub(super) problems: Vec<ConfigProblem>,
     /// Every requested key, without list indexes: `accounts[].id`. Compared with the reference by a
     /// test.
@@ -29,6 +31,7 @@ impl<'e> ConfigReader<'e> {
             environment,
             overridden: BTreeMap::new(),
             secret_variables: BTreeMap::new(),
+            unreplaced_variables: Vec::new(),
             problems: Vec::new(),
             requested: BTreeSet::new(),
         }

@@ -27,6 +27,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Keys whose secret is in an environment variable, each with the variable: `accounts[0].api_key`.
     pub secret_variables: BTreeMap<String, String>,
+    /// Keys whose secret is `$` and a name.
+    pub unreplaced_variables: Vec<String>,
     pub listen: String,
     /// Address of a second listener, for callbacks only; the first then serves none.
     pub callback_listen: Option<String>,
@@ -66,6 +68,7 @@ impl Config {
         Self {
             file: None,
             secret_variables: BTreeMap::new(),
+            unreplaced_variables: Vec::new(),
             listen: DEFAULT_LISTEN.to_owned(),
             callback_listen: None,
             public_url: format!("http://{DEFAULT_LISTEN}"),

@@ -107,10 +107,16 @@ impl<'e> TableReader<'_, 'e> {
                 .secret_variables
                 .insert(key, variable.to_owned());
         }
-        self.reader
+        let secret = self
+            .reader
             .secret(&text)
             .map_err(|error| self.problem(name, error))
-            .ok()
+            .ok()?;
+        if is_variable(secret.expose()) {
+            let key = self.key(name);
+            self.reader.unreplaced_variables.push(key);
+        }
+        Some(secret)
     }
 
     pub(super) fn whole_number(
@@ -198,6 +204,19 @@ impl<'e> TableReader<'_, 'e> {
             format!("{}.{name}", self.path)
         }
     }
+}
+
+/// Whether the text is `$NAME` or `${NAME}`, which shells and Compose replace.
+fn is_variable(text: &str) -> bool {
+    let Some(name) = text.strip_prefix('$') else {
+        return false;
+    };
+    let in_braces = name.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+    let name = in_braces.unwrap_or(name);
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 pub(super) fn to_whole_number(value: &Value) -> Option<u32> {

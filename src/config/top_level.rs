@@ -78,6 +78,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     Config {
         file: None,
         secret_variables: std::mem::take(&mut top.reader.secret_variables),
+        unreplaced_variables: std::mem::take(&mut top.reader.unreplaced_variables),
         listen,
         callback_listen,
         public_url,

@@ -2,7 +2,8 @@
 
 use crate::config::address::{Reachability, reachability};
 use crate::config::configuration::Config;
-use crate::domain::provider_account::AccountMode;
+use crate::domain::alert::{AlertKind, AlertRule};
+use crate::domain::provider_account::{Account, AccountMode};
 
 impl Config {
     /// One sentence per setting, beginning with the key.
@@ -39,6 +40,50 @@ impl Config {
                 ));
             }
         }
+        warnings.extend(self.unreplaced_variables.iter().map(|key| {
+            format!(
+                "{key}: is `$` and a name, like a variable that was not replaced; to read an environment variable write \"env:NAME\""
+            )
+        }));
+        for (index, rule) in self.alerts.iter().enumerate() {
+            warnings.extend(self.alert_warning(index, rule));
+        }
         warnings
+    }
+
+    /// About an alert that can never begin.
+    fn alert_warning(&self, index: usize, rule: &AlertRule) -> Option<String> {
+        let ids = self.accounts.iter().map(|account| account.id.as_str());
+        let ids: Vec<&str> = ids.collect();
+        if let Some(account) = &rule.account
+            && !ids.contains(&account.as_str())
+        {
+            let known = match ids.as_slice() {
+                [] => "no account is configured".to_owned(),
+                ids => format!("the accounts are {}", ids.join(", ")),
+            };
+            return Some(format!(
+                "alerts[{index}].account: `{account}` is not the id of an account, so the alert never begins; {known}"
+            ));
+        }
+        if rule.kind != AlertKind::Budget || rule.threshold > 0.0 || self.has_budget(rule) {
+            return None;
+        }
+        let unlimited = match &rule.account {
+            Some(account) => format!("{account} has no monthly_budget"),
+            None => "there is no monthly_budget".to_owned(),
+        };
+        Some(format!(
+            "alerts[{index}].kind: is budget, but {unlimited}, so the alert never begins; set monthly_budget, or alerts[{index}].threshold to an amount"
+        ))
+    }
+
+    /// Whether there is a budget that the alert watches.
+    fn has_budget(&self, rule: &AlertRule) -> bool {
+        let is_watched =
+            |account: &Account| rule.account.as_ref().is_none_or(|id| *id == account.id);
+        let mut watched = self.accounts.iter().filter(|account| is_watched(account));
+        watched.any(|account| account.monthly_budget.is_some())
+            || rule.account.is_none() && self.monthly_budget.is_some()
     }
 }

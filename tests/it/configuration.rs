@@ -62,20 +62,24 @@ fn what_serve_would_refuse_is_found_before_it_starts() {
     fs::write(folder.path().join("file"), "").unwrap();
     fs::write(folder.path().join("rates.csv"), "valid_from,account\n").unwrap();
     let file = format!(
-        "data_dir = \"{shown}/file\"\nrates_file = \"{shown}/rates.csv\"\nmonthly_budget = 5\n"
+        "data_dir = \"{shown}/file\"\nrates_file = \"{shown}/rates.csv\"\nmonthly_budget = 5\n[backup]\ndirectory = \"{shown}/file/copies\"\n"
     );
     let output = check(&file, &[]);
     assert_eq!(output.status.code(), Some(1));
     let problems = lines(&output.stderr);
     assert_eq!(
         problems[0],
-        format!("bluetick: data_dir: {shown}/file is a file; data_dir must be a folder")
+        format!("bluetick: data_dir: {shown}/file is a file, but must be a folder")
+    );
+    assert_eq!(
+        problems[1],
+        format!("bluetick: backup.directory: {shown}/file is a file, but must be a folder")
     );
     assert!(
-        problems[1].starts_with("bluetick: rates_file: ") && problems[1].contains("country"),
+        problems[2].starts_with("bluetick: rates_file: ") && problems[2].contains("country"),
         "{problems:?}"
     );
-    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert_eq!(problems.len(), 3, "{problems:?}");
     // Nothing was created.
     let output = check(&format!("data_dir = \"{shown}/new/data\""), &[]);
     assert!(output.status.success());

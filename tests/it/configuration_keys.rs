@@ -505,11 +505,57 @@ fn warnings_name_settings_that_are_probably_not_intended() {
         "public_url: ",
         "accounts[0].base_url: ",
         "accounts[0].mode: ",
+        "alerts[0].account: `kaleyra` is not the id of an account, so the alert never begins; the accounts are kaleyra-in, sobot, zix, lance",
     ] {
         assert!(warnings.contains(key), "{key} in {warnings}");
     }
     let good = parse("public_url = \"https://hooks.example.com\"", &[]).unwrap();
     assert_eq!(good.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn an_alert_about_a_budget_that_does_not_exist_is_a_warning() {
+    let warnings = |budget: &str, alert: &str| {
+        let text = format!(
+            "public_url = \"https://hooks.example.com\"\n{budget}\n\
+             [[accounts]]\nid = \"a\"\nprovider = \"sobot\"\napi_key = \"k\"\napi_secret = \"s\"\n\
+             [[alerts]]\nkind = \"budget\"\n{alert}"
+        );
+        parse(&text, &[]).unwrap().warnings()
+    };
+    let found = warnings("", "");
+    assert_eq!(
+        found,
+        [
+            "alerts[0].kind: is budget, but there is no monthly_budget, so the alert never begins; set monthly_budget, or alerts[0].threshold to an amount"
+        ]
+    );
+    let found = warnings("monthly_budget = 5", "account = \"a\"");
+    assert!(found[0].contains("a has no monthly_budget"), "{found:?}");
+    for (budget, alert) in [("monthly_budget = 5", ""), ("", "threshold = 5")] {
+        assert_eq!(warnings(budget, alert), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_secret_that_looks_like_a_variable_is_a_warning_that_does_not_show_it() {
+    let of_key = |key: &str| {
+        let text = format!(
+            "public_url = \"https://hooks.example.com\"\n[[accounts]]\nid = \"a\"\nprovider = \"sobot\"\napi_key = '{key}'\napi_secret = \"s\""
+        );
+        parse(&text, &[("KEY", "${SOBOT_KEY}")]).unwrap().warnings()
+    };
+    for key in ["$SOBOT_KEY", "${SOBOT_KEY}", "env:KEY"] {
+        let [warning] = of_key(key).try_into().unwrap();
+        assert!(
+            warning.starts_with("accounts[0].api_key: is `$` and a name")
+                && !warning.contains("SOBOT"),
+            "{warning}"
+        );
+    }
+    for key in ["$2y$10$abc", "$", "k$KEY", "${", "$1"] {
+        assert_eq!(of_key(key), Vec::<String>::new(), "{key}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::app::{App, SOBOT, start_app};
 use crate::harness::fleet::Fleet;
+use crate::harness::program::{command, run_to_end};
 use crate::harness::proxy::{Proxy, free_address};
 
 const NGINX: &str = "/usr/sbin/nginx";
@@ -334,6 +335,19 @@ async fn modes_backups_and_the_clock_are_examined() {
     );
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
 
+    let mut elsewhere = config.clone();
+    if let Some(backup) = &mut elsewhere.backup {
+        backup.directory = folder.join("open/backups");
+    }
+    let found = examine_at(&elsewhere, &now).await;
+    let directory = found.iter().find(|found| found.check == "backup_directory");
+    assert_eq!(
+        directory.map(|found| found.summary.clone()),
+        is_sqlite.then(|| format!(
+            "no backups can be made: backup.directory: {shown}/open is a file, but must be a folder"
+        ))
+    );
+
     if is_sqlite {
         let mut services = app.services.clone();
         services.config = std::sync::Arc::new(config.clone());
@@ -417,6 +431,36 @@ async fn a_damaged_database_file_is_found_and_the_fix_names_the_newest_backup() 
         assert!(finding.fix.contains("stop `serve`"), "{finding:?}");
     }
     app.finish().await;
+}
+
+#[test]
+fn before_the_first_start_one_finding_says_what_comes_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let doctor = |data: &Path| {
+        let output = command(&["doctor", "--json"], &[("BLUETICK_DATA_DIR", data)]);
+        let output = run_to_end(output);
+        assert_eq!(output.status.code(), Some(1));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found = found["findings"].as_array().unwrap().clone();
+        let problems = found.into_iter().filter(|it| it["level"] == "problem");
+        problems.collect::<Vec<_>>()
+    };
+    let [problem] = doctor(&data).try_into().unwrap();
+    assert_eq!(problem["check"], "database", "{problem}");
+    let text = problem["fix"].as_str().unwrap();
+    assert!(
+        text.contains("`bluetick config check`, then `bluetick serve`"),
+        "{text}"
+    );
+    assert!(!data.exists());
+
+    fs::write(&data, "").unwrap();
+    let [folder_problem, problem] = doctor(&data.join("inner")).try_into().unwrap();
+    assert_eq!(folder_problem["check"], "data_dir", "{folder_problem}");
+    let text = folder_problem["summary"].as_str().unwrap();
+    assert!(text.contains("is a file, but must be a folder"), "{text}");
+    assert_eq!(problem["check"], "database", "{problem}");
 }
 
 #[actix_web::test]

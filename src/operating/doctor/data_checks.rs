@@ -1,12 +1,18 @@
-//! Checks of the data: the version of SQLite, backups, accounts that never received a callback.
+//! Checks of the data: the version of SQLite, backups, accounts that send nothing or never received
+//! a callback.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Config;
+use crate::data_dir;
 use crate::db;
+use crate::domain::masking::mask_quoted;
+use crate::domain::paused_by::PausedBy;
+use crate::domain::provider_account::Account;
 use crate::operating::backup::{BackupError, newest_backup};
 use crate::operating::doctor::finding::Finding;
 use crate::store::Store;
+use crate::store::account_records::Pause;
 
 /// Earlier versions can corrupt a database in WAL mode.
 const FIRST_SAFE_SQLITE: [u32; 3] = [3, 51, 3];
@@ -43,6 +49,13 @@ pub(super) fn check_backups(
             "set `backup.directory` to a folder on another disk, or run `bluetick backup DIR` from cron",
         )));
     };
+    if let Err(error) = data_dir::check_usable(&schedule.directory) {
+        return Ok(Some(Finding::problem(
+            "backup_directory",
+            format!("no backups can be made: backup.directory: {error}"),
+            "mount or create the folder, or make it writable for the user that `serve` runs as; or set `backup.directory` to another one",
+        )));
+    }
     let newest = newest_backup(&schedule.directory)?;
     let every = TimeDelta::from_std(schedule.every).unwrap_or(TimeDelta::MAX);
     if newest.is_some_and(|newest| now - newest <= every.checked_mul(2).unwrap_or(every)) {
@@ -63,22 +76,27 @@ pub(super) fn check_backups(
     Ok(Some(Finding::problem("backup_stale", summary, fix)))
 }
 
-/// Configured accounts from which no callback ever arrived.
+pub(super) fn check_configured_accounts(config: &Config) -> Option<Finding> {
+    config.accounts.is_empty().then(|| {
+        Finding::warning(
+            "accounts",
+            "no account is configured",
+            "add `[[accounts]]` to the configuration; docs/configuration.md lists its keys",
+        )
+    })
+}
+
+/// Configured accounts that are paused, and those from which no callback ever arrived.
 pub(super) async fn check_accounts(
     store: &Store,
     config: &Config,
 ) -> Result<Vec<Finding>, db::Error> {
     let known = store.list_accounts().await?;
     let mut findings = Vec::new();
-    if config.accounts.is_empty() {
-        findings.push(Finding::warning(
-            "accounts",
-            "no account is configured",
-            "add `[[accounts]]` to the configuration; docs/configuration.md lists its keys",
-        ));
-    }
     for account in &config.accounts {
         let record = known.get(&account.id);
+        let pause = record.and_then(|record| record.pause.as_ref());
+        findings.extend(pause.map(|pause| pause_finding(account, pause)));
         if record.is_some_and(|record| record.last_callback_at.is_some()) {
             continue;
         }
@@ -92,6 +110,25 @@ pub(super) async fn check_accounts(
         ));
     }
     Ok(findings)
+}
+
+fn pause_finding(account: &Account, pause: &Pause) -> Finding {
+    let (id, provider) = (&account.id, account.provider());
+    let since = pause.since.format("%Y-%m-%d %H:%M");
+    let (by, cause) = match pause.by {
+        PausedBy::Operator => ("an operator".to_owned(), String::new()),
+        PausedBy::Provider => (
+            format!("the replies or reports of {provider}"),
+            format!("correct the cause at {provider} or in the configuration; then: "),
+        ),
+    };
+    let reason = mask_quoted(&pause.reason);
+    let summary = format!("account {id} sends nothing: paused by {by} since {since} UTC: {reason}");
+    Finding::warning(
+        "account_paused",
+        summary,
+        format!("{cause}bluetick account resume {id}"),
+    )
 }
 
 #[cfg(test)]

@@ -6,11 +6,14 @@ use chrono::{DateTime, Utc};
 use crate::config::Config;
 use crate::db::disk::Disk;
 use crate::http_client::url_check_client::UrlCheckClient;
+use crate::journal;
 use crate::keys::Keys;
-use crate::operating::doctor::data_checks::{check_accounts, check_backups, check_sqlite};
+use crate::operating::doctor::data_checks::{
+    check_accounts, check_backups, check_configured_accounts, check_sqlite,
+};
 use crate::operating::doctor::database_files::check_database_files;
 use crate::operating::doctor::finding::Finding;
-use crate::operating::doctor::folder_checks::check_folder;
+use crate::operating::doctor::folder_checks::{check_folder, check_missing_folder};
 use crate::operating::doctor::machine_checks::{check_clock, check_disk, check_file_limit};
 use crate::operating::doctor::public_url::{PublicUrl, check_public_url};
 use crate::store::Store;
@@ -28,7 +31,12 @@ pub struct Installation<'a> {
 /// Returns the findings, problems first.
 pub async fn examine(installation: &Installation<'_>) -> Vec<Finding> {
     let Installation { config, now, .. } = *installation;
-    let folder = check_folder(&config.data_dir);
+    let is_new = is_new(config);
+    let folder = if is_new && !config.data_dir.exists() {
+        check_missing_folder(&config.data_dir)
+    } else {
+        check_folder(&config.data_dir)
+    };
     let mut findings = folder.findings;
     findings.extend(check_clock(now, folder.newest));
     findings.extend(check_file_limit());
@@ -48,11 +56,33 @@ pub async fn examine(installation: &Installation<'_>) -> Vec<Finding> {
             findings.push(Finding::problem("backup_stale", error.to_string(), fix));
         }
     }
-    findings.extend(check_database_files(config).await);
-    findings.extend(check_database(installation).await);
-    findings.extend(check_url(installation).await);
+    findings.extend(check_configured_accounts(config));
+    if is_new {
+        findings.push(first_start_finding(config));
+    } else {
+        findings.extend(check_database_files(config).await);
+        findings.extend(check_database(installation).await);
+        findings.extend(check_url(installation).await);
+    }
     findings.sort_by_key(|finding| finding.level);
     findings
+}
+
+/// Whether `serve` has not created the databases yet. PostgreSQL's schema is checked when it is
+/// opened.
+fn is_new(config: &Config) -> bool {
+    let url = &config.database_url;
+    !config.uses_postgres() && !Store::exists(url) && !journal::exists(url)
+}
+
+/// Stands for what the first start creates: the folder, the databases and the secret key.
+fn first_start_finding(config: &Config) -> Finding {
+    let summary = format!(
+        "`bluetick serve` has not run yet: there is no database for {}",
+        config.data_dir.display()
+    );
+    let fix = "run `bluetick config check`, then `bluetick serve`, which creates the folder, the databases and the secret key; then `bluetick doctor` again. If it has run before, correct `data_dir`, or restore a backup";
+    Finding::problem("database", summary, fix)
 }
 
 async fn check_database(installation: &Installation<'_>) -> Vec<Finding> {

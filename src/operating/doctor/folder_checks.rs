@@ -7,6 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use nix::unistd::Uid;
 
+use crate::data_dir;
 use crate::operating::doctor::finding::Finding;
 
 /// The permission bits of the group and of others.
@@ -17,6 +18,20 @@ const GROUP_AND_OTHERS: u32 = 0o077;
 pub(super) struct FolderState {
     pub(super) findings: Vec<Finding>,
     pub(super) newest: Option<DateTime<Utc>>,
+}
+
+/// Before the first start, which creates the folder.
+pub(super) fn check_missing_folder(folder: &Path) -> FolderState {
+    let error = data_dir::check_usable(folder).err();
+    let findings = error.map(|error| {
+        let fix =
+            "let the user that `serve` runs as create it, or set `data_dir` to another folder";
+        Finding::problem("data_dir", format!("data_dir: {error}"), fix)
+    });
+    FolderState {
+        findings: findings.into_iter().collect(),
+        newest: None,
+    }
 }
 
 pub(super) fn check_folder(folder: &Path) -> FolderState {
