@@ -1,6 +1,6 @@
 //! `bluetick campaign send`: creates a campaign from a file of recipients and shows its progress.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +8,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::campaign_context::{CampaignContext, decision, find, print_summary};
+use crate::cli::campaign_send_messages::{
+    describe, no_recipients, pause_warning, print_counts, print_rejected, print_report,
+    unknown_kind,
+};
 use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
@@ -15,7 +19,6 @@ use crate::domain::campaign::{Campaign, CampaignId, CampaignMedia, CampaignState
 use crate::domain::media::{MediaKind, mime_type_of_extension};
 use crate::operating::change_campaign::{CampaignChange, change_campaign};
 use crate::reporting::campaign_summary::summarize;
-use crate::sending::accept::InvalidField;
 use crate::sending::campaign::{
     CreateCampaignError, ImportMode, ImportReport, NewCampaign, RejectedRow, RowFormat, check,
     create, import,
@@ -24,8 +27,6 @@ use crate::web::dashboard::number_format::counted;
 
 /// How often the progress is read.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
-/// At most this many rejected lines are printed; `--dry-run` prints all.
-const MAX_PRINTED_REJECTIONS: usize = 20;
 
 #[derive(Args, Debug)]
 pub struct SendArguments {
@@ -77,24 +78,20 @@ pub(super) async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let new = new_campaign(arguments);
+    if let (Some(media), "") = (&arguments.media, new.kind.as_str()) {
+        return Err(unknown_kind(media).into());
+    }
     let now = context.clock.now();
     let checked = check(context.acceptor, &new, now).map_err(|errors| describe(&errors))?;
     let known = context.store.find_campaign(&checked.id).await?;
     if arguments.dry_run {
         return dry_run(arguments, known.as_ref().unwrap_or(&checked), context, out).await;
     }
-    let campaign = match known {
-        Some(known) => continue_with(known, &checked)?,
-        None => match create(context.store, context.acceptor, &new, COMMAND_LINE, now).await {
-            Err(CreateCampaignError::Invalid(errors)) => return Err(describe(&errors).into()),
-            created => {
-                let created = created?;
-                for warning in &created.warnings {
-                    writeln!(out, "warning: {}", warning.message)?;
-                }
-                created.campaign
-            }
-        },
+    let campaign = if let Some(known) = known {
+        continue_with(known, &checked)?
+    } else {
+        refuse_without_recipients(arguments, &checked, context, out).await?;
+        create_draft(&new, context, out).await?
     };
     let mode = if campaign.state == CampaignState::Done {
         ImportMode::DryRun
@@ -107,13 +104,19 @@ pub(super) async fn run(
         print_report(&report, out)?;
     }
     if campaign.state == CampaignState::Draft {
+        if campaign.recipients.accepted + report.accepted == 0 {
+            return Err(no_recipients(&arguments.file).into());
+        }
         let decision = decision(context);
         let start = CampaignChange::Start;
         change_campaign(context.store, &campaign.id, start, &decision).await?;
     }
     if arguments.no_wait {
         writeln!(out, "campaign {} is started; `serve` sends it", campaign.id)?;
-        return Ok(());
+        if let Some(warning) = pause_warning(&campaign.account, context).await? {
+            writeln!(out, "{warning}")?;
+        }
+        return print_rejected(&report, "run the same command again", out);
     }
     writeln!(
         out,
@@ -121,7 +124,48 @@ pub(super) async fn run(
         campaign.id
     )?;
     out.flush()?;
-    watch(&campaign.id, context, out).await
+    watch(&campaign.id, context, out).await?;
+    let correction = "send it with another --name, in a file without the other lines";
+    print_rejected(&report, correction, out)
+}
+
+/// Before a draft is created: another run with a corrected message could not continue it.
+async fn refuse_without_recipients(
+    arguments: &SendArguments,
+    campaign: &Campaign,
+    context: &CampaignContext<'_>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let metadata = fs::metadata(&arguments.file);
+    if metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        // A pipe can be read only once.
+        return Ok(());
+    }
+    let mode = ImportMode::UntilValid;
+    let report = read_file(arguments, campaign, mode, context, &mut |_| {}).await?;
+    if report.accepted > 0 {
+        return Ok(());
+    }
+    print_report(&report, out)?;
+    Err(no_recipients(&arguments.file).into())
+}
+
+async fn create_draft(
+    new: &NewCampaign,
+    context: &CampaignContext<'_>,
+    out: &mut impl Write,
+) -> Result<Campaign, CommandError> {
+    let now = context.clock.now();
+    match create(context.store, context.acceptor, new, COMMAND_LINE, now).await {
+        Err(CreateCampaignError::Invalid(errors)) => Err(describe(&errors).into()),
+        created => {
+            let created = created?;
+            for warning in &created.warnings {
+                writeln!(out, "warning: {}", warning.message)?;
+            }
+            Ok(created.campaign)
+        }
+    }
 }
 
 fn new_campaign(arguments: &SendArguments) -> NewCampaign {
@@ -239,26 +283,6 @@ async fn read_file(
     Ok(report.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-fn print_report(report: &ImportReport, out: &mut impl Write) -> std::io::Result<()> {
-    for row in report.listed.iter().take(MAX_PRINTED_REJECTIONS) {
-        writeln!(out, "line {}, {}: {}", row.line, row.field, row.message)?;
-    }
-    if report.rejected > MAX_PRINTED_REJECTIONS as u64 {
-        writeln!(out, "--dry-run names every rejected line")?;
-    }
-    print_counts(report, out)
-}
-
-fn print_counts(report: &ImportReport, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "{}, {}, {}",
-        counted(report.accepted, "new recipient", "new recipients"),
-        counted(report.duplicates, "duplicate", "duplicates"),
-        counted(report.rejected, "rejected line", "rejected lines"),
-    )
-}
-
 /// Shows the progress until the campaign has ended.
 async fn watch(
     id: &CampaignId,
@@ -266,8 +290,13 @@ async fn watch(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let line = ProgressLine::with_total()?;
+    let mut has_warned = false;
     loop {
         let campaign = find(context, id).await?;
+        if !has_warned && let Some(warning) = pause_warning(&campaign.account, context).await? {
+            has_warned = true;
+            line.suspend(|| writeln!(out, "{warning}").and_then(|()| out.flush()))?;
+        }
         let summary = summarize(context.store, campaign, context.clock.now()).await?;
         let total = summary.total();
         line.update_of(
@@ -289,12 +318,4 @@ async fn watch(
             _ => tokio::time::sleep(WATCH_INTERVAL).await,
         }
     }
-}
-
-fn describe(errors: &[InvalidField]) -> String {
-    let lines: Vec<String> = errors
-        .iter()
-        .map(|error| format!("{} {}", error.field, error.message))
-        .collect();
-    lines.join("\n")
 }

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod campaign;
 pub mod campaign_context;
 pub mod campaign_send;
+mod campaign_send_messages;
 mod command_error;
 mod command_line_actor;
 pub mod completions;

@@ -46,6 +46,11 @@ impl ProgressLine {
         self.update(count, label);
     }
 
+    /// Prints something else while the line is not drawn.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
+
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }

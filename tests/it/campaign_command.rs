@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
-use bluetick::simulator::{FaultRates, Settings, Simulator};
+use bluetick::domain::provider::ProviderId;
+use bluetick::simulator::{FaultRates, ForcedReply, Settings, Simulator};
+use serde_json::json;
 
 use crate::harness::app::SOBOT;
 use crate::harness::fleet::Fleet;
@@ -114,6 +116,58 @@ async fn the_command_sends_a_file_once_however_often_it_runs() {
     let (_, printed) = run(&fleet, &["campaign", "show", "later"]).await;
     assert!(printed.contains("30 cancelled"), "{printed}");
     assert_eq!(simulator.received().len(), 30);
+
+    // A file without recipients leaves no draft that the corrected one would have to match.
+    std::fs::write(file, "to,name\n").unwrap();
+    let mut autumn = [&send[..6], &["Autumn"], &send[7..9], &["--no-wait"]].concat();
+    let (succeeded, printed) = run(&fleet, &autumn).await;
+    assert!(
+        !succeeded && printed.contains("customers.csv has no valid recipient; nothing was sent"),
+        "{printed}"
+    );
+    std::fs::write(file, "to,name\nnonsense,Asha\n+447700900999,Ines\n").unwrap();
+    let reply = json!({ "message": "the key is refused, so are Ines and +447700900999" });
+    simulator.set_outage(ProviderId::Sobot, Some(ForcedReply::json(401, &reply)));
+    autumn.extend(["--caption", "Hello"]);
+    let (succeeded, printed) = run(&fleet, &autumn).await;
+    let last = printed.lines().last().unwrap();
+    assert!(
+        succeeded
+            && last.starts_with("warning: 1 line was rejected and not sent; correct the file"),
+        "{printed}"
+    );
+
+    // The provider pauses the account: the log, the next campaign and doctor say why.
+    serve
+        .wait_for_log("sending is paused until an operator resumes it")
+        .await;
+    let log = serve.stderr();
+    let mut lines = log.lines();
+    let line = lines
+        .find(|line| line.contains("sending is paused"))
+        .unwrap();
+    assert!(
+        line.contains("the key is refused")
+            && !line.contains("447700900999")
+            && !line.contains("Ines"),
+        "{line}"
+    );
+    autumn[6] = "Winter";
+    let (succeeded, printed) = run(&fleet, &autumn).await;
+    let resume = format!("bluetick account resume {SOBOT}");
+    assert!(
+        succeeded
+            && printed.contains(&format!("account {SOBOT} is paused: "))
+            && printed.contains(&resume),
+        "{printed}"
+    );
+    let (_, printed) = run(&fleet, &["doctor"]).await;
+    let paused = format!("warning [account_paused] account {SOBOT} sends nothing: paused by ");
+    assert!(
+        printed.contains(&paused) && printed.contains("the key is refused"),
+        "{printed}"
+    );
+    assert!(printed.contains(&resume), "{printed}");
     let stopped = rt::task::spawn_blocking(move || serve.terminate());
     assert_eq!(stopped.await.unwrap().0.code(), Some(0));
     simulator.stop().await.unwrap();

@@ -29,6 +29,8 @@ const GROUP: usize = 256;
 pub enum ImportMode {
     /// Checks every row and stores nothing.
     DryRun,
+    /// Checks rows until some are valid, and stores nothing.
+    UntilValid,
     Apply,
 }
 
@@ -108,7 +110,7 @@ pub async fn import(
         }
         let (valid, rejected) = (group.len() as u64, rejections.len() as u64);
         let accepted = match mode {
-            ImportMode::DryRun => {
+            ImportMode::DryRun | ImportMode::UntilValid => {
                 let known = store.list_known_keys(&campaign.id, &group).await?;
                 let new = group
                     .into_iter()
@@ -123,7 +125,7 @@ pub async fn import(
         progress(number, &rejections);
         let free = REJECTIONS_LISTED - report.listed.len();
         report.listed.extend(rejections.into_iter().take(free));
-        if ended {
+        if ended || mode == ImportMode::UntilValid && report.accepted > 0 {
             break;
         }
         // The checks of a group take milliseconds.
