@@ -113,6 +113,8 @@ fn write_tokens(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    // The last use is stored by the minute.
+    let minute = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%MZ").to_string();
     let header = [
         "ID",
         "NAME",
@@ -139,8 +141,10 @@ fn write_tokens(
             token.name.clone(),
             token.scopes.to_string(),
             accounts,
-            time(token.created_at),
-            token.last_used_at.map_or_else(|| "never".to_owned(), time),
+            minute(token.created_at),
+            token
+                .last_used_at
+                .map_or_else(|| "never".to_owned(), minute),
             status,
         ]
     });
@@ -162,4 +166,34 @@ fn parse_expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Command
         )
     })?;
     Ok(expiry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_not_listed_as_used_before_it_was_created() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let created_at = at("2026-11-20T12:00:45Z");
+        let token = ApiToken {
+            id: TokenId::new(created_at),
+            name: "shop".to_owned(),
+            scopes: "read".parse().unwrap(),
+            accounts: AccountLimit::default(),
+            created_at,
+            expires_at: None,
+            revoked_at: None,
+            // In the minute in which it was created.
+            last_used_at: Some(at("2026-11-20T12:00:00Z")),
+        };
+        let mut out = Vec::new();
+        write_tokens(&[token], created_at, &mut out).unwrap();
+        let printed = String::from_utf8(out).unwrap();
+        let times: Vec<&str> = printed
+            .split_whitespace()
+            .filter(|word| word.starts_with("2026-"))
+            .collect();
+        assert_eq!(times, ["2026-11-20T12:00Z"; 2], "{printed}");
+    }
 }
