@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 
-use crate::harness::app::{ACCOUNTS, App, KALEYRA, SOBOT, noon, start_app};
+use crate::harness::app::{ACCOUNTS, App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, noon, start_app};
 
 /// One POST of a provider.
 #[derive(Clone, Default)]
@@ -524,6 +524,42 @@ async fn a_callback_that_only_resembles_a_probe_is_quarantined() {
         let latest = &app.callbacks().await[0];
         assert_eq!(latest["outcome"], "quarantined", "{body:?}: {latest}");
     }
+    app.finish().await;
+}
+
+/// The body that `docs/providers.md` posts to the URL of an account of this provider.
+fn documented_body(provider: &str) -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/providers.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let url = format!("/callbacks/{provider}-");
+    let (_, rest) = page.split_once(&url).unwrap();
+    let (_, rest) = rest.split_once("-d '").unwrap();
+    let (body, _) = rest.split_once('\'').unwrap();
+    serde_json::from_str(body).unwrap()
+}
+
+#[actix_web::test]
+async fn the_test_callbacks_of_the_documentation_are_reports_on_unknown_messages() {
+    let app = start_app().await;
+    for account in ACCOUNTS {
+        let provider = match account {
+            LANCEPILOT => "lancepilot",
+            _ => "kaleyra",
+        };
+        app.deliver_callback(account, &documented_body(provider))
+            .await;
+    }
+    app.run_jobs_until_idle().await;
+    let orphans = app.found("/api/v1/orphans").await;
+    let mut accounts: Vec<&str> = orphans["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|orphan| orphan["stage"] == "delivered")
+        .map(|orphan| orphan["account"].as_str().unwrap())
+        .collect();
+    accounts.sort_unstable();
+    assert_eq!(accounts, [KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW], "{orphans}");
     app.finish().await;
 }
 
