@@ -9,7 +9,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::domain::ids::AccountId;
 use crate::operating::account_actions;
-use crate::operating::decision::Decision;
+use crate::operating::decision::{ActionError, Decision};
 use crate::store::Store;
 
 #[derive(Subcommand, Debug)]
@@ -49,13 +49,35 @@ pub async fn run(
         AccountCommand::Pause { account, reason } => {
             let reason = account_actions::check_reason(reason)
                 .map_err(|message| format!("the reason {message}"))?;
-            account_actions::pause(store, &account, &reason, &decision).await?;
+            let paused = account_actions::pause(store, &account, &reason, &decision).await;
+            name_accounts(paused, &account, store).await?;
             writeln!(out, "paused {account}: {reason}")?;
         }
         AccountCommand::Resume { account } => {
-            account_actions::resume(store, &account, &decision).await?;
+            let resumed = account_actions::resume(store, &account, &decision).await;
+            name_accounts(resumed, &account, store).await?;
             writeln!(out, "resumed {account}")?;
         }
     }
     Ok(())
+}
+
+/// Lists the accounts that exist if `account` does not.
+async fn name_accounts(
+    result: Result<(), ActionError>,
+    account: &AccountId,
+    store: &Store,
+) -> Result<(), CommandError> {
+    let Err(ActionError::NotFound(_)) = result else {
+        return Ok(result?);
+    };
+    let known = store.list_accounts().await?;
+    let known: Vec<&str> = known.keys().map(AccountId::as_str).collect();
+    Err(match known.as_slice() {
+        [] => format!(
+            "there is no account {account} yet; the first `bluetick serve` adds those of the configuration"
+        ),
+        known => format!("there is no account {account}; the accounts are {}", known.join(", ")),
+    }
+    .into())
 }

@@ -9,7 +9,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
 use crate::operating::decision::Decision;
-use crate::operating::erasure::{ErasureProgress, ErasureReport, erase};
+use crate::operating::erasure::{ErasureError, ErasureProgress, ErasureReport, erase};
 use crate::services::Services;
 use crate::web::dashboard::number_format::counted;
 
@@ -35,7 +35,7 @@ pub async fn run(
     line.finish();
     // The erasure claims this lease to process waiting callbacks, if no `serve` runs.
     services.reconciler.release().await?;
-    let report = erased?;
+    let report = erased.map_err(name_phone)?;
     print_report(&report, out)?;
     if report.remaining.is_empty() {
         return Ok(());
@@ -45,6 +45,17 @@ pub async fn run(
         lines(&report.remaining)
     )
     .into())
+}
+
+/// Names the argument that is wrong.
+pub(super) fn name_phone(error: ErasureError) -> CommandError {
+    match error {
+        ErasureError::InvalidIdentity(message) => {
+            format!("--phone {message}; write the number with its country code, or a user id")
+                .into()
+        }
+        error => error.into(),
+    }
 }
 
 fn print_report(report: &ErasureReport, out: &mut impl Write) -> std::io::Result<()> {

@@ -4,6 +4,8 @@ use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use url::Url;
+
 use crate::domain::provider::ProviderId;
 use crate::simulator::fault_rates::UnknownFault;
 use crate::simulator::{self, FaultRates, Settings, Simulator};
@@ -11,7 +13,7 @@ use crate::simulator::{self, FaultRates, Settings, Simulator};
 #[derive(Clone, Debug, clap::Args)]
 pub struct SimulateArguments {
     /// Address and port; port 0 takes any free port
-    #[arg(long, default_value = "127.0.0.1:9090")]
+    #[arg(long, default_value = "127.0.0.1:9090", value_parser = parse_listen)]
     pub listen: SocketAddr,
     /// The same seed and the same messages give the same outcomes
     #[arg(long, default_value_t = 1)]
@@ -27,16 +29,16 @@ pub struct SimulateArguments {
     #[arg(long)]
     pub oracle: Option<PathBuf>,
     /// URL for Sobot's callbacks
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_callback_url)]
     pub sobot_callback: Option<String>,
     /// URL for Kaleyra's callbacks
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_callback_url)]
     pub kaleyra_callback: Option<String>,
     /// URL for Zixflow's inbound messages; its status callbacks go to each message's reportURL
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_callback_url)]
     pub zixflow_callback: Option<String>,
     /// URL for LancePilot's callbacks
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_callback_url)]
     pub lancepilot_callback: Option<String>,
     /// Sobot's x-api-key
     #[arg(long, default_value = "sobot-key")]
@@ -146,6 +148,18 @@ fn settings(arguments: SimulateArguments) -> Result<Settings, UnknownFault> {
     Ok(settings)
 }
 
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse();
+    address.map_err(|_| "write address and port, such as 127.0.0.1:9090".to_owned())
+}
+
+fn parse_callback_url(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
+        _ => Err("write an http or https URL, such as the page /accounts shows".to_owned()),
+    }
+}
+
 fn parse_pace(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(pace) if (0.0..=1_000.0).contains(&pace) => Ok(pace),
@@ -193,6 +207,34 @@ mod tests {
         let target = settings.targets.find(ProviderId::Sobot).unwrap();
         assert_eq!(target.url, "http://127.0.0.1:1/x");
         assert!(settings.targets.find(ProviderId::Kaleyra).is_none());
+    }
+
+    #[test]
+    fn an_address_without_port_or_host_is_rejected_with_an_example() {
+        for (line, expected) in [
+            (
+                ["--listen", "9090"],
+                "write address and port, such as 127.0.0.1:9090",
+            ),
+            (
+                ["--listen", "127.0.0.1"],
+                "write address and port, such as 127.0.0.1:9090",
+            ),
+            (
+                ["--kaleyra-callback", "hooks"],
+                "write an http or https URL",
+            ),
+            (
+                ["--sobot-callback", "ftp://x/y"],
+                "write an http or https URL",
+            ),
+        ] {
+            let error = parse(&line).unwrap_err().to_string();
+            assert!(
+                error.contains(expected) && error.contains(line[0]),
+                "{error}"
+            );
+        }
     }
 
     #[test]

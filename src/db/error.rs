@@ -49,6 +49,11 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// SQLite's file cannot be opened as a database.
+    #[error(
+        "{path}: {reason}; if it is another file, correct data_dir or database_url; if it is damaged, `bluetick doctor` says what to do"
+    )]
+    NotADatabase { path: String, reason: String },
     /// No reply within the time that a caller waits. The statement may still take effect.
     #[error("the database did not answer in time")]
     TooSlow,
@@ -161,6 +166,9 @@ impl Error {
 
     /// Whether SQLite's file is damaged, or no database.
     pub fn is_damage(&self) -> bool {
+        if matches!(self, Self::NotADatabase { .. }) {
+            return true;
+        }
         let Self::Driver { source } = self else {
             return false;
         };

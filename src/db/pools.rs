@@ -52,17 +52,15 @@ impl Pools {
         writer: WriterSettings,
     ) -> Result<Self, Error> {
         create_private_file(path)?;
-        let url = format!("sqlite://{}?mode=rwc", path.display());
         let is_new = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let purpose = if is_new {
             ConnectionUse::Creating
         } else {
             ConnectionUse::Writing
         };
-        let connect = |purpose| Database::connect(sqlite_options(&url, purpose, writer));
         Ok(Self {
-            writer: connect(purpose).await?,
-            readers: connect(ConnectionUse::Reading).await?,
+            writer: connect(path, purpose, writer).await?,
+            readers: connect(path, ConnectionUse::Reading, writer).await?,
             writer_lock,
             lock_timeout: writer.busy_timeout,
             file: Some(path.to_owned()),
@@ -133,4 +131,20 @@ impl Pools {
         self.writer.close().await?;
         Ok(())
     }
+}
+
+async fn connect(
+    path: &Path,
+    purpose: ConnectionUse,
+    writer: WriterSettings,
+) -> Result<DatabaseConnection, Error> {
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let connected = Database::connect(sqlite_options(&url, purpose, writer)).await;
+    connected.map_err(|error| match Error::from(error) {
+        error if error.is_damage() => Error::NotADatabase {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        },
+        error => error,
+    })
 }

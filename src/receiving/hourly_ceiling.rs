@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::db::disk::{Disk, Reserve};
 
 /// The hourly ceiling is the greater of 1 GiB (a million callbacks of 1 KiB) and a tenth of the
-/// free disk space.
+/// disk space that is free above the reserve.
 pub(super) const MINIMUM_CEILING: u64 = 1024 * 1024 * 1024;
-const CEILING_DISK_FRACTION: u64 = 10;
-/// What a receipt and its message take in the database, about. A small callback may hold thousands.
+const FREE_SPACE_DIVISOR: u64 = 10;
+/// About what a receipt and its message occupy in the database. Even a small callback may hold
+/// thousands of receipts.
 const RECEIPT_BYTES: u64 = 1024;
 
 /// Receipts per hour at this ceiling of bytes.
@@ -22,7 +23,7 @@ pub(super) fn measure_ceiling(folder: &Path) -> u64 {
 }
 
 fn hourly_ceiling(free_bytes: Option<u64>) -> u64 {
-    MINIMUM_CEILING.max(free_bytes.unwrap_or(0) / CEILING_DISK_FRACTION)
+    MINIMUM_CEILING.max(free_bytes.unwrap_or(0) / FREE_SPACE_DIVISOR)
 }
 
 fn free_bytes(folder: &Path) -> Option<u64> {

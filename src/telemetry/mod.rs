@@ -28,6 +28,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Precedes the first line that is written after lines were dropped.
 const NOTICE: &str = "log lines were dropped: stderr was full, closed or not read";
 
+const OWN_VARIABLE: &str = "BLUETICK_LOG";
+
 static LOG_QUEUE: LogQueue = LogQueue::new();
 
 /// Libraries that log too much at `info`, possibly private data. `actix_http` logs broken requests
@@ -35,12 +37,23 @@ static LOG_QUEUE: LogQueue = LogQueue::new();
 /// prints the values of parameters of `database_url` that it does not know.
 const DEFAULT_FILTER: &str = "info,sqlx=warn,sqlx_postgres::options=error,sea_orm=warn,sea_orm_migration=warn,actix=warn,actix_web=warn,actix_server=warn,actix_http=off,actix_session=off,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
 
+const LEVELS: &str = "error, warn, info, debug, trace and off";
+
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("{variable}: `{filter}` is not a log filter such as debug or info,bluetick=debug")]
+    #[error(
+        "{variable}: `{filter}` is not a log filter such as debug or info,bluetick=debug; the levels are {LEVELS}"
+    )]
     BadFilter {
         variable: &'static str,
         filter: String,
+    },
+    #[error(
+        "{variable}: `{word}` is not a level; those are {LEVELS}. For one library write {word}=debug"
+    )]
+    UnknownLevel {
+        variable: &'static str,
+        word: String,
     },
     #[error("the thread that writes the log cannot be started: {0}")]
     Thread(#[from] io::Error),
@@ -146,19 +159,39 @@ fn limits() -> Targets {
 
 /// The default filter, followed by the operator's directives, which take precedence.
 fn filter(environment: &Environment) -> Result<EnvFilter, TelemetryError> {
-    let configured = ["BLUETICK_LOG", "RUST_LOG"]
+    let configured = [OWN_VARIABLE, "RUST_LOG"]
         .into_iter()
         .find_map(|variable| Some((variable, environment.get(variable)?)))
         .filter(|(_, filter)| !filter.trim().is_empty());
     let Some((variable, filter)) = configured else {
         return Ok(EnvFilter::new(DEFAULT_FILTER));
     };
+    // Other programs may read it, too.
+    if variable == OWN_VARIABLE
+        && let Some(word) = filter
+            .split(',')
+            .map(str::trim)
+            .find(|it| is_unknown_level(it))
+    {
+        return Err(TelemetryError::UnknownLevel {
+            variable,
+            word: word.to_owned(),
+        });
+    }
     EnvFilter::builder()
         .parse(format!("{DEFAULT_FILTER},{filter}"))
         .map_err(|_| TelemetryError::BadFilter {
             variable,
             filter: filter.clone(),
         })
+}
+
+/// Whether a directive is a single word that is neither a level nor a part of this program. A filter
+/// takes any word for the name of a library.
+fn is_unknown_level(directive: &str) -> bool {
+    let is_word = directive.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_known = directive.parse::<LevelFilter>().is_ok() || directive == "bluetick";
+    !directive.is_empty() && is_word && !is_known
 }
 
 #[cfg(test)]
@@ -239,6 +272,30 @@ mod tests {
         );
         assert!(louder.contains(&"hyper=warn"), "{louder:?}");
         assert!(louder.contains(&"actix_http=off"), "{louder:?}");
+    }
+
+    #[test]
+    fn an_unknown_level_is_refused_with_those_that_exist() {
+        for filter in ["loud", "info,loud", " loud , sqlx=warn"] {
+            let error = filtered(&[("BLUETICK_LOG", filter)]).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "BLUETICK_LOG: `loud` is not a level; those are error, warn, info, debug, trace and off. For one library write loud=debug"
+            );
+        }
+        for filter in [
+            "DEBUG",
+            "2",
+            "bluetick",
+            "bluetick::web",
+            "loud=debug",
+            "info,",
+            "off",
+        ] {
+            assert!(filtered(&[("BLUETICK_LOG", filter)]).is_ok(), "{filter}");
+        }
+        // It may be set for other programs.
+        assert!(filtered(&[("RUST_LOG", "loud")]).is_ok());
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod canaries;
 mod capacity;
 mod chaos;
 mod clock_steps;
+mod command_errors;
 mod concurrency;
 mod configuration;
 mod configuration_keys;

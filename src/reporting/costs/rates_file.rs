@@ -179,6 +179,10 @@ fn parse(text: &str) -> Result<Rates, Vec<String>> {
 fn find_columns(header: &StringRecord) -> Result<[usize; COLUMNS.len()], Vec<String>> {
     let mut column_indexes = [0; COLUMNS.len()];
     let mut missing = Vec::new();
+    if header.iter().all(str::is_empty) {
+        let message = format!("is empty; its first line names {}", COLUMNS.join(", "));
+        return Err(vec![message]);
+    }
     for (column_index, column) in column_indexes.iter_mut().zip(COLUMNS) {
         match header
             .iter()

@@ -86,8 +86,10 @@ pub enum FileError {
     },
     #[error("line {line}: {problem}")]
     Line { line: u64, problem: String },
-    #[error("has no rows")]
+    #[error("is empty")]
     Empty,
+    #[error("has no rows")]
+    NoRows,
     #[error("has more than {0} rows; split it")]
     TooLong(usize),
     #[error("is not CSV: {0}")]
@@ -210,6 +212,9 @@ pub fn read(
     let not_csv = |error: csv::Error| FileError::NotCsv(error.to_string());
     let mut reader = csv_reader(input);
     let header = header_of(&mut reader).map_err(not_csv)?;
+    if header.iter().all(str::is_empty) {
+        return Err(FileError::Empty);
+    }
     let places = columns.places(&header)?;
     let mut rows = Vec::new();
     for record in reader.records() {
@@ -227,7 +232,7 @@ pub fn read(
         }
     }
     if rows.is_empty() {
-        return Err(FileError::Empty);
+        return Err(FileError::NoRows);
     }
     let has = |fields: &[FileField]| fields.iter().any(|field| places.contains_key(field));
     Ok(ProviderFile {
@@ -385,6 +390,8 @@ mod tests {
             ),
             ("Message,State,Fee,When\r\n\r\n,,,\r\n", "has no rows"),
             ("Message,State,Fee,When\n", "has no rows"),
+            ("", "is empty"),
+            ("\u{feff} \n\n", "is empty"),
             (
                 "Message,State,Fee,When\nx,read,1,\ny,read,1,\nz,read,1,\n",
                 "has more than 2 rows; split it",
