@@ -1,6 +1,6 @@
 //! Checkpoints SQLite's write-ahead log from a reader's connection.
 //!
-//! The writer's own checkpoints take some hundred milliseconds at a commit, and the next write
+//! The writer's own checkpoints take a few hundred milliseconds at a commit, and the next write
 //! waits. A reader's connection checkpoints without delaying the writer; but a log that is written
 //! to all the time never restarts, so the writer completes the checkpoint.
 //!
@@ -12,8 +12,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::db::error::Error;
 use crate::db::pools::Pools;
 
-/// Checkpoints on a reader's connection. The rest is checkpointed on the writer's connection, where
-/// writes wait for it. The reconciler commits a few times per second, so usually there is no rest.
+/// Checkpoints on a reader's connection. What is left is checkpointed on the writer's connection,
+/// where writes wait for it. The reconciler commits a few times per second, so usually nothing is left.
 const PASSES: usize = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +83,7 @@ mod tests {
     use crate::db::connect_options::WriterSettings;
     use crate::db::database_location::DatabaseLocation;
 
-    /// Log size in these tests, in pages.
+    /// Log size, in pages, at which a checkpoint is due in these tests.
     const LENGTH: u32 = 40;
 
     async fn open(path: &Path) -> Pools {
@@ -103,7 +103,7 @@ mod tests {
         pools.writer().execute_unprepared(statement).await.unwrap();
     }
 
-    /// Fewer pages than the writer checkpoints by itself.
+    /// Stays below the log size at which the writer checkpoints by itself.
     async fn write_until_checkpoint_is_due(pools: &Pools) {
         while waiting(pools).await < i64::from(LENGTH) {
             execute(pools, "INSERT INTO some VALUES (randomblob(3000))").await;

@@ -1,4 +1,4 @@
-//! Migrates the main database, while callbacks may be received, and reports the progress.
+//! Migrates the main database while callbacks are still received, and reports the progress.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,7 +96,7 @@ pub async fn migrate(
                 progress.set(UpgradeStep::WaitingForLock);
                 if last_log.is_none_or(|at: Instant| at.elapsed() >= LOCK_LOG_INTERVAL) {
                     last_log = Some(Instant::now());
-                    tracing::warn!(%error, "the migration waits: another process has locked the main database");
+                    tracing::warn!(%error, "the migration is waiting: another process has locked the main database");
                 }
                 tokio::time::sleep(LOCK_PAUSE).await;
             }
@@ -112,7 +112,8 @@ pub async fn migrate(
     }
 }
 
-/// Logs a few lines however many messages there are, and nothing for a new database.
+/// Logs the beginning and every [`MESSAGES_PER_LOG_LINE`] of a
+/// recount, and nothing for a new database.
 #[derive(Default)]
 struct MigrationLog {
     has_logged: bool,

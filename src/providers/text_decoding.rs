@@ -1,4 +1,4 @@
-//! Decodes the bytes of a callback. Its charset label is not asked: the bytes decide.
+//! Decodes the bytes of a callback. Its charset label is ignored: the bytes decide.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use crate::providers::reading_budget::ReadingLimit;
 /// Bytes of a text that had to be rewritten. Each byte that is not UTF-8 takes three.
 const REWRITTEN_LIMIT: usize = 16 * 1024 * 1024;
 
-/// UTF-8, or UTF-16 or UTF-32 where the first bytes show it. What is neither becomes U+FFFD, so that a bad
-/// byte spoils only its own text.
+/// UTF-8, or UTF-16 or UTF-32 where the first bytes show it. What is invalid becomes U+FFFD, so that a
+/// bad byte spoils only its own text; an incomplete last unit of UTF-16 or UTF-32 is dropped.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadingLimit> {
     if let Some(read_character) = utf32_order(bytes) {
         let characters = bytes.as_chunks().0.iter();
@@ -32,8 +32,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadingLimit> {
     }
 }
 
-/// How four bytes are read as a character of UTF-32: a byte order mark, or a first character of which
-/// three bytes are zero.
+/// How to read a character of UTF-32, if the text begins with a byte order mark or with a character of
+/// which three bytes are zero.
 fn utf32_order(bytes: &[u8]) -> Option<fn([u8; 4]) -> u32> {
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [1..=255, 0, 0, 0, ..] => Some(u32::from_le_bytes),
@@ -42,7 +42,7 @@ fn utf32_order(bytes: &[u8]) -> Option<fn([u8; 4]) -> u32> {
     }
 }
 
-/// How two bytes are read as a unit of UTF-16: a byte order mark, or a first character of which one
+/// How to read a unit of UTF-16, if the text begins with a byte order mark or with a unit of which one
 /// byte is zero.
 fn utf16_order(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
     match bytes {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_in_any_encoding_is_decoded() {
+    fn utf_8_utf_16_and_utf_32_are_decoded() {
         let text = "{\"name\":\"Zoë \u{1f600}\"}";
         let le: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let be: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();

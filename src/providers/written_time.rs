@@ -1,16 +1,16 @@
-//! Reads times that are written with names of months, words for zones, or in any order that leaves
-//! one meaning. A date such as `03/04/2026` has two and is not read.
+//! Reads times with names of months or zones, and numeric dates: year first, or day first with `-` or
+//! `.`. A date such as `03/04/2026` may begin with the day or the month and is not read.
 
 use chrono::{Datelike, FixedOffset, Month, NaiveDate, NaiveTime, Timelike, Weekday};
 use chrono_tz::Tz;
 
 use crate::domain::reported_time::ReportedTime;
 
-/// Bytes; `Sun Nov 29 2026 14:32:07 GMT+0000 (Coordinated Universal Time)` has 63.
+/// Bytes; `Sun Nov 29 2026 14:32:07 GMT+0000 (Coordinated Universal Time)` has 62.
 const LENGTH_LIMIT: usize = 80;
-/// The providers' own zone by its usual name, and UTC.
+/// Abbreviations of zones with their offsets in seconds: UTC and Indian Standard Time.
 const ZONES: &[(&str, i32)] = &[("UTC", 0), ("GMT", 0), ("Z", 0), ("IST", 19_800)];
-const MARKS_OF_DATES: &[char] = &['-', '/', '.'];
+const DATE_SEPARATORS: &[char] = &['-', '/', '.'];
 
 /// `None` if a word has no meaning, or the time is not complete.
 pub(super) fn parse(text: &str) -> Option<ReportedTime> {
@@ -66,25 +66,25 @@ impl WrittenTime {
                 Some(_) => None,
             };
         }
-        if begins_with_digit && word.contains(MARKS_OF_DATES) && self.year.is_none() {
+        if begins_with_digit && word.contains(DATE_SEPARATORS) && self.year.is_none() {
             return self.add_date(word);
         }
         if begins_with_digit {
             return self.add_number(word);
         }
         // `PM+05:30`
-        if let Some((half, zone)) = word.split_at_checked(2)
-            && is_half(half)
+        if let Some((meridiem, zone)) = word.split_at_checked(2)
+            && is_am_or_pm(meridiem)
             && let Some(offset) = parse_offset(zone)
         {
             self.offset = Some(offset);
-            return self.add(half);
+            return self.add(meridiem);
         }
         if let Some(offset) = parse_offset(word) {
             self.offset = Some(offset);
         } else if let Ok(month) = word.parse::<Month>() {
             self.month = Some(month.number_from_month());
-        } else if is_half(word) {
+        } else if is_am_or_pm(word) {
             self.afternoon = Some(word.eq_ignore_ascii_case("PM"));
         } else if let Ok(zone) = word.parse::<Tz>() {
             self.zone = Some(zone);
@@ -110,7 +110,7 @@ impl WrittenTime {
 
     /// `2026-11-29`, `2026/11/29`, `29-11-2026`, `29.11.2026`
     fn add_date(&mut self, word: &str) -> Option<()> {
-        let parts: Vec<&str> = word.split(MARKS_OF_DATES).collect();
+        let parts: Vec<&str> = word.split(DATE_SEPARATORS).collect();
         let [first, middle, last] = <[&str; 3]>::try_from(parts).ok()?;
         let (year, day) = match (first.len(), last.len()) {
             (4, 1 | 2) => (first, last),
@@ -151,7 +151,7 @@ impl WrittenTime {
     fn finish(self) -> Option<ReportedTime> {
         let date = NaiveDate::from_ymd_opt(self.year?, self.month?, self.day?)?;
         let time = match self.afternoon {
-            Some(afternoon) => on_the_half(self.time?, afternoon)?,
+            Some(afternoon) => to_24_hours(self.time?, afternoon)?,
             None => self.time?,
         };
         let local = date.and_time(time);
@@ -167,12 +167,12 @@ fn parts_of(date: NaiveDate) -> (Option<i32>, Option<u32>, Option<u32>) {
     (Some(date.year()), Some(date.month()), Some(date.day()))
 }
 
-fn is_half(word: &str) -> bool {
+fn is_am_or_pm(word: &str) -> bool {
     word.eq_ignore_ascii_case("AM") || word.eq_ignore_ascii_case("PM")
 }
 
-/// A time of twelve hours on either half of the day.
-fn on_the_half(time: NaiveTime, afternoon: bool) -> Option<NaiveTime> {
+/// Converts a time of the 12-hour clock.
+fn to_24_hours(time: NaiveTime, afternoon: bool) -> Option<NaiveTime> {
     let hour = time.hour();
     if !(1..=12).contains(&hour) {
         return None;
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_with_several_meanings_or_none_is_not_read() {
+    fn an_ambiguous_incomplete_or_unsupported_time_is_not_read() {
         for text in [
             "",
             "soon",

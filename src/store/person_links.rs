@@ -56,10 +56,11 @@ impl LinkTimes {
     }
 }
 
-pub type NamedLinks = BTreeMap<IdLink, LinkTimes>;
+/// Pairs of ids of one customer, as callbacks link them.
+pub type CustomerIdLinks = BTreeMap<IdLink, LinkTimes>;
 
 /// Adds a link that a callback names.
-pub fn note_link(links: &mut NamedLinks, link: IdLink, at: DateTime<Utc>) {
+pub fn note_link(links: &mut CustomerIdLinks, link: IdLink, at: DateTime<Utc>) {
     let times = LinkTimes::at(at);
     let known = links.entry(link).or_insert(times);
     *known = known.union(times);
@@ -71,7 +72,7 @@ pub struct KnownLinks(Arc<Mutex<HashMap<IdLink, LinkTimes>>>);
 
 impl KnownLinks {
     /// Removes links that are stored already.
-    pub fn retain_new(&self, links: &mut NamedLinks) {
+    pub fn retain_new(&self, links: &mut CustomerIdLinks) {
         if links.is_empty() {
             return;
         }
@@ -80,7 +81,7 @@ impl KnownLinks {
     }
 
     /// Remembers links after they were committed.
-    pub fn remember(&self, links: NamedLinks) {
+    pub fn remember(&self, links: CustomerIdLinks) {
         if links.is_empty() {
             return;
         }
@@ -104,7 +105,7 @@ impl KnownLinks {
 
 impl Ledger {
     /// Stores links, or widens the times of known ones.
-    pub async fn record_links(&mut self, links: &NamedLinks) -> Result<(), Error> {
+    pub async fn record_links(&mut self, links: &CustomerIdLinks) -> Result<(), Error> {
         if links.is_empty() {
             return Ok(());
         }

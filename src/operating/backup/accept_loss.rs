@@ -1,8 +1,8 @@
 //! Restores a data folder from a copy that is not a backup, such as a `tar` of a running one: the
 //! two databases may be from different times.
 //!
-//! **Invariant:** nothing that was sent is sent again: queued messages become uncertain, as after a
-//! restore of a backup.
+//! **Invariant:** nothing that was sent is sent again, unless the operator asks for it with `--queue`:
+//! queued messages become uncertain, as after a restore of a backup.
 
 use std::fs;
 use std::path::Path;

@@ -16,7 +16,7 @@ use crate::receiving::reconcile::callback_batch::{CallbackBatch, ProcessingPass}
 use crate::receiving::reconcile::processing_marker::MarkedStage;
 use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::ledger::Ledger;
-use crate::store::person_links::NamedLinks;
+use crate::store::person_links::CustomerIdLinks;
 
 impl Reconciler {
     /// Applies a batch in one transaction, or one by one if that fails.
@@ -58,7 +58,7 @@ impl Reconciler {
         let orphans = ledger.count_new_orphans();
         let (links, applied) = match applied {
             Ok(links) => (links, Ok(())),
-            Err(error) => (NamedLinks::new(), Err(error)),
+            Err(error) => (CustomerIdLinks::new(), Err(error)),
         };
         let applied = self.finish(ledger, applied).await;
         self.marker.end(stage);
@@ -71,7 +71,7 @@ impl Reconciler {
         applied
     }
 
-    /// For the limits of accounts.
+    /// Counts receipts and new orphans towards the hourly traffic limits of their accounts.
     fn count_processed(&self, batch: &[ParsedCallback<'_>], orphans: &BTreeMap<AccountId, u64>) {
         let now = self.clock.now();
         let mut latest: BTreeMap<&AccountId, DateTime<Utc>> = BTreeMap::new();
@@ -110,7 +110,7 @@ impl Reconciler {
         ledger: &mut Ledger,
         batch: &[ParsedCallback<'_>],
         position: (i64, i64),
-    ) -> Result<NamedLinks, db::Error> {
+    ) -> Result<CustomerIdLinks, db::Error> {
         let applied = self
             .apply_all(ledger, batch, &OperatorDecisions::default())
             .await?;
@@ -118,15 +118,15 @@ impl Reconciler {
         self.record_applied(ledger, applied, position).await
     }
 
-    /// Includes callbacks that operators released since. Does not pause accounts: a rejection that
+    /// Includes callbacks that operators have released since. Does not pause accounts: a rejection that
     /// was processed before is out of date.
     async fn apply_repeated(
         &self,
         ledger: &mut Ledger,
         batch: &[ParsedCallback<'_>],
         position: (i64, i64),
-    ) -> Result<NamedLinks, db::Error> {
-        ledger.keep_times();
+    ) -> Result<CustomerIdLinks, db::Error> {
+        ledger.preserve_updated_at();
         let decisions = OperatorDecisions::load(ledger).await?;
         let parsed: Vec<ParsedCallback<'_>> = batch
             .iter()
@@ -149,8 +149,8 @@ impl Reconciler {
         ledger: &mut Ledger,
         applied: AppliedBatch,
         position: (i64, i64),
-    ) -> Result<NamedLinks, db::Error> {
-        ledger.record_id_remarks(&applied.id_remarks).await?;
+    ) -> Result<CustomerIdLinks, db::Error> {
+        ledger.record_id_anomalies(&applied.id_anomalies).await?;
         ledger
             .record_outcomes(applied.outcomes, applied.quarantined, position)
             .await?;

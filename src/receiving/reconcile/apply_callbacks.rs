@@ -16,9 +16,9 @@ use crate::receiving::reconcile::apply_report::apply_report;
 use crate::receiving::reconcile::collected_effects::CollectedEffects;
 use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::callback_outcomes::CallbackOutcome;
-use crate::store::id_remarks::IdRemarks;
+use crate::store::id_anomalies::IdAnomalies;
 use crate::store::ledger::Ledger;
-use crate::store::person_links::NamedLinks;
+use crate::store::person_links::CustomerIdLinks;
 use crate::store::quarantine::QuarantinedCopy;
 
 /// The result of a batch, beside the receipts that the ledger holds.
@@ -26,9 +26,9 @@ pub(super) struct AppliedBatch {
     pub(super) outcomes: Vec<CallbackOutcome>,
     pub(super) quarantined: Vec<QuarantinedCopy>,
     pub(super) rejections: Vec<AccountRejection>,
-    pub(super) id_remarks: IdRemarks,
+    pub(super) id_anomalies: IdAnomalies,
     /// New links; known once the transaction is committed.
-    pub(super) links: NamedLinks,
+    pub(super) links: CustomerIdLinks,
 }
 
 /// Whether quarantine keeps the body with a part.
@@ -65,7 +65,7 @@ impl Reconciler {
             outcomes,
             quarantined: effects.quarantined,
             rejections: effects.rejections,
-            id_remarks: effects.id_remarks,
+            id_anomalies: effects.id_anomalies,
             links: effects.links,
         })
     }

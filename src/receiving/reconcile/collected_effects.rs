@@ -10,10 +10,10 @@ use crate::providers::{CustomerIdLink, Inbound, Report};
 use crate::receiving::account_context::AccountContext;
 use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::reconcile::account_rejections::AccountRejection;
-use crate::store::id_remarks::IdRemarks;
+use crate::store::id_anomalies::IdAnomalies;
 use crate::store::inbound_windows::LatestInbound;
 use crate::store::ledger::Ledger;
-use crate::store::person_links::{NamedLinks, note_link};
+use crate::store::person_links::{CustomerIdLinks, note_link};
 use crate::store::quarantine::QuarantinedCopy;
 
 #[derive(Default)]
@@ -21,9 +21,9 @@ pub(super) struct CollectedEffects {
     pub(super) quarantined: Vec<QuarantinedCopy>,
     pub(super) inbound: LatestInbound,
     pub(super) rejections: Vec<AccountRejection>,
-    pub(super) id_remarks: IdRemarks,
+    pub(super) id_anomalies: IdAnomalies,
     pub(super) events: Vec<AccountEvent>,
-    pub(super) links: NamedLinks,
+    pub(super) links: CustomerIdLinks,
 }
 
 impl CollectedEffects {
@@ -32,7 +32,7 @@ impl CollectedEffects {
             && let Some(placeholder) = &content.placeholder_id
         {
             let record = &parsed.entry.record;
-            self.id_remarks
+            self.id_anomalies
                 .note_constant(&record.account, placeholder, record.received_at);
         }
     }
@@ -41,10 +41,10 @@ impl CollectedEffects {
     pub(super) fn note_ids(&mut self, ledger: &Ledger, record: &CallbackRecord, report: &Report) {
         for id in &report.ids {
             if ledger.is_constant(&record.account, id) {
-                self.id_remarks
+                self.id_anomalies
                     .note_constant(&record.account, id.as_str(), record.received_at);
             } else if id.is_long() {
-                self.id_remarks
+                self.id_anomalies
                     .note_long(&record.account, record.received_at);
             }
         }

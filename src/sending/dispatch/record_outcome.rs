@@ -20,7 +20,7 @@ use crate::sending::dispatch::uncertain_outcome::{leave_uncertain, may_have_been
 use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::Exchange;
-use crate::store::id_remarks::IdRemarks;
+use crate::store::id_anomalies::IdAnomalies;
 use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
 
 /// Whether this process still holds the claim on the message.
@@ -140,9 +140,9 @@ impl Recording<'_> {
         let mut notes = accepted.warnings.clone();
         notes.extend(bind_reply_ids(ledger, id, &account.id, &accepted.ids).await?);
         if accepted.ids.iter().any(ProviderMessageId::is_long) {
-            let mut remarks = IdRemarks::default();
+            let mut remarks = IdAnomalies::default();
             remarks.note_long(&account.id, now);
-            ledger.record_id_remarks(&remarks).await?;
+            ledger.record_id_anomalies(&remarks).await?;
         }
         let submitted = ReceiptEvent::Stage(Stage::Submitted);
         let source = work.attempt.uuid();

@@ -1,5 +1,5 @@
-//! Seeded faults: changes to the planned callbacks of a message. Each fault has a probability and
-//! its own random numbers.
+//! Seeded faults: changes to the planned callbacks of a message. Each fault has a probability,
+//! and each step its own random numbers.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The columns of `messages` that an export needs.
+//! The columns of `messages` that an export needs; see [`super::message_row`].
 
 use sea_orm::entity::prelude::*;
 use serde::Deserialize;

@@ -30,14 +30,14 @@ use crate::store::{Store, outcome_counts, store_settings};
 const CHUNK_SIZE: u64 = 400;
 
 impl Ledger {
-    /// Keeps `updated_at`: reprocessing does not count as a change.
-    pub fn keep_times(&mut self) {
+    /// Reprocessing does not count as a change.
+    pub fn preserve_updated_at(&mut self) {
         self.times = UpdateTimes::Kept;
     }
 
     /// Deletes the effects of callbacks in the journal; returns the number of folded messages.
     async fn delete_derived(&mut self, start: JournalPosition) -> Result<u64, Error> {
-        self.keep_times();
+        self.preserve_updated_at();
         self.forget_callbacks(start).await?;
         let mut after = Uuid::nil();
         let mut folded = 0;
@@ -100,7 +100,7 @@ impl Ledger {
 
     /// Deletes orphans and observed messages without receipts, and references to deleted messages.
     async fn delete_unreported(&mut self) -> Result<(), Error> {
-        self.keep_times();
+        self.preserve_updated_at();
         let mut after = Uuid::nil();
         loop {
             let next = message_row::Entity::find()

@@ -17,15 +17,15 @@ const SHOWN_LENGTH: usize = 80;
 
 /// The latest of each kind, by account.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct IdRemarks(BTreeMap<AccountId, IdRemark>);
+pub struct IdAnomalies(BTreeMap<AccountId, IdAnomaly>);
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct IdRemark {
+struct IdAnomaly {
     constant: Option<(DateTime<Utc>, String)>,
     long: Option<DateTime<Utc>>,
 }
 
-impl IdRemarks {
+impl IdAnomalies {
     /// A text that was sent instead of an id, and identifies no message.
     pub fn note_constant(&mut self, account: &AccountId, text: &str, at: DateTime<Utc>) {
         let shown: String = text.chars().take(SHOWN_LENGTH).collect();
@@ -41,7 +41,7 @@ impl IdRemarks {
 
 impl Ledger {
     /// Stores each remark, unless the stored one is later.
-    pub async fn record_id_remarks(&self, remarks: &IdRemarks) -> Result<(), Error> {
+    pub async fn record_id_anomalies(&self, remarks: &IdAnomalies) -> Result<(), Error> {
         for (account, remark) in &remarks.0 {
             if let Some((at, text)) = &remark.constant {
                 let at = instant::to_millis(*at);
