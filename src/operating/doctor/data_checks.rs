@@ -6,8 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::Config;
 use crate::data_dir;
 use crate::db;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::failure_codes;
 use crate::domain::masking::mask_quoted;
 use crate::domain::paused_by::PausedBy;
+use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::Account;
 use crate::operating::backup::{BackupError, newest_backup};
 use crate::operating::doctor::finding::Finding;
@@ -122,13 +125,31 @@ fn pause_finding(account: &Account, pause: &Pause) -> Finding {
             format!("correct the cause at {provider} or in the configuration; then: "),
         ),
     };
-    let reason = mask_quoted(&pause.reason);
+    let reason = reason_without_quotes(account.provider(), pause);
     let summary = format!("account {id} sends nothing: paused by {by} since {since} UTC: {reason}");
     Finding::warning(
         "account_paused",
         summary,
         format!("{cause}bluetick account resume {id}"),
     )
+}
+
+/// A provider's words may quote a message, so only a documented code is given, with its meaning.
+fn reason_without_quotes(provider: ProviderId, pause: &Pause) -> String {
+    let reason = pause.reason.as_str();
+    if pause.by == PausedBy::Operator {
+        return mask_quoted(reason);
+    }
+    let code = reason.split_once(':').map_or(reason, |(code, _)| code);
+    let failure = Failure {
+        code: Some(code.to_owned()),
+        ..Failure::default()
+    };
+    let known = failure_codes::describe(provider, &failure);
+    if known.class == FailureClass::Unknown {
+        return "the page /accounts shows the reply".to_owned();
+    }
+    format!("{}: {}", mask_quoted(code), known.meaning)
 }
 
 #[cfg(test)]
