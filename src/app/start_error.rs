@@ -22,7 +22,9 @@ pub enum StartError {
         #[source]
         source: db::Error,
     },
-    #[error("there is no database yet; `serve` creates it")]
+    #[error(
+        "there is no database yet; `serve` creates it. If it exists elsewhere, run this in the folder of bluetick.toml, or name that file with --config"
+    )]
     NoDatabase,
     /// Only the main database exists. Creating a new journal would hide the loss, and its `-wal`
     /// file would corrupt a journal.db restored from a backup.

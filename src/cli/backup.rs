@@ -27,7 +27,7 @@ const POSTGRES_HINT: &str = "the data is in PostgreSQL: back up and restore its 
 
 #[derive(Args, Debug)]
 pub struct BackupArguments {
-    /// A new folder
+    /// A new or empty folder
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }
@@ -129,6 +129,9 @@ pub async fn restore(
     }
     if !is_backup {
         let folder = arguments.folder.display();
+        if !arguments.folder.is_dir() {
+            return Err(format!("{folder}: there is no such folder").into());
+        }
         return Err(format!("{folder} has no manifest.json, so it is not a complete backup; `--accept-loss` restores a copy of a data folder").into());
     }
     let restored = restore_backup(&arguments.folder, &target, &decision).await?;

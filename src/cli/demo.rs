@@ -60,8 +60,9 @@ async fn run_demo(history: Option<i64>, port: Option<u16>) -> Result<(), Command
         .prefix("bluetick-demo-")
         .tempdir()?;
     let listener = match port {
-        Some(port) => TcpListener::bind(("127.0.0.1", port))
-            .map_err(|error| format!("cannot listen on port {port}: {error}"))?,
+        Some(port) => TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
+            format!("cannot listen on port {port}: {error}; name another with --port")
+        })?,
         None => TcpListener::bind(("127.0.0.1", PORT))
             .or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?,
     };

@@ -15,7 +15,8 @@ pub struct SimulateArguments {
     /// Address and port; port 0 takes any free port
     #[arg(long, default_value = "127.0.0.1:9090", value_parser = parse_listen)]
     pub listen: SocketAddr,
-    /// The same seed and the same messages give the same outcomes
+    /// The same seed and the same messages give the same outcomes and the same ids: after a restart,
+    /// use another seed with the same database. About one message in ten fails
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Factor for every delay; 0 means no delay
@@ -73,7 +74,7 @@ pub struct SimulateArguments {
 pub enum SimulateError {
     #[error(transparent)]
     FaultRates(#[from] UnknownFault),
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; name another address with --listen")]
     Listen {
         address: SocketAddr,
         source: io::Error,
