@@ -1,5 +1,5 @@
 //! Separates messages that an id joined which turned out to be no id: applies the callbacks behind
-//! its former holder again, without it.
+//! its former holder, and behind the messages that compete with it for other ids, again without it.
 
 use std::collections::HashSet;
 
@@ -39,7 +39,9 @@ impl Reconciler {
         holders: &[MessageId],
     ) -> Result<(), db::Error> {
         ledger.flush_and_unload().await?;
-        let entries = self.find_related(ledger, &[], holders).await?;
+        // Another message may have claimed an id in between, which the holder would not have had.
+        let holders = ledger.with_rivals(holders).await?;
+        let entries = self.find_related(ledger, &[], &holders).await?;
         let decisions = OperatorDecisions::load(ledger).await?;
         let parsed = self.parse_all(&entries, &decisions);
         ledger.retract(&list_ids(&entries)).await?;
@@ -47,7 +49,7 @@ impl Reconciler {
             .iter()
             .map(|entry| entry.record.received_at)
             .collect();
-        ledger.forget_learned_ids(holders, &times).await?;
+        ledger.forget_learned_ids(&holders, &times).await?;
         let applied = self.apply_all(ledger, &parsed, &decisions).await?;
         ledger.retry_id_claims().await?;
         ledger.unmerge_recreated().await?;

@@ -1,18 +1,50 @@
 //! Ids that two sent messages claim: the holder keeps the id; the other message's claim is stored
 //! and retried when the holder no longer has it.
 
+use std::collections::BTreeSet;
+
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use crate::db::{Error, instant};
-use crate::domain::ids::{AccountId, ProviderMessageId};
+use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::store::entities::id_conflict_row;
 use crate::store::entities::provider_id_row::{self, IdSource};
 use crate::store::ledger::learned_from::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 
+/// The most messages that are reprocessed because they claim ids of each other.
+const MAX_RIVALS: usize = 200;
+
 impl Ledger {
+    /// These messages, and all that claim an id of one of them or hold an id that one claims. Fails
+    /// with [`Error::TooMuch`] if there are too many.
+    pub async fn with_rivals(&mut self, messages: &[MessageId]) -> Result<Vec<MessageId>, Error> {
+        self.write_conflicts().await?;
+        let mut all: BTreeSet<Uuid> = messages.iter().map(|id| id.uuid()).collect();
+        let mut added: Vec<Uuid> = all.iter().copied().collect();
+        while !added.is_empty() {
+            if all.len() > MAX_RIVALS {
+                return Err(Error::TooMuch(
+                    "too many messages claim ids of each other; rebuild processes all of them again",
+                ));
+            }
+            let of_one = Condition::any()
+                .add(id_conflict_row::Column::Message.is_in(added.iter().copied()))
+                .add(id_conflict_row::Column::Claimant.is_in(added.iter().copied()));
+            let claims = id_conflict_row::Entity::find()
+                .filter(of_one)
+                .all(&self.transaction)
+                .await?;
+            let named = claims
+                .iter()
+                .flat_map(|claim| [claim.message, claim.claimant]);
+            added = named.filter(|message| all.insert(*message)).collect();
+        }
+        Ok(all.into_iter().map(MessageId::from).collect())
+    }
+
     /// Records that a message was reported with an id that another sent message holds.
     pub(super) async fn note_claim(
         &mut self,
