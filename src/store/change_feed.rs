@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// Deletes all but the last [`KEPT_CHANGES`] changes.
+    /// Deletes all but the last `KEPT_CHANGES` changes.
     pub async fn trim_changes(&self) -> Result<u64, Error> {
         if !self.is_shared() {
             return Ok(0);
