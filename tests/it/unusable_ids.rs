@@ -392,7 +392,7 @@ async fn check_forgotten_ids(round: usize, sample: &[Sent]) {
             "extra_info": { "message_id": id(1) } });
         app.deliver_callback(KALEYRA, &body).await;
         app.advance(TimeDelta::seconds(1));
-        if (number + round) % 3 == 0 {
+        if (number + round).is_multiple_of(3) {
             app.apply_callbacks().await;
         }
     }
