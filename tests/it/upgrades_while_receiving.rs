@@ -153,7 +153,7 @@ async fn callbacks_are_received_during_a_migration_and_everything_else_waits() {
     let log = server.stderr();
     for words in [
         "callbacks are received",
-        "the migration waits",
+        "the migration is waiting",
         "migrating the main database",
         "migrated the main database",
     ] {
@@ -172,7 +172,7 @@ async fn a_signal_during_a_migration_ends_it_and_keeps_what_was_received() {
     let client = client();
     let server = fleet.start_unready(0);
     post_all(&fleet, &client, &["wamid.a", "wamid.b"]).await;
-    server.wait_for_log("the migration waits").await;
+    server.wait_for_log("the migration is waiting").await;
     let (status, log) = server.terminate();
     assert!(status.success(), "{log}");
     assert_eq!(last_migration(&fleet).await, older);
@@ -216,7 +216,7 @@ async fn a_migration_that_fails_ends_the_process_and_keeps_what_was_received() {
     let client = client();
     let server = fleet.start_unready(0);
     post_all(&fleet, &client, &["wamid.a"]).await;
-    server.wait_for_log("the migration waits").await;
+    server.wait_for_log("the migration is waiting").await;
     lock.release().await;
     let (status, log) = server.wait();
     assert_eq!(status.code(), Some(1), "{log}");
