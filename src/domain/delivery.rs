@@ -1,7 +1,7 @@
 //! The fold: computes what is shown of a message from the set of its receipts.
 //!
-//! **Invariant:** [`fold`] is a function of the *set* of receipts. Order, repetition and batching
-//! cannot change its result, except for the counts of receipts.
+//! **Invariant:** [`fold`] is a function of the *set* of receipts. Order and batching cannot change
+//! its result, and repetition only the counts of receipts.
 
 use std::cmp::Ordering;
 

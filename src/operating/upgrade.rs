@@ -112,8 +112,8 @@ pub async fn migrate(
     }
 }
 
-/// Logs the beginning and every [`MESSAGES_PER_LOG_LINE`] of a
-/// recount, and nothing for a new database.
+/// Logs the beginning and every [`MESSAGES_PER_LOG_LINE`] of a recount, and nothing for a new
+/// database.
 #[derive(Default)]
 struct MigrationLog {
     has_logged: bool,

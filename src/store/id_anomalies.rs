@@ -29,21 +29,21 @@ impl IdAnomalies {
     /// A text that was sent instead of an id, and identifies no message.
     pub fn note_constant(&mut self, account: &AccountId, text: &str, at: DateTime<Utc>) {
         let shown: String = text.chars().take(SHOWN_LENGTH).collect();
-        let remark = self.0.entry(account.clone()).or_default();
-        remark.constant = Ord::max(remark.constant.take(), Some((at, shown)));
+        let anomaly = self.0.entry(account.clone()).or_default();
+        anomaly.constant = Ord::max(anomaly.constant.take(), Some((at, shown)));
     }
 
     pub fn note_long(&mut self, account: &AccountId, at: DateTime<Utc>) {
-        let remark = self.0.entry(account.clone()).or_default();
-        remark.long = Ord::max(remark.long, Some(at));
+        let anomaly = self.0.entry(account.clone()).or_default();
+        anomaly.long = Ord::max(anomaly.long, Some(at));
     }
 }
 
 impl Ledger {
-    /// Stores each remark, unless the stored one is later.
-    pub async fn record_id_anomalies(&self, remarks: &IdAnomalies) -> Result<(), Error> {
-        for (account, remark) in &remarks.0 {
-            if let Some((at, text)) = &remark.constant {
+    /// Stores each anomaly, unless the stored one is later.
+    pub async fn record_id_anomalies(&self, anomalies: &IdAnomalies) -> Result<(), Error> {
+        for (account, anomaly) in &anomalies.0 {
+            if let Some((at, text)) = &anomaly.constant {
                 let at = instant::to_millis(*at);
                 Entity::update_many()
                     .col_expr(Column::ConstantId, Expr::value(text.as_str()))
@@ -57,7 +57,7 @@ impl Ledger {
                     .exec(self.transaction())
                     .await?;
             }
-            if let Some(at) = remark.long.map(instant::to_millis) {
+            if let Some(at) = anomaly.long.map(instant::to_millis) {
                 Entity::update_many()
                     .col_expr(Column::LongIdAt, Expr::value(at))
                     .filter(Column::Id.eq(account))

@@ -140,9 +140,9 @@ impl Recording<'_> {
         let mut notes = accepted.warnings.clone();
         notes.extend(bind_reply_ids(ledger, id, &account.id, &accepted.ids).await?);
         if accepted.ids.iter().any(ProviderMessageId::is_long) {
-            let mut remarks = IdAnomalies::default();
-            remarks.note_long(&account.id, now);
-            ledger.record_id_anomalies(&remarks).await?;
+            let mut anomalies = IdAnomalies::default();
+            anomalies.note_long(&account.id, now);
+            ledger.record_id_anomalies(&anomalies).await?;
         }
         let submitted = ReceiptEvent::Stage(Stage::Submitted);
         let source = work.attempt.uuid();

@@ -14,21 +14,19 @@ use crate::store::entities::provider_id_row::{self, IdSource};
 use crate::store::ledger::learned_from::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 
-/// The most messages that are reprocessed because they claim ids of each other.
+/// The most messages that are reprocessed together because they claim ids of each other.
 const MAX_RIVALS: usize = 200;
 
 impl Ledger {
-    /// These messages, and all that claim an id of one of them or hold an id that one claims. Fails
-    /// with [`Error::TooMuch`] if there are too many.
+    /// These messages, and all that claim an id of one of them or hold an id that one claims. Only
+    /// these if there are more than `MAX_RIVALS`: a rebuild may then bind some ids differently.
     pub async fn with_rivals(&mut self, messages: &[MessageId]) -> Result<Vec<MessageId>, Error> {
         self.write_conflicts().await?;
         let mut all: BTreeSet<Uuid> = messages.iter().map(|id| id.uuid()).collect();
         let mut added: Vec<Uuid> = all.iter().copied().collect();
         while !added.is_empty() {
             if all.len() > MAX_RIVALS {
-                return Err(Error::TooMuch(
-                    "too many messages claim ids of each other; rebuild processes all of them again",
-                ));
+                return Ok(messages.to_vec());
             }
             let of_one = Condition::any()
                 .add(id_conflict_row::Column::Message.is_in(added.iter().copied()))
