@@ -1,7 +1,7 @@
 //! Texts that replace a missing value: `null`, or a template's variable that nothing replaced.
 
 /// Words for "no value", names of the id variable, and type names or sample values, in lower case
-/// without punctuation.
+/// without punctuation. Sorted.
 const WORDS: &[&str] = &[
     "blank",
     "default",
@@ -41,14 +41,14 @@ const WORDS: &[&str] = &[
     "value",
     "void",
     "waid",
-    "wamid",
     "wamessageid",
+    "wamid",
     "whatsappid",
     "whatsappmessageid",
 ];
 
 /// Words of which variables, columns and paths are named, and of which people say that there is no
-/// value: a text that has no others is no id, such as `messages[0].id` or `your_message_id`.
+/// value: a text that has no others is no id, such as `messages[0].id` or `your_message_id`. Sorted.
 const PARTS: &[&str] = &[
     "anonymous",
     "api",
@@ -150,6 +150,12 @@ const MARKS_AROUND: &[(&str, &str)] = &[
     ("“", "”"),
 ];
 
+/// Letters and digits of the longest word.
+const LONGEST_WORD: usize = 17;
+
+/// One of these is in each of [`MARKS_INSIDE`].
+const MARKS_INSIDE_BEGIN: &[char] = &['{', '$', '#', '%', '<', '[', '&'];
+
 /// Bytes of a text whose words are looked up.
 const NAMES_LIMIT: usize = 80;
 
@@ -184,49 +190,61 @@ pub fn is_not_reason(text: &str) -> bool {
         )
 }
 
-/// Whether a text says that there is no value.
+/// Whether a text says that there is no value. Every id and recipient is asked, so nothing is copied
+/// for most of them.
 fn is_absent(text: &str) -> bool {
-    let word = lower_alphanumeric(text);
-    let only_zeros = word.bytes().all(|byte| byte == b'0');
-    let only_x = word.len() >= 3 && word.bytes().all(|byte| byte == b'x');
+    let letters = || text.chars().filter(|c| c.is_alphanumeric());
+    let only_zeros = letters().all(|c| c == '0');
+    let only_x = letters().all(|c| matches!(c, 'x' | 'X')) && letters().nth(2).is_some();
+    let is_short = || letters().nth(LONGEST_WORD).is_none();
     only_zeros
         || only_x
         || text == "-1"
-        || WORDS.contains(&word.as_str())
+        || (is_short() && is_in(WORDS, &lower_alphanumeric(text)))
         || (text.len() <= NAMES_LIMIT && consists_of_names(text))
+}
+
+fn is_in(sorted: &[&str], word: &str) -> bool {
+    sorted.binary_search(&word).is_ok()
 }
 
 /// Whether a text has only words that an id does not have.
 fn consists_of_names(text: &str) -> bool {
-    let words = split_words(text);
-    let has_null = words.iter().any(|word| NULLS.contains(&word.as_str()));
     let has_index = text.contains('[');
-    let is_known = |word: &String| match word.as_str() {
-        "wamid" => has_null,
-        word if word.bytes().all(|byte| byte.is_ascii_digit()) => {
-            word.len() <= 2 && (has_null || has_index)
+    let (mut any, mut has_null) = (false, false);
+    // Of `wamid` and of short numbers.
+    let mut needs_null = false;
+    let mut needs_null_or_index = false;
+    for word in words(text) {
+        any = true;
+        match word.as_str() {
+            word if NULLS.contains(&word) => has_null = true,
+            word if is_in(PARTS, word) => {}
+            "wamid" => needs_null = true,
+            word if word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit()) => {
+                needs_null_or_index = true;
+            }
+            _ => return false,
         }
-        word => NULLS.contains(&word) || PARTS.contains(&word),
-    };
-    !words.is_empty() && words.iter().all(is_known)
+    }
+    any && (has_null || !needs_null) && (has_null || has_index || !needs_null_or_index)
 }
 
 /// `yourMessage_id` has three words. In lower case.
-fn split_words(text: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut last = ' ';
-    for c in text.chars() {
-        let begins_word = !c.is_alphanumeric() || (c.is_uppercase() && last.is_lowercase());
-        if begins_word {
-            words.push(String::new());
-        }
-        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let mut chars = text.chars().peekable();
+    std::iter::from_fn(move || {
+        while chars.next_if(|c| !c.is_alphanumeric()).is_some() {}
+        let mut last = chars.next()?;
+        let mut word: String = last.to_lowercase().collect();
+        while let Some(c) =
+            chars.next_if(|c| c.is_alphanumeric() && !(c.is_uppercase() && last.is_lowercase()))
+        {
             word.extend(c.to_lowercase());
+            last = c;
         }
-        last = c;
-    }
-    words.retain(|word| !word.is_empty());
-    words
+        Some(word)
+    })
 }
 
 /// Letters and digits, in lower case.
@@ -239,15 +257,19 @@ fn lower_alphanumeric(text: &str) -> String {
 
 /// Whether a text is the variable of a template that nothing replaced.
 fn is_variable(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let has_inside = MARKS_INSIDE.iter().any(|(open, close)| {
-        lower
-            .split_once(open)
-            .is_some_and(|(_, rest)| rest.contains(close))
-    });
-    let is_enclosed = MARKS_AROUND.iter().any(|(open, close)| {
-        text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
-    });
+    let has_inside = text.contains(MARKS_INSIDE_BEGIN) && {
+        let lower = text.to_ascii_lowercase();
+        MARKS_INSIDE.iter().any(|(open, close)| {
+            lower
+                .split_once(open)
+                .is_some_and(|(_, rest)| rest.contains(close))
+        })
+    };
+    let begins_with_mark = !text.starts_with(char::is_alphanumeric);
+    let is_enclosed = begins_with_mark
+        && MARKS_AROUND.iter().any(|(open, close)| {
+            text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
+        });
     let is_numbered = text
         .strip_prefix('$')
         .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
@@ -383,6 +405,16 @@ mod tests {
             "null-island-7",
         ] {
             assert!(!is_placeholder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_lists_are_sorted_and_the_longest_word_and_the_first_marks_are_known() {
+        assert!(WORDS.is_sorted() && PARTS.is_sorted());
+        let longest = WORDS.iter().map(|word| word.len()).max();
+        assert_eq!(longest, Some(LONGEST_WORD));
+        for (open, _) in MARKS_INSIDE {
+            assert!(open.starts_with(MARKS_INSIDE_BEGIN), "{open}");
         }
     }
 

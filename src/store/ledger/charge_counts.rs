@@ -48,6 +48,32 @@ impl ChargeDifferences {
     }
 }
 
+/// Whether two rows of a message, of the same cohort, count the same deliveries by the same key.
+pub(super) fn have_same_charge(one: &message_row::Model, other: &message_row::Model) -> bool {
+    charged_columns(one) == charged_columns(other)
+}
+
+/// The columns by which deliveries are counted, beside those of the cohort.
+fn charged_columns(
+    row: &message_row::Model,
+) -> (i64, Option<&CampaignId>, Option<bool>, [Option<&str>; 7]) {
+    let texts = [
+        &row.sender,
+        &row.recipient,
+        &row.erased_country,
+        &row.pricing_category,
+        &row.pricing_type,
+        &row.price,
+        &row.price_currency,
+    ];
+    (
+        row.deliveries,
+        row.campaign.as_ref(),
+        row.billable,
+        texts.map(Option::as_deref),
+    )
+}
+
 pub(crate) fn charge_of(row: &message_row::Model) -> Charge {
     let country = charged_country(row.recipient.as_deref(), row.erased_country.as_deref());
     let reported = ReportedPrice {

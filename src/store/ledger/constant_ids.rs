@@ -113,8 +113,8 @@ impl Ledger {
             .filter(is_binding_of(account, id))
             .exec(&self.transaction)
             .await?;
+        self.set_holder(account, id, None);
         let key = (account.clone(), id.clone());
-        self.holders.insert(key.clone(), None);
         self.uncertain_ids.remove(&key);
         self.constant_ids.insert(key);
         Ok(())

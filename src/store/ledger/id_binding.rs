@@ -120,8 +120,7 @@ impl Ledger {
             learned_at: instant::to_millis(learned_from.learned_at(self.now)),
             certain: learned_from.is_certain(),
         });
-        self.holders
-            .insert((account.clone(), id.clone()), Some(message));
+        self.set_holder(account, id, Some(message));
         self.entry(message.into())?.mark_ids_changed();
         Ok(BindOutcome::Held)
     }

@@ -1,5 +1,7 @@
 //! Merges two messages that turn out to be one.
 
+use std::collections::HashMap;
+
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
@@ -54,7 +56,7 @@ impl Ledger {
         // The next binding counts the survivor's ids again.
         self.id_counts.remove(&gone);
         self.id_counts.remove(&survivor);
-        for holder in self.holders.values_mut() {
+        for holder in self.holders.values_mut().flat_map(HashMap::values_mut) {
             if *holder == Some(gone) {
                 *holder = Some(survivor);
             }

@@ -16,7 +16,7 @@ use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_count_row;
 use crate::store::entities::message_row::Model;
-use crate::store::ledger::charge_counts::ChargeDifferences;
+use crate::store::ledger::charge_counts::{self, ChargeDifferences};
 use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::messages::fold_columns;
 
@@ -43,18 +43,58 @@ pub(crate) struct Differences {
 impl Differences {
     /// Subtracts the row before and adds the row after. Orphans are not counted.
     pub(crate) fn note(&mut self, before: Option<&Model>, after: Option<&Model>) {
-        for (row, factor) in [(before, -1), (after, 1)] {
-            let Some(row) = row.filter(|row| row.origin != Origin::Orphan) else {
-                continue;
-            };
-            let cohort = cohort_key(row);
-            for (span, latency) in latencies(row) {
-                let key = (cohort.clone(), span, latency.number());
-                *self.latencies.entry(key).or_default() += factor;
-            }
-            self.charges.note(&cohort, row, factor);
-            *self.states.entry((cohort, state_key(row))).or_default() += factor;
+        let counted = |row: &&Model| row.origin != Origin::Orphan;
+        let (before, after) = (before.filter(counted), after.filter(counted));
+        if let (Some(before), Some(after)) = (before, after)
+            && have_same_cohort(before, after)
+        {
+            self.note_change(before, after);
+            return;
         }
+        for (row, factor) in [(before, -1), (after, 1)] {
+            if let Some(row) = row {
+                let cohort = cohort_key(row);
+                for time in latencies(row) {
+                    self.add_latency(&cohort, time, factor);
+                }
+                self.charges.note(&cohort, row, factor);
+                self.add_state(cohort, row, factor);
+            }
+        }
+    }
+
+    /// Most changes leave the charge and most latencies as they are. Their keys are large, and would
+    /// be looked up twice to add nothing.
+    fn note_change(&mut self, before: &Model, after: &Model) {
+        let cohort = cohort_key(after);
+        for (old, new) in latencies(before).into_iter().zip(latencies(after)) {
+            if old != new {
+                self.add_latency(&cohort, old, -1);
+                self.add_latency(&cohort, new, 1);
+            }
+        }
+        if !charge_counts::have_same_charge(before, after) {
+            self.charges.note(&cohort, before, -1);
+            self.charges.note(&cohort, after, 1);
+        }
+        self.add_state(cohort.clone(), before, -1);
+        self.add_state(cohort, after, 1);
+    }
+
+    fn add_latency(
+        &mut self,
+        cohort: &CohortKey,
+        (span, latency): (LatencySpan, Option<LatencyBucket>),
+        factor: i64,
+    ) {
+        if let Some(latency) = latency {
+            let key = (cohort.clone(), span, latency.number());
+            *self.latencies.entry(key).or_default() += factor;
+        }
+    }
+
+    fn add_state(&mut self, cohort: CohortKey, row: &Model, factor: i64) {
+        *self.states.entry((cohort, state_key(row))).or_default() += factor;
     }
 
     /// Adds the states and charges; latencies are stored as histograms, see `count_sums`.
@@ -110,6 +150,16 @@ pub(crate) fn bucket_of(at: i64) -> i64 {
     at.div_euclid(BUCKET_MILLIS) * BUCKET_MILLIS
 }
 
+fn have_same_cohort(one: &Model, other: &Model) -> bool {
+    let key = |row: &Model| {
+        (
+            bucket_of(row.counted_at.unwrap_or(row.created_at)),
+            row.kind,
+        )
+    };
+    key(one) == key(other) && one.account == other.account
+}
+
 fn cohort_key(row: &Model) -> CohortKey {
     (
         bucket_of(row.counted_at.unwrap_or(row.created_at)),
@@ -130,19 +180,17 @@ fn state_key(row: &Model) -> StateKey {
     )
 }
 
-/// The times between reported stages; none for messages sent elsewhere.
-fn latencies(row: &Model) -> impl Iterator<Item = (LatencySpan, LatencyBucket)> {
-    let sent_by_us = row.origin == Origin::Api;
-    LatencySpan::ALL
-        .into_iter()
-        .filter(move |_| sent_by_us)
-        .filter_map(move |span| {
-            let reported = |stage| fold_columns::reported_at(row, stage);
-            let (begin, end) = match span.stage_since_acceptance() {
-                Some(stage) => (row.created_at, reported(stage)?),
-                None => (reported(Stage::Submitted)?, reported(Stage::Delivered)?),
-            };
-            let time = TimeDelta::milliseconds(end - begin);
-            Some((span, LatencyBucket::of(time)))
-        })
+/// The time of every span, if both stages were reported; none for messages sent elsewhere.
+fn latencies(row: &Model) -> [(LatencySpan, Option<LatencyBucket>); LatencySpan::ALL.len()] {
+    let reported = |stage| fold_columns::reported_at(row, stage);
+    LatencySpan::ALL.map(|span| {
+        let times = match span.stage_since_acceptance() {
+            Some(stage) => reported(stage).map(|end| (row.created_at, end)),
+            None => reported(Stage::Submitted).zip(reported(Stage::Delivered)),
+        };
+        let times = times.filter(|_| row.origin == Origin::Api);
+        let latency =
+            times.map(|(begin, end)| LatencyBucket::of(TimeDelta::milliseconds(end - begin)));
+        (span, latency)
+    })
 }

@@ -32,7 +32,7 @@ pub struct Ledger {
     /// How many provider ids messages hold, as far as counted.
     pub(super) id_counts: HashMap<Uuid, usize>,
     /// The message that holds an id; `None` when it was looked up and no message does.
-    pub(super) holders: HashMap<(AccountId, ProviderMessageId), Option<Uuid>>,
+    pub(super) holders: HashMap<AccountId, HashMap<ProviderMessageId, Option<Uuid>>>,
     /// Looked-up ids that their holders learned from callbacks without report URL and tag.
     pub(super) uncertain_ids: HashSet<(AccountId, ProviderMessageId)>,
     /// Looked-up ids that are constant.
@@ -132,7 +132,10 @@ impl Ledger {
     ) -> Result<(), Error> {
         let missing: Vec<&(AccountId, ProviderMessageId)> = ids
             .iter()
-            .filter(|id| !self.holders.contains_key(*id))
+            .filter(|(account, id)| {
+                let of_account = self.holders.get(account);
+                !of_account.is_some_and(|ids| ids.contains_key(id))
+            })
             .collect();
         let texts: Vec<&str> = missing.iter().map(|(_, id)| id.as_str()).collect();
         let by_id = id_holder_row::Column::ProviderId;
@@ -154,18 +157,25 @@ impl Ledger {
                 .map(|row| row.message)
                 .filter(|message| *message != NO_MESSAGE);
             holding.extend(holder.map(MessageId::from));
-            self.holders.insert((account.clone(), id.clone()), holder);
+            self.set_holder(account, id, holder);
         }
         self.load(&holding).await
     }
 
     /// The message that holds an id that [`Ledger::load_holders`] looked up.
     pub fn holder(&self, account: &AccountId, id: &ProviderMessageId) -> Option<MessageId> {
-        self.holders
-            .get(&(account.clone(), id.clone()))
-            .copied()
-            .flatten()
-            .map(MessageId::from)
+        let holder = self.holders.get(account)?.get(id)?;
+        holder.map(MessageId::from)
+    }
+
+    pub(super) fn set_holder(
+        &mut self,
+        account: &AccountId,
+        id: &ProviderMessageId,
+        holder: Option<Uuid>,
+    ) {
+        let of_account = self.holders.entry(account.clone()).or_default();
+        of_account.insert(id.clone(), holder);
     }
 
     /// A loaded message with the result of its last fold.
