@@ -215,7 +215,7 @@ fn consists_of_names(text: &str) -> bool {
     // Of `wamid` and of short numbers.
     let mut needs_null = false;
     let mut needs_null_or_index = false;
-    for word in words(text) {
+    for word in split_words(text) {
         any = true;
         match word.as_str() {
             word if NULLS.contains(&word) => has_null = true,
@@ -231,7 +231,7 @@ fn consists_of_names(text: &str) -> bool {
 }
 
 /// `yourMessage_id` has three words. In lower case.
-fn words(text: &str) -> impl Iterator<Item = String> {
+fn split_words(text: &str) -> impl Iterator<Item = String> {
     let mut chars = text.chars().peekable();
     std::iter::from_fn(move || {
         while chars.next_if(|c| !c.is_alphanumeric()).is_some() {}

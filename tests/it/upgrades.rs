@@ -83,7 +83,7 @@ async fn an_upgrade_notes_who_paused_an_account() {
     let before = app.database.query(noted).await;
     let expected = [format!("{KALEYRA} operator"), format!("{ZIXFLOW} provider")];
     assert_eq!(before, expected);
-    app.database.undo_migrations(1).await;
+    app.database.undo_migrations(2).await;
     app.database.redo_migrations().await;
     assert_eq!(app.database.query(noted).await, before);
     app.finish().await;

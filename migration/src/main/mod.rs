@@ -48,6 +48,7 @@ mod m20261129_000302_count_delivery_times;
 mod m20261129_000401_sum_counts;
 mod m20261129_000402_drop_latency_counts;
 mod m20261129_000501_note_who_paused;
+mod m20261130_000001_index_states_by_account;
 
 use sea_orm_migration::prelude::*;
 
@@ -106,6 +107,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261129_000401_sum_counts::Migration),
             Box::new(m20261129_000402_drop_latency_counts::Migration),
             Box::new(m20261129_000501_note_who_paused::Migration),
+            Box::new(m20261130_000001_index_states_by_account::Migration),
         ]
     }
 

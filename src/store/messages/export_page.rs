@@ -17,7 +17,7 @@ use crate::domain::receipt::Pricing;
 use crate::store::Store;
 use crate::store::entities::exported_message_row::{Entity, Model};
 use crate::store::messages::index_choice::RARE_LIMIT;
-use crate::store::messages::index_hint::IndexHint;
+use crate::store::messages::index_hint::CreationOrderPlan;
 use crate::store::messages::list_query::listed;
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
 use crate::store::messages::message_from_row::{TABLE, parse_provider_id};
@@ -77,7 +77,7 @@ pub struct ExportPage {
     rows: EncodedRows<Entity>,
     /// `rows` may have one more, which shows that this page is not the last.
     limit: usize,
-    index_hint: IndexHint,
+    plan: CreationOrderPlan,
 }
 
 impl Store {
@@ -88,8 +88,8 @@ impl Store {
         limit: usize,
     ) -> Result<ExportPage, Error> {
         let filter = &*self.with_other_ids(filter).await?;
-        let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
-        self.export_page(filter, index_hint, None, limit).await
+        let plan = self.plan_creation_order(filter, RARE_LIMIT).await?;
+        self.export_page(filter, plan, None, limit).await
     }
 
     /// The page after `page`, with the same limit; `None` after the last.
@@ -102,7 +102,7 @@ impl Store {
             return Ok(None);
         };
         let filter = &*self.with_other_ids(filter).await?;
-        self.export_page(filter, page.index_hint, Some(after), page.limit)
+        self.export_page(filter, page.plan.clone(), Some(after), page.limit)
             .await
             .map(Some)
     }
@@ -110,18 +110,14 @@ impl Store {
     async fn export_page(
         &self,
         filter: &MessageFilter,
-        index_hint: IndexHint,
+        plan: CreationOrderPlan,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<ExportPage, Error> {
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let query = listed(filter, index_hint, after, wanted);
+        let query = listed(filter, &plan, after, wanted);
         let rows = statements::list_as(self.pools().reader(), query).await?;
-        Ok(ExportPage {
-            rows,
-            limit,
-            index_hint,
-        })
+        Ok(ExportPage { rows, limit, plan })
     }
 }
 

@@ -4,14 +4,20 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter,
+    QuerySelect, Select, Statement,
+};
 
 use crate::db::Error;
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::{ChangeOrderPlan, CommonTexts, IndexHint};
+use crate::store::messages::index_hint::{
+    ChangeOrderPlan, CommonTexts, CreationOrderPlan, IndexHint,
+};
 use crate::store::messages::list_query::{in_conflict, not_from_api};
 use crate::store::messages::message_filter::{MessageFilter, Search};
 use crate::store::messages::search_conditions::{references, search_conditions};
@@ -23,6 +29,8 @@ pub(crate) const RARE_LIMIT: u64 = 100_000;
 /// Up to this many messages are sorted fast enough for a page. With more matches, a scan in list
 /// order soon finds a page.
 const FEW_LIMIT: u64 = 20_000;
+/// Queries that are merged into one list; SQLite accepts 500.
+const MERGED_LIMIT: usize = 400;
 /// Conditions that may match few messages or most.
 const FEW_OR_MOST: [IndexHint; 3] = [IndexHint::Sender, IndexHint::Origin, IndexHint::Kind];
 /// Conditions of which a list in the order of changes must know whether few messages match.
@@ -38,6 +46,42 @@ const UNSORTED_BY_CHANGE: [IndexHint; 8] = [
 ];
 
 impl Store {
+    /// Chooses the condition, and the accounts that are read one by one.
+    pub(super) async fn plan_creation_order(
+        &self,
+        filter: &MessageFilter,
+        rare: u64,
+    ) -> Result<CreationOrderPlan, Error> {
+        let backend = self.pools().reader().get_database_backend();
+        let mut plan = CreationOrderPlan::of(self.index_hint(filter, rare).await?, backend);
+        let is_by_state = plan.index_hint == IndexHint::Order && !filter.states.is_empty();
+        if is_by_state && filter.account.is_none() && backend == DbBackend::Sqlite {
+            let mut accounts = self.list_accounts_with_messages().await?;
+            if let Some(visible) = filter.limit.accounts() {
+                accounts.retain(|account| visible.contains(account));
+            }
+            if accounts.len() * filter.states.len() <= MERGED_LIMIT {
+                plan.accounts = accounts;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// One search of an index for each.
+    pub(super) async fn list_accounts_with_messages(&self) -> Result<Vec<AccountId>, Error> {
+        let reader = self.pools().reader();
+        let next = "SELECT min(account) FROM messages WHERE account > found.account";
+        let sql = format!(
+            "WITH RECURSIVE found (account) AS (SELECT min(account) FROM messages \
+             UNION ALL SELECT ({next}) FROM found WHERE account IS NOT NULL) \
+             SELECT account FROM found WHERE account IS NOT NULL"
+        );
+        let statement = Statement::from_string(reader.get_database_backend(), sql);
+        let rows = reader.query_all_raw(statement).await?;
+        let accounts = rows.iter().map(|row| row.try_get("", "account"));
+        Ok(accounts.collect::<Result<_, _>>()?)
+    }
+
     /// Chooses the condition; that of a text only if at most `rare` messages have the text.
     pub(super) async fn index_hint(
         &self,
@@ -215,7 +259,7 @@ fn beyond(range: Condition, rare: u64) -> Select<Entity> {
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
-    use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
+    use sea_orm::QueryTrait;
 
     use super::*;
     use crate::domain::delivery_state::DeliveryState;
@@ -280,7 +324,16 @@ mod tests {
             reference: false,
         };
         let hint = IndexHint::of(&both, rare_reference);
-        let steps = plan(&store, listed(&both, hint, None, 51)).await;
+        let steps = plan(
+            &store,
+            listed(
+                &both,
+                &CreationOrderPlan::of(hint, DbBackend::Sqlite),
+                None,
+                51,
+            ),
+        )
+        .await;
         let is_of_reference = |index: &&str| index.contains("_reference");
         assert!(indexes(&steps).iter().all(is_of_reference), "{steps:#?}");
         for filter in [search, reference] {
@@ -298,7 +351,13 @@ mod tests {
                 (&of_state, "messages_account_state_created"),
             ] {
                 for after in [None, after] {
-                    let query = listed(filter, IndexHint::of(filter, common), after, 51);
+                    let hint = IndexHint::of(filter, common);
+                    let query = listed(
+                        filter,
+                        &CreationOrderPlan::of(hint, DbBackend::Sqlite),
+                        after,
+                        51,
+                    );
                     let steps = plan(&store, query).await;
                     assert_eq!(indexes(&steps), [index], "{filter:?}: {steps:#?}");
                     let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE"));

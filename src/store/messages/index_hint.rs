@@ -1,10 +1,11 @@
 //! The index that a list query uses: that of one condition. Those of the other conditions are
 //! disabled.
 
-use sea_orm::ExprTrait;
 use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{DbBackend, ExprTrait};
 
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::AccountId;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::messages::message_filter::MessageFilter;
 
@@ -31,7 +32,7 @@ pub(crate) enum IndexHint {
     /// An origin other than [`Origin::Api`].
     Origin,
     Kind,
-    /// Creation time, within an account or state if given.
+    /// Creation time, within an account if given, and within its states if these are.
     Order,
     /// The time of the first attempt, for messages whose first attempt was in a later quarter hour
     /// than their creation. Never the hint of a whole list: see [`Self::parts`].
@@ -47,6 +48,26 @@ pub(crate) struct CommonTexts {
     /// The text in the search box.
     pub(crate) search: bool,
     pub(crate) reference: bool,
+}
+
+/// How a list in the order of creation is read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct CreationOrderPlan {
+    pub(crate) index_hint: IndexHint,
+    /// Of a list of states on SQLite, the accounts that are read one by one and merged: the states
+    /// are indexed within an account. If empty, all messages are read in the order of creation.
+    pub(crate) accounts: Vec<AccountId>,
+    pub(crate) backend: DbBackend,
+}
+
+impl CreationOrderPlan {
+    pub(super) fn of(index_hint: IndexHint, backend: DbBackend) -> Self {
+        Self {
+            index_hint,
+            accounts: Vec::new(),
+            backend,
+        }
+    }
 }
 
 /// How a list in the order of changes is read.

@@ -27,8 +27,8 @@ impl Store {
     ) -> Result<Page, Error> {
         let filter = &*self.with_other_ids(filter).await?;
         let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
-        let rows = listed(filter, index_hint, after, wanted)
+        let plan = self.plan_creation_order(filter, RARE_LIMIT).await?;
+        let rows = listed(filter, &plan, after, wanted)
             .all(self.pools().reader())
             .await?;
         let mut page = Page::of(rows, limit)?;
@@ -72,8 +72,8 @@ impl Store {
         limit: u64,
     ) -> Result<Option<u64>, Error> {
         let filter = &*self.with_other_ids(filter).await?;
-        let index_hint = self.index_hint(filter, RARE_LIMIT).await?;
-        let beyond = listed(filter, index_hint, None, limit.saturating_add(1));
+        let plan = self.plan_creation_order(filter, RARE_LIMIT).await?;
+        let beyond = listed(filter, &plan, None, limit.saturating_add(1));
         let ids = list_ids(self.pools().reader(), beyond).await?;
         let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         Ok((found <= limit).then_some(found))

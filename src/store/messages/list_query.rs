@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Expr, Query, SelectStatement, SimpleExpr, UnionType};
+use sea_orm::sea_query::{Expr, Func, Query, SelectStatement, SimpleExpr, UnionType};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
+    ColumnTrait, Condition, DbBackend, EntityTrait, ExprTrait, Order, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
 };
 
 use crate::db::instant;
 use crate::domain::delivery_state::DeliveryState;
+use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::store::dismissals::dismissal_filter;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::{ChangeOrderPlan, IndexHint, unindexed};
+use crate::store::messages::index_hint::{
+    ChangeOrderPlan, CreationOrderPlan, IndexHint, unindexed,
+};
 use crate::store::messages::message_filter::{Cursor, MessageFilter};
 use crate::store::messages::search_conditions::{
     has_provider_id, references, search_conditions, sent_to_customer,
@@ -22,47 +25,86 @@ use crate::store::messages::search_conditions::{
 /// At most `limit` matching messages, newest first, older than `after`.
 pub(crate) fn listed(
     filter: &MessageFilter,
-    index_hint: IndexHint,
+    plan: &CreationOrderPlan,
     after: Option<Cursor>,
     limit: u64,
 ) -> Select<Entity> {
-    let parts = index_hint.parts(filter);
-    let mut queries: Vec<Select<Entity>> = parts
-        .iter()
-        .flat_map(|part| {
-            let older = older_than(part.created_at(), after);
-            by_states(filtered(filter, &parts, *part, older), filter, *part)
-        })
-        .collect();
+    let parts = plan.index_hint.parts(filter);
+    let mut queries: Vec<(IndexHint, Select<Entity>)> = Vec::new();
+    for part in &parts {
+        let older = older_than(part.created_at(), after);
+        let groups = state_groups(filter, *part, plan);
+        let each = if groups.is_empty() {
+            let query = filtered(filter, &parts, *part, older);
+            vec![in_states(query, filter, unindexed(Column::State))]
+        } else {
+            let of_any_account = MessageFilter {
+                account: None,
+                ..filter.clone()
+            };
+            let query = filtered(&of_any_account, &parts, *part, older);
+            let each = groups.into_iter();
+            each.map(|group| query.clone().filter(group)).collect()
+        };
+        queries.extend(each.into_iter().map(|query| (*part, query)));
+    }
     let found = if queries.len() == 1 {
-        queries.swap_remove(0)
+        queries.swap_remove(0).1
     } else {
         let each = queries
             .into_iter()
-            .map(|query| newest_first(query).limit(limit));
-        Entity::find().filter(Column::Id.in_subquery(first_of(each, Column::CreatedAt, limit)))
+            .map(|(part, query)| match (part, plan.backend) {
+                // SQLite reads only as much of each as the merged list needs.
+                (IndexHint::Order, DbBackend::Sqlite) => in_order(query, Column::CreatedAt),
+                _ => first(newest_first(query).limit(limit), Column::CreatedAt),
+            });
+        let newest = merged(each, Column::CreatedAt, limit);
+        Entity::find().filter(Column::Id.in_subquery(newest))
     };
     newest_first(found).limit(limit)
 }
 
-/// One query for all states, or where the index begins with the state, one for each.
-fn by_states(
-    query: Select<Entity>,
+/// A condition for each group of messages that an index with their state has in list order; none
+/// for a list that is not read so.
+fn state_groups(
     filter: &MessageFilter,
     index_hint: IndexHint,
-) -> Vec<Select<Entity>> {
-    let states: BTreeSet<DeliveryState> = filter.states.iter().copied().collect();
-    let state = index_hint.column(IndexHint::Order, Column::State);
-    if states.is_empty() {
-        vec![query]
-    } else if index_hint != IndexHint::Order {
-        vec![query.filter(state.is_in(states))]
-    } else {
-        states
-            .into_iter()
-            .map(|one| query.clone().filter(state.clone().eq(one)))
-            .collect()
+    plan: &CreationOrderPlan,
+) -> Vec<Condition> {
+    if index_hint != IndexHint::Order {
+        return Vec::new();
     }
+    let of_accounts: Vec<Condition> = match (&filter.account, plan.backend) {
+        (Some(account), backend) => vec![of_account(account, backend)],
+        (None, DbBackend::Sqlite) => {
+            let accounts = plan.accounts.iter();
+            accounts.map(|it| of_account(it, plan.backend)).collect()
+        }
+        (None, _) => vec![Condition::all()],
+    };
+    let states: BTreeSet<DeliveryState> = filter.states.iter().copied().collect();
+    let groups = of_accounts.into_iter().flat_map(|of_account| {
+        let states = states.iter();
+        states.map(move |state| of_account.clone().add(Column::State.eq(*state)))
+    });
+    groups.collect()
+}
+
+/// Between two instants SQLite would otherwise take the index of the account alone for as good as
+/// that of the account and the state.
+fn of_account(account: &AccountId, backend: DbBackend) -> Condition {
+    let is_of_account = Column::Account.eq(account);
+    Condition::all().add(match backend {
+        DbBackend::Sqlite => Func::cust("likely").arg(is_of_account).into(),
+        _ => is_of_account,
+    })
+}
+
+fn in_states(query: Select<Entity>, filter: &MessageFilter, state: SimpleExpr) -> Select<Entity> {
+    if filter.states.is_empty() {
+        return query;
+    }
+    query.filter(state.is_in(filter.states.iter().copied()))
 }
 
 /// At most `limit` matching messages, last changed first, changed before `after`.
@@ -74,23 +116,19 @@ pub(crate) fn listed_by_change(
 ) -> Select<Entity> {
     match choice {
         ChangeOrderPlan::SortAll(index_hint) => {
-            let state = index_hint.column(IndexHint::Order, Column::State);
-            let states = filter.states.iter().copied();
             let fitting = changed_before(filter, *index_hint, after);
-            let fitting = if filter.states.is_empty() {
-                fitting
-            } else {
-                fitting.filter(state.is_in(states))
-            };
+            let state = index_hint.column(IndexHint::Order, Column::State);
+            let fitting = in_states(fitting, filter, state);
             last_changed_first(fitting, *index_hint).limit(limit)
         }
         ChangeOrderPlan::ByState(states) => {
             let each = states.iter().map(|(state, index_hint)| {
                 let fitting = changed_before(filter, *index_hint, after);
                 let fitting = fitting.filter(Column::State.eq(*state));
-                last_changed_first(fitting, *index_hint).limit(limit)
+                let latest = last_changed_first(fitting, *index_hint).limit(limit);
+                first(latest, Column::UpdatedAt)
             });
-            let latest = first_of(each, Column::UpdatedAt, limit);
+            let latest = merged(each, Column::UpdatedAt, limit);
             let found = Entity::find().filter(Column::Id.in_subquery(latest));
             last_changed_first(found, IndexHint::Id).limit(limit)
         }
@@ -134,22 +172,28 @@ pub(crate) fn older_than(time: SimpleExpr, after: Option<Cursor>) -> Condition {
     older.into_iter().fold(Condition::all(), Condition::add)
 }
 
-/// The ids of the first `limit` results, latest by a time, of several queries, each of which reads
-/// an index in this order or finds few. With `state IN (…)` SQLite would scan all messages of the
-/// account.
-fn first_of(
-    queries: impl Iterator<Item = Select<Entity>>,
+/// The ids and times of a query, which reads an index in this order.
+fn in_order(query: Select<Entity>, time: Column) -> SelectStatement {
+    query.select_only().columns([Column::Id, time]).into_query()
+}
+
+/// The ids and times of a query with a limit. In a union SQLite accepts `ORDER BY` and `LIMIT` only
+/// inside a subquery.
+fn first(query: Select<Entity>, time: Column) -> SelectStatement {
+    let mut select = Query::select();
+    select
+        .columns([Column::Id, time])
+        .from_subquery(in_order(query, time), "newest");
+    select
+}
+
+/// The ids of the first `limit` results, latest by a time, of several queries. With `IN` instead,
+/// SQLite would scan all messages of the account.
+fn merged(
+    mut each: impl Iterator<Item = SelectStatement>,
     time: Column,
     limit: u64,
 ) -> SelectStatement {
-    let columns = [Column::Id, time];
-    let mut each = queries.map(|query| {
-        let newest = query.select_only().columns(columns).into_query();
-        // In a union SQLite accepts `ORDER BY` and `LIMIT` only inside a subquery.
-        let mut select = Query::select();
-        select.columns(columns).from_subquery(newest, "newest");
-        select
-    });
     let mut newest = each.next().unwrap_or_default();
     newest
         .unions(each.map(|others| (UnionType::All, others)))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::QuerySelect;
+use sea_orm::{DbBackend, QuerySelect};
 use uuid::Uuid;
 
 use crate::db::statements;
@@ -15,7 +15,7 @@ use crate::domain::provider::ProviderId;
 use crate::domain::secret::Secret;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
-use crate::store::messages::index_hint::{ChangeOrderPlan, IndexHint};
+use crate::store::messages::index_hint::{ChangeOrderPlan, CreationOrderPlan, IndexHint};
 use crate::store::messages::list_query::{listed, listed_by_change};
 use crate::store::messages::message_filter::{Cursor, MessageFilter, Search};
 use crate::store::messages::new_message::{NewMessage, set_recipient};
@@ -61,8 +61,12 @@ async fn filled(folder: &std::path::Path) -> Store {
     store
 }
 
+fn plan(index_hint: IndexHint) -> CreationOrderPlan {
+    CreationOrderPlan::of(index_hint, DbBackend::Sqlite)
+}
+
 #[tokio::test]
-async fn every_index_hint_finds_the_same_messages() {
+async fn every_plan_finds_the_same_messages() {
     let folder = tempfile::tempdir().unwrap();
     let store = filled(folder.path()).await;
     let all = MessageFilter::default();
@@ -83,11 +87,18 @@ async fn every_index_hint_finds_the_same_messages() {
             ..all.clone()
         },
     ];
-    let index_hints = [
-        IndexHint::Search,
-        IndexHint::Reference,
-        IndexHint::Code,
-        IndexHint::Order,
+    let accounts = store.list_accounts_with_messages().await.unwrap();
+    assert!(accounts.len() > 1, "{accounts:?}");
+    let by_account = CreationOrderPlan {
+        accounts,
+        ..plan(IndexHint::Order)
+    };
+    let plans = [
+        plan(IndexHint::Search),
+        plan(IndexHint::Reference),
+        plan(IndexHint::Code),
+        plan(IndexHint::Order),
+        by_account,
     ];
     let (mut in_two_states, mut pages) = (0, 0);
     for text in texts {
@@ -99,18 +110,22 @@ async fn every_index_hint_finds_the_same_messages() {
             states: vec![DeliveryState::Played, DeliveryState::Cancelled],
             ..of_account.clone()
         };
-        for filter in [text, of_account, of_states] {
+        let of_all = MessageFilter {
+            account: None,
+            ..of_states.clone()
+        };
+        for filter in [text, of_account, of_states, of_all] {
             let mut after = None;
             loop {
-                let find = async |index_hint| -> Vec<(Uuid, i64, DeliveryState)> {
-                    let query = listed(&filter, index_hint, after, 7).select_only();
+                let find = async |plan| -> Vec<(Uuid, i64, DeliveryState)> {
+                    let query = listed(&filter, plan, after, 7).select_only();
                     let query = query.columns([Column::Id, Column::CreatedAt, Column::State]);
                     let reader = store.pools().reader();
                     query.into_tuple().all(reader).await.unwrap()
                 };
-                let found = find(index_hints[0]).await;
-                for index_hint in index_hints {
-                    assert_eq!(found, find(index_hint).await, "{index_hint:?}: {filter:?}");
+                let found = find(&plans[0]).await;
+                for plan in &plans {
+                    assert_eq!(found, find(plan).await, "{plan:?}: {filter:?}");
                 }
                 pages += usize::from(found.len() == 7);
                 let states: BTreeSet<DeliveryState> = found.iter().map(|row| row.2).collect();
@@ -211,7 +226,7 @@ async fn a_sender_an_origin_and_a_kind_find_the_same_by_their_own_index_and_in_l
     let folder = tempfile::tempdir().unwrap();
     let store = filled(folder.path()).await;
     let find = async |filter: &MessageFilter, index_hint| -> Vec<Uuid> {
-        let query = listed(filter, index_hint, None, 200).select_only();
+        let query = listed(filter, &plan(index_hint), None, 200).select_only();
         let query = query.column(Column::Id);
         query
             .into_tuple()
