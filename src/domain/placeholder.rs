@@ -153,8 +153,8 @@ const MARKS_AROUND: &[(&str, &str)] = &[
 /// Letters and digits of the longest word.
 const LONGEST_WORD: usize = 17;
 
-/// One of these is in each of [`MARKS_INSIDE`].
-const MARKS_INSIDE_BEGIN: &[char] = &['{', '$', '#', '%', '<', '[', '&'];
+/// Every opening mark of [`MARKS_INSIDE`] begins with one of these.
+const FIRST_MARKS_INSIDE: &[char] = &['{', '$', '#', '%', '<', '[', '&'];
 
 /// Bytes of a text whose words are looked up.
 const NAMES_LIMIT: usize = 80;
@@ -212,7 +212,7 @@ fn is_in(sorted: &[&str], word: &str) -> bool {
 fn consists_of_names(text: &str) -> bool {
     let has_index = text.contains('[');
     let (mut any, mut has_null) = (false, false);
-    // Of `wamid` and of short numbers.
+    // `wamid` is a name only beside a null word; a short number, beside one or an index.
     let mut needs_null = false;
     let mut needs_null_or_index = false;
     for word in split_words(text) {
@@ -257,7 +257,7 @@ fn lower_alphanumeric(text: &str) -> String {
 
 /// Whether a text is the variable of a template that nothing replaced.
 fn is_variable(text: &str) -> bool {
-    let has_inside = text.contains(MARKS_INSIDE_BEGIN) && {
+    let has_inside = text.contains(FIRST_MARKS_INSIDE) && {
         let lower = text.to_ascii_lowercase();
         MARKS_INSIDE.iter().any(|(open, close)| {
             lower
@@ -414,7 +414,10 @@ mod tests {
         let longest = WORDS.iter().map(|word| word.len()).max();
         assert_eq!(longest, Some(LONGEST_WORD));
         for (open, _) in MARKS_INSIDE {
-            assert!(open.starts_with(MARKS_INSIDE_BEGIN), "{open}");
+            assert!(open.starts_with(FIRST_MARKS_INSIDE), "{open}");
+        }
+        for (open, _) in MARKS_AROUND {
+            assert!(!open.starts_with(char::is_alphanumeric), "{open}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! SQLite answers each frequent query by an index made for it and does not sort the result.
 //!
-//! Explains the statements that the store executes on a database of one message per account. Texts in too many messages
-//! for a test database are in `src/store/messages/index_hint.rs`.
+//! Explains the statements that the store executes on a database with one message per account. Texts
+//! in too many messages for a test database are in `src/store/messages/index_choice.rs`.
 
 use std::sync::{Arc, Mutex};
 

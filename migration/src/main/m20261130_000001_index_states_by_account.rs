@@ -1,6 +1,6 @@
-//! On SQLite, lists of a state read the index of each account. The entry of a message in an index with
-//! its state moves with every report, so one such index less takes a tenth off what a report costs.
-//! PostgreSQL does not merge the accounts in list order.
+//! Drops the index by state and creation on SQLite, where lists of a state are merged from the index by
+//! account and state. Every report moves a message's entry in each index with its state. PostgreSQL
+//! keeps the index: its lists across accounts still read it.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

@@ -29,7 +29,8 @@ pub(crate) const RARE_LIMIT: u64 = 100_000;
 /// Up to this many messages are sorted fast enough for a page. With more matches, a scan in list
 /// order soon finds a page.
 const FEW_LIMIT: u64 = 20_000;
-/// Queries that are merged into one list; SQLite accepts 500.
+/// Queries that are merged into one list; SQLite accepts 500. With more, all messages are read in the
+/// order of creation until the page is full, which is slow for rare states.
 const MERGED_LIMIT: usize = 400;
 /// Conditions that may match few messages or most.
 const FEW_OR_MOST: [IndexHint; 3] = [IndexHint::Sender, IndexHint::Origin, IndexHint::Kind];
@@ -67,7 +68,7 @@ impl Store {
         Ok(plan)
     }
 
-    /// One search of an index for each.
+    /// The accounts that have messages or orphans; one search of an index per account.
     pub(super) async fn list_accounts_with_messages(&self) -> Result<Vec<AccountId>, Error> {
         let reader = self.pools().reader();
         let next = "SELECT min(account) FROM messages WHERE account > found.account";

@@ -32,7 +32,7 @@ pub(crate) enum IndexHint {
     /// An origin other than [`Origin::Api`].
     Origin,
     Kind,
-    /// Creation time, within an account if given, and within its states if these are.
+    /// Creation time, within the given account and states.
     Order,
     /// The time of the first attempt, for messages whose first attempt was in a later quarter hour
     /// than their creation. Never the hint of a whole list: see [`Self::parts`].
@@ -54,8 +54,8 @@ pub(crate) struct CommonTexts {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct CreationOrderPlan {
     pub(crate) index_hint: IndexHint,
-    /// Of a list of states on SQLite, the accounts that are read one by one and merged: the states
-    /// are indexed within an account. If empty, all messages are read in the order of creation.
+    /// For a list of states across accounts on SQLite: the accounts whose lists are merged, because
+    /// the index with the state begins with the account. If empty, no lists are merged by account.
     pub(crate) accounts: Vec<AccountId>,
     pub(crate) backend: DbBackend,
 }

@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use crate::db::instant;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
@@ -34,19 +35,16 @@ pub(crate) fn listed(
     for part in &parts {
         let older = older_than(part.created_at(), after);
         let groups = state_groups(filter, *part, plan);
-        let each = if groups.is_empty() {
+        let part_queries = if groups.is_empty() {
             let query = filtered(filter, &parts, *part, older);
             vec![in_states(query, filter, unindexed(Column::State))]
         } else {
-            let of_any_account = MessageFilter {
-                account: None,
-                ..filter.clone()
-            };
-            let query = filtered(&of_any_account, &parts, *part, older);
-            let each = groups.into_iter();
-            each.map(|group| query.clone().filter(group)).collect()
+            let rest = without_accounts(filter, plan);
+            let query = filtered(&rest, &parts, *part, older);
+            let groups = groups.into_iter();
+            groups.map(|group| query.clone().filter(group)).collect()
         };
-        queries.extend(each.into_iter().map(|query| (*part, query)));
+        queries.extend(part_queries.into_iter().map(|query| (*part, query)));
     }
     let found = if queries.len() == 1 {
         queries.swap_remove(0).1
@@ -77,8 +75,8 @@ fn state_groups(
     let of_accounts: Vec<Condition> = match (&filter.account, plan.backend) {
         (Some(account), backend) => vec![of_account(account, backend)],
         (None, DbBackend::Sqlite) => {
-            let accounts = plan.accounts.iter();
-            accounts.map(|it| of_account(it, plan.backend)).collect()
+            let visible = plan.accounts.iter().filter(|it| filter.limit.allows(it));
+            visible.map(|it| of_account(it, plan.backend)).collect()
         }
         (None, _) => vec![Condition::all()],
     };
@@ -90,8 +88,23 @@ fn state_groups(
     groups.collect()
 }
 
-/// Between two instants SQLite would otherwise take the index of the account alone for as good as
-/// that of the account and the state.
+/// The filter beside the accounts of [`state_groups`]. All that the caller may see, in each of many
+/// queries, could be more values than SQLite accepts.
+fn without_accounts(filter: &MessageFilter, plan: &CreationOrderPlan) -> MessageFilter {
+    let is_of_plan = filter.account.is_none() && plan.backend == DbBackend::Sqlite;
+    MessageFilter {
+        account: None,
+        limit: if is_of_plan {
+            AccountLimit::default()
+        } else {
+            filter.limit.clone()
+        },
+        ..filter.clone()
+    }
+}
+
+/// `likely` makes SQLite choose the index by account and state. In a list of a period, it otherwise
+/// rates the index by account alone as equal.
 fn of_account(account: &AccountId, backend: DbBackend) -> Condition {
     let is_of_account = Column::Account.eq(account);
     Condition::all().add(match backend {
@@ -187,8 +200,8 @@ fn first(query: Select<Entity>, time: Column) -> SelectStatement {
     select
 }
 
-/// The ids of the first `limit` results, latest by a time, of several queries. With `IN` instead,
-/// SQLite would scan all messages of the account.
+/// The ids of the first `limit` results, latest by a time, of several queries. With `state IN (…)`,
+/// SQLite would not read them in list order: it would scan all messages of the account, or of all.
 fn merged(
     mut each: impl Iterator<Item = SelectStatement>,
     time: Column,

@@ -7,8 +7,9 @@ use sea_orm::{DbBackend, QuerySelect};
 use uuid::Uuid;
 
 use crate::db::statements;
+use crate::domain::account_limit::AccountLimit;
 use crate::domain::delivery_state::{DeliveryState, QueueState};
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
@@ -100,7 +101,7 @@ async fn every_plan_finds_the_same_messages() {
         plan(IndexHint::Order),
         by_account,
     ];
-    let (mut in_two_states, mut pages) = (0, 0);
+    let (mut in_two_states, mut in_two_accounts, mut pages) = (0, 0, 0);
     for text in texts {
         let of_account = MessageFilter {
             account: Some("kaleyra-eu".parse().unwrap()),
@@ -110,9 +111,11 @@ async fn every_plan_finds_the_same_messages() {
             states: vec![DeliveryState::Played, DeliveryState::Cancelled],
             ..of_account.clone()
         };
+        // `Read` is of one account, `Played` of the other.
         let of_all = MessageFilter {
             account: None,
-            ..of_states.clone()
+            states: vec![DeliveryState::Read, DeliveryState::Played],
+            ..text.clone()
         };
         for filter in [text, of_account, of_states, of_all] {
             let mut after = None;
@@ -131,6 +134,7 @@ async fn every_plan_finds_the_same_messages() {
                 let states: BTreeSet<DeliveryState> = found.iter().map(|row| row.2).collect();
                 let both = filter.states.len() == 2 && states.len() == 2;
                 in_two_states += usize::from(both);
+                in_two_accounts += usize::from(both && filter.account.is_none());
                 let Some((id, created_at, _)) = found.last() else {
                     break;
                 };
@@ -143,6 +147,38 @@ async fn every_plan_finds_the_same_messages() {
     }
     assert!(pages > 20, "much was found: {pages}");
     assert!(in_two_states > 5, "states were merged: {in_two_states}");
+    assert!(
+        in_two_accounts > 5,
+        "accounts were merged: {in_two_accounts}"
+    );
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_who_may_see_many_accounts_lists_several_states() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(folder.path()).await;
+    let mut accounts: Vec<AccountId> = (0..98)
+        .map(|number| format!("shop-{number}").parse().unwrap())
+        .collect();
+    accounts.extend(store.list_accounts_with_messages().await.unwrap());
+    let filter = MessageFilter {
+        limit: AccountLimit::to(accounts.clone()),
+        states: DeliveryState::ALL[..4].to_vec(),
+        ..MessageFilter::default()
+    };
+    let by_account = CreationOrderPlan {
+        accounts,
+        ..plan(IndexHint::Order)
+    };
+    let mut found = Vec::new();
+    for plan in [by_account, plan(IndexHint::Order)] {
+        let query = listed(&filter, &plan, None, 50);
+        let rows = query.all(store.pools().reader()).await.unwrap();
+        found.push(rows.into_iter().map(|row| row.id).collect::<Vec<_>>());
+    }
+    assert_eq!(found[0].len(), 50);
+    assert_eq!(found[0], found[1]);
     store.close().await.unwrap();
 }
 
