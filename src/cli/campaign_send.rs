@@ -78,8 +78,11 @@ pub(super) async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let new = new_campaign(arguments);
-    if let (Some(media), "") = (&arguments.media, new.kind.as_str()) {
-        return Err(unknown_kind(media).into());
+    if new.kind.is_empty() {
+        return Err(match &arguments.media {
+            Some(media) => unknown_kind(media).into(),
+            None => "without --media, add --kind image or --kind video".into(),
+        });
     }
     let now = context.clock.now();
     let checked = check(context.acceptor, &new, now).map_err(|errors| describe(&errors))?;

@@ -36,7 +36,7 @@ pub mod token;
 pub mod user;
 pub mod verify;
 
-use std::io::stdout;
+use std::io::{Write as _, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -163,7 +163,16 @@ struct OpenDatabases {
 
 async fn open(path: Option<&Path>) -> Result<OpenDatabases, CommandError> {
     let config = Config::load(path, &process_environment())?;
+    let is_new = !config.uses_postgres() && !config.data_dir.exists();
     let databases = app::open_databases(&config).await?;
+    if is_new {
+        // The usual reason is that the command ran in another folder than `serve`.
+        writeln!(
+            stderr(),
+            "note: {} did not exist; a new, empty installation was created there",
+            config.data_dir.display()
+        )?;
+    }
     Ok(OpenDatabases { config, databases })
 }
 

@@ -95,8 +95,20 @@ pub async fn run(arguments: SimulateArguments) -> Result<(), SimulateError> {
     // Registered before the line below is printed: a caller may send the signal as soon as it reads
     // it.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    // Zixflow posts to the URL in each message.
+    let callback_urls = [
+        (ProviderId::Sobot, &arguments.sobot_callback),
+        (ProviderId::Kaleyra, &arguments.kaleyra_callback),
+        (ProviderId::LancePilot, &arguments.lancepilot_callback),
+    ];
+    let without_url = callback_urls.map(|(provider, url)| url.is_none().then_some(provider));
     let handle = Simulator::start(settings(arguments)?, listener)?;
-    writeln!(io::stdout(), "listening on http://{}", handle.address())?;
+    let mut lines = vec![format!("listening on http://{}\n", handle.address())];
+    lines.extend(without_url.into_iter().flatten().map(|provider| {
+        format!("callbacks of {provider} are not posted; add --{provider}-callback URL\n")
+    }));
+    // At once: a caller may close the pipe after the first line.
+    io::stdout().write_all(lines.concat().as_bytes())?;
     io::stdout().flush()?;
     tokio::select! {
         _ = terminate.recv() => {}

@@ -3,13 +3,17 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 /// Parses an http(s) URL without user, query or fragment; drops a trailing slash.
 pub(super) fn parse_address(text: &str) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+    let without_scheme = || format!("`{text}` must begin with http:// or https://");
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => without_scheme(),
+        error => format!("`{text}` is not a URL: {error}"),
+    })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(format!("`{text}` must begin with http:// or https://"));
+        return Err(without_scheme());
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not hold a user name or password".to_owned());

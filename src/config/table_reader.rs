@@ -227,7 +227,7 @@ pub(super) fn to_whole_number(value: &Value) -> Option<u32> {
     }
 }
 
-fn without_indexes(key: &str) -> String {
+pub(super) fn without_indexes(key: &str) -> String {
     let mut outside = true;
     key.chars()
         .filter(|&character| {

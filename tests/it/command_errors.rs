@@ -37,6 +37,12 @@ async fn wrong_arguments_and_files_are_named_with_what_is_right() {
         "--media",
         "https://media.example.com/a.pdf",
     ];
+    let without_media = &campaign[..campaign.len() - 2];
+    let kind = ["--kind", "image"].as_slice();
+    let (_, printed, _) = place.run(&[without_media, kind].concat());
+    let expected =
+        "line 2, media_url: is missing, and the campaign has no media for all recipients";
+    assert!(printed.contains(expected), "{printed}");
     for (arguments, expected) in [
         (
             &["account", "pause", "nope"][..],
@@ -60,6 +66,10 @@ async fn wrong_arguments_and_files_are_named_with_what_is_right() {
             "--media https://media.example.com/a.pdf does not end in .jpg, .jpeg, .png, .mp4 or .3gp".to_owned(),
         ),
         (
+            without_media,
+            "without --media, add --kind image or --kind video".to_owned(),
+        ),
+        (
             &["report", "diff", &empty, "--provider", "kaleyra"],
             format!("{empty} is empty"),
         ),
@@ -81,6 +91,24 @@ async fn wrong_arguments_and_files_are_named_with_what_is_right() {
     let expected =
         format!("rates_file: {empty} is empty; its first line names valid_from, account");
     assert!(printed.contains(&expected), "{printed}");
+}
+
+#[test]
+fn a_command_that_creates_an_installation_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let run = || {
+        let variables = [("BLUETICK_DATA_DIR", data.as_path())];
+        let output = run_to_end(command(&["token", "list"], &variables));
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let note = format!(
+        "note: {} did not exist; a new, empty installation was created there\n",
+        data.display()
+    );
+    assert_eq!(run(), note);
+    assert_eq!(run(), "");
 }
 
 #[test]

@@ -56,6 +56,32 @@ fn a_bad_configuration_names_every_wrong_key_on_a_line_of_its_own() {
 }
 
 #[test]
+fn a_list_written_as_one_table_and_a_url_without_scheme_are_named_with_what_to_write() {
+    let output = check(
+        "public_url = \"hooks.example.com\"\n[accounts]\nid = \"s\"\nprovider = \"sobot\"\n",
+        &[],
+    );
+    let nested = check(
+        "[[accounts]]\nid = \"s\"\n[accounts.callback_auth.basic]\nuser = \"u\"\n",
+        &[],
+    );
+    let printed = String::from_utf8(nested.stderr).unwrap();
+    assert!(
+        printed.contains("must be a list of tables: write [[accounts.callback_auth.basic]]"),
+        "{printed}"
+    );
+    let mut problems = lines(&output.stderr);
+    problems.sort();
+    assert_eq!(
+        problems,
+        [
+            "bluetick: accounts: must be a list of tables: write [[accounts]]",
+            "bluetick: public_url: `hooks.example.com` must begin with http:// or https://",
+        ]
+    );
+}
+
+#[test]
 fn what_serve_would_refuse_is_found_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let shown = folder.path().display();

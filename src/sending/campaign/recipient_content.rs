@@ -104,6 +104,10 @@ impl RecipientContent {
             .map(|template| self.fill_template(template))
             .transpose()?;
         let own = self.media_url.is_some();
+        if !own && campaign.media.url.is_none() && campaign.media.id.is_none() {
+            let message = "is missing, and the campaign has no media for all recipients";
+            return Err(InvalidField::new("media_url", message));
+        }
         let of_campaign = |value: &Option<String>| value.clone().filter(|_| !own);
         Ok(MessageInput {
             account: campaign.account.to_string(),
