@@ -25,6 +25,17 @@ pub struct Databases {
     pub keys: Arc<Keys>,
 }
 
+impl Databases {
+    /// Closes every connection. What was done stays done, so an error is only logged.
+    pub async fn close(self) {
+        for closed in [self.store.close().await, self.journal.close().await] {
+            if let Err(error) = closed {
+                tracing::warn!(%error, "a database could not be closed cleanly");
+            }
+        }
+    }
+}
+
 /// Applies missing migrations. Rejects a secret key that the database was not created with.
 pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
     let connected = connect(config).await?;

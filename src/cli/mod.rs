@@ -156,24 +156,27 @@ pub enum Command {
     Config(config::ConfigCommand),
 }
 
-struct OpenDatabases {
-    config: Config,
-    databases: Databases,
-}
-
-async fn open(path: Option<&Path>) -> Result<OpenDatabases, CommandError> {
-    let config = Config::load(path, &process_environment())?;
-    let is_new = !config.uses_postgres() && !config.data_dir.exists();
-    let databases = app::open_databases(&config).await?;
-    if is_new {
-        // The usual reason is that the command ran in another folder than `serve`.
-        writeln!(
-            stderr(),
-            "note: {} did not exist; a new, empty installation was created there",
-            config.data_dir.display()
-        )?;
-    }
-    Ok(OpenDatabases { config, databases })
+/// Opens the databases, and closes them after the work.
+fn with_databases(
+    path: Option<&Path>,
+    work: impl AsyncFnOnce(&Config, &Databases) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    server::block_on(async {
+        let config = Config::load(path, &process_environment())?;
+        let is_new = !config.uses_postgres() && !config.data_dir.exists();
+        let databases = app::open_databases(&config).await?;
+        if is_new {
+            // The usual reason is that the command ran in another folder than `serve`.
+            writeln!(
+                stderr(),
+                "note: {} did not exist; a new, empty installation was created there",
+                config.data_dir.display()
+            )?;
+        }
+        let result = work(&config, &databases).await;
+        databases.close().await;
+        result
+    })
 }
 
 /// Opens everything but the HTTP server and the background jobs, and closes it after the work.
@@ -192,22 +195,22 @@ fn with_services(
 
 async fn run_export(
     command: export::ExportArguments,
-    path: Option<&Path>,
+    config: &Config,
+    databases: &Databases,
 ) -> Result<(), CommandError> {
-    let OpenDatabases { config, databases } = open(path).await?;
-    let costs = app::open_costs(&config, &databases.store)?;
-    let exporter = app::open_exporter(&config, &costs);
+    let costs = app::open_costs(config, &databases.store)?;
+    let exporter = app::open_exporter(config, &costs);
     export::run(command, &exporter, SystemClock.now()).await
 }
 
 async fn run_report(
     command: report::ReportArguments,
-    path: Option<&Path>,
+    config: &Config,
+    databases: &Databases,
 ) -> Result<(), CommandError> {
-    let OpenDatabases { config, databases } = open(path).await?;
-    let costs = app::open_costs(&config, &databases.store)?;
+    let costs = app::open_costs(config, &databases.store)?;
     let context = report_context::ReportContext {
-        config: &config,
+        config,
         costs: &costs,
         now: SystemClock.now(),
     };
@@ -216,13 +219,13 @@ async fn run_report(
 
 async fn run_campaign(
     command: campaign::CampaignCommand,
-    file: Option<&Path>,
+    config: &Config,
+    databases: &Databases,
 ) -> Result<(), CommandError> {
-    let OpenDatabases { config, databases } = open(file).await?;
-    let (store, keys) = (databases.store, databases.keys);
-    let acceptor = app::open_acceptor(&config, &store, keys)?;
+    let (store, keys) = (&databases.store, Arc::clone(&databases.keys));
+    let acceptor = app::open_acceptor(config, store, keys)?;
     let context = campaign_context::CampaignContext {
-        store: &store,
+        store,
         acceptor: &acceptor,
         clock: &SystemClock,
     };
@@ -240,92 +243,79 @@ async fn run_verify(file: Option<&Path>) -> Result<(), CommandError> {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
+    let path = arguments.config.as_deref();
     match arguments.command {
-        Command::Serve => serve::run(arguments.config.as_deref()),
+        Command::Serve => serve::run(path),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Migrate => migrate::run(arguments.config.as_deref()),
+        Command::Migrate => migrate::run(path),
         Command::Simulate(arguments) => Ok(server::block_on(simulate::run(*arguments))?),
-        Command::Export(command) => {
-            server::block_on(run_export(*command, arguments.config.as_deref()))
-        }
-        Command::Report(command) => {
-            server::block_on(run_report(*command, arguments.config.as_deref()))
-        }
-        Command::Explain(command) => server::block_on(async {
-            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
-            let store = app::open_read_only(&config).await?;
-            explain::run(&command, &config, &store, SystemClock.now(), &mut stdout()).await
+        Command::Export(command) => with_databases(path, async |config, databases| {
+            run_export(*command, config, databases).await
         }),
-        Command::Rebuild => with_services(arguments.config.as_deref(), async |services| {
+        Command::Report(command) => with_databases(path, async |config, databases| {
+            run_report(*command, config, databases).await
+        }),
+        Command::Explain(command) => server::block_on(async {
+            let config = Config::load(path, &process_environment())?;
+            let store = app::open_read_only(&config).await?;
+            let now = SystemClock.now();
+            let result = explain::run(&command, &config, &store, now, &mut stdout()).await;
+            store.close().await?;
+            result
+        }),
+        Command::Rebuild => with_services(path, async |services| {
             rebuild::run(services, &mut stdout()).await
         }),
-        Command::Replay(command) => with_services(arguments.config.as_deref(), async |services| {
+        Command::Replay(command) => with_services(path, async |services| {
             replay::run(*command, services, &mut stdout()).await
         }),
-        Command::DismissOrphans(command) => server::block_on(async {
-            let opened = open(arguments.config.as_deref()).await?;
-            let (store, now) = (&opened.databases.store, SystemClock.now());
-            dismiss_orphans::run(command, store, now, &mut stdout()).await
+        Command::DismissOrphans(command) => with_databases(path, async |_, databases| {
+            let now = SystemClock.now();
+            dismiss_orphans::run(command, &databases.store, now, &mut stdout()).await
         }),
-        Command::Campaign(command) => {
-            server::block_on(run_campaign(command, arguments.config.as_deref()))
-        }
-        Command::Verify => server::block_on(run_verify(arguments.config.as_deref())),
+        Command::Campaign(command) => with_databases(path, async |config, databases| {
+            run_campaign(command, config, databases).await
+        }),
+        Command::Verify => server::block_on(run_verify(path)),
         Command::Backup(command) => server::block_on(async {
-            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            let config = Config::load(path, &process_environment())?;
             backup::create(&command, &config, &SystemClock, &mut stdout()).await
         }),
         Command::Restore(command) => server::block_on(async {
-            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            let config = Config::load(path, &process_environment())?;
             backup::restore(&command, &config, SystemClock.now(), &mut stdout()).await
         }),
         Command::Doctor(command) => server::block_on(async {
-            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            let config = Config::load(path, &process_environment())?;
             doctor::run(&command, &config, &SystemClock, &mut stdout()).await
         }),
-        Command::Erase(command) => with_services(arguments.config.as_deref(), async |services| {
+        Command::Erase(command) => with_services(path, async |services| {
             erase::run(&command, services, &mut stdout()).await
         }),
-        Command::ExportPerson(command) => {
-            with_services(arguments.config.as_deref(), async |services| {
-                export_person::run(&command, services, &mut stdout()).await
-            })
-        }
+        Command::ExportPerson(command) => with_services(path, async |services| {
+            export_person::run(&command, services, &mut stdout()).await
+        }),
         Command::Completions(command) => completions::run::<Arguments>(&command, &mut stdout()),
-        Command::Purge(command) => with_services(arguments.config.as_deref(), async |services| {
+        Command::Purge(command) => with_services(path, async |services| {
             purge::run(&command, services, &mut stdout()).await
         }),
-        Command::Account(command) => server::block_on(async {
-            let opened = open(arguments.config.as_deref()).await?;
-            let (store, now) = (&opened.databases.store, SystemClock.now());
-            account::run(command, store, now, &mut stdout()).await
+        Command::Account(command) => with_databases(path, async |_, databases| {
+            let now = SystemClock.now();
+            account::run(command, &databases.store, now, &mut stdout()).await
         }),
-        Command::Token(command) => server::block_on(async {
-            let opened = open(arguments.config.as_deref()).await?;
-            token::run(
-                command,
-                &opened.databases.store,
-                SystemClock.now(),
-                &mut stdout(),
-            )
-            .await
+        Command::Token(command) => with_databases(path, async |_, databases| {
+            let now = SystemClock.now();
+            token::run(command, &databases.store, now, &mut stdout()).await
         }),
-        Command::User(command) => server::block_on(async {
-            let opened = open(arguments.config.as_deref()).await?;
-            user::run(
-                &command,
-                &opened.config,
-                &opened.databases.store,
-                SystemClock.now(),
-                &mut stdout(),
-            )
-            .await
+        Command::User(command) => with_databases(path, async |config, databases| {
+            let now = SystemClock.now();
+            user::run(&command, config, &databases.store, now, &mut stdout()).await
         }),
         Command::Media(command) => server::block_on(async {
-            let config = Config::load(arguments.config.as_deref(), &process_environment())?;
+            let config = Config::load(path, &process_environment())?;
             media::run(&command, &config, &mut stdout()).await
         }),
-        Command::Config(command) => config::run(&command, arguments.config.as_deref()),
+        Command::Config(command) => config::run(&command, path),
     }
 }
 

@@ -9,9 +9,6 @@ use crate::config::config_reader::ConfigReader;
 use crate::config::table_reader::{TableReader, to_whole_number, without_indexes};
 use crate::domain::secret::Secret;
 
-/// Elements of a list such as `[[accounts]]`.
-const TABLES: &str = "tables";
-
 impl<'e> TableReader<'_, 'e> {
     pub(super) fn secrets(&mut self, name: &'static str) -> Vec<Secret> {
         self.texts(name, ConfigReader::secret)
@@ -53,7 +50,9 @@ impl<'e> TableReader<'_, 'e> {
         name: &'static str,
         mut read: impl FnMut(&mut TableReader<'_, 'e>) -> Option<T>,
     ) -> Vec<T> {
-        let tables = self.list(name, TABLES, Value::into_dict);
+        let header = without_indexes(&self.key(name)).replace("[]", "");
+        let expected = format!("tables: write [[{header}]]");
+        let tables = self.list(name, &expected, Value::into_dict);
         let mut found = Vec::new();
         for (index, values) in tables {
             let path = format!("{}[{index}]", self.key(name));
@@ -71,14 +70,6 @@ impl<'e> TableReader<'_, 'e> {
         let items = match self.take(name) {
             None => return Vec::new(),
             Some(Value::Array(_, items)) => items,
-            Some(Value::Dict(..)) if expected == TABLES => {
-                let header = without_indexes(&self.key(name)).replace("[]", "");
-                self.problem(
-                    name,
-                    format!("must be a list of tables: write [[{header}]]"),
-                );
-                return Vec::new();
-            }
             Some(_) => {
                 self.problem(name, format!("must be a list of {expected}"));
                 return Vec::new();

@@ -48,13 +48,8 @@ impl ChargeDifferences {
     }
 }
 
-/// Whether two rows of a message, of the same cohort, count the same deliveries by the same key.
-pub(super) fn have_same_charge(one: &message_row::Model, other: &message_row::Model) -> bool {
-    charged_columns(one) == charged_columns(other)
-}
-
-/// The columns by which deliveries are counted, beside those of the cohort.
-fn charged_columns(
+/// The columns by which deliveries of a cohort are counted.
+pub(super) fn charged_columns(
     row: &message_row::Model,
 ) -> (i64, Option<&CampaignId>, Option<bool>, [Option<&str>; 7]) {
     let texts = [

@@ -11,12 +11,14 @@ use crate::db::statements;
 use crate::domain::campaign::CampaignId;
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::FailureClass;
+use crate::domain::ids::AccountId;
 use crate::domain::latency::{LatencyBucket, LatencySpan};
+use crate::domain::media::MediaKind;
 use crate::domain::message::Origin;
 use crate::store::entities::column_types::OrEmpty;
 use crate::store::entities::message_count_row;
 use crate::store::entities::message_row::Model;
-use crate::store::ledger::charge_counts::{self, ChargeDifferences};
+use crate::store::ledger::charge_counts::{ChargeDifferences, charged_columns};
 use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::messages::fold_columns;
 
@@ -46,7 +48,7 @@ impl Differences {
         let counted = |row: &&Model| row.origin != Origin::Orphan;
         let (before, after) = (before.filter(counted), after.filter(counted));
         if let (Some(before), Some(after)) = (before, after)
-            && have_same_cohort(before, after)
+            && cohort_columns(before) == cohort_columns(after)
         {
             self.note_change(before, after);
             return;
@@ -73,7 +75,7 @@ impl Differences {
                 self.add_latency(&cohort, new, 1);
             }
         }
-        if !charge_counts::have_same_charge(before, after) {
+        if charged_columns(before) != charged_columns(after) {
             self.charges.note(&cohort, before, -1);
             self.charges.note(&cohort, after, 1);
         }
@@ -150,22 +152,15 @@ pub(crate) fn bucket_of(at: i64) -> i64 {
     at.div_euclid(BUCKET_MILLIS) * BUCKET_MILLIS
 }
 
-fn have_same_cohort(one: &Model, other: &Model) -> bool {
-    let key = |row: &Model| {
-        (
-            bucket_of(row.counted_at.unwrap_or(row.created_at)),
-            row.kind,
-        )
-    };
-    key(one) == key(other) && one.account == other.account
+/// The columns of [`cohort_key`].
+fn cohort_columns(row: &Model) -> (i64, &AccountId, Option<MediaKind>) {
+    let counted_at = row.counted_at.unwrap_or(row.created_at);
+    (bucket_of(counted_at), &row.account, row.kind)
 }
 
 fn cohort_key(row: &Model) -> CohortKey {
-    (
-        bucket_of(row.counted_at.unwrap_or(row.created_at)),
-        row.account.clone(),
-        OrEmpty(row.kind),
-    )
+    let (bucket, account, kind) = cohort_columns(row);
+    (bucket, account.clone(), OrEmpty(kind))
 }
 
 fn state_key(row: &Model) -> StateKey {

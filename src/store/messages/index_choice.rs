@@ -57,11 +57,9 @@ impl Store {
         let mut plan = CreationOrderPlan::of(self.index_hint(filter, rare).await?, backend);
         let is_by_state = plan.index_hint == IndexHint::Order && !filter.states.is_empty();
         if is_by_state && filter.account.is_none() && backend == DbBackend::Sqlite {
-            let mut accounts = self.list_accounts_with_messages().await?;
-            if let Some(visible) = filter.limit.accounts() {
-                accounts.retain(|account| visible.contains(account));
-            }
-            if accounts.len() * filter.states.len() <= MERGED_LIMIT {
+            let accounts = self.list_accounts_with_messages().await?;
+            let visible = accounts.iter().filter(|it| filter.limit.allows(it));
+            if visible.count() * filter.states.len() <= MERGED_LIMIT {
                 plan.accounts = accounts;
             }
         }
@@ -325,16 +323,8 @@ mod tests {
             reference: false,
         };
         let hint = IndexHint::of(&both, rare_reference);
-        let steps = plan(
-            &store,
-            listed(
-                &both,
-                &CreationOrderPlan::of(hint, DbBackend::Sqlite),
-                None,
-                51,
-            ),
-        )
-        .await;
+        let by = |hint| CreationOrderPlan::of(hint, DbBackend::Sqlite);
+        let steps = plan(&store, listed(&both, &by(hint), None, 51)).await;
         let is_of_reference = |index: &&str| index.contains("_reference");
         assert!(indexes(&steps).iter().all(is_of_reference), "{steps:#?}");
         for filter in [search, reference] {
@@ -353,12 +343,7 @@ mod tests {
             ] {
                 for after in [None, after] {
                     let hint = IndexHint::of(filter, common);
-                    let query = listed(
-                        filter,
-                        &CreationOrderPlan::of(hint, DbBackend::Sqlite),
-                        after,
-                        51,
-                    );
+                    let query = listed(filter, &by(hint), after, 51);
                     let steps = plan(&store, query).await;
                     assert_eq!(indexes(&steps), [index], "{filter:?}: {steps:#?}");
                     let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE"));
