@@ -2,42 +2,27 @@
 //!
 //! A run of the real program handles values that are found nowhere by chance; then its output, error replies and files are searched.
 
-use std::fmt::Write as _;
+mod detector;
+mod program;
+
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::net::TcpStream;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use bluetick::domain::secret::Secret;
-use bluetick::keys::Keys;
-use bluetick::simulator::{
-    CallbackRelease, CallbackTargets, ForcedReply, PlannedOutcome, Settings, Simulator,
-    SimulatorHandle,
-};
-use regex::bytes::Regex;
+use bluetick::simulator::{CallbackTargets, ForcedReply};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::multipart::{Form, Part};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response};
-use serde_json::{Value, json};
-use wiremock::matchers::path as at_path;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use reqwest::{Method, Response};
+use serde_json::json;
 
-use crate::harness::app::{
-    ACCOUNTS, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, message, provider_of, read,
-};
-use crate::harness::database::TestDatabase;
+use crate::canaries::detector::{Detector, search_files};
+use crate::canaries::program::{EVERYTHING, Place, Session, callback_path, fixture};
+use crate::harness::app::{ACCOUNTS, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, provider_of, read};
 use crate::harness::program::{Program, command, run_to_end};
 use crate::harness::waiting;
-
-/// What an operator may set in despair: everything, and the libraries that are quiet by default one by one.
-const EVERYTHING: &str = "trace,sqlx=trace,sqlx::query=trace,sqlx_postgres::options=trace,sea_orm=trace,sea_orm_migration=trace,actix=trace,\
-    actix_web=trace,actix_server=trace,actix_http=trace,actix_session=trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace,h2=trace";
-
-// --- Values -------------------------------------------------------------------
 
 const SECRET_KEY: &str = "canary-secret-key-canary-secret-key";
 const BASIC_PASSWORD: &str = "canary-callback-password";
@@ -67,271 +52,6 @@ const PERSONAL: [&str; 12] = [
     "canary-garbage",
     "canary-file-name",
 ];
-
-/// A text as it is, percent-encoded bytes aside; as printed bytes; inside base64 at each offset; reversed.
-fn spellings(text: &str) -> Vec<String> {
-    let bytes: Vec<String> = text.bytes().map(|byte| byte.to_string()).collect();
-    let mut found = vec![
-        text.to_owned(),
-        bytes.join(", "),
-        text.bytes().fold(String::new(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").unwrap();
-            hex
-        }),
-        text.chars().rev().collect(),
-        text.replace(' ', "%20"),
-        text.replace(' ', "+"),
-    ];
-    for offset in 0..3_usize {
-        let padded = [vec![0; offset], text.as_bytes().to_vec()].concat();
-        let encoded = STANDARD_NO_PAD.encode(&padded);
-        // Characters that no neighbour changes.
-        found.push(encoded[(offset * 8).div_ceil(6)..padded.len() * 8 / 6].to_owned());
-    }
-    found
-}
-
-/// Finds any of some texts, in every spelling and either case.
-struct Detector(Regex);
-
-impl Detector {
-    fn new(texts: &[String]) -> Self {
-        let patterns: Vec<String> = texts
-            .iter()
-            .flat_map(|text| spellings(text))
-            .map(|spelling| regex::escape(&spelling))
-            .collect();
-        Self(Regex::new(&format!("(?i-u:{})", patterns.join("|"))).unwrap())
-    }
-
-    /// Each match with what stands around it.
-    fn search(&self, place: &str, bytes: &[u8]) -> Vec<String> {
-        let shown = self.0.find_iter(bytes).map(|found| {
-            let start = found.start().saturating_sub(200);
-            let end = bytes.len().min(found.end() + 100);
-            format!("{place}: {}", String::from_utf8_lossy(&bytes[start..end]))
-        });
-        shown.take(5).collect()
-    }
-}
-
-// --- The program and what it talks to ------------------------------------------------
-
-struct Place {
-    database: TestDatabase,
-    simulator: SimulatorHandle,
-    /// Serves media and receives alerts.
-    host: MockServer,
-    client: Client,
-}
-
-impl Place {
-    async fn new() -> Self {
-        let mut settings = Settings {
-            release: CallbackRelease::Manual,
-            pace: 0.0,
-            outcome: Some(PlannedOutcome::Read),
-            customer_reply_share: 1.0,
-            ..Settings::default()
-        };
-        settings.sobot.api_key = "canary-sobot-key".into();
-        settings.sobot.api_secret = "canary-sobot-secret".into();
-        settings.kaleyra.api_key = "canary-kaleyra-key".into();
-        settings.zixflow.token = "canary-zixflow-token".into();
-        settings.lancepilot.token = "canary-lancepilot-token".into();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let host = MockServer::start().await;
-        let image = fs::read(fixture("media/rgb.png")).unwrap();
-        let reply = ResponseTemplate::new(200).set_body_raw(image, "image/png");
-        let served = Mock::given(at_path("/canary-file-name.png")).respond_with(reply);
-        served.mount(&host).await;
-        let moved = ResponseTemplate::new(302).insert_header(
-            "location",
-            "/canary-file-name.png?sig=canary-media-signature",
-        );
-        let served = Mock::given(at_path("/moved.png")).respond_with(moved);
-        served.mount(&host).await;
-        let place = Self {
-            database: TestDatabase::new().await,
-            simulator: Simulator::start(settings.clone(), listener).unwrap(),
-            host,
-            client: bluetick::http_client::builder()
-                .redirect(Policy::none())
-                .build()
-                .unwrap(),
-        };
-        place.configure(&settings);
-        place
-    }
-
-    fn configure(&self, settings: &Settings) {
-        let mut text = format!(
-            "listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\ndatabase_url = \"{}\"\nsecret_key = \"{SECRET_KEY}\"\n\
-             media_networks = [\"127.0.0.1/32\"]\n",
-            self.database.url_in("data").expose()
-        );
-        let credentials = [
-            format!(
-                "api_key = \"{}\"\napi_secret = \"{}\"\nsender = \"+919000000001\"",
-                settings.sobot.api_key, settings.sobot.api_secret
-            ),
-            format!(
-                "sid = \"{}\"\napi_key = \"{}\"\nsender = \"+919000000002\"\n\
-                 callback_auth.basic = [{{ username = \"kaleyra\", password = \"{BASIC_PASSWORD}\" }}]\n\
-                 callback_auth.header = [{{ name = \"X-Callback-Key\", value = \"{HEADER_SECRET}\" }}]",
-                settings.kaleyra.sid, settings.kaleyra.api_key
-            ),
-            format!(
-                "token = \"{}\"\nphone_id = \"{}\"",
-                settings.zixflow.token, settings.zixflow.phone_id
-            ),
-            format!(
-                "token = \"{}\"\nworkspace = \"{}\"",
-                settings.lancepilot.token, settings.lancepilot.workspace
-            ),
-        ];
-        let accounts = [SOBOT, KALEYRA, ZIXFLOW, LANCEPILOT];
-        for (account, credentials) in accounts.into_iter().zip(credentials) {
-            write!(
-                text,
-                "[[accounts]]\nid = \"{account}\"\nprovider = \"{}\"\nbase_url = \"{}\"\n{credentials}\n",
-                provider_of(account),
-                self.simulator.base_url(),
-            )
-            .unwrap();
-        }
-        write!(
-            text,
-            "[[alerts]]\nkind = \"quarantine\"\nurl = \"{}/{ALERT_PATH}\"\nsecret = \"{SIGNING_KEY}\"\n",
-            self.host.uri()
-        )
-        .unwrap();
-        fs::write(self.file(), text).unwrap();
-    }
-
-    fn file(&self) -> PathBuf {
-        self.database.folder().join("bluetick.toml")
-    }
-
-    fn data(&self) -> PathBuf {
-        self.database.folder().join("data")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let variables: [(&str, &Path); 2] = [
-            ("BLUETICK_CONFIG", &self.file()),
-            ("RUST_LOG", Path::new(EVERYTHING)),
-        ];
-        command(arguments, &variables)
-    }
-
-    /// Runs a command; returns stdout, and appends stderr to the log.
-    fn run(&self, arguments: &[&str], log: &mut Vec<u8>) -> String {
-        let output = run_to_end(self.command(arguments));
-        let shown = String::from_utf8_lossy(&output.stderr).into_owned();
-        log.extend(output.stderr);
-        assert!(output.status.code().is_some_and(|code| code < 2), "{shown}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn media_url(&self) -> String {
-        format!(
-            "{}/canary-file-name.png?sig=canary-media-signature",
-            self.host.uri()
-        )
-    }
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
-
-/// A running server and an API token for it.
-struct Session<'a> {
-    place: &'a Place,
-    program: &'a Program,
-    token: String,
-}
-
-impl Session<'_> {
-    fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.program.address);
-        self.place.client.request(method.parse().unwrap(), url)
-    }
-
-    fn api(&self, method: &str, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(&self.token)
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let (status, body) = read(self.api("GET", path)).await;
-        assert_eq!(status, 200, "{path}: {body}");
-        body
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        read(self.api("POST", path).json(body)).await
-    }
-
-    async fn form(&self, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Response {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        self.request("POST", path)
-            .header(COOKIE, cookie)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form.extend_pairs(fields).finish())
-            .send()
-            .await
-            .unwrap()
-    }
-
-    async fn send(&self, body: &Value) -> String {
-        let (status, reply) = self.post("/api/v1/messages", body).await;
-        assert_eq!(status, 202, "{reply}");
-        reply["id"].as_str().unwrap().to_owned()
-    }
-
-    async fn wait_for_state(&self, id: &str, states: &[&str]) {
-        let path = format!("/api/v1/messages/{id}");
-        let has_state = async || {
-            let shown = self.get(&path).await;
-            states.contains(&shown["state"].as_str().unwrap())
-        };
-        waiting::until(&format!("{id}: {states:?}"), has_state).await;
-    }
-
-    fn message(&self, account: &str) -> Value {
-        let mut body = message(account, "image");
-        body["to"] = json!("+44 7700 900731");
-        body["name"] = json!("Canaryname Moreau");
-        body["caption"] = json!("canary-caption");
-        body["media"] = json!({ "url": self.place.media_url() });
-        body["client_reference"] = json!(format!("canary-client-reference-{account}"));
-        body
-    }
-
-    /// Stored, and answered 401 without the account's authentication.
-    async fn callback(&self, account: &str, headers: &[(&str, &str)], body: impl Into<String>) {
-        let path = callback_path(account);
-        let mut request = self
-            .request("POST", &format!("{path}?wa_id={NUMBER}"))
-            .body(body.into());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let status = request.send().await.unwrap().status().as_u16();
-        assert!([200, 401].contains(&status), "{account}: {status}");
-    }
-}
-
-fn callback_path(account: &str) -> String {
-    let keys = Keys::derive(&Secret::new(SECRET_KEY), &[]);
-    let token = keys.callback_token(&account.parse().unwrap(), 1);
-    format!("/callbacks/{account}/{token}")
-}
-
-// --- What happens in the run -----------------------------------------------------------------
 
 /// Links, passwords and cookies; returns the secrets that came up.
 async fn people(session: &Session<'_>, log: &mut Vec<u8>) -> Vec<String> {
@@ -594,44 +314,6 @@ async fn replies_without_access(
         replies.push((request, answer.await.unwrap()));
     }
     replies
-}
-
-/// Every file below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
-}
-
-/// Databases, spool and uploads hold what customers were sent.
-fn holds_messages(file: &Path) -> bool {
-    let name = file.file_name().unwrap().to_str().unwrap();
-    name.starts_with("bluetick.db")
-        || name.starts_with("journal.db")
-        || file.extension().is_some_and(|end| end == "spool")
-        || file.parent().unwrap().ends_with("uploads")
-}
-
-fn search_files(folder: &Path, secrets: &Detector, everything: &Detector) -> Vec<String> {
-    let mut found = Vec::new();
-    for file in files(folder) {
-        let detector = if holds_messages(&file) {
-            secrets
-        } else {
-            everything
-        };
-        let bytes = fs::read(&file).unwrap();
-        found.extend(detector.search(&file.display().to_string(), &bytes));
-    }
-    found
 }
 
 #[actix_web::test]
