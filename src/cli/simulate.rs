@@ -4,11 +4,12 @@ use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use tokio::sync::watch;
 use url::Url;
 
 use crate::domain::provider::ProviderId;
 use crate::simulator::fault_rates::UnknownFault;
-use crate::simulator::{self, FaultRates, Settings, Simulator};
+use crate::simulator::{self, FaultRates, PostFailure, Settings, Simulator};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct SimulateArguments {
@@ -113,9 +114,32 @@ pub async fn run(arguments: SimulateArguments) -> Result<(), SimulateError> {
     tokio::select! {
         _ = terminate.recv() => {}
         interrupted = tokio::signal::ctrl_c() => interrupted?,
+        () = print_failures(handle.post_failures()) => {}
     }
     handle.stop().await?;
     Ok(())
+}
+
+/// Prints the first failure of each provider to standard error.
+async fn print_failures(mut failures: watch::Receiver<Vec<PostFailure>>) {
+    let mut printed = 0;
+    loop {
+        let all = failures.borrow_and_update().clone();
+        for failure in all.iter().skip(printed) {
+            let PostFailure { provider, .. } = failure;
+            let option = match provider {
+                // Its status callbacks go to each message's reportURL.
+                ProviderId::Zixflow => "the reportURL of its messages".to_owned(),
+                _ => format!("--{provider}-callback"),
+            };
+            // Callbacks are posted also where nobody reads this.
+            let _ = writeln!(io::stderr(), "{failure}; check {option}");
+        }
+        printed = all.len();
+        if failures.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// The inherited socket (systemd's `LISTEN_FDS`) if there is one, else a new one.

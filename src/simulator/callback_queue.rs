@@ -15,6 +15,7 @@ use crate::domain::clock::Clock;
 use crate::domain::provider::ProviderId;
 use crate::http_client;
 use crate::simulator::oracle::{Oracle, PostResult, ReportedStatus};
+use crate::simulator::post_failures::PostFailures;
 use crate::simulator::settings::{CallbackRelease, Settings};
 
 #[derive(Clone, PartialEq, Debug)]
@@ -73,6 +74,7 @@ pub(crate) struct CallbackQueue {
     phase: watch::Sender<QueuePhase>,
     tasks: TaskTracker,
     oracle: Arc<Mutex<Oracle>>,
+    pub(crate) failures: PostFailures,
 }
 
 impl CallbackQueue {
@@ -103,6 +105,7 @@ impl CallbackQueue {
             phase: watch::Sender::new(QueuePhase::Running),
             tasks: TaskTracker::new(),
             oracle,
+            failures: PostFailures::default(),
         })
     }
 
@@ -211,6 +214,7 @@ impl CallbackQueue {
                     .record_statuses(&post.reported, PostResult::Confirmed);
             }
             outcome => {
+                self.failures.note(post.provider, &outcome);
                 post.unclear |= outcome.is_err_and(|error| !error.is_connect());
                 if post.may_be_repeated() {
                     let pause = FIRST_PAUSE.mul_f64(self.pace.max(MIN_RETRY_PACE))

@@ -17,6 +17,7 @@ mod history_shape;
 mod kaleyra;
 mod lancepilot;
 pub mod oracle;
+pub mod post_failures;
 mod rate_limit;
 mod seeded_rng;
 mod server;
@@ -34,11 +35,13 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::callback_queue::QueuedCallback;
 pub use self::exchange::{ForcedReply, ReceivedRequest};
 pub use self::fault_rates::FaultRates;
+pub use self::post_failures::PostFailure;
 pub use self::rate_limit::RateLimit;
 pub use self::settings::{
     CallbackRelease, CallbackTarget, CallbackTargets, PlannedOutcome, Settings,
@@ -164,6 +167,11 @@ impl SimulatorHandle {
     /// The latest requests to all send APIs, oldest first.
     pub fn received(&self) -> Vec<ReceivedRequest> {
         self.state.received()
+    }
+
+    /// The first failure to post a callback of each provider.
+    pub fn post_failures(&self) -> watch::Receiver<Vec<PostFailure>> {
+        self.state.queue.failures.subscribe()
     }
 
     /// The queued callbacks in the order in which they would be posted.

@@ -485,3 +485,29 @@ async fn the_same_seed_gives_the_same_outcomes() {
     assert_eq!(first, outcomes(7).await);
     assert_ne!(first.1, outcomes(8).await.1);
 }
+
+#[actix_web::test]
+async fn a_callback_url_that_does_not_answer_is_reported_once() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed_url = format!("http://{}/hooks/k/secret", closed.local_addr().unwrap());
+    drop(closed);
+    let fixture = SimulatorFixture::with(|settings| {
+        let targets = std::mem::take(&mut settings.targets);
+        settings.targets = targets.with(ProviderId::Kaleyra, closed_url.clone());
+    })
+    .await;
+    let failures = fixture.simulator.post_failures();
+    for provider in ALL {
+        fixture.send(provider).await;
+    }
+    fixture.simulator.deliver_all().await;
+    let failures: Vec<String> = failures.borrow().iter().map(ToString::to_string).collect();
+    let [only] = failures.as_slice() else {
+        panic!("{failures:?}");
+    };
+    assert!(
+        only.starts_with("a callback of kaleyra was not accepted: cannot be reached: "),
+        "{only}"
+    );
+    assert!(!only.contains("secret"), "{only}");
+}
