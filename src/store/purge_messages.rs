@@ -27,9 +27,9 @@ const ROWS_BESIDE_RECEIPTS: u64 = 4;
 /// Numbers of rows by table.
 pub type RowCounts = BTreeMap<&'static str, u64>;
 
-/// Which messages are past their retention.
+/// Selects the messages that are past their retention.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PastMessages {
+pub struct PurgeableMessages {
     pub created_before: DateTime<Utc>,
     /// The oldest callback in the journal. A message with a receipt from this or a later one is
     /// kept: reprocessing the callback would create the message again.
@@ -58,33 +58,34 @@ impl Store {
     /// `None` when there are no more.
     pub async fn purge_messages(
         &self,
-        past: &PastMessages,
+        purgeable: &PurgeableMessages,
         cursor: Option<MessageCursor>,
         now: DateTime<Utc>,
     ) -> Result<Option<PurgedMessages>, Error> {
         self.change_in_background(now, async |ledger| {
-            remove_messages(ledger, past, cursor).await
+            remove_messages(ledger, purgeable, cursor).await
         })
         .await
     }
 
     /// Counts what [`Store::purge_messages`] would remove.
-    pub async fn count_past_messages(
+    pub async fn count_purgeable_messages(
         &self,
-        past: &PastMessages,
+        purgeable: &PurgeableMessages,
         cursor: Option<MessageCursor>,
         counted: &mut CountedConflicts,
     ) -> Result<Option<PurgedMessages>, Error> {
         let reader = self.pools().reader();
-        let Some(PastBatch { cursor, ids, .. }) = find_batch(reader, past, cursor).await? else {
+        let Some(MessageBatch { cursor, ids, .. }) = find_batch(reader, purgeable, cursor).await?
+        else {
             return Ok(None);
         };
         let mut rows = RowCounts::new();
         for (table, condition) in dependent_rows(&ids) {
             if table == CONFLICTS {
-                let fresh = list_conflicts(reader, condition).await?;
+                let conflicts = list_conflicts(reader, condition).await?;
                 let before = counted.len();
-                counted.extend(fresh);
+                counted.extend(conflicts);
                 add(&mut rows, table, counted.len() - before);
             } else {
                 let number = count(reader, table, condition).await?;
@@ -108,7 +109,7 @@ impl Ledger {
 
 async fn remove_messages(
     ledger: &Ledger,
-    past: &PastMessages,
+    purgeable: &PurgeableMessages,
     cursor: Option<MessageCursor>,
 ) -> Result<Option<PurgedMessages>, Error> {
     let transaction = ledger.transaction();
@@ -118,10 +119,10 @@ async fn remove_messages(
     {
         return Ok(None);
     }
-    let Some(batch) = find_batch(transaction, past, cursor).await? else {
+    let Some(batch) = find_batch(transaction, purgeable, cursor).await? else {
         return Ok(None);
     };
-    let PastBatch { cursor, ids, .. } = batch;
+    let MessageBatch { cursor, ids, .. } = batch;
     let created_before = cursor.created_at + 1;
     store_settings::note_purge(transaction, created_before, batch.counted_before).await?;
     let mut rows = RowCounts::new();
@@ -134,14 +135,14 @@ async fn remove_messages(
 }
 
 /// Messages past their retention, oldest first. Queued and sending messages are kept.
-const PAST_MESSAGES: &str = "SELECT id, created_at, counted_at, \
+const PURGEABLE_MESSAGES: &str = "SELECT id, created_at, counted_at, \
     (SELECT count(*) FROM receipts WHERE receipts.message = messages.id) AS receipts FROM messages \
     WHERE created_at < $1 AND (created_at, id) > ($2, $3) AND next_attempt_at IS NULL AND lease_until IS NULL \
     AND NOT EXISTS (SELECT 1 FROM receipts WHERE receipts.message = messages.id \
     AND receipts.source_kind = 'callback' AND receipts.source >= $4) \
     ORDER BY created_at, id LIMIT $5";
 
-struct PastBatch {
+struct MessageBatch {
     /// The last message.
     cursor: MessageCursor,
     ids: Vec<Uuid>,
@@ -152,23 +153,25 @@ struct PastBatch {
 /// The messages of the next batch: about [`BATCH_ROWS`] rows together, at least one message.
 async fn find_batch(
     connection: &impl ConnectionTrait,
-    past: &PastMessages,
+    purgeable: &PurgeableMessages,
     cursor: Option<MessageCursor>,
-) -> Result<Option<PastBatch>, Error> {
+) -> Result<Option<MessageBatch>, Error> {
     let cursor = cursor.unwrap_or(MessageCursor {
         created_at: i64::MIN,
         id: Uuid::nil(),
     });
-    let first_callback = past.first_callback.map_or(Uuid::max(), CallbackId::uuid);
+    let first_callback = purgeable
+        .first_callback
+        .map_or(Uuid::max(), CallbackId::uuid);
     let values = vec![
-        instant::to_millis(past.created_before).into(),
+        instant::to_millis(purgeable.created_before).into(),
         cursor.created_at.into(),
         cursor.id.into(),
         first_callback.into(),
         BATCH_MESSAGES.into(),
     ];
     let (mut end, mut ids, mut rows, mut counted_before) = (None, Vec::new(), 0, i64::MIN);
-    for row in query(connection, PAST_MESSAGES, values).await? {
+    for row in query(connection, PURGEABLE_MESSAGES, values).await? {
         let receipts: i64 = row.try_get("", "receipts")?;
         rows += ROWS_BESIDE_RECEIPTS + u64::try_from(receipts).unwrap_or_default();
         if rows > BATCH_ROWS && !ids.is_empty() {
@@ -181,7 +184,7 @@ async fn find_batch(
         counted_before = Ord::max(counted_before, counted_at.unwrap_or(created_at) + 1);
         ids.push(id);
     }
-    Ok(end.map(|cursor| PastBatch {
+    Ok(end.map(|cursor| MessageBatch {
         cursor,
         ids,
         counted_before,

@@ -128,7 +128,7 @@ async fn an_interrupted_purge_continues_where_it_ended() {
     journal.purge(&leave, &batch).await.unwrap().unwrap();
     nothing_disagrees(&app).await;
     empty(journal, &leave).await;
-    let past = bluetick::store::purge_messages::PastMessages {
+    let past = bluetick::store::purge_messages::PurgeableMessages {
         created_before: cutoffs.messages,
         first_callback: None,
     };

@@ -1,4 +1,4 @@
-//! Removes what is past its retention: callbacks, then messages with their rows, then other rows.
+//! Removes data past its retention: callbacks, then messages with their rows, then other rows.
 //!
 //! Works in batches of a few milliseconds with longer pauses, so that receiving and sending
 //! continue; one process per database. The only state is the rows themselves: an interrupted purge

@@ -62,11 +62,11 @@ impl Retention {
         report: &mut PurgeReport,
         progress: &mut (dyn FnMut(&RowCounts) + Send),
     ) -> Result<(), db::Error> {
-        let past = report.cutoffs.past_messages(start);
+        let purgeable = report.cutoffs.purgeable_messages(start);
         let (mut cursor, mut counted) = (None, CountedConflicts::new());
         while let Some(purged) = self
             .store
-            .count_past_messages(&past, cursor, &mut counted)
+            .count_purgeable_messages(&purgeable, cursor, &mut counted)
             .await?
         {
             cursor = Some(purged.cursor);

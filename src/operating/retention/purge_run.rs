@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::journal::JournalStart;
 use crate::store::purge_expired::ExpiredRows;
-use crate::store::purge_messages::{PastMessages, RowCounts};
+use crate::store::purge_messages::{PurgeableMessages, RowCounts};
 
 /// How long one step runs, well within the lease.
 const STEP_LENGTH: Duration = Duration::from_secs(5);
@@ -98,8 +98,8 @@ impl<'a> PurgeRun<'a> {
 }
 
 impl Cutoffs {
-    pub(super) fn past_messages(&self, start: Option<JournalStart>) -> PastMessages {
-        PastMessages {
+    pub(super) fn purgeable_messages(&self, start: Option<JournalStart>) -> PurgeableMessages {
+        PurgeableMessages {
             created_before: self.messages,
             first_callback: start.map(|start| start.id),
         }

@@ -62,9 +62,13 @@ impl Retention {
         start: Option<JournalStart>,
         run: &mut PurgeRun<'_>,
     ) -> Result<TimeLeft, db::Error> {
-        let past = run.cutoffs.past_messages(start);
+        let purgeable = run.cutoffs.purgeable_messages(start);
         let mut cursor = None;
-        while let Some(purged) = self.store.purge_messages(&past, cursor, run.now).await? {
+        while let Some(purged) = self
+            .store
+            .purge_messages(&purgeable, cursor, run.now)
+            .await?
+        {
             cursor = Some(purged.cursor);
             for (table, number) in purged.rows {
                 run.note(table, number);

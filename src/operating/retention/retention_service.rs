@@ -28,7 +28,7 @@ const EXPIRED_ROWS_KEPT: TimeDelta = TimeDelta::hours(24);
 const RETRIES: u32 = 50;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Removes what is past its retention.
+/// Removes data past its retention.
 #[derive(Clone)]
 pub struct Retention {
     pub(super) store: Store,
@@ -184,7 +184,7 @@ impl Retention {
         if !self.claim().await? {
             return Ok(StepResult::LeaseHeldElsewhere);
         }
-        // Only after the lease: a rebuild takes the lease first and announces itself second.
+        // Checked with the lease: a rebuild holds the lease while it announces itself.
         if self.store.is_rebuilding().await? {
             return Ok(StepResult::Rebuilding);
         }
