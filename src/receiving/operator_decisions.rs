@@ -29,7 +29,7 @@ impl OperatorDecisions {
     /// are applied.
     pub async fn load(ledger: &Ledger) -> Result<Self, db::Error> {
         Ok(Self::from_actions(
-            ledger.list_actions_by(&DECISION_KINDS).await?,
+            ledger.list_actions_of_kinds(&DECISION_KINDS).await?,
         ))
     }
 

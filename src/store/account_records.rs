@@ -1,4 +1,4 @@
-//! What the database stores of accounts, including removed ones: pauses, and when they were last
+//! What the database stores about accounts, including removed ones: pauses, and when they were last
 //! active.
 
 use std::collections::BTreeMap;
@@ -177,10 +177,10 @@ impl Ledger {
         )))
     }
 
-    /// Pauses an account because of a report that the provider rejects it. `submitted_at` is
-    /// that of the reported message.
+    /// Pauses an account because of a report that the provider rejects it. `submitted_at` is when
+    /// the reported message was submitted.
     ///
-    /// Does nothing if an operator resumed the account since: the cause of the report is fixed.
+    /// Does nothing if an operator has resumed the account since: the cause of the report is fixed.
     /// Returns whether this call paused it.
     pub async fn pause_by_report(
         &mut self,

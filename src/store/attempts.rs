@@ -59,7 +59,7 @@ impl Store {
     }
 }
 
-/// The result of an exchange, with which its attempt ends.
+/// The result of an exchange with a provider, which completes its attempt.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub outcome: AttemptOutcome,
@@ -73,7 +73,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The end of an attempt of which no reply was recorded.
+    /// For an attempt without a recorded reply: its outcome is unclear.
     pub fn without_reply(detail: &str) -> Self {
         Self {
             outcome: AttemptOutcome::Unclear,

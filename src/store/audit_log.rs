@@ -36,8 +36,8 @@ impl Store {
     }
 
     /// Every action of these kinds, oldest first.
-    pub async fn list_actions_by(&self, kinds: &[ActionKind]) -> Result<Vec<Action>, Error> {
-        list(self.pools().reader(), by_kinds(kinds)).await
+    pub async fn list_actions_of_kinds(&self, kinds: &[ActionKind]) -> Result<Vec<Action>, Error> {
+        list(self.pools().reader(), of_kinds(kinds)).await
     }
 
     /// Newest first.
@@ -101,7 +101,7 @@ fn matching(filter: &ActionFilter, after: Option<ActionCursor>) -> Select<Entity
     Entity::find().filter(conditions.fold(Condition::all(), Condition::add))
 }
 
-fn by_kinds(kinds: &[ActionKind]) -> Select<Entity> {
+fn of_kinds(kinds: &[ActionKind]) -> Select<Entity> {
     oldest_first(Entity::find().filter(Column::Kind.is_in(kinds.iter().copied())))
 }
 
@@ -122,8 +122,8 @@ async fn list(
 impl Ledger {
     /// Every action of these kinds, oldest first, including those that this transaction recorded.
     /// The writer's lock excludes concurrent actions.
-    pub async fn list_actions_by(&self, kinds: &[ActionKind]) -> Result<Vec<Action>, Error> {
-        list(self.transaction(), by_kinds(kinds)).await
+    pub async fn list_actions_of_kinds(&self, kinds: &[ActionKind]) -> Result<Vec<Action>, Error> {
+        list(self.transaction(), of_kinds(kinds)).await
     }
 
     /// Records an action in the transaction that carries it out.

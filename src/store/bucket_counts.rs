@@ -1,4 +1,4 @@
-//! Periods of the stored counts, from which statistics of any time zone are summed.
+//! Periods of the stored counts, from which statistics in any time zone are summed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, Condition, QueryResult};
@@ -10,8 +10,8 @@ use crate::domain::ids::AccountId;
 /// The resolution of all counts.
 pub const QUARTER_HOUR: TimeDelta = TimeDelta::minutes(15);
 
-/// A period of whole quarter hours. A message belongs to that of its first attempt, or of its
-/// creation while there is no attempt.
+/// A period of whole quarter hours. A message belongs to the quarter hour of its first attempt, or
+/// of its creation while there is no attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Period {
     /// Inclusive.

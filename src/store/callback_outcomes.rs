@@ -48,8 +48,8 @@ impl Ledger {
                 .or_default()
                 .add(outcome.route, outcome.received_at);
         }
-        // They had no outcome: a callback is processed once, and a rebuild deletes the outcomes of
-        // those that it processes again.
+        // None of them had an outcome: a callback is processed once, and a rebuild deletes the
+        // outcomes of those that it processes again.
         let mut differences = OutcomeDifferences::new();
         for outcome in &outcomes {
             *differences.entry(outcome.outcome).or_default() += 1;
@@ -120,8 +120,8 @@ async fn find_outcomes(
         .collect()
 }
 
-/// Marks callbacks as notices, none of whose receipts was stored because of the
-/// [limit](crate::domain::receipt_limit).
+/// Changes the outcome of these callbacks to notice: the [limit](crate::domain::receipt_limit)
+/// prevented all their receipts from being stored.
 pub(crate) async fn mark_repeats(
     connection: &impl ConnectionTrait,
     callbacks: &[Uuid],

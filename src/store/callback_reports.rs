@@ -12,7 +12,7 @@ use crate::domain::receipt::{Receipt, ReceiptEvent};
 use crate::store::Store;
 use crate::store::entities::{message_row, receipt_row};
 
-/// The number of parts that are read of each callback: a batch can have 100,000.
+/// How many parts of each callback are read: a batch can have 100,000.
 const PARTS_READ: i64 = 20;
 
 /// One receipt of a callback.

@@ -1,5 +1,5 @@
-//! Counts of deliveries by what their cost depends on, and which messages are among the free ones
-//! of an account.
+//! Counts of deliveries by what their cost depends on, and the messages whose deliveries need a
+//! rate.
 
 use std::ops::Range;
 

@@ -69,7 +69,10 @@ impl Store {
     }
 
     /// The callbacks that reported on these messages.
-    pub async fn list_reporting(&self, ids: &[MessageId]) -> Result<BTreeSet<CallbackId>, Error> {
+    pub async fn list_reporting_callbacks(
+        &self,
+        ids: &[MessageId],
+    ) -> Result<BTreeSet<CallbackId>, Error> {
         let sources: Vec<Uuid> = receipt_row::Entity::find()
             .select_only()
             .column(receipt_row::Column::Source)
@@ -102,7 +105,7 @@ impl Store {
             .await?)
     }
 
-    /// Cancels the queued ones of these messages.
+    /// Cancels those of these messages that are queued.
     pub async fn cancel_queued(&self, ids: &[MessageId], now: DateTime<Utc>) -> Result<(), Error> {
         self.change_in_background(now, async |ledger| ledger.cancel_all_queued(ids).await)
             .await

@@ -140,6 +140,7 @@ async fn find_journal_mismatch(
         find(connection, name::JOURNAL_MARK).await?,
         find(connection, name::JOURNAL_MARK_NEXT).await?,
     ];
-    let text = "journal.db was used since with a later bluetick.db than this one; restore both from one backup";
+    let text =
+        "journal.db has since been used with a newer bluetick.db; restore both from one backup";
     Ok((!marks.contains(&mark)).then(|| text.to_owned()))
 }

@@ -105,7 +105,7 @@ pub const SWEPT: &[SweptTable] = &[
 
 const RENAMED: &str = "the campaign is renamed if its id names the customer";
 
-/// Columns of text that name no customers, with the reason.
+/// Columns of text that the sweep leaves out, with the reason.
 #[rustfmt::skip]
 pub const NOT_SWEPT: &[(&str, &[&str], &str)] = &[
     ("messages", &["campaign"], RENAMED),
@@ -219,7 +219,7 @@ impl Store {
             }
             if let Some(message) = message.map(MessageId::from) {
                 ledger.load(&[message]).await?;
-                // Without a part of its content it must not be sent.
+                // A message that lacks a part of its content must not be sent.
                 if table.name == "messages" && found.iter().any(|text| is_content(text.column)) {
                     ledger.cancel_queued(message);
                 }

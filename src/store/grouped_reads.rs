@@ -1,5 +1,5 @@
 //! Reads that many callers need at the same time: one of them reads for all that wait, in the same
-//! statements. Without this, reading for a request costs more than storing what it brings.
+//! statements. Without this, the reads of a request cost more than storing its data.
 //!
 //! A read begins after its callers asked, so each sees what was committed before.
 //!
@@ -36,7 +36,8 @@ impl<Q, A> Default for GroupedReads<Q, A> {
 }
 
 impl<Q: Clone, A> GroupedReads<Q, A> {
-    /// `read` answers each question, in their order. It may be that of another caller.
+    /// `read` answers the questions in their order. The `read` of another caller may answer this
+    /// one.
     pub async fn find(
         &self,
         question: Q,
@@ -54,7 +55,7 @@ impl<Q: Clone, A> GroupedReads<Q, A> {
                 Err(answered) => answered.ok(),
                 Ok(_turn) => self.answer_until(&mut answer, &read).await,
             };
-            // Else the caller that read for this one is gone.
+            // Otherwise the caller that was reading for this one was cancelled: asks again.
             if let Some(answer) = answered {
                 return answer;
             }
@@ -85,7 +86,7 @@ impl<Q: Clone, A> GroupedReads<Q, A> {
         let (questions, replies): (Vec<Q>, Vec<_>) = group.into_iter().unzip();
         let answers: Vec<Answer<A>> = match read(&questions).await {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
-            // One of them is at fault: the others must not suffer.
+            // One question may have caused the error: reads for each of them alone.
             Err(error) if questions.len() > 1 && !error.is_transient() => {
                 let mut answers = Vec::with_capacity(questions.len());
                 for question in questions.chunks(1) {
@@ -99,7 +100,7 @@ impl<Q: Clone, A> GroupedReads<Q, A> {
             }
         };
         for (reply, answer) in replies.into_iter().zip(answers) {
-            // A caller may be gone.
+            // The caller may have been cancelled.
             drop(reply.send(answer));
         }
     }
@@ -127,12 +128,12 @@ mod tests {
 
     type Reads = GroupedReads<u32, u32>;
 
-    /// Groups of questions, as they were read.
+    /// The questions of each read.
     type Log = Mutex<Vec<Vec<u32>>>;
 
     async fn double(log: &Log, questions: &[u32]) -> Result<Vec<u32>, Error> {
         log.lock().unwrap().push(questions.to_vec());
-        // The others ask meanwhile.
+        // Meanwhile the other callers ask.
         tokio::task::yield_now().await;
         if questions.contains(&13) {
             return Err(Error::inconsistent("some", "number", 13));
@@ -170,22 +171,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_leaves_while_it_reads_for_others_loses_no_question() {
+    async fn questions_are_answered_if_the_caller_that_reads_for_them_is_cancelled() {
         let (reads, log, gate) = (Reads::default(), Log::default(), Notify::new());
         let mut first = Box::pin(reads.find(0, async |group: &[u32]| {
             gate.notified().await;
             double(&log, group).await
         }));
         assert!(poll!(first.as_mut()).is_pending());
-        let mut gone = Box::pin(reads.find(1, async |_: &[u32]| pending().await));
+        let mut cancelled = Box::pin(reads.find(1, async |_: &[u32]| pending().await));
         let mut last = Box::pin(reads.find(2, async |group: &[u32]| double(&log, group).await));
-        assert!(poll!(gone.as_mut()).is_pending());
+        assert!(poll!(cancelled.as_mut()).is_pending());
         assert!(poll!(last.as_mut()).is_pending());
         gate.notify_one();
         assert_eq!(first.await.unwrap(), 0);
-        // It reads for both.
-        assert!(poll!(gone.as_mut()).is_pending());
-        drop(gone);
+        // It reads for itself and for the last one.
+        assert!(poll!(cancelled.as_mut()).is_pending());
+        drop(cancelled);
         assert_eq!(last.await.unwrap(), 4);
         assert_eq!(log.into_inner().unwrap(), [[0], [2]]);
     }

@@ -12,7 +12,7 @@ use crate::domain::ids::AccountId;
 use crate::store::entities::account_row::{Column, Entity};
 use crate::store::ledger::message_ledger::Ledger;
 
-/// A placeholder is shown up to this length, in characters.
+/// A constant id is shown up to this length, in characters.
 const SHOWN_LENGTH: usize = 80;
 
 /// The latest of each kind, by account.

@@ -118,7 +118,7 @@ impl Store {
                     .all()
                     .filter_map(|id| {
                         let at = *inbound.get(&of(&id))?;
-                        ids.is_theirs(&id, at).then_some(at)
+                        ids.belonged_at(&id, at).then_some(at)
                     })
                     .max(),
                 refused_at: refused.max().copied(),
@@ -187,7 +187,7 @@ impl Store {
 
     /// When messages of these accounts to these recipients last failed because of their windows.
     ///
-    /// The fold keeps these columns, so that a replay and a rebuild change them.
+    /// The fold writes these columns, so a replay or a rebuild updates them.
     async fn list_refused(
         &self,
         accounts: &BTreeSet<&AccountId>,
@@ -195,7 +195,7 @@ impl Store {
         after: DateTime<Utc>,
     ) -> Result<LatestInbound, Error> {
         use message_row::Column as Message;
-        // The words are literal, as in the partial index.
+        // A literal, as in the condition of the partial index.
         let class = format!("failure_class = '{}'", FailureClass::Window.as_str());
         let rows: Vec<(AccountId, String, i64)> = message_row::Entity::find()
             .select_only()
@@ -219,22 +219,22 @@ impl Store {
     }
 }
 
-/// Under which ids a customer may have written.
+/// The ids under which a customer may have written.
 struct KnownIds {
     spellings: Vec<String>,
     person: BTreeSet<HeldId>,
 }
 
 impl KnownIds {
-    /// Includes ids that were another person's for a while.
+    /// Includes ids that belonged to another customer for a while.
     fn all(&self) -> impl Iterator<Item = String> {
         let held = self.person.iter();
         let others = held.flat_map(|held| recipient_spelling::spellings(&held.identity));
         self.spellings.iter().cloned().chain(others)
     }
 
-    /// Whether this id was the customer's at that time.
-    fn is_theirs(&self, id: &String, at: DateTime<Utc>) -> bool {
+    /// Whether this id belonged to the customer at that time.
+    fn belonged_at(&self, id: &String, at: DateTime<Utc>) -> bool {
         let identity = canonical_spelling(id);
         let mut held = self.person.iter();
         self.spellings.contains(id)

@@ -47,7 +47,8 @@ impl IdempotencyKey {
         std::iter::once(&self.name).chain(&self.erased.names)
     }
 
-    fn is_of_request(&self, stored_hash: &String) -> bool {
+    /// Whether a stored hash is that of this request.
+    fn matches_request(&self, stored_hash: &String) -> bool {
         *stored_hash == self.request_hash
             || Some(stored_hash) == self.earlier_hash.as_ref()
             || self.erased.request_hashes.contains(stored_hash)
@@ -80,7 +81,7 @@ pub struct Acceptance<'a> {
     pub send_before: TimeDelta,
     /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
-    /// Kept for resent requests and the page of the message.
+    /// Stored for the replies to repeated requests, and for the page of the message.
     pub warnings: &'a [MessageWarning],
 }
 
@@ -113,7 +114,7 @@ impl Store {
 
     /// Stores validated messages, each with its idempotency key and the instant of its acceptance,
     /// and commits. The results have the order of the messages: one that cannot be stored fails
-    /// alone. After an error of the whole, nothing was stored, unless the outcome of the commit is
+    /// alone. If this function fails, nothing was stored, unless the outcome of the commit is
     /// unknown.
     pub async fn accept_all(
         &self,
@@ -354,7 +355,7 @@ fn earlier_result(
     known: &idempotency_key_row::Model,
     key: &IdempotencyKey,
 ) -> Result<Accepted, Error> {
-    if !key.is_of_request(&known.request_hash) {
+    if !key.matches_request(&known.request_hash) {
         return Ok(Accepted::IdempotencyKeyReused);
     }
     Ok(Accepted::Replayed {

@@ -65,7 +65,7 @@ pub struct SuggestedMessage {
     pub reference: Option<String>,
 }
 
-/// As stored.
+/// A message that may be suggested, as stored.
 #[derive(DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
 struct Candidate {

@@ -1,4 +1,4 @@
-//! How many callbacks have which outcome, changed together with the outcomes, and how many entries
+//! How many callbacks have each outcome, changed together with the outcomes; and how many entries
 //! the journal had, counted in the journal. Both sums are equal unless a callback was lost.
 //!
 //! The table `callback_books` has one row, which only a transaction with the write lock changes.
@@ -204,8 +204,8 @@ async fn change_counts(
     Ok(())
 }
 
-/// Counts the outcomes that fulfil a condition, and those of them that are among the counted
-/// entries.
+/// Counts the outcomes that fulfil a condition, and how many of them are of entries up to
+/// `until_seq`.
 async fn count_outcomes(
     connection: &impl ConnectionTrait,
     condition: Condition,

@@ -1,5 +1,5 @@
-//! The intervals of a period, each as few sums: whole days in UTC, whole hours before and after
-//! them, and quarter hours at the edges. One query reads all intervals.
+//! Splits the intervals of a period into as few stored sums as possible: whole days in UTC, whole
+//! hours before and after them, and quarter hours at the edges. One query reads all intervals.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
@@ -65,8 +65,8 @@ impl PartsQuery {
 pub(super) fn query(backend: DbBackend, period: &Period, starts: &[DateTime<Utc>]) -> PartsQuery {
     let parts = parts(period, starts);
     let types = ["bigint"; 4];
-    // Few different statements, and no more values than SQLite allows for the 2,300 days of a
-    // statistic.
+    // Padded, so that there are few different statements; by little, so that even the 2,300 days of
+    // a statistic need no more values than SQLite accepts.
     let size = match parts.len() {
         few @ ..=PADDING => few.next_power_of_two(),
         many => many.next_multiple_of(PADDING),
@@ -103,7 +103,7 @@ pub(super) fn query(backend: DbBackend, period: &Period, starts: &[DateTime<Utc>
     query
 }
 
-/// SQL: these columns of the sums that the parts consist of.
+/// SQL that selects these columns of the sums in each part.
 pub(super) fn sums(table: &str, columns: &str) -> String {
     format!(
         "SELECT part, {columns} FROM parts CROSS JOIN {table} \
@@ -130,6 +130,8 @@ fn parts(period: &Period, starts: &[DateTime<Utc>]) -> Vec<Part> {
     parts
 }
 
+/// Adds the parts of a range: of the first width as far as possible, of the narrower ones at the
+/// edges. `widths` begins with the widest.
 fn split(interval: i64, from: i64, to: i64, widths: &[i64], parts: &mut Vec<Part>) {
     if from >= to {
         return;

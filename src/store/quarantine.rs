@@ -64,7 +64,7 @@ struct ListedPart {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnparsedParts {
     pub count: u64,
-    /// Part numbers, from 0, with the reason.
+    /// The numbers of the first parts, from 0, each with the reason.
     pub first: Vec<(i32, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! Events of several accounts, for charts and the headline.
+//! The latest events of several accounts, for charts and the headline of the overview.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::account_events::EventFilter;
 use crate::store::entities::account_event_row::{Column, Entity};
 
-/// The most events that are read of the last days of all accounts.
+/// The most events that are read at a time, for all accounts together.
 const MOST_RECENT: u64 = 1_000;
 
 impl Store {

@@ -42,8 +42,8 @@ impl Store {
             .await
     }
 
-    /// Whether messages must be counted again although no migration is pending: an earlier build
-    /// has applied it.
+    /// Whether the recount that belongs to a migration is missing. It may be missing although no
+    /// migration is pending, if an earlier build applied the migration.
     pub(crate) async fn is_recount_pending(&self) -> Result<bool, Error> {
         let counted = store_settings::are_charges_counted(self.pools().reader()).await?;
         Ok(!counted)

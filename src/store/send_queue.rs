@@ -36,7 +36,7 @@ pub enum QueuePart {
 #[derive(Debug, Default)]
 pub struct DueMessages {
     pub messages: Vec<Message>,
-    /// Messages whose rows are invalid, with the error.
+    /// Messages whose rows are inconsistent, with the error.
     pub unreadable: Vec<(MessageId, Error)>,
 }
 
@@ -232,8 +232,8 @@ fn abandoned(now: DateTime<Utc>) -> Select<Entity> {
 }
 
 impl Ledger {
-    /// Whether a loaded message is queued and not held back, as by a pause of its campaign since it
-    /// was listed.
+    /// Whether a loaded message is queued, due and not held: its campaign may have been paused
+    /// since the message was listed.
     pub fn is_due(&self, id: MessageId) -> bool {
         let now = instant::to_millis(self.now());
         self.row(id).is_some_and(|row| {
@@ -331,7 +331,7 @@ impl Ledger {
     }
 
     /// Moves a message that can be neither sent nor marked as failed to the end of the queue.
-    pub async fn defer(&self, id: MessageId, at: DateTime<Utc>) -> Result<(), Error> {
+    pub async fn defer_unsendable(&self, id: MessageId, at: DateTime<Utc>) -> Result<(), Error> {
         Entity::update_many()
             .col_expr(Column::NextAttemptAt, Expr::value(instant::to_millis(at)))
             .filter(Column::Id.eq(id.uuid()))

@@ -179,8 +179,8 @@ pub(crate) async fn begin_rebuild(connection: &impl ConnectionTrait, to: i64) ->
     set(connection, name::POSITION, &to.to_string()).await
 }
 
-/// A rebuild ends where the journal was processed to. An interrupted one has already set the
-/// position back; its end stays.
+/// A rebuild ends at the last processed `seq`. An interrupted rebuild has already set the position
+/// back, so its end stays.
 async fn record_rebuild_end(connection: &impl ConnectionTrait) -> Result<(), Error> {
     let processed = position(connection).await?;
     let interrupted = rebuilding_until(connection).await?.unwrap_or_default();

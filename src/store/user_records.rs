@@ -17,8 +17,8 @@ pub(super) async fn find(
     row.map(User::try_from).transpose()
 }
 
-/// The built-in administrator, created, enabled and made an admin again if necessary: an operator
-/// who can create such a link has access to the database.
+/// The built-in administrator; created, enabled and made an admin again if necessary, because only
+/// an operator with access to the database can create its sign-in link.
 pub(super) async fn restore_built_in_admin(
     connection: &impl ConnectionTrait,
     now: DateTime<Utc>,

@@ -27,7 +27,7 @@ pub struct VerifySnapshot {
 }
 
 impl Store {
-    /// The snapshot does not contain later writes.
+    /// Begins a snapshot, which contains no later writes.
     pub async fn snapshot(&self) -> Result<VerifySnapshot, Error> {
         let reader = self.pools().reader();
         let transaction = if reader.get_database_backend() == DbBackend::Postgres {
@@ -124,7 +124,7 @@ impl VerifySnapshot {
     }
 }
 
-/// Names the columns that differ from what receipts and ids give.
+/// Names the columns that differ from those derived from receipts and ids.
 fn compare(stored: &message_row::Model, derived: &message_row::Model) -> Option<String> {
     if stored.state != derived.state {
         return Some(format!(

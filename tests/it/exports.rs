@@ -549,7 +549,7 @@ fn as_exported(message: Message) -> ExportedMessage {
             at: listed.at,
             class: listed.class,
             code: listed.failure.code,
-            words: listed.failure.detail.or(listed.failure.title),
+            text: listed.failure.detail.or(listed.failure.title),
         }),
         pricing: Pricing {
             model: None,

@@ -121,13 +121,13 @@ async fn a_restore_that_mixes_files_of_two_times_or_places_is_refused_with_one_l
             "a database older than the journal",
             Some(&late[journal]),
             Some(&early[main]),
-            "with a later bluetick.db than this one",
+            "used with a newer bluetick.db",
         ),
         (
             "a database from before the first callback",
             Some(&late[journal]),
             Some(&empty[main]),
-            "with a later bluetick.db than this one",
+            "used with a newer bluetick.db",
         ),
         (
             "a journal of another place",

@@ -30,7 +30,7 @@ use crate::store::erasure_sweep::{SWEPT, Sweep};
 
 /// Messages erased in one transaction.
 const BATCH: u64 = 50;
-/// How often and how long to wait for another process that still has callbacks to process.
+/// How often, and how long each time, to wait while another process processes callbacks.
 const MAX_PAUSES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -78,7 +78,7 @@ pub async fn erase(
         let in_texts = campaign
             .texts()
             .any(|text| matcher.matches(text.as_bytes()));
-        if in_texts || names_in_id(&matcher, &campaign.id) {
+        if in_texts || id_names_customer(&matcher, &campaign.id) {
             return Err(ErasureError::UnfinishedCampaign(campaign.id));
         }
     }
@@ -92,8 +92,9 @@ pub async fn erase(
     erasure.run(position).await
 }
 
-/// An id has no characters between words but `-`.
-fn names_in_id(matcher: &IdentityMatcher, id: &CampaignId) -> bool {
+/// Finds more than in texts: also an id directly beside other letters or digits, because a
+/// campaign's id has no separators but `-`.
+fn id_names_customer(matcher: &IdentityMatcher, id: &CampaignId) -> bool {
     let bytes = id.as_str().as_bytes();
     matcher.matches(bytes) || matcher.is_stored_in(bytes)
 }
@@ -143,7 +144,8 @@ impl Erasure<'_> {
         other_rows += self.erase_rows().await?;
         // Messages that were accepted, or queued by a campaign, since the first pass.
         erased += self.erase_messages().await?;
-        // Claimed by a worker meanwhile: the operator repeats the erasure after their outcome.
+        // A worker has claimed some meanwhile: the operator must repeat the erasure once they have
+        // an outcome.
         let store = &self.services.store;
         let submitting = store.count_submitting(&self.identities.all).await?;
         if submitting > 0 {
@@ -203,7 +205,7 @@ impl Erasure<'_> {
             };
             after = Some(*last);
             store.cancel_queued(&batch, self.decision.now).await?;
-            callbacks.extend(store.list_reporting(&batch).await?);
+            callbacks.extend(store.list_reporting_callbacks(&batch).await?);
             messages.extend(batch);
         }
     }
@@ -299,13 +301,13 @@ impl Erasure<'_> {
         Ok(changed)
     }
 
-    /// Campaigns that are named after the customer; their messages and counts stay theirs.
+    /// Renames ended campaigns whose ids name the customer; their messages and counts follow.
     async fn change_campaign_ids(&mut self) -> Result<u64, db::Error> {
         self.begin_stage("names of campaigns");
         let Services { store, keys, .. } = self.services;
         let mut renamed = 0;
         for id in store.list_ended_campaigns().await? {
-            if names_in_id(&self.matcher, &id)
+            if id_names_customer(&self.matcher, &id)
                 && let Some(new) =
                     CampaignId::from_name(&keys.erased_name(&erased_name::of_campaign(&id)))
             {
@@ -316,7 +318,7 @@ impl Erasure<'_> {
         Ok(renamed)
     }
 
-    /// The entry in the timeline of the message.
+    /// The entry in the timeline of an erased message.
     fn action_on(&self, message: MessageId) -> Action {
         Action {
             message: Some(message),

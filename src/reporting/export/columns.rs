@@ -81,7 +81,7 @@ const COLUMNS: [ExportColumn; 34] = [
     }),
     column("failure_detail", |context, message| {
         let failure = message.failure.as_ref();
-        context.provider_text(failure.and_then(|failure| failure.words.as_deref()))
+        context.provider_text(failure.and_then(|failure| failure.text.as_deref()))
     }),
     column("billable", |_, message| {
         is_charged(message.pricing.billable, message.state).map_or(Cell::Absent, Cell::Flag)

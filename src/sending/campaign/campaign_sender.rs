@@ -255,7 +255,7 @@ impl CampaignSender {
         campaign: &Campaign,
         now: DateTime<Utc>,
     ) -> Result<SenderStep, db::Error> {
-        if !self.store.has_due(&campaign.id).await? {
+        if !self.store.has_unheld(&campaign.id).await? {
             return Ok(SenderStep::Idle);
         }
         let id = &campaign.id;

@@ -29,7 +29,7 @@ impl Dispatcher {
                     tracing::error!(%error, message.id = %id, "a message that cannot be sent cannot be failed either; it is deferred");
                     let now = self.clock.now();
                     let ledger = self.store.ledger(now).await?;
-                    ledger.defer(*id, now + DEFERRED_FOR).await?;
+                    ledger.defer_unsendable(*id, now + DEFERRED_FOR).await?;
                     self.store.commit(ledger).await?;
                 }
                 failed => failed?,

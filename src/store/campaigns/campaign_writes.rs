@@ -26,7 +26,7 @@ pub struct NewCampaignMessage {
 }
 
 impl NewCampaignMessage {
-    /// It may stay queued as long as any message of its account.
+    /// A message that may stay queued as long as any other new message of its account.
     pub fn of(
         id: MessageId,
         draft: MessageDraft,

@@ -30,10 +30,10 @@ pub enum Expiry {
 }
 
 impl Store {
-    /// Whether a message of the campaign may be submitted now.
-    pub async fn has_due(&self, campaign: &CampaignId) -> Result<bool, Error> {
-        let due = queued(campaign).filter(Column::NextAttemptAt.is_not_null());
-        Ok(due.one(self.pools().reader()).await?.is_some())
+    /// Whether a queued message of the campaign is not held.
+    pub async fn has_unheld(&self, campaign: &CampaignId) -> Result<bool, Error> {
+        let unheld = queued(campaign).filter(Column::NextAttemptAt.is_not_null());
+        Ok(unheld.one(self.pools().reader()).await?.is_some())
     }
 
     /// Whether a message of the campaign is queued that was created at or before `until` or is not
@@ -145,8 +145,8 @@ impl Ledger {
 }
 
 fn queued_until(campaign: &CampaignId, until: DateTime<Utc>) -> Select<Entity> {
-    // Only resends are created after the cancellation; the clocks of processes may give others
-    // later times.
+    // Only resends are created after the cancellation. Other messages may have a later time too,
+    // because the clocks of processes differ.
     let before = Column::CreatedAt.lte(instant::to_millis(until));
     queued(campaign).filter(before.or(Column::ResendOf.is_null()))
 }

@@ -17,7 +17,7 @@ use crate::store::ledger::message_ledger::Ledger;
 pub struct NewRecipient {
     /// Equal for two rows about one recipient.
     pub row_key: String,
-    /// What replaces the key once the recipient is erased.
+    /// What replaces the key after an erasure, by the current and the earlier secret keys.
     pub erased_keys: Vec<String>,
     /// The recipient's fields as JSON.
     pub content: String,
@@ -41,7 +41,7 @@ pub struct WaitingRecipient {
     pub content: String,
 }
 
-/// The most recipients that one transaction clears.
+/// About how many recipients one transaction clears.
 const CLEARED_AT_ONCE: i64 = 5000;
 
 impl Store {
@@ -137,8 +137,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes the data of the first recipients without a message, at most `CLEARED_AT_ONCE`, of a
-    /// campaign that was cancelled.
+    /// Removes the data of the first recipients without a message of a cancelled campaign, about
+    /// `CLEARED_AT_ONCE`.
     pub async fn clear_waiting_recipients(&mut self, campaign: &CampaignId) -> Result<(), Error> {
         let first: Option<i64> = waiting(campaign)
             .select_only()

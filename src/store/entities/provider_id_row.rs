@@ -34,7 +34,8 @@ pub struct Model {
     pub message: Uuid,
     pub learned_from: IdSource,
     pub learned_at: i64,
-    /// A reply, a registration, or a callback with report URL or tag named the message with it.
+    /// Whether the id is known from a reply, a registration, or a callback that names the message
+    /// by report URL or tag.
     pub certain: bool,
 }
 

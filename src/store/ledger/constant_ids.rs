@@ -1,8 +1,9 @@
-//! Ids that callbacks carry for two messages, each named by report URL or correlation tag: a
-//! template sends the same text for every message, so it identifies none.
+//! Constant ids: an id is constant if callbacks carry it for two messages, each named by report URL
+//! or correlation tag. The provider then sends the same text for every message, so it identifies
+//! none.
 //!
-//! A row of `provider_ids` without a message keeps such an id. A rebuild keeps it as well, so that
-//! the messages that it joined stay separate.
+//! A row of `provider_ids` without a message stores a constant id. A rebuild keeps that row, so
+//! that the messages that the id joined stay separate.
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
@@ -19,8 +20,8 @@ impl Ledger {
         !self.constant_ids.is_empty() && self.constant_ids.contains(&(account.clone(), id.clone()))
     }
 
-    /// Takes the messages that held ids which turned out to be constant: reports of others may have
-    /// been counted for them.
+    /// Takes the messages that held ids which turned out to be constant: reports on other messages
+    /// may have been applied to them.
     pub fn take_former_holders(&mut self) -> Vec<MessageId> {
         let mut holders = std::mem::take(&mut self.former_holders);
         holders.sort();
@@ -80,8 +81,8 @@ impl Ledger {
             && claims
                 .iter()
                 .all(|claim| claim.learned_from == IdSource::Callback);
-        let named = claims.iter().filter(|claim| claim.certain).count();
-        if !only_callbacks || named + usize::from(binding.certain) < 2 {
+        let certain_claims = claims.iter().filter(|claim| claim.certain).count();
+        if !only_callbacks || certain_claims + usize::from(binding.certain) < 2 {
             return Ok(false);
         }
         self.make_constant(account, id, instant::to_millis(seen_at))

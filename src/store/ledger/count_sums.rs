@@ -1,6 +1,6 @@
-//! Sums of the counts by hour and by day in UTC, changed together with the counts: long periods are
-//! read from few rows. Latencies are counted here alone: each row, also that of a quarter hour, holds
-//! a whole histogram in one text.
+//! Sums of the counts by hour and by day in UTC, changed together with the counts, so that long
+//! periods are read from few rows. Latencies have no other counts: their rows, also those of
+//! quarter hours, each hold a whole histogram in one text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -40,7 +40,7 @@ pub(crate) fn start_of(at: i64, width: i64) -> i64 {
     at.div_euclid(width) * width
 }
 
-/// By width. The bucket of a cohort is the start of the sum.
+/// Sums by width. The first element of a cohort's key is the start of the summed period.
 #[derive(Debug, Default)]
 pub(crate) struct Sums {
     pub(crate) states: BTreeMap<(i64, CohortKey, StateKey), i64>,
@@ -177,7 +177,7 @@ pub(super) async fn write(
     differences.write(connection).await
 }
 
-/// No other transaction writes meanwhile, so histograms are read, changed and written back.
+/// Reads, changes and writes histograms: no other transaction writes meanwhile.
 async fn add_latencies(
     connection: &impl ConnectionTrait,
     mut latencies: BTreeMap<(i64, CohortKey, LatencySpan), Histogram>,

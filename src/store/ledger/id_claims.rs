@@ -18,8 +18,9 @@ use crate::store::ledger::message_ledger::Ledger;
 const MAX_RIVALS: usize = 200;
 
 impl Ledger {
-    /// These messages, and all that claim an id of one of them or hold an id that one claims. Only
-    /// these if there are more than `MAX_RIVALS`: a rebuild may then bind some ids differently.
+    /// These messages, and all that claim an id of one of them or hold an id that one claims.
+    /// Returns only the given messages if there are more than `MAX_RIVALS` in all: a rebuild may
+    /// then bind some ids differently.
     pub async fn with_rivals(&mut self, messages: &[MessageId]) -> Result<Vec<MessageId>, Error> {
         self.write_conflicts().await?;
         let mut all: BTreeSet<Uuid> = messages.iter().map(|id| id.uuid()).collect();
@@ -28,11 +29,11 @@ impl Ledger {
             if all.len() > MAX_RIVALS {
                 return Ok(messages.to_vec());
             }
-            let of_one = Condition::any()
+            let names_added = Condition::any()
                 .add(id_conflict_row::Column::Message.is_in(added.iter().copied()))
                 .add(id_conflict_row::Column::Claimant.is_in(added.iter().copied()));
             let claims = id_conflict_row::Entity::find()
-                .filter(of_one)
+                .filter(names_added)
                 .all(&self.transaction)
                 .await?;
             let named = claims

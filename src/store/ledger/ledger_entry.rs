@@ -11,7 +11,7 @@ pub(super) struct LedgerEntry {
     pub(super) before: Option<message_row::Model>,
     pub(super) row: message_row::Model,
     pub(super) new_receipts: Vec<Receipt>,
-    /// Whether the flush folds it.
+    /// Whether the flush folds the message.
     pub(super) touched: bool,
     /// Whether the flush chooses `provider_id` again.
     pub(super) ids_changed: bool,
@@ -63,7 +63,7 @@ impl LedgerEntry {
         before.is_some_and(|before| fold_columns::differ_in_submission_only(before, &self.row))
     }
 
-    /// Whether it is known only from callbacks, and receipts of it were removed.
+    /// Whether the message is known only from callbacks, and some of its receipts were removed.
     pub(super) fn is_unreported(&self) -> bool {
         self.receipts_removed && matches!(self.row.origin, Origin::Orphan | Origin::Observed)
     }

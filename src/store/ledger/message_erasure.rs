@@ -58,7 +58,7 @@ impl Ledger {
         Ok(ids.into_iter().collect())
     }
 
-    /// Cancels the queued ones of these messages.
+    /// Cancels those of these messages that are queued.
     pub async fn cancel_all_queued(&mut self, ids: &[MessageId]) -> Result<(), Error> {
         self.load(ids).await?;
         for id in ids {
@@ -68,8 +68,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Replaces recipients in the receipts of these messages, so that as many are counted as
-    /// before.
+    /// Replaces erased recipients in the receipts of these messages by texts that differ, so that
+    /// as many recipients are counted as before.
     pub(in crate::store) async fn erase_recipients(
         &self,
         messages: &[Uuid],
@@ -114,7 +114,7 @@ impl Ledger {
         }
     }
 
-    /// Folds a loaded message again, and chooses its id again, after rows of it were changed.
+    /// Makes the flush fold a loaded message and choose its id again, after its rows were changed.
     pub(in crate::store) fn fold_again(&mut self, id: MessageId) {
         if let Some(entry) = self.entries.get_mut(&id.uuid()) {
             entry.mark_ids_changed();
@@ -132,7 +132,7 @@ impl Ledger {
         self.erase_recipients(messages, &|_| true).await
     }
 
-    /// A repeated request is recognised by the hash of its key.
+    /// Hashes keys, so that a repeated request is still recognised.
     async fn hash_keys(&self, messages: &[Uuid], hash: NameHash<'_>) -> Result<(), Error> {
         let rows = idempotency_key_row::Entity::find()
             .filter(idempotency_key_row::Column::Message.is_in(messages.iter().copied()))

@@ -1,4 +1,4 @@
-//! A write transaction: it loads messages, collects changes of them, and writes these on commit.
+//! A write transaction: it loads messages, collects their changes, and writes these on commit.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -96,7 +96,8 @@ impl Ledger {
         self.process
     }
 
-    /// With another instant, of a change that is known only after the transaction has begun.
+    /// Replaces the instant of the change, if it becomes known only after the transaction has
+    /// begun.
     #[must_use]
     pub fn at(self, now: DateTime<Utc>) -> Self {
         Self { now, ..self }

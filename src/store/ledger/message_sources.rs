@@ -23,7 +23,7 @@ pub struct MessageSources {
     pub reporting: BTreeSet<CallbackId>,
     /// Callbacks that were received when an id or a claim was learned.
     pub learned_from_candidates: BTreeSet<CallbackId>,
-    /// Whether an id was learned from a callback whose outcome is not kept any more.
+    /// Whether an id was learned from a callback whose outcome is no longer stored.
     pub some_missing: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Adopts orphans as sent elsewhere, or delays that.
+//! Adopts orphans as messages sent elsewhere, or postpones their adoption.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};

@@ -118,7 +118,7 @@ impl Ledger {
             .filter(Expr::exists(submitted_since).not())
             .filter(Column::SubmissionStartedAt.between(from, to))
             .order_by_asc(Column::Id)
-            // Two that fit make a report ambiguous.
+            // Two already make a report ambiguous.
             .limit(10);
         let ids = list_ids(self.transaction(), candidates).await?;
         if ids.is_empty() {

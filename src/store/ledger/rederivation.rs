@@ -30,7 +30,7 @@ use crate::store::{Store, outcome_counts, store_settings};
 const CHUNK_SIZE: u64 = 400;
 
 impl Ledger {
-    /// Reprocessing does not count as a change.
+    /// Keeps `updated_at`: reprocessing does not count as a change.
     pub fn preserve_updated_at(&mut self) {
         self.times = UpdateTimes::Kept;
     }

@@ -74,7 +74,7 @@ pub(crate) fn differ_in_submission_only(one: &Model, other: &Model) -> bool {
 /// Defines a function that compares rows in these columns, and the list of their names.
 macro_rules! compare {
     ($name:ident, $list:ident, $($column:ident),+ $(,)?) => {
-        /// Whether two rows differ only in [`FOLD_COLUMNS`] columns.
+        /// Whether two rows differ only in [`FOLD_COLUMNS`].
         pub(crate) fn $name(one: &Model, other: &Model) -> bool {
             $(one.$column == other.$column)&&+
         }
@@ -171,12 +171,12 @@ pub(crate) fn apply(
     row.pricing_type.clone_from(&delivery.pricing.kind);
     row.price_currency.clone_from(&delivery.pricing.currency);
     row.deliveries = i64::from(delivery.deliveries);
-    let awaited = matches!(
+    let awaits_report = matches!(
         delivery.state,
         DeliveryState::Submitted | DeliveryState::Sent
     );
     row.due_at = last_receipt_at
-        .filter(|_| awaited)
+        .filter(|_| awaits_report)
         .map(|at| instant::to_millis(at) + row.silence_limit);
 }
 

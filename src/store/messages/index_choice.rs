@@ -34,7 +34,8 @@ const FEW_LIMIT: u64 = 20_000;
 const MERGED_LIMIT: usize = 400;
 /// Conditions that may match few messages or most.
 const FEW_OR_MOST: [IndexHint; 3] = [IndexHint::Sender, IndexHint::Origin, IndexHint::Kind];
-/// Conditions of which a list in the order of changes must know whether few messages match.
+/// Conditions whose indexes are not in the order of changes: if few messages match one of them, a
+/// list in that order sorts these messages.
 const UNSORTED_BY_CHANGE: [IndexHint; 8] = [
     IndexHint::Campaign,
     IndexHint::Code,

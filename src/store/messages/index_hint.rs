@@ -1,4 +1,4 @@
-//! The index that a list query uses: that of one condition. Those of the other conditions are
+//! The index that a list query uses: that of one condition. The indexes of the other conditions are
 //! disabled.
 
 use sea_orm::sea_query::{Expr, SimpleExpr};
@@ -102,10 +102,10 @@ impl IndexHint {
 
     /// The hints of the queries that a list consists of.
     ///
-    /// Messages that count in a period were created in it, or earlier and attempted in it. The
-    /// first are found in list order within the period. The second have an index of their own: in
-    /// list order, everything before the period would be read to find them. Where the condition's
-    /// index is not sorted by creation time, one query finds both.
+    /// Messages that statistics count in a period were created in it, or were created earlier and
+    /// first attempted in it. The former are found in list order within the period. The latter have
+    /// an index of their own: in list order, everything before the period would be read to find
+    /// them. Where the condition's index is not sorted by creation time, one query finds both.
     pub(super) fn parts(self, filter: &MessageFilter) -> Vec<Self> {
         match self {
             Self::Campaign

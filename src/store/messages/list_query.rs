@@ -62,8 +62,8 @@ pub(crate) fn listed(
     newest_first(found).limit(limit)
 }
 
-/// A condition for each group of messages that an index with their state has in list order; none
-/// for a list that is not read so.
+/// The groups of messages that an index by state has in list order: a condition for each state and
+/// account. Empty for a list that uses another index.
 fn state_groups(
     filter: &MessageFilter,
     index_hint: IndexHint,
@@ -88,8 +88,8 @@ fn state_groups(
     groups.collect()
 }
 
-/// The filter beside the accounts of [`state_groups`]. All that the caller may see, in each of many
-/// queries, could be more values than SQLite accepts.
+/// The filter without the accounts, which [`state_groups`] selects. If each of many queries named
+/// all accounts that the caller may access, SQLite could refuse the number of values.
 fn without_accounts(filter: &MessageFilter, plan: &CreationOrderPlan) -> MessageFilter {
     let is_of_plan = filter.account.is_none() && plan.backend == DbBackend::Sqlite;
     MessageFilter {
@@ -156,7 +156,7 @@ fn changed_before(
 ) -> Select<Entity> {
     let changed_at = || index_hint.column(IndexHint::Change, Column::UpdatedAt);
     let older = older_than(changed_at(), after);
-    // A message changes after its creation: the scan can end there.
+    // A message changes after its creation, so the scan can end at the earliest creation time.
     let since = filter.created_after.map(instant::to_millis);
     filtered(filter, &[index_hint], index_hint, older)
         .apply_if(since, |query, since| query.filter(changed_at().gte(since)))
@@ -200,8 +200,9 @@ fn first(query: Select<Entity>, time: Column) -> SelectStatement {
     select
 }
 
-/// The ids of the first `limit` results, latest by a time, of several queries. With `state IN (…)`,
-/// SQLite would not read them in list order: it would scan all messages of the account, or of all.
+/// The ids of the latest `limit` results of several queries, by `time`. With `state IN (…)` in a
+/// single query, SQLite would not read an index in list order: it would scan all messages of the
+/// account, or of all.
 fn merged(
     mut each: impl Iterator<Item = SelectStatement>,
     time: Column,
@@ -301,8 +302,8 @@ fn time_filters(filter: &MessageFilter, index_hint: IndexHint) -> Condition {
     all(given)
 }
 
-/// The period by the time that statistics count: of the first attempt, and until then of the
-/// creation, which is never later.
+/// The period of the time by which statistics count a message: that of its first attempt, or of its
+/// creation while there is no attempt. The creation is never later.
 fn counting_filters(
     filter: &MessageFilter,
     parts: &[IndexHint],

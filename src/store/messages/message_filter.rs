@@ -49,8 +49,8 @@ pub struct MessageFilter {
     pub created_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub created_before: Option<DateTime<Utc>>,
-    /// By the time by which statistics count: the first attempt, and until then the creation.
-    /// Inclusive.
+    /// By the time by which statistics count a message: its first attempt, or its creation while
+    /// there is no attempt. Inclusive.
     pub counted_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub counted_before: Option<DateTime<Utc>>,

@@ -1,4 +1,4 @@
-//! From a row of `messages` to the domain's message.
+//! Converts a row of `messages` to the domain's message.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ impl TryFrom<Model> for Message {
             id: row.id.into(),
             provider: row.provider,
             origin: row.origin,
-            failure: listed_failure(&row)?,
+            failure: message_failure(&row)?,
             queue: row.queue,
             state: row.state,
             provider_id: parse_provider_id(row.id, row.provider_id.as_deref())?,
@@ -119,7 +119,7 @@ fn media_source(row: &Model) -> Option<MediaSource> {
     }))
 }
 
-fn listed_failure(row: &Model) -> Result<Option<MessageFailure>, Error> {
+fn message_failure(row: &Model) -> Result<Option<MessageFailure>, Error> {
     let Some(at) = instant::from_optional_millis(TABLE, "failed_at", row.failed_at)? else {
         return Ok(None);
     };

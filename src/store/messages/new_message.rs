@@ -71,7 +71,7 @@ impl NewMessage {
         row
     }
 
-    /// A row with nothing but the account.
+    /// A row with only the account, the provider and the origin.
     pub(crate) fn bare(&self, account: &AccountId, provider: ProviderId, origin: Origin) -> Model {
         Model {
             id: self.id.uuid(),

@@ -19,8 +19,8 @@ pub(super) fn references() -> [Column; 4] {
     ]
 }
 
-/// Conditions of one meaning of a search text, of which any may match. `text` is the expression of
-/// a column, wrapped where no index is to be used.
+/// The conditions of one meaning of a search text; a message that fulfils any of them is found.
+/// `text` returns the expression of a column, wrapped if its index must not be used.
 pub(super) fn search_conditions(
     search: &Search,
     text: impl Fn(Column) -> SimpleExpr,
@@ -77,7 +77,7 @@ fn reverse(digits: &str) -> String {
     digits.chars().rev().collect()
 }
 
-/// Sent to this recipient, or to another id of theirs while it was theirs.
+/// Sent to this recipient, or to another id of the same customer while the customer had it.
 pub(super) fn sent_to_customer(recipient: &str, also: &[HeldId]) -> Condition {
     let sent = Condition::any().add(sent_to(recipient));
     also.iter().map(sent_while_held).fold(sent, Condition::add)

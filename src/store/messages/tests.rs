@@ -21,8 +21,8 @@ use crate::store::messages::list_query::{listed, listed_by_change};
 use crate::store::messages::message_filter::{Cursor, MessageFilter, Search};
 use crate::store::messages::new_message::{NewMessage, set_recipient};
 
-/// Two hundred messages; many share an instant, a text, an account or a state.
-async fn filled(folder: &std::path::Path) -> Store {
+/// A store with two hundred messages; many share an instant, a text, an account or a state.
+async fn filled_store(folder: &std::path::Path) -> Store {
     let url = format!("sqlite://{}", folder.join("bluetick.db").display());
     let store = Store::open(&Secret::new(url), 12).await.unwrap();
     store.migrate().await.unwrap();
@@ -69,20 +69,20 @@ fn plan(index_hint: IndexHint) -> CreationOrderPlan {
 #[tokio::test]
 async fn every_plan_finds_the_same_messages() {
     let folder = tempfile::tempdir().unwrap();
-    let store = filled(folder.path()).await;
+    let store = filled_store(folder.path()).await;
     let all = MessageFilter::default();
-    let typed = |search| MessageFilter {
+    let searching = |search| MessageFilter {
         search,
         ..all.clone()
     };
     let texts = [
-        typed(vec![Search::PhonePrefix("9199".to_owned())]),
-        typed(vec![Search::PhoneSuffix("00000123".to_owned())]),
-        typed(vec![
+        searching(vec![Search::PhonePrefix("9199".to_owned())]),
+        searching(vec![Search::PhoneSuffix("00000123".to_owned())]),
+        searching(vec![
             Search::Phone("919900000011".to_owned()),
             Search::ReferencePrefix("summer s".to_owned()),
         ]),
-        typed(vec![Search::ReferencePrefix("order-".to_owned())]),
+        searching(vec![Search::ReferencePrefix("order-".to_owned())]),
         MessageFilter {
             reference: Some("summer".to_owned()),
             ..all.clone()
@@ -145,11 +145,14 @@ async fn every_plan_finds_the_same_messages() {
             }
         }
     }
-    assert!(pages > 20, "much was found: {pages}");
-    assert!(in_two_states > 5, "states were merged: {in_two_states}");
+    assert!(pages > 20, "too few full pages: {pages}");
+    assert!(
+        in_two_states > 5,
+        "too few pages with two states: {in_two_states}"
+    );
     assert!(
         in_two_accounts > 5,
-        "accounts were merged: {in_two_accounts}"
+        "too few pages with two accounts: {in_two_accounts}"
     );
     store.close().await.unwrap();
 }
@@ -157,7 +160,7 @@ async fn every_plan_finds_the_same_messages() {
 #[tokio::test]
 async fn a_caller_who_may_see_many_accounts_lists_several_states() {
     let folder = tempfile::tempdir().unwrap();
-    let store = filled(folder.path()).await;
+    let store = filled_store(folder.path()).await;
     let mut accounts: Vec<AccountId> = (0..98)
         .map(|number| format!("shop-{number}").parse().unwrap())
         .collect();
@@ -182,8 +185,8 @@ async fn a_caller_who_may_see_many_accounts_lists_several_states() {
     store.close().await.unwrap();
 }
 
-/// A sender, an origin and a kind, alone and with an account and states.
-fn shares() -> Vec<MessageFilter> {
+/// No condition, a sender, an origin and a kind: alone, with an account, and with two states.
+fn party_filter_cases() -> Vec<MessageFilter> {
     let all = MessageFilter::default();
     let sender = MessageFilter {
         sender: Some("+919000000001".to_owned()),
@@ -213,9 +216,9 @@ fn shares() -> Vec<MessageFilter> {
 }
 
 #[tokio::test]
-async fn every_choice_lists_the_last_changed_messages_alike() {
+async fn every_plan_lists_the_last_changed_messages_in_the_same_order() {
     let folder = tempfile::tempdir().unwrap();
-    let store = filled(folder.path()).await;
+    let store = filled_store(folder.path()).await;
     let of_each_state = |filter: &MessageFilter, hints: &[IndexHint]| {
         let given = &filter.states;
         let states = DeliveryState::ALL.iter();
@@ -224,7 +227,7 @@ async fn every_choice_lists_the_last_changed_messages_alike() {
         ChangeOrderPlan::ByState(states.copied().zip(hints.copied()).collect())
     };
     let mut pages = 0;
-    for filter in shares() {
+    for filter in party_filter_cases() {
         let choices = [
             ChangeOrderPlan::SortAll(IndexHint::Order),
             ChangeOrderPlan::SortAll(IndexHint::Kind),
@@ -253,14 +256,14 @@ async fn every_choice_lists_the_last_changed_messages_alike() {
             });
         }
     }
-    assert!(pages > 40, "much was found: {pages}");
+    assert!(pages > 40, "too few full pages: {pages}");
     store.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_sender_an_origin_and_a_kind_find_the_same_by_their_own_index_and_in_list_order() {
     let folder = tempfile::tempdir().unwrap();
-    let store = filled(folder.path()).await;
+    let store = filled_store(folder.path()).await;
     let find = async |filter: &MessageFilter, index_hint| -> Vec<Uuid> {
         let query = listed(filter, &plan(index_hint), None, 200).select_only();
         let query = query.column(Column::Id);
@@ -270,7 +273,7 @@ async fn a_sender_an_origin_and_a_kind_find_the_same_by_their_own_index_and_in_l
             .await
             .unwrap()
     };
-    for filter in shares() {
+    for filter in party_filter_cases() {
         let in_order = find(&filter, IndexHint::Order).await;
         assert!(!in_order.is_empty() && in_order.len() < 201, "{filter:?}");
         let chosen = store.index_hint(&filter, 100).await.unwrap();
@@ -284,7 +287,7 @@ async fn a_sender_an_origin_and_a_kind_find_the_same_by_their_own_index_and_in_l
 #[tokio::test]
 async fn a_text_chooses_the_index_unless_too_many_messages_have_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = filled(folder.path()).await;
+    let store = filled_store(folder.path()).await;
     let of_reference = MessageFilter {
         reference: Some("summer".to_owned()),
         ..MessageFilter::default()
@@ -296,19 +299,19 @@ async fn a_text_chooses_the_index_unless_too_many_messages_have_it() {
         (Search::ReferencePrefix("summer".to_owned()), 200),
         (Search::ReferencePrefix("order-".to_owned()), 29),
     ];
-    let cases = searches.map(|(search, have)| {
+    let cases = searches.map(|(search, matching)| {
         let filter = MessageFilter {
             search: vec![Search::Id(MessageId::new(DateTime::UNIX_EPOCH)), search],
             ..MessageFilter::default()
         };
-        (filter, IndexHint::Search, have)
+        (filter, IndexHint::Search, matching)
     });
     let reference = (of_reference.clone(), IndexHint::Reference, 160);
-    for (filter, index_hint, have) in cases.into_iter().chain([reference]) {
-        let found = async |rare| store.index_hint(&filter, rare).await.unwrap();
-        assert_eq!(found(have).await, index_hint, "{filter:?}");
-        if let Some(fewer) = have.checked_sub(1) {
-            assert_eq!(found(fewer).await, IndexHint::Order, "{filter:?}");
+    for (filter, index_hint, matching) in cases.into_iter().chain([reference]) {
+        let hint = async |rare| store.index_hint(&filter, rare).await.unwrap();
+        assert_eq!(hint(matching).await, index_hint, "{filter:?}");
+        if let Some(fewer) = matching.checked_sub(1) {
+            assert_eq!(hint(fewer).await, IndexHint::Order, "{filter:?}");
         }
     }
     let both = MessageFilter {
