@@ -30,8 +30,8 @@ const MAX_ATTEMPTS: i64 = 9;
 /// Between the first attempt and the second.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer than a whole batch takes. If this process ends before, another one delivers the rest
-/// afterwards.
+/// Longer than a batch takes. If this process dies before it has delivered a batch, another one
+/// delivers the rest after this time.
 const CLAIM_LENGTH: TimeDelta = TimeDelta::minutes(5);
 
 /// Identifies a rule in the database: a hash, because the identity contains the URL.
@@ -51,7 +51,7 @@ pub async fn deliver_due(services: &Services) -> Result<(), db::Error> {
         let notifications = by_rule.entry(&notification.rule).or_default();
         notifications.push(notification);
     }
-    // Rules concurrently, so that a receiver that hangs delays no other; each rule's in order.
+    // Concurrently by rule, so that a hanging receiver delays no other; in order within a rule.
     let deliveries = by_rule
         .into_values()
         .map(|notifications| deliver_in_order(services, notifications, now));
@@ -59,7 +59,7 @@ pub async fn deliver_due(services: &Services) -> Result<(), db::Error> {
     join_all(deliveries).await.into_iter().collect()
 }
 
-/// Postpones the rest after a failure, so that a receiver that hangs costs only one timeout.
+/// Postpones the rest after a failure, so that a hanging receiver costs only one timeout.
 async fn deliver_in_order(
     services: &Services,
     notifications: Vec<&Notification>,
@@ -189,9 +189,8 @@ fn signed_headers(
 mod tests {
     use super::*;
 
-    /// The example of the specification of Standard Webhooks.
     #[test]
-    fn the_signature_is_that_of_standard_webhooks() {
+    fn the_signature_matches_the_example_of_standard_webhooks() {
         let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let at = DateTime::from_timestamp(1_614_265_330, 0).unwrap();
         let body = r#"{"test": 2432232314}"#;

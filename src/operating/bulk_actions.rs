@@ -24,7 +24,7 @@ pub enum BulkMode {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Obstacle {
     AlreadyResent(MessageId),
-    /// The text names the instant.
+    /// The text says when the window closed, if that is known.
     ClosedWindow(String),
     /// The account does not accept the new media.
     Media(String),

@@ -15,7 +15,7 @@ use crate::operating::bulk_actions::{
 };
 use crate::operating::campaign_pace::CampaignPace;
 use crate::operating::decision::{ActionError, Decision};
-use crate::operating::message_actions::resend::{file_is_gone, message_input};
+use crate::operating::message_actions::resend::{lost_upload_error, message_input};
 use crate::operating::message_actions::resend_advice::{RepeatCause, ResendAdvisor};
 use crate::sending::accept::{Acceptor, InvalidField, Resend};
 use crate::store::Store;
@@ -75,7 +75,7 @@ struct BulkResend<'a> {
     created: Vec<MessageId>,
 }
 
-/// The campaigns of the messages in one transaction.
+/// The pace of each campaign whose messages are resent in one transaction.
 type Paces = BTreeMap<CampaignId, CampaignPace>;
 
 impl BulkChange for BulkResend<'_> {
@@ -95,7 +95,7 @@ impl BulkChange for BulkResend<'_> {
             Err(reason) => return Ok(Some(reason)),
         };
         if self.media.is_none() && self.acceptor.has_lost_upload(message).await? {
-            return Ok(Some(Obstacle::Other(file_is_gone().to_string())));
+            return Ok(Some(Obstacle::Other(lost_upload_error().to_string())));
         }
         let refusal = self.acceptor.find_closed_window(&new.draft, now).await?;
         Ok(refusal.map(|error| Obstacle::ClosedWindow(describe(&[error]))))
@@ -207,7 +207,8 @@ impl BulkResend<'_> {
         Ok(NewCampaignMessage::of(id, draft, account, due_at))
     }
 
-    /// When the new message of this message's campaign is due. An ended campaign is reopened.
+    /// When the resend of this message is due, by the pace of its campaign. Reopens the campaign if
+    /// it is done.
     async fn next_due_at(
         &self,
         ledger: &mut Ledger,

@@ -48,7 +48,7 @@ impl CampaignPace {
         }
     }
 
-    /// Stores which slots are taken.
+    /// Stores the next free slot of the campaign.
     pub(super) async fn store(mut self, ledger: &mut Ledger) -> Result<(), db::Error> {
         let Some(slots) = self.slots else {
             return Ok(());

@@ -1,5 +1,5 @@
 //! Derives receipts, states and counts again, after a parser or a rule has changed: from the
-//! journal and from what is recorded here, such as messages, attempts and actions.
+//! journal, and from messages, attempts and actions in the main database.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;

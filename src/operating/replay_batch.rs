@@ -75,8 +75,8 @@ impl ReplayBatch {
     }
 }
 
-/// Whether the selection names unverified callbacks, by id or by their outcome: others stay
-/// unreleased.
+/// Whether the selection names unverified callbacks, by id or by their outcome. Otherwise they are
+/// not released.
 fn releases_unverified(selection: &OutcomeFilter) -> bool {
     selection.ids.is_some() || selection.outcome == Some(Outcome::Unverified)
 }

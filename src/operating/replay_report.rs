@@ -7,8 +7,8 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::ledger::StateChange;
 
-/// A changed outcome. Where only a part became parseable or unparseable, that side counts as
-/// quarantined.
+/// A changed outcome. If only a part became parseable or unparseable, the outcome with the unparsed
+/// part counts as quarantined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutcomeChange {
     pub callback: CallbackId,
@@ -31,7 +31,7 @@ pub struct ReplayReport {
 #[derive(Default)]
 pub(super) struct ReplayChanges {
     pub(super) report: ReplayReport,
-    /// The first state before and the last state after.
+    /// The state before the first change and after the last one.
     states: BTreeMap<MessageId, (Option<DeliveryState>, Option<DeliveryState>)>,
 }
 

@@ -354,11 +354,11 @@ async fn a_message_whose_uploaded_file_is_gone_says_so_when_it_is_to_be_sent_aga
     let (status, problem) = app.post(&format!("/api/v1/messages/{id}/resend")).await;
     assert_eq!(status, 409, "{problem}");
     let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains("not kept any more"), "{detail}");
+    assert!(detail.contains("no longer stored"), "{detail}");
     let body = json!({ "filter": { "state": "failed" } });
     let (_, resent) = app.post_json("/api/v1/messages/resend", &body).await;
     assert_eq!(resent["count"], 0, "{resent}");
-    assert!(resent.to_string().contains("not kept any more"), "{resent}");
+    assert!(resent.to_string().contains("no longer stored"), "{resent}");
     // With other media it can be sent.
     let mut body = body.clone();
     body["media"] = json!({ "url": "https://media.example.com/a.jpg" });

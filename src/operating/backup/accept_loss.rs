@@ -1,5 +1,5 @@
-//! Restores a data folder from a copy that is not a backup, such as a `tar` of a running one: the
-//! two databases may be from different times.
+//! Restores a data folder from a copy that is not a backup, such as a `tar` of the folder of a
+//! running `serve`: the two databases may be from different times.
 //!
 //! **Invariant:** nothing that was sent is sent again, unless the operator asks for it with `--queue`:
 //! queued messages become uncertain, as after a restore of a backup.
@@ -106,7 +106,7 @@ async fn reconcile_opened(
         (JOURNAL_FILE, journal.find_faults().await?),
     ] {
         if let Some(fault) = faults.into_iter().next() {
-            return Err(BackupError::Broken { file, fault });
+            return Err(BackupError::DamagedDatabase { file, fault });
         }
     }
     store.check_schema().await?;
@@ -139,7 +139,7 @@ async fn reconcile_opened(
     })
 }
 
-/// Moves the main database last: until then `serve` has nothing that it could send.
+/// Moves the main database last: without it, `serve` cannot send anything.
 fn move_into_place(staging: &Path, data_dir: &Path, spooled: &[String]) -> Result<(), BackupError> {
     let uploads = data_dir.join(UPLOADS_FOLDER);
     if !uploads.exists() {

@@ -15,9 +15,8 @@ pub enum BackupError {
     NotEmpty(PathBuf),
     #[error(transparent)]
     Database(#[from] db::Error),
-    /// The copy of a database has faults.
-    #[error("the copy {file} is broken: {fault}")]
-    Broken { file: &'static str, fault: String },
+    #[error("the copy of {file} is damaged: {fault}")]
+    DamagedDatabase { file: &'static str, fault: String },
     #[error(
         "the copies disagree ({number} discrepancies, the first: {first}); run `bluetick verify`"
     )]
@@ -30,13 +29,13 @@ pub enum BackupError {
     #[error(
         "{file} in the backup is not the file that its manifest describes; the backup is damaged"
     )]
-    Damaged { file: String },
+    ChangedFile { file: String },
     #[error("{file} in the manifest is not the name of a file in the backup")]
     ForeignFile { file: String },
     #[error("the backup has no {0}; it is incomplete")]
     Missing(&'static str),
     #[error(
-        "{} exists; restore into an empty data folder, or move the databases there away",
+        "{} exists; restore into an empty data folder, or move its databases elsewhere",
         .0.display()
     )]
     Occupied(PathBuf),

@@ -140,7 +140,7 @@ async fn check_opened(
         (JOURNAL_FILE, journal.find_faults().await?),
     ] {
         if let Some(fault) = faults.into_iter().next() {
-            return Err(BackupError::Broken { file, fault });
+            return Err(BackupError::DamagedDatabase { file, fault });
         }
     }
     let state = journal.state().await?;

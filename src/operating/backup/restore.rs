@@ -73,7 +73,7 @@ fn copy_checked(backup: &Path, staging: &Path, manifest: &Manifest) -> Result<()
         let is_same =
             copied.is_some_and(|copy| copy.bytes == file.bytes && copy.sha256 == file.sha256);
         if !is_same {
-            return Err(BackupError::Damaged {
+            return Err(BackupError::ChangedFile {
                 file: file.name.clone(),
             });
         }
@@ -120,7 +120,7 @@ async fn mark_possibly_sent(
     Ok((possibly_sent, access))
 }
 
-/// Moves the main database last: until then `serve` has nothing that it could send.
+/// Moves the main database last: without it, `serve` cannot send anything.
 fn move_into_place(
     staging: &Path,
     data_dir: &Path,

@@ -1,5 +1,5 @@
-//! Who has access to restored data. A backup lacks what was revoked, disabled or signed out after
-//! it.
+//! Who has access to restored data: what was revoked, disabled or signed out after the backup is
+//! valid again.
 
 use std::fmt;
 

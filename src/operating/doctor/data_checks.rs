@@ -74,7 +74,7 @@ pub(super) fn check_backups(
         None => format!("there is no backup in {directory} yet"),
     };
     let fix = format!(
-        "read in the log of `serve` why \"the backup failed\"; make one now: bluetick backup {directory}/now"
+        "the line \"the backup failed\" in the log of `serve` has the reason; make one now: bluetick backup {directory}/now"
     );
     Ok(Some(Finding::problem("backup_stale", summary, fix)))
 }
@@ -125,7 +125,7 @@ fn pause_finding(account: &Account, pause: &Pause) -> Finding {
             format!("correct the cause at {provider} or in the configuration; then: "),
         ),
     };
-    let reason = reason_without_quotes(account.provider(), pause);
+    let reason = redact_reason(account.provider(), pause);
     let summary = format!("account {id} sends nothing: paused by {by} since {since} UTC: {reason}");
     Finding::warning(
         "account_paused",
@@ -134,8 +134,8 @@ fn pause_finding(account: &Account, pause: &Pause) -> Finding {
     )
 }
 
-/// A provider's words may quote a message, so only a documented code is given, with its meaning.
-fn reason_without_quotes(provider: ProviderId, pause: &Pause) -> String {
+/// A provider's text may quote a message, so only a documented code is shown, with its meaning.
+fn redact_reason(provider: ProviderId, pause: &Pause) -> String {
     let reason = pause.reason.as_str();
     if pause.by == PausedBy::Operator {
         return mask_quoted(reason);

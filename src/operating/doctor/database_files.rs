@@ -38,19 +38,19 @@ async fn check_file(path: &Path, config: &Config) -> Option<Finding> {
             Some(Finding::problem(
                 "database_damaged",
                 summary,
-                remedy(config),
+                damage_fix(config),
             ))
         }
         Err(error) => {
             let summary = format!("{shown} cannot be checked: {error}");
-            let fix = "run it again as the user that `serve` runs as, when the disk answers";
+            let fix = "run `bluetick doctor` again as the user that `serve` runs as; if that fails too, check the disk";
             Some(Finding::problem("database", summary, fix))
         }
     }
 }
 
-/// Both databases belong to one point in time, so both are restored.
-fn remedy(config: &Config) -> String {
+/// Both databases must be from the same point in time, so both are restored.
+fn damage_fix(config: &Config) -> String {
     let folder = config.data_dir.display();
     let restore = match newest_backup_folder(config) {
         Some(backup) => format!("bluetick restore {}", backup.display()),
@@ -61,7 +61,7 @@ fn remedy(config: &Config) -> String {
     )
 }
 
-/// Their names are the times at which they were made.
+/// The folder with the last name: scheduled backups are named by the time at which they were made.
 fn newest_backup_folder(config: &Config) -> Option<PathBuf> {
     let scheduled = &config.backup.as_ref()?.directory;
     list_backup_folders(scheduled).ok()?.into_iter().max()

@@ -75,7 +75,8 @@ fn is_new(config: &Config) -> bool {
     !config.uses_postgres() && !Store::exists(url) && !journal::exists(url)
 }
 
-/// Stands for what the first start creates: the folder, the databases and the secret key.
+/// Reported in place of the checks of the databases and of the public URL, which need what the first
+/// start creates.
 fn first_start_finding(config: &Config) -> Finding {
     let summary = format!(
         "`bluetick serve` has not run yet: there is no database for {}",
@@ -89,7 +90,7 @@ async fn check_database(installation: &Installation<'_>) -> Vec<Finding> {
     let store = match &installation.store {
         Ok(store) => *store,
         Err(reason) => {
-            let fix = "follow the message; `bluetick serve` or `bluetick migrate` creates and migrates databases";
+            let fix = "fix the reported cause; `bluetick serve` or `bluetick migrate` creates and migrates databases";
             return vec![Finding::problem("database", reason.clone(), fix)];
         }
     };

@@ -56,7 +56,7 @@ pub(super) fn check_clock(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> 
     Some(Finding::problem("clock", summary, fix))
 }
 
-/// Checks the hard limit, to which the program raises its own.
+/// Checks the hard limit, because `serve` raises its soft limit to that.
 pub(super) fn check_file_limit() -> Option<Finding> {
     let limit = getrlimit(Resource::Nofile).maximum;
     let limit = limit.filter(|limit| *limit < FILES_UNDER_LOAD)?;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_set_and_not_set_back() {
+    fn a_clock_that_is_not_set_or_was_set_back_is_a_problem() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let now = at("2026-12-01T00:00:00Z");
         assert_eq!(check_clock(now, None), None);

@@ -13,10 +13,11 @@ use crate::http_client::address_rules::AddressRules;
 use crate::http_client::url_check_client::{UrlCheckClient, UrlCheckFailure};
 use crate::operating::doctor::finding::Finding;
 use crate::operating::doctor::reply_checks::{
-    CHECK_HEADER, SentRequest, body_limit_finding, check_certificate, check_large, check_small,
+    CHECK_HEADER, SentRequest, body_limit_finding, check_certificate, check_large_reply,
+    check_small_reply,
 };
 
-/// The length of the longest callback.
+/// The largest body that a callback may have.
 const LARGE_BODY_BYTES: usize = 3 * 1024 * 1024;
 /// Headers that providers send and that proxies may drop.
 const COMMON_HEADERS: [&str; 3] = ["Authorization", "X-Hub-Signature-256", "Content-Type"];
@@ -71,7 +72,7 @@ pub async fn check_public_url(
         Ok(reply) => {
             let certificate = reply.certificate.as_deref();
             findings.extend(certificate.and_then(|der| check_certificate(der, now)));
-            match check_small(&reply, &small, &url) {
+            match check_small_reply(&reply, &small, &url) {
                 Ok(found) => findings.extend(found),
                 Err(finding) => {
                     findings.push(finding);
@@ -82,7 +83,7 @@ pub async fn check_public_url(
     }
     let large = sent_request(target, vec![b' '; LARGE_BODY_BYTES]);
     match client.post(&url, &large.headers, large.body.clone()).await {
-        Ok(reply) => findings.extend(check_large(&reply, &large)),
+        Ok(reply) => findings.extend(check_large_reply(&reply, &large)),
         Err(failure) => {
             let reason = describe(&failure, &target.public_url).summary;
             let summary = format!("a body of 3 MiB does not arrive: {reason}");

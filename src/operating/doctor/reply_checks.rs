@@ -1,4 +1,4 @@
-//! Compares what arrived here with what was sent.
+//! Compares a request that arrived through the public URL with the one that was sent.
 
 use std::fmt::Write as _;
 
@@ -45,8 +45,8 @@ impl SentRequest {
     }
 }
 
-/// `Err` if nothing further can be checked.
-pub(super) fn check_small(
+/// Checks the reply to the request with a small body. `Err` if nothing further can be checked.
+pub(super) fn check_small_reply(
     reply: &UrlCheckReply,
     sent: &SentRequest,
     url: &Url,
@@ -115,7 +115,8 @@ pub(super) fn body_limit_finding(summary: String) -> Finding {
     Finding::problem("body_limit", summary, fix)
 }
 
-pub(super) fn check_large(reply: &UrlCheckReply, sent: &SentRequest) -> Option<Finding> {
+/// Checks the reply to the request with the largest body.
+pub(super) fn check_large_reply(reply: &UrlCheckReply, sent: &SentRequest) -> Option<Finding> {
     if reply.status == 413 {
         let summary = "a body of 3 MiB is refused with 413; providers send batches of up to 3 MB";
         return Some(body_limit_finding(summary.to_owned()));
@@ -139,7 +140,8 @@ fn check_body(received: &ArrivedRequest, sent: &SentRequest) -> Option<Finding> 
     (!is_same).then(|| {
         let summary =
             "the proxy changes bodies: other bytes arrive than were sent, so that signatures fail";
-        let fix = "switch off what rewrites or decompresses requests to /callbacks and /reports";
+        let fix =
+            "turn off the settings that rewrite or decompress requests to /callbacks and /reports";
         Finding::problem("body_changed", summary, fix)
     })
 }
@@ -191,14 +193,14 @@ mod tests {
             certificate: None,
         };
         let url = "https://hooks.example.com/callbacks/t".parse().unwrap();
-        match check_small(&reply, &sent(), &url) {
+        match check_small_reply(&reply, &sent(), &url) {
             Ok(findings) => findings.iter().map(|found| found.check).collect(),
             Err(finding) => vec![finding.check],
         }
     }
 
     #[test]
-    fn each_difference_is_named() {
+    fn each_difference_has_its_own_finding() {
         assert_eq!(found(200, &received()), Vec::<&str>::new());
         assert_eq!(found(301, &received()), ["redirect"]);
         assert_eq!(found(404, &received()), ["wrong_public_url"]);

@@ -32,8 +32,8 @@ fn unescape_json(bytes: &[u8]) -> Option<Vec<u8>> {
     replace(bytes, b"\\u", 4, |digits| parse_hex(digits, 0x7f))
 }
 
-/// Replaces every `prefix` and the `length` bytes behind it with the byte that `decode` returns for
-/// them. `None` if nothing was replaced.
+/// Replaces every `prefix` and the `length` bytes after it with the byte that `decode` returns for
+/// those bytes. `None` if nothing was replaced.
 fn replace(
     bytes: &[u8],
     prefix: &[u8],
@@ -43,8 +43,8 @@ fn replace(
     let mut decoded = Vec::with_capacity(bytes.len());
     let (mut at, mut is_changed) = (0, false);
     while let Some(byte) = bytes.get(at) {
-        let behind = bytes.get(at..).and_then(|rest| rest.strip_prefix(prefix));
-        if let Some(byte) = behind.and_then(|rest| decode(rest.get(..length)?)) {
+        let following = bytes.get(at..).and_then(|rest| rest.strip_prefix(prefix));
+        if let Some(byte) = following.and_then(|rest| decode(rest.get(..length)?)) {
             decoded.push(byte);
             at += prefix.len() + length;
             is_changed = true;

@@ -26,7 +26,7 @@ use crate::operating::erasure::callback_selection::{CallbackSelection, READ_BYTE
 use crate::operating::erasure::erasure_error::ErasureError;
 use crate::operating::erasure::identities::{Identities, find_identities};
 use crate::operating::erasure::identity_matcher::IdentityMatcher;
-use crate::operating::erasure::person_parts::{PersonBody, PersonParts};
+use crate::operating::erasure::person_parts::{PersonBody, PersonPartSelector};
 use crate::receiving::parsing;
 use crate::reporting::message_history::MessageHistory;
 use crate::services::Services;
@@ -39,8 +39,8 @@ Everything that Bluetick stores about one customer.
 
 customer.json     the ids of the customer, and until when WhatsApp's 24-hour windows are open
 messages.ndjson   one message per line, with receipts, attempts and actions of operators
-callbacks.ndjson  one HTTP request of a provider per line; its body is in callbacks/. Of a body that also
-                  reports on others, only the parts about the customer, as JSON
+callbacks.ndjson  one HTTP request of a provider per line; its body is in callbacks/. If the body
+                  also reports on others: only the parts about the customer, as JSON
 campaign-recipients.ndjson  rows of campaigns whose messages to the customer are not queued yet
 uploads/          files that were sent to the customer and are still stored
 ";
@@ -207,7 +207,7 @@ impl Export<'_> {
             messages: &messages,
             reporting: &reporting,
         };
-        let parts = PersonParts {
+        let parts = PersonPartSelector {
             matcher,
             message_ids: &message_ids,
         };

@@ -15,7 +15,8 @@ const SEPARATORS: &str = r"[\s().\-/\xa0]{0,3}";
 /// A shorter national number would match unrelated digits.
 const MIN_NATIONAL_DIGITS: usize = 8;
 
-/// Matches a number as people and providers write it, and inside base64: a wamid holds the number.
+/// Matches a number as people and providers write it, and inside base64: a wamid contains the
+/// number.
 #[derive(Clone, Debug)]
 pub struct IdentityMatcher {
     /// Whole numbers and ids.
@@ -79,8 +80,8 @@ fn spaced(digits: &str) -> String {
     digits.join(SEPARATORS)
 }
 
-/// The characters that a text becomes inside base64, wherever it begins there. Digits become
-/// neither `+` nor `/`, so both alphabets agree.
+/// The base64 characters of a text at each of its three possible offsets in a group of bytes.
+/// Digits are encoded without `+` and `/`, so both alphabets agree.
 fn base64_forms(text: &str) -> Vec<String> {
     (0..3_usize)
         .map(|offset| {

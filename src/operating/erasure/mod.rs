@@ -2,7 +2,7 @@
 //! nothing is left; or exports it.
 //!
 //! Messages are kept without recipient, content and ids, so that counts stay correct. Callbacks
-//! that name the customer are deleted, as a purge would; the receipts of other messages stay.
+//! that name the customer are deleted, as by a purge; the receipts of other messages stay.
 
 mod callback_decodings;
 mod callback_selection;

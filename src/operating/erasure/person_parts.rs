@@ -1,5 +1,5 @@
 //! The parts of a callback's body that concern one customer: a batch also reports on others, whose
-//! data an export must not hold.
+//! data an export must not contain.
 
 use std::collections::BTreeSet;
 
@@ -12,22 +12,22 @@ use crate::operating::erasure::identity_matcher::IdentityMatcher;
 pub(super) enum PersonBody {
     /// As received.
     Whole,
-    /// Without what is about others.
+    /// Without the parts about others.
     Parts(Vec<Value>),
     /// Left out: it may be about others, and cannot be separated into parts.
     Omitted,
 }
 
 /// Selects the parts of a body that name the customer, by an id of the customer or of a message.
-pub(super) struct PersonParts<'a> {
+pub(super) struct PersonPartSelector<'a> {
     pub(super) matcher: &'a IdentityMatcher,
     /// Ids of messages to the customer.
     pub(super) message_ids: &'a BTreeSet<String>,
 }
 
-impl PersonParts<'_> {
-    /// `documents` are the JSON documents of the body; `None` if it cannot be parsed. Of a list,
-    /// only the elements that name the customer are kept.
+impl PersonPartSelector<'_> {
+    /// `documents` are the JSON documents of the body; `None` if it cannot be parsed. Keeps only
+    /// those elements of a list that name the customer.
     pub(super) fn select(&self, documents: Option<Vec<Value>>) -> PersonBody {
         let Some(documents) = documents else {
             return PersonBody::Omitted;
@@ -37,10 +37,10 @@ impl PersonParts<'_> {
             .iter()
             .any(|document| self.names_customer(document));
         if !is_named {
-            // It was posted to the report URL of a message, or its ids were forgotten.
+            // It was posted to the report URL of a message, or ids of the message were forgotten.
             return match documents.as_slice() {
                 [] => PersonBody::Whole,
-                [document] if !holds_batch(document) => PersonBody::Whole,
+                [document] if !contains_batch(document) => PersonBody::Whole,
                 _ => PersonBody::Omitted,
             };
         }
@@ -129,18 +129,18 @@ fn is_compound(value: &Value) -> bool {
     value.is_object() || value.is_array()
 }
 
-/// Whether it is a list: some senders write `{"0": …, "1": …}`.
+/// Whether an object is a list: some senders write `{"0": …, "1": …}`.
 fn is_list(fields: &Map<String, Value>) -> bool {
     let is_number = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
     !fields.is_empty() && fields.keys().all(is_number) && fields.values().all(is_compound)
 }
 
-/// Whether it may report on more than one message.
-fn holds_batch(value: &Value) -> bool {
+/// Whether a document may report on more than one message.
+fn contains_batch(value: &Value) -> bool {
     match value {
-        Value::Array(elements) => elements.len() > 1 || elements.iter().any(holds_batch),
+        Value::Array(elements) => elements.len() > 1 || elements.iter().any(contains_batch),
         Value::Object(fields) => {
-            (is_list(fields) && fields.len() > 1) || fields.values().any(holds_batch)
+            (is_list(fields) && fields.len() > 1) || fields.values().any(contains_batch)
         }
         _ => false,
     }
@@ -158,7 +158,7 @@ mod tests {
             all: BTreeSet::from(["447700900123".to_owned()]),
             former_numbers: 0,
         };
-        PersonParts {
+        PersonPartSelector {
             matcher: &IdentityMatcher::new(&identities),
             message_ids: &BTreeSet::from(["opaque-1".to_owned()]),
         }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_batch_the_parts_of_the_customer_are_kept() {
+    fn a_batch_is_reduced_to_the_parts_about_the_customer() {
         let own = json!({ "id": "opaque-1", "errors": [{ "code": 1 }] });
         let other = json!({ "id": "opaque-2", "to": "447700900124" });
         for (body, kept) in [
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_separated_into_parts_is_omitted() {
+    fn a_body_that_cannot_be_separated_into_parts_is_omitted() {
         assert_eq!(select(None), PersonBody::Omitted);
         let batch = json!([{ "id": "a" }, { "id": "b" }]);
         assert_eq!(select(Some(vec![batch])), PersonBody::Omitted);

@@ -69,7 +69,7 @@ pub async fn resend(
     let mut input = message_input(&message, resend, replacement.as_ref())?;
     if input.upload.is_some() {
         let received = acceptor.receive_again(&message, decision.now).await?;
-        input.upload = Some(received.ok_or_else(file_is_gone)?);
+        input.upload = Some(received.ok_or_else(lost_upload_error)?);
     }
     if upload.is_some() {
         input.upload = upload;
@@ -104,7 +104,7 @@ pub(in crate::operating) fn message_input(
         (None, MediaSource::Upload(stored)) => {
             if stored.token.is_none() {
                 // It was deleted after the submission.
-                return Err(file_is_gone());
+                return Err(lost_upload_error());
             }
             upload = Some(ReceivedFile::again(message, stored.clone()));
             (None, None, media.mime_type.clone())
@@ -146,8 +146,8 @@ pub(in crate::operating) fn message_input(
     })
 }
 
-pub(in crate::operating) fn file_is_gone() -> ActionError {
-    let reason = "its uploaded file is not kept any more; send it as a new message";
+pub(in crate::operating) fn lost_upload_error() -> ActionError {
+    let reason = "its uploaded file is no longer stored; send it as a new message";
     ActionError::NotPossible(reason.to_owned())
 }
 

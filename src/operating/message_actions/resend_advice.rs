@@ -1,5 +1,5 @@
-//! Whether a resend of a message would fail for the same reason, and what would help: the one source
-//! of what pages, the API and the command line advise.
+//! Whether a resend of a message would fail for the same reason, and what would help: the only
+//! source of the advice on pages, in the API and on the command line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,8 @@ pub struct ResendAdvice {
     pub cause: RepeatCause,
     /// Why this message would fail again, and what to do. Instants are UTC.
     pub text: String,
-    /// The same without what only this message has; absent where a resend only waits.
+    /// The advice without details of this message, for many messages; absent if a resend would only
+    /// wait.
     pub summary: Option<String>,
 }
 
@@ -60,9 +61,9 @@ impl<'a> ResendAdvisor<'a> {
     pub async fn advise(&self, message: &Message) -> Result<Option<ResendAdvice>, db::Error> {
         let is_paused = self.paused.contains(&message.account);
         let failure = reported_failure(message);
-        let of_class = failure.and_then(|listed| advise_on_class(message, listed, is_paused));
+        let of_class = failure.and_then(|reported| advise_on_class(message, reported, is_paused));
         // A template would fail for the same reason: the customer has opted out, the number is
-        // wrong, the account is not in order.
+        // wrong, or the account has a problem.
         if of_class
             .as_ref()
             .is_some_and(|advice| advice.cause == RepeatCause::Other)
@@ -85,11 +86,11 @@ impl<'a> ResendAdvisor<'a> {
         let Some(recipient) = message.recipient.as_deref() else {
             return Ok(None);
         };
-        let class = reported_failure(message).map(|listed| listed.class);
+        let class = reported_failure(message).map(|reported| reported.class);
         let failed_for_window = class == Some(FailureClass::Window);
         let account = self.accounts.get(&message.account);
-        let is_ignored = account.is_some_and(|account| account.window == WindowPolicy::Ignore);
-        if message.template.is_some() || is_ignored && !failed_for_window {
+        let ignores_window = account.is_some_and(|account| account.window == WindowPolicy::Ignore);
+        if message.template.is_some() || ignores_window && !failed_for_window {
             return Ok(None);
         }
         let events = self
@@ -128,23 +129,23 @@ impl<'a> ResendAdvisor<'a> {
 /// The failure, unless an operator marked the message as failed.
 pub(super) fn reported_failure(message: &Message) -> Option<&MessageFailure> {
     let failure = message.failure.as_ref();
-    failure.filter(|listed| !listed.failure.is_operator_mark())
+    failure.filter(|reported| !reported.failure.is_operator_mark())
 }
 
 /// For a failure that a resend would probably repeat.
 fn advise_on_class(
     message: &Message,
-    listed: &MessageFailure,
+    reported: &MessageFailure,
     is_paused: bool,
 ) -> Option<ResendAdvice> {
-    let known = failure_codes::describe(message.provider, &listed.failure);
+    let known = failure_codes::describe(message.provider, &reported.failure);
     let (meaning, action) = (known.meaning, known.action);
     let other = |text| ResendAdvice {
         cause: RepeatCause::Other,
         text,
         summary: Some(format!("{meaning} {action}")),
     };
-    match listed.class {
+    match reported.class {
         FailureClass::Media => {
             let kind = message.kind.map_or("file", |kind| kind.as_str());
             Some(ResendAdvice {
@@ -163,7 +164,7 @@ fn advise_on_class(
             ))
         }),
         FailureClass::Account => Some(other(format!(
-            "A resend would fail again until the account is in order. {action}"
+            "A resend would fail again until the account's problem is fixed. {action}"
         ))),
         FailureClass::Window
         | FailureClass::Rate

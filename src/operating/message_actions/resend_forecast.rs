@@ -1,5 +1,5 @@
-//! What the form that resends a message offers: other media where they are the reason, a template
-//! where only that would arrive.
+//! What the form that resends a message offers: other media if the media caused the failure, a
+//! template if nothing else would arrive.
 
 use crate::domain::failure::FailureClass;
 use crate::domain::media::MediaSource;
@@ -38,7 +38,7 @@ pub async fn forecast(
     let now = services.clock.now();
     let advisor = ResendAdvisor::load(&services.store, &services.accounts, now).await?;
     let advice = advisor.advise(message).await?;
-    let class = reported_failure(message).map(|listed| listed.class);
+    let class = reported_failure(message).map(|reported| reported.class);
     Ok(ResendForecast {
         would_fail: advice.is_some(),
         media: choose_media(services, message, class).await?,

@@ -1,5 +1,5 @@
-//! Undoes matches of a message, made by recipient or by an operator: reprocesses every callback
-//! that reported on the message, without them.
+//! Undoes the matches of a message, made by recipient or by an operator: reprocesses every callback
+//! that reported on the message, without those matches.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ pub async fn unmatch(
     id: MessageId,
     decision: &Decision<'_>,
 ) -> Result<Vec<MessageId>, ActionError> {
-    // One transaction, so that no report or decision can come in between.
+    // One transaction, so that no report or decision is applied in between.
     services
         .store
         .change(decision.now, async |ledger: &mut Ledger| {

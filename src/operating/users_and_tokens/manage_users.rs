@@ -15,7 +15,7 @@ use crate::store::users::UserChange;
 
 #[derive(Debug, Error)]
 pub enum UserError {
-    #[error("there is a user `{0}` already")]
+    #[error("a user `{0}` already exists")]
     Exists(Email),
     #[error("there is no user `{0}`")]
     Unknown(Email),

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_is_neither_short_nor_very_long() {
+    async fn a_password_that_is_too_short_or_too_long_is_refused() {
         for length in [0, 11, 129] {
             let refused = hash_password(Secret::new("ä".repeat(length))).await;
             assert!(matches!(refused, Err(PasswordError::Length(it)) if it == length));

@@ -1,4 +1,4 @@
-//! Signs in with a password: throttled, and in the same time for addresses without a user.
+//! Signs in with a password: throttled, and as slow for addresses without a user as for others.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
