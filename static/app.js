@@ -3,14 +3,14 @@
 (() => {
   "use strict";
 
-  // Below the path of `public_url`.
+  // URLs are resolved against the script: pages may be below a path of `public_url`.
   const scriptUrl = document.currentScript.src;
 
   const main = () => document.getElementById("main");
 
   document.documentElement.classList.add("script");
 
-  // The server writes pages in the zone of the browser, unless the viewer chose another.
+  // The server shows times in the zone of the browser, unless the viewer chose another.
 
   const browserZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
   const zoneCookie = `bluetick_browser_zone=${browserZone}`;
@@ -56,7 +56,7 @@
   // In lists the age is enough; the exact time is on hover.
 
   function age(millis) {
-    // A minute may be the difference of two clocks.
+    // Up to a minute may be the difference between two clocks.
     if (millis < -60000) return `in ${age(-millis)}`;
     const seconds = Math.max(0, Math.round(millis / 1000));
     if (seconds < 60) return `${seconds} s`;
@@ -101,7 +101,7 @@
     }
   }
 
-  // All rows of the page at once, and with Shift all from the last one selected.
+  // Select all rows of the page, or with Shift all rows since the last one clicked.
 
   function offerSelectAll(root) {
     const boxes = () => [...main().querySelectorAll(".rows .select")];
@@ -189,7 +189,7 @@
   // Live updates: fetch this URL again and replace the content; keep focus, input and scroll positions.
 
   const fieldKey = (field) => field.id || `${field.form?.getAttribute("action") ?? ""} ${field.name}`;
-  // Of anything that can have the focus and is no link; empty for what cannot be found again.
+  // Identifies an element that can have the focus, other than links; empty if it could not be found again.
   const focusKey = (element) => {
     if ("form" in element) return fieldKey(element);
     if (element.id || element.tagName !== "SUMMARY") return element.id;
@@ -249,7 +249,7 @@
     }
   }
 
-  // Lists hold still: known rows change in place, new rows are counted until the viewer asks for them.
+  // Rows of a list do not move: known rows change in place, new rows are only counted until the viewer asks for them.
 
   const rowLink = (row) => row.querySelector("a.row-link")?.getAttribute("href");
   const listedRows = (root) => [...root.querySelectorAll("table.rows > tbody > tr")].filter(rowLink);
@@ -261,7 +261,7 @@
     const rows = listedRows(next);
     const heads = (root) => root.querySelector("table.rows > thead")?.textContent;
     const sameColumns = heads(next) === heads(main());
-    // Before the rows lose their content to those shown.
+    // Before the content of these rows is moved into the rows shown.
     const kept = new Set(rows.map(rowLink));
     for (const row of rows) {
       const shown = known.get(rowLink(row));
@@ -289,7 +289,7 @@
   let fetching = false;
   let stale = false;
 
-  // The pause of all updates, remembered for the tab.
+  // Updates can be paused; the tab remembers it.
 
   const PAUSED = "paused-updates";
   let paused = remembersPause();
@@ -323,14 +323,14 @@
 
   // A refresh would close an open select or date picker.
   const busy = () => main().querySelector("select:focus, input[type=date]:focus") !== null
-    // A replaced page would lose a chosen file.
+    // Replacing the page would lose a chosen file.
     || [...main().querySelectorAll("input[type=file]")].some((field) => field.files.length > 0)
     || !(document.getSelection()?.isCollapsed ?? true);
 
   async function refresh() {
     waiting = null;
     if (paused || fetching || document.hidden) { stale = true; return; }
-    // Looks again, without fetching, until the viewer has finished.
+    // Checks again, without fetching, until the viewer has finished.
     if (busy()) { schedule(); return; }
     fetching = true;
     stale = false;
@@ -411,11 +411,11 @@
         const page = new DOMParser().parseFromString(await reply.text(), "text/html");
         for (const error of form.querySelectorAll(".field-error[id]")) {
           const name = error.id.replace("error-", "");
-          // The link says the kind and the type.
+          // Kind and type can follow from the link.
           const isTyped = typed.has(name) || (["kind", "media.mime_type"].includes(name) && typed.has("media.url"));
           showError(name, isTyped ? page.getElementById(error.id)?.textContent ?? "" : "");
         }
-        // The submission then needs no further question.
+        // The warning has been shown, so the submission need not ask again.
         document.getElementById("window-note").replaceChildren(...(page.getElementById("window-note")?.childNodes ?? []));
         form.elements.warned.value = page.querySelector("form[data-check]")?.elements.warned?.value ?? "";
         if (hasFile) return;
@@ -426,7 +426,7 @@
       }
     }
 
-    // The preview and the errors of the media are those of the link.
+    // The preview and the media errors shown are about the link, not the chosen file.
     function forgetPreview() {
       const note = document.createElement("p");
       note.className = "muted";
@@ -442,7 +442,7 @@
       form.elements[name].setAttribute("aria-describedby", error.id);
     }
 
-    // Before it is uploaded in vain.
+    // Checked before the upload, which would be rejected.
     function checkFile(field) {
       const limit = Number(field.dataset.limit);
       const message = (field.files[0]?.size ?? 0) > limit ? `is larger than ${limit} bytes` : "";
@@ -462,6 +462,6 @@
 
   enhance(document);
   follow();
-  // This page was written before the server knew the zone.
+  // This page was rendered before the server knew the zone of the browser.
   if (zoneIsNew && main()?.dataset.live !== undefined && main().dataset.zone !== browserZone) schedule();
 })();

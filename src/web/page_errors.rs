@@ -118,7 +118,7 @@ async fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Erro
     }
     let html = if has_session {
         let caller = find_caller(problem, request).await;
-        page_response::write_error(page, request, caller.as_ref()).await
+        page_response::render_error_page(page, request, caller.as_ref()).await
     } else {
         page.render()
     };

@@ -189,7 +189,7 @@ pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served:
         .into_iter()
         .fold(scope(""), actix_web::Scope::service)
         .default_service(to(not_found))
-        .wrap(from_fn(page_response::write))
+        .wrap(from_fn(page_response::render_pages))
         .wrap(from_fn(page_errors::show))
         .wrap(
             DefaultHeaders::new()

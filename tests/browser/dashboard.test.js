@@ -187,7 +187,7 @@ describe("the dashboard", { concurrency: false }, () => {
     assert.equal(await page.evaluate(() => document.activeElement.id), "search");
     await page.keyboard.press("Escape");
     await page.keyboard.press("?");
-    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     await page.keyboard.press("Escape");
   });
 
@@ -296,7 +296,7 @@ describe("the dashboard", { concurrency: false }, () => {
     assert.equal(await page.locator("#error-file").textContent(), "is larger than 3 bytes");
   });
 
-  test("sends a message by hand without JavaScript", async () => {
+  test("sends a single message without JavaScript", async () => {
     const plain = await browser.newContext({ baseURL: demo.origin, javaScriptEnabled: false, storageState: await context.storageState() });
     const form = await plain.newPage();
     await form.goto("/send");

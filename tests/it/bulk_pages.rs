@@ -167,7 +167,7 @@ async fn selected_messages_are_resent_with_other_media_after_the_page_named_what
     assert_eq!(again.text("h1"), "0 messages were resent");
     let text = again.text("main");
     assert!(
-        text.contains("2 messages: already resent · show what they became"),
+        text.contains("2 messages: already resent · show the new messages"),
         "{text}"
     );
     app.run_jobs_until_idle().await;

@@ -265,7 +265,7 @@ async fn a_period_is_compared_with_the_one_before_and_a_campaign_can_be_chosen()
         note.contains("Days and times in UTC, as of 12:00 on Fri 20 Nov 2026"),
         "{note}"
     );
-    assert!(note.contains("Shares are those so far"), "{note}");
+    assert!(note.contains("Shares are preliminary"), "{note}");
     let earlier = page(&app, "/reports?from=2026-11-12&to=2026-11-14").await;
     let note = texts(&earlier, ".report-heading p").join(" ");
     assert!(!note.contains("so far"), "{note}");

@@ -418,7 +418,7 @@ async fn the_accounts_page_leads_from_nothing_to_the_first_callback() {
     let link = format!("The latest is <a href=\"{}\">", sent.location);
     let waiting = show().await;
     assert!(step(&waiting).contains(&link), "{waiting}");
-    assert!(waiting.contains("awaited"), "{waiting}");
+    assert!(waiting.contains("waiting"), "{waiting}");
     app.deliver_simulated().await;
     let connected = show().await;
     assert!(!connected.contains(&set_up), "{connected}");

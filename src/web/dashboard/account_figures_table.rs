@@ -11,7 +11,8 @@ use crate::domain::provider::ProviderId;
 use crate::reporting::period_figures::{AccountFigures, PeriodFigures};
 use crate::store::period_totals::AccountTotals;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{count, percent, span};
+use crate::web::dashboard::number_format::{format_count, percent, span};
+use crate::web::dashboard::report_figures::non_negative;
 
 static REACHED: [DeliveryState; 3] = [
     DeliveryState::Delivered,
@@ -28,11 +29,11 @@ pub(super) struct AccountFiguresRow {
     pub(super) delivered: ShareCell,
     pub(super) read: ShareCell,
     pub(super) failed: ShareCell,
-    /// Half, and 95 of 100, were delivered within.
-    pub(super) median: String,
-    pub(super) slowest: String,
+    /// The times within which half, and 95 of 100, were delivered.
+    pub(super) p50: String,
+    pub(super) p95: String,
     pub(super) unreported: ShareCell,
-    /// Width and path of the line.
+    /// Width and path of the sparkline.
     pub(super) points: usize,
     pub(super) line: String,
 }
@@ -40,17 +41,17 @@ pub(super) struct AccountFiguresRow {
 #[derive(Clone, Debug)]
 pub(super) struct ShareCell {
     pub(super) value: String,
-    /// In points against the period before, or `so far`.
+    /// In percentage points against the period before, or `so far`.
     pub(super) change: Option<String>,
     pub(super) is_worse: bool,
     pub(super) href: Option<String>,
 }
 
-/// Which direction is bad.
+/// Whether a higher or a lower share is an improvement.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Good {
-    High,
-    Low,
+enum Better {
+    Higher,
+    Lower,
 }
 
 pub(super) fn figures_rows(
@@ -89,14 +90,14 @@ fn row(
         account: account.to_string(),
         provider,
         href: format!("/accounts#{account}"),
-        attempted: count(natural(figures.current.states.attempted())),
+        attempted: format_count(non_negative(figures.current.states.attempted())),
         delivered: ShareCell {
             href: link(&REACHED),
             ..share(
                 figures,
                 &figures.old_enough_for_delivered,
                 |it| sum(it, &REACHED),
-                Good::High,
+                Better::Higher,
             )
         },
         read: ShareCell {
@@ -105,7 +106,7 @@ fn row(
                 figures,
                 &figures.old_enough_for_read,
                 |it| sum(it, &REACHED[1..]),
-                Good::High,
+                Better::Higher,
             )
         },
         failed: ShareCell {
@@ -114,22 +115,22 @@ fn row(
                 figures,
                 &figures.old_enough_for_delivered,
                 failed,
-                Good::Low,
+                Better::Lower,
             )
         },
-        median: time(50),
-        slowest: time(95),
-        // Younger messages may still be answered.
+        p50: time(50),
+        p95: time(95),
+        // Newer messages may still be reported on.
         unreported: ShareCell {
             value: percent(
-                natural(unreported(&figures.old_enough_for_delivered)),
-                natural(figures.old_enough_for_delivered.states.attempted()),
+                non_negative(unreported(&figures.old_enough_for_delivered)),
+                non_negative(figures.old_enough_for_delivered.states.attempted()),
             ),
             ..share(
                 figures,
                 &figures.old_enough_for_delivered,
                 unreported,
-                Good::Low,
+                Better::Lower,
             )
         },
         points: figures.volume.len().saturating_sub(1).max(1),
@@ -145,29 +146,29 @@ pub(super) fn total_shares(figures: &AccountFigures) -> [ShareCell; 3] {
             figures,
             &figures.old_enough_for_delivered,
             reached(&REACHED),
-            Good::High,
+            Better::Higher,
         ),
         share(
             figures,
             &figures.old_enough_for_read,
             reached(&REACHED[1..]),
-            Good::High,
+            Better::Higher,
         ),
         share(
             figures,
             &figures.old_enough_for_delivered,
             failed,
-            Good::Low,
+            Better::Lower,
         ),
     ]
 }
 
-/// Of the attempted messages. `old_enough` is the part that is old enough for a comparison.
+/// A share of the attempted messages. `old_enough` has those that are old enough for a comparison.
 fn share(
     figures: &AccountFigures,
     old_enough: &AccountTotals,
     number: impl Fn(&AccountTotals) -> i64,
-    good: Good,
+    better: Better,
 ) -> ShareCell {
     let permille = |totals: &AccountTotals| {
         let attempted = totals.states.attempted();
@@ -179,25 +180,26 @@ fn share(
     };
     let text = match change {
         Some(0) => None,
-        Some(change) => Some(points(change)),
+        Some(change) => Some(format_points(change)),
         None if old_enough.states.attempted() == 0 => Some("so far".to_owned()),
         None => None,
     };
     ShareCell {
         value: percent(
-            natural(number(&figures.current)),
-            natural(figures.current.states.attempted()),
+            non_negative(number(&figures.current)),
+            non_negative(figures.current.states.attempted()),
         ),
         change: text,
-        is_worse: change.is_some_and(|change| match good {
-            Good::High => change < 0,
-            Good::Low => change > 0,
+        is_worse: change.is_some_and(|change| match better {
+            Better::Higher => change < 0,
+            Better::Lower => change > 0,
         }),
         href: None,
     }
 }
 
-fn points(permille: i64) -> String {
+/// In percentage points: `−1.9`.
+fn format_points(permille: i64) -> String {
     let sign = if permille < 0 { "−" } else { "+" };
     let size = permille.unsigned_abs();
     format!("{sign}{}.{}", size / 10, size % 10)
@@ -209,10 +211,6 @@ fn sum(totals: &AccountTotals, states: &[DeliveryState]) -> i64 {
 
 fn failed(totals: &AccountTotals) -> i64 {
     totals.states.failed_attempts()
-}
-
-fn natural(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
 }
 
 #[expect(

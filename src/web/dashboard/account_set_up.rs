@@ -10,7 +10,7 @@ use crate::web::dashboard::number_format::ago;
 
 #[derive(Clone, Debug)]
 pub(super) struct AccountSetUp {
-    /// The provider cannot reach the callback URL.
+    /// The callback URL has a local address, which the provider cannot reach.
     pub(super) is_local: bool,
     pub(super) url_check: Option<UrlCheckResult>,
     pub(super) message: Option<LatestMessage>,
@@ -70,7 +70,7 @@ impl AccountSetUp {
     }
 }
 
-/// As the process read it.
+/// The file that the process read; `None` without one.
 pub(super) fn config_file(services: &Services) -> Option<String> {
     let file = services.config.file.as_ref()?;
     Some(file.display().to_string())

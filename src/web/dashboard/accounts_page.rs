@@ -62,7 +62,7 @@ pub(super) async fn load(services: &Services, caller: &Caller) -> Result<Account
     Ok(shown)
 }
 
-/// What to add to the configuration, by provider.
+/// Examples of accounts for the configuration file, by provider.
 pub const SNIPPETS: [(&str, &str); 4] = [
     (
         "Kaleyra",
@@ -100,7 +100,7 @@ token = "env:ZIXFLOW_TOKEN""#,
     ),
 ];
 
-/// The tone of an account in order.
+/// The tone of an account without problems.
 const HEALTHY: &str = "good";
 
 fn health_texts(account: &AccountStatus) -> (&'static str, &'static str, &'static str) {
@@ -172,7 +172,7 @@ pub struct AccountsPage {
 #[derive(Clone, Debug)]
 struct AccountCard {
     account: AccountId,
-    /// Until the first callback.
+    /// Present until the first callback.
     set_up: Option<AccountSetUp>,
     id: String,
     provider: &'static str,
@@ -180,16 +180,16 @@ struct AccountCard {
     health_text: &'static str,
     tone: &'static str,
     paused: Option<(String, TimeElement)>,
-    /// Reason, last answer, since when, next probe.
+    /// Reason, last reply, since when, time of the next test message.
     tripped: Option<(String, String, TimeElement, TimeElement)>,
-    /// Rates, as configured and now.
+    /// The current rate, and the configured one if the account is slowed down.
     rate: Option<String>,
     slowed: Option<(String, TimeElement)>,
     /// Where the form that pauses the account goes.
     pause: Option<String>,
     refused_pause: Option<RefusedPause>,
     callback_url: Option<String>,
-    /// The form of a message of this account.
+    /// URL of `/send` with this account chosen.
     test_message: Option<String>,
     steps: Vec<Vec<StepPart>>,
     steps_open: bool,
@@ -240,7 +240,7 @@ impl AccountsPage {
 }
 
 impl AccountsPage {
-    /// Shows the form again.
+    /// Shows the pause form again, with the reason that was typed and its error.
     pub(super) fn refuse_pause(&mut self, account: &AccountId, reason: &str, error: &str) {
         let mut cards = self.cards.iter_mut();
         if let Some(card) = cards.find(|card| card.account == *account) {
@@ -251,7 +251,8 @@ impl AccountsPage {
         }
     }
 
-    /// Of an account whose quality rating or limit was lowered. Does nothing if its health is worse.
+    /// Shows that the quality rating or limit of an account was lowered. Does nothing if the account has a
+    /// problem already.
     pub fn show_notice(&mut self, notice: &AccountEvent) {
         let (word, text) = match notice.kind {
             AccountEventKind::Quality => (
@@ -368,8 +369,8 @@ fn rate_text(account: &AccountStatus) -> Option<String> {
     let effective = account.effective_rate?;
     let limit = account.rate.map(|rate| format!(", configured {rate}"));
     Some(match account.slowdown {
-        Some(_) => format!("{effective:.1} a second{}", limit.unwrap_or_default()),
-        None => format!("{effective} a second"),
+        Some(_) => format!("{effective:.1} messages a second{}", limit.unwrap_or_default()),
+        None => format!("{effective} messages a second"),
     })
 }
 

@@ -20,7 +20,7 @@ pub(super) struct AlertRow {
     pub(super) account: String,
     pub(super) threshold: String,
     pub(super) incidents: Vec<(TimedText, TimeElement)>,
-    /// Where the test button posts to; absent without URL or right.
+    /// Where the test button posts to; absent without a URL, and for viewers who may not send tests.
     pub(super) test: Option<String>,
 }
 
@@ -39,10 +39,7 @@ pub(super) fn alert_rows(
                 .account
                 .as_ref()
                 .map_or_else(|| "all accounts".to_owned(), ToString::to_string),
-            threshold: match rule.kind {
-                AlertKind::Budget if rule.threshold <= 0.0 => "80 % of a budget".to_owned(),
-                _ => rule.threshold.to_string(),
-            },
+            threshold: threshold_text(rule),
             incidents: incidents
                 .map(|it| {
                     (
@@ -55,6 +52,19 @@ pub(super) fn alert_rows(
         }
     };
     rules.iter().enumerate().map(row).collect()
+}
+
+/// The threshold with its unit.
+fn threshold_text(rule: &AlertRule) -> String {
+    let threshold = rule.threshold;
+    match rule.kind {
+        AlertKind::FailureRate => format!("{} %", (threshold * 1000.0).round() / 10.0),
+        AlertKind::Silent | AlertKind::Tripped => format!("{threshold} s"),
+        AlertKind::Overdue | AlertKind::Backlog => format!("{threshold} messages"),
+        AlertKind::Budget if threshold <= 0.0 => "80 % of a budget".to_owned(),
+        AlertKind::Budget => format!("{threshold} spent"),
+        AlertKind::Quarantine => format!("{threshold} callbacks"),
+    }
 }
 
 pub(crate) async fn send_test(

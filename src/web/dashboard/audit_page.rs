@@ -23,14 +23,14 @@ use crate::web::error::ApiError;
 pub(crate) async fn show(
     services: web::Data<Services>,
     request: HttpRequest,
-    viewer: PageZone,
+    page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     // The form sends every field.
     let given: Vec<(String, String)> = pairs(request.query_string())
         .into_iter()
         .filter(|(_, value)| !value.trim().is_empty())
         .collect();
-    let (actions, next) = find(&services, &parse(&in_zone(&given, viewer.zone))?).await?;
+    let (actions, next) = find(&services, &parse(&in_zone(&given, page_zone.zone))?).await?;
     let accounts = account_ids(&services).await?;
     let page = AuditPage::new(&given, &actions, next.as_deref(), &accounts);
     respond(&services, page).await

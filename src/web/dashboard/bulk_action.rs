@@ -1,4 +1,4 @@
-//! What an operator can do with many messages at once: the words of each action, and its call.
+//! Actions on many messages at once: the texts of each action, and how it is run.
 
 use std::future::{Ready, ready};
 
@@ -56,7 +56,7 @@ impl BulkAction {
         }
     }
 
-    /// With the messages: "Resend 3 messages".
+    /// "Resend 3 messages", for `3 messages`.
     pub(super) fn command(self, messages: &str) -> String {
         match self {
             Self::Resend => format!("Resend {messages}"),
@@ -79,18 +79,18 @@ impl BulkAction {
             Self::Resend => {
                 "Each becomes a new message, once, and the provider may charge for it. An uncertain message may have arrived: its customer could receive it twice."
             }
-            Self::Cancel => "They are not sent. A message that is being submitted meanwhile stays.",
+            Self::Cancel => "They will not be sent. A message whose submission has begun is not cancelled.",
             Self::MarkFailed => {
                 "Use this when you know that they did not arrive. A later report that one was delivered still takes precedence."
             }
         }
     }
 
-    /// Why the action does not even examine some messages of a filter, depending on whether the filter
+    /// Why the action does not examine some messages that match the filter. Depends on whether the filter
     /// names states.
-    pub(super) fn unexamined(self, filter: &MessageFilter) -> &'static str {
+    pub(super) fn exclusion_reason(self, filter: &MessageFilter) -> &'static str {
         match self {
-            _ if !filter.ids.is_empty() => "not listed any more",
+            _ if !filter.ids.is_empty() => "no longer listed",
             Self::Resend if filter.states.is_empty() => "not failed, or resent already",
             Self::Resend => "resent already",
             Self::Cancel => "not queued",

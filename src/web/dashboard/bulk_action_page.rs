@@ -1,5 +1,5 @@
 //! `/messages/resend`, `/messages/cancel` and `/messages/mark-failed`: how many messages the action
-//! would change, how many it would leave and why, and a button that does it.
+//! would change, how many it would leave unchanged and why, and a button that runs it.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -16,7 +16,7 @@ use crate::web::api::action_endpoints::check_reason;
 use crate::web::api::bulk_endpoints::MESSAGES_LIMIT;
 use crate::web::dashboard::bulk_action::{BulkAction, BulkDetails};
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::number_format::{format_count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::page_url::with_query;
@@ -30,11 +30,11 @@ pub(crate) async fn preview(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
-    viewer: PageZone,
+    page_zone: PageZone,
     action: BulkAction,
 ) -> Result<HttpResponse, ApiError> {
     let form = BulkForm::read(request.query_string().as_bytes())?.limited_to(services.clock.now());
-    let page = load_preview(&services, &caller, &form, viewer, action).await?;
+    let page = load_preview(&services, &caller, &form, page_zone, action).await?;
     respond(&services, page).await
 }
 
@@ -42,10 +42,10 @@ async fn load_preview(
     services: &Services,
     caller: &Caller,
     form: &BulkForm,
-    viewer: PageZone,
+    page_zone: PageZone,
     action: BulkAction,
 ) -> Result<BulkActionPage, ApiError> {
-    let filter = form.filter(services, caller, viewer.zone);
+    let filter = form.filter(services, caller, page_zone.zone);
     let matching = services.store.count_matches(&filter, MESSAGES_LIMIT);
     let matching = matching.await?;
     let selection = selection(filter.clone());
@@ -54,8 +54,8 @@ async fn load_preview(
     let result = result.await?;
     let mut page = BulkActionPage::new(action, form, &result);
     page.show_preview(action, &filter, matching, &result);
-    if form.is_of_named() && form.list.is_filtered() {
-        let whole = resolve(&form.list, services, caller, viewer.zone);
+    if form.names_messages() && form.list.is_filtered() {
+        let whole = resolve(&form.list, services, caller, page_zone.zone);
         let all = services.store.count_matches(&whole, MESSAGES_LIMIT).await?;
         page.offer_whole_list(action, form, all);
     }
@@ -68,16 +68,16 @@ pub(crate) async fn apply(
     services: web::Data<Services>,
     caller: Caller,
     body: web::Bytes,
-    viewer: PageZone,
+    page_zone: PageZone,
     action: BulkAction,
 ) -> Result<HttpResponse, ApiError> {
     let form = BulkForm::read(&body)?;
-    let selection = selection(form.filter(&services, &caller, viewer.zone));
+    let selection = selection(form.filter(&services, &caller, page_zone.zone));
     let mode = BulkMode::Apply;
     let result = action.run(&services, &caller, selection, &form.details, mode);
     let result = result.await?;
     if media_error(&result).is_some() {
-        let page = load_preview(&services, &caller, &form, viewer, action).await?;
+        let page = load_preview(&services, &caller, &form, page_zone, action).await?;
         return respond_with_status(&services, StatusCode::UNPROCESSABLE_ENTITY, page).await;
     }
     let mut page = BulkActionPage::new(action, &form, &result);
@@ -147,14 +147,15 @@ impl BulkForm {
 
     /// Leaves out messages that the preview does not count, because they are created after it.
     fn limited_to(mut self, now: DateTime<Utc>) -> Self {
-        if !self.is_of_named() {
+        if !self.names_messages() {
             let before = &mut self.url.query.filter.created_before;
             *before = Some(before.map_or(now, |given| given.min(now)));
         }
         self
     }
 
-    fn is_of_named(&self) -> bool {
+    /// Whether the messages are given by id, not by filters.
+    fn names_messages(&self) -> bool {
         !self.url.query.filter.ids.is_empty()
     }
 
@@ -162,7 +163,7 @@ impl BulkForm {
         resolve(&self.url, services, caller, zone)
     }
 
-    /// For the operator.
+    /// The selected messages, as the page names them.
     fn describe(&self) -> String {
         let ids = &self.url.query.filter.ids;
         if !ids.is_empty() {
@@ -182,7 +183,7 @@ impl BulkForm {
 
     /// The list in which the messages were selected, or that of the filters.
     fn back(&self) -> String {
-        if self.list.is_filtered() || self.is_of_named() {
+        if self.list.is_filtered() || self.names_messages() {
             self.list.href()
         } else {
             self.url.href()
@@ -210,7 +211,7 @@ pub struct BulkActionPage {
     created: Option<(String, String)>,
     asks_reason: bool,
     /// How many messages stay as they are.
-    left: Option<String>,
+    unchanged: Option<String>,
     reasons: Vec<SkippedReason>,
     /// Absent when there is nothing to do, or it is done.
     button: Option<String>,
@@ -234,7 +235,7 @@ impl BulkActionPage {
             repeated: RepeatedFailures::of(result),
             created: created_link(result),
             asks_reason: false,
-            left: left_text(result.skipped),
+            unchanged: unchanged_text(result.skipped),
             reasons: group_reasons(result),
             button: None,
             is_preview: false,
@@ -256,11 +257,11 @@ impl BulkActionPage {
             Some(all) if all == result.count => counted(all, "message", "messages"),
             Some(all) => {
                 let all = counted(all, "message", "messages");
-                format!("{} of {all}", count(result.count))
+                format!("{} of {all}", format_count(result.count))
             }
             None => {
-                let limit = count(MESSAGES_LIMIT);
-                format!("{} of more than {limit} messages", count(result.count))
+                let limit = format_count(MESSAGES_LIMIT);
+                format!("{} of more than {limit} messages", format_count(result.count))
             }
         };
         self.title = action.command(&messages);
@@ -276,12 +277,12 @@ impl BulkActionPage {
                 || "Others".to_owned(),
                 |_| counted(rest, "message", "messages"),
             );
-            let text = format!("{number}: {}", action.unexamined(filter));
+            let text = format!("{number}: {}", action.exclusion_reason(filter));
             self.reasons.push(SkippedReason::new(text));
         }
-        let left = matching.map(|matching| matching.saturating_sub(result.count));
-        self.left = match left {
-            Some(left) => left_text(left),
+        let unchanged = matching.map(|matching| matching.saturating_sub(result.count));
+        self.unchanged = match unchanged {
+            Some(number) => unchanged_text(number),
             None => Some("The others stay as they are:".to_owned()),
         };
     }
@@ -289,17 +290,17 @@ impl BulkActionPage {
     fn offer_whole_list(&mut self, action: BulkAction, form: &BulkForm, all: Option<u64>) {
         self.whole_list = Some(if let Some(all) = all {
             let pairs = form.list.filter_pairs();
-            let text = format!("All {} that match the list", count(all));
+            let text = format!("All {} that match the list", format_count(all));
             (text, Some(with_query(action.path(), &pairs)))
         } else {
-            let limit = count(MESSAGES_LIMIT);
+            let limit = format_count(MESSAGES_LIMIT);
             let text = format!("More than {limit} match the list; filter it to act on all");
             (text, None)
         });
     }
 }
 
-fn left_text(number: u64) -> Option<String> {
+fn unchanged_text(number: u64) -> Option<String> {
     (number > 0).then(|| {
         let messages = counted(number, "message stays", "messages stay");
         let pronoun = if number == 1 { "it is" } else { "they are" };

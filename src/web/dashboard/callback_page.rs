@@ -24,8 +24,8 @@ use crate::web::dashboard::visible_text::{
 };
 use crate::web::error::ApiError;
 
-/// Unparseable parts on a callback's page.
-const UNREADABLE_SHOWN: u64 = 20;
+/// Unparseable parts listed on a callback's page.
+const UNPARSEABLE_SHOWN: u64 = 20;
 
 pub(crate) async fn show(
     services: web::Data<Services>,
@@ -34,12 +34,12 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
     let found = callback_endpoints::find(&services, id).await?;
-    let unreadable = services
+    let unparseable = services
         .store
-        .find_unparsed_parts(id, UNREADABLE_SHOWN)
+        .find_unparsed_parts(id, UNPARSEABLE_SHOWN)
         .await?;
     let shown = CallbackPage::new(&found, caller.visibility())
-        .with_unreadable(&unreadable, caller.visibility());
+        .with_unparseable(&unparseable, caller.visibility());
     respond(&services, shown).await
 }
 
@@ -65,14 +65,14 @@ pub struct CallbackPage {
     replay: Option<(&'static str, String)>,
     /// Short id and URL.
     messages: Vec<(String, String)>,
-    unreadable: Option<UnreadableList>,
+    unparseable: Option<UnparseableList>,
     raw: Option<RawSection>,
 }
 
 #[derive(Clone, Debug)]
-struct UnreadableList {
+struct UnparseableList {
     title: String,
-    /// Number and reason of the first ones.
+    /// Number and reason of the first parts.
     parts: Vec<(i32, String)>,
     more: Option<String>,
 }
@@ -101,8 +101,8 @@ struct RawExcerpt {
 }
 
 impl CallbackPage {
-    pub fn new(file: &FoundCallback, viewer: Visibility) -> Self {
-        let listed = &file.listed;
+    pub fn new(found: &FoundCallback, viewer: Visibility) -> Self {
+        let listed = &found.listed;
         let link = |id: &MessageId| (short_id(*id), format!("/messages/{id}"));
         Self {
             frame: Frame::in_section(NavigationSection::Callbacks, "Callback", Refresh::Never),
@@ -112,28 +112,28 @@ impl CallbackPage {
                 .detail
                 .as_deref()
                 .map(|text| sentence(&viewer.quoted(text))),
-            remote_address: file.record.remote.as_deref().map(visible_line),
+            remote_address: found.record.remote.as_deref().map(visible_line),
             next_step: next_step(listed.outcome),
             replay: listed
                 .outcome
                 .filter(|_| viewer == Visibility::Full)
                 .map(|outcome| {
-                    let address = ReplayUrl::one(listed.summary.id);
-                    (replay_label(outcome), address.href())
+                    let url = ReplayUrl::one(listed.summary.id);
+                    (replay_label(outcome), url.href())
                 }),
             messages: listed.messages.iter().map(link).collect(),
-            unreadable: None,
+            unparseable: None,
             raw: match viewer {
-                Visibility::Full => Some(RawSection::new(file)),
+                Visibility::Full => Some(RawSection::new(found)),
                 Visibility::Masked => None,
             },
         }
     }
 
-    pub(super) fn with_unreadable(mut self, found: &UnparsedParts, viewer: Visibility) -> Self {
+    pub(super) fn with_unparseable(mut self, found: &UnparsedParts, viewer: Visibility) -> Self {
         let shown = u64::try_from(found.first.len()).unwrap_or(u64::MAX);
         let rest = found.count.saturating_sub(shown);
-        self.unreadable = (found.count > 0).then(|| UnreadableList {
+        self.unparseable = (found.count > 0).then(|| UnparseableList {
             title: counted(found.count, "unparseable part", "unparseable parts"),
             parts: found
                 .first
@@ -162,20 +162,20 @@ fn replay_label(outcome: Outcome) -> &'static str {
 }
 
 impl RawSection {
-    fn new(file: &FoundCallback) -> Self {
+    fn new(found: &FoundCallback) -> Self {
         Self {
-            headers: file
+            headers: found
                 .record
                 .headers
                 .iter()
                 .map(|(name, value)| (visible_line(name), visible_line(value)))
                 .collect(),
-            parameters: form_urlencoded::parse(file.record.query.as_bytes())
+            parameters: form_urlencoded::parse(found.record.query.as_bytes())
                 .map(|(name, value)| (visible_line(&name), visible_line(&value)))
                 .collect(),
-            query: visible_line(&file.record.query),
-            body: RawBody::new(&file.record.body),
-            download: format!("/api/v1/callbacks/{}/raw", file.record.id),
+            query: visible_line(&found.record.query),
+            body: RawBody::new(&found.record.body),
+            download: format!("/api/v1/callbacks/{}/raw", found.record.id),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct CallbackRow {
     pub(super) more: Option<String>,
     /// What it reported, if it was about a message or its parser says more than the outcome.
     pub(super) reported: Option<String>,
-    /// Of the first report.
+    /// The recipient of the first report that names one.
     pub(super) recipient: Option<String>,
 }
 
@@ -66,7 +66,7 @@ fn outcome_tooltip(outcome: Option<Outcome>) -> &'static str {
         Some(Outcome::Notice) => "Understood, but not about a message.",
         Some(Outcome::Probe) => "A test whether the URL works.",
         Some(Outcome::Quarantined) => {
-            "At least a part of it could not be parsed. It is kept and can be replayed after the parser was fixed."
+            "At least a part of it could not be parsed. It is kept and can be replayed once the parser is fixed."
         }
         Some(Outcome::Unverified) => "It failed the account's authentication and was not applied.",
         None => "It is stored in the journal and not processed yet.",

@@ -15,9 +15,9 @@ use crate::web::dashboard::page_url::{read_query, with_query};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallbackListUrl {
     pub filter: CallbackFilter,
-    /// Days in the zone of the page.
+    /// The first day, in the zone of the page.
     pub since: Option<NaiveDate>,
-    /// The whole day is included.
+    /// The last day, which is included.
     pub until: Option<NaiveDate>,
     /// A position in the journal.
     pub before: Option<i64>,

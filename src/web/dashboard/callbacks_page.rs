@@ -25,17 +25,17 @@ use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::visible_text::visible_line;
 use crate::web::error::ApiError;
 
-/// The API lists all that are kept.
+/// Rejected requests on the page; the API lists all that the process remembers.
 const REJECTIONS_SHOWN: usize = 50;
 
 pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
-    viewer: PageZone,
+    page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     let url = CallbackListUrl::parse(request.query_string());
-    let zone = viewer.zone;
+    let zone = page_zone.zone;
     let query = url.query(ROWS_PER_PAGE, zone);
     require_search(&caller, &query.filter)?;
     let found = callback_list::list(&services, &query).await?;
@@ -57,7 +57,7 @@ pub struct CallbacksPage {
     outcomes: Vec<SelectOption>,
     filtered: bool,
     pager: Pager,
-    /// How much of the list was searched.
+    /// How many callbacks a text search examined, and the time of the oldest if older ones are left.
     searched: Option<(String, Option<TimeElement>)>,
     since: String,
     until: String,
@@ -70,7 +70,7 @@ pub struct CallbacksPage {
     zone: &'static str,
     /// URL of the replay preview of this list.
     replay: Option<String>,
-    /// The latest refused requests, on the first page of the whole list.
+    /// The latest rejected requests, on the first page of the unfiltered list.
     rejections: Vec<RejectionRow>,
 }
 
@@ -166,7 +166,7 @@ impl CallbacksPage {
     }
 }
 
-/// The words, and since when all bodies were searched if older ones are left.
+/// The number of searched callbacks as text, and the time of the oldest if older ones are left.
 fn searched_text(searched: SearchedSpan, next: Option<i64>) -> (String, Option<TimeElement>) {
     let number = u64::try_from(searched.callbacks).unwrap_or(u64::MAX);
     let callbacks = counted(number, "callback", "callbacks");

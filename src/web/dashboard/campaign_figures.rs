@@ -12,14 +12,14 @@ use crate::reporting::campaign_summary::CampaignSummary;
 use crate::reporting::costs::month_costs::CostFigures;
 use crate::store::campaigns::DeliveryTimes;
 use crate::web::dashboard::funnel::ShownTotals;
-use crate::web::dashboard::number_format::{count, percent, permille, span};
+use crate::web::dashboard::number_format::{format_count, percent, permille, span};
 use crate::web::dashboard::report_figures::money;
 
 /// Height of the chart of delivery times.
 const CHART_HEIGHT: u64 = 100;
-/// In percent of its width.
+/// From one bar to the next, in percent of the chart's width.
 const BAR_DISTANCE: u64 = 11;
-/// Upper limits in milliseconds; the last bar has the rest.
+/// Upper limits of the bars in milliseconds; one more bar has the rest.
 const TIME_LIMITS: [(i64, &str); 8] = [
     (1_000, "1 s"),
     (2_000, "2 s"),
@@ -38,7 +38,7 @@ pub(super) struct StateSegment {
     pub(super) label: &'static str,
     pub(super) count: String,
     pub(super) href: String,
-    /// Of 1,000.
+    /// In thousandths of the bar's width.
     pub(super) start: u64,
     pub(super) width: u64,
 }
@@ -72,8 +72,8 @@ pub(super) struct TimeBar {
     /// In pixels.
     pub(super) top: u64,
     pub(super) height: u64,
-    /// Labels of the others would overlap on a phone.
-    pub(super) labelled: &'static str,
+    /// CSS class that hides every second label on a phone, where the labels would overlap.
+    pub(super) label_class: &'static str,
 }
 
 pub(super) fn segments(campaign: &Campaign, totals: &ShownTotals) -> Vec<StateSegment> {
@@ -102,7 +102,7 @@ pub(super) fn segments(campaign: &Campaign, totals: &ShownTotals) -> Vec<StateSe
         segments.push(StateSegment {
             class: state.as_str(),
             label: state.label(),
-            count: count(messages),
+            count: format_count(messages),
             href: format!("/messages?state={state}&campaign={}", campaign.id),
             start,
             width: permille(before, total) - start,
@@ -111,21 +111,21 @@ pub(super) fn segments(campaign: &Campaign, totals: &ShownTotals) -> Vec<StateSe
     segments
 }
 
-/// So far, in each currency; `None` without a price or a rate.
+/// The cost so far, in each currency; `None` if no price was reported and no rate fits.
 pub(super) fn cost_figure(cost: &CostFigures) -> Option<CampaignFigure> {
     if cost.totals.is_empty() {
         return None;
     }
-    let number = |number: i64| count(u64::try_from(number).unwrap_or_default());
+    let number = |number: i64| format_count(u64::try_from(number).unwrap_or_default());
     let mut notes = vec![format!("for {} deliveries", number(cost.deliveries))];
     if cost.free > 0 {
         notes.push(format!("{} free", number(cost.free)));
     }
     if cost.unknown > 0 {
-        notes.push(format!("{} without a rate", number(cost.unknown)));
+        notes.push(format!("{} without a price", number(cost.unknown)));
     }
     if cost.estimated {
-        notes.push("estimated by rates".to_owned());
+        notes.push("estimated from rates".to_owned());
     }
     Some(CampaignFigure {
         label: "Cost",
@@ -141,8 +141,8 @@ pub(super) fn figures(totals: &ShownTotals) -> Vec<CampaignFigure> {
         value: percent(messages, totals.attempted()),
         note: format!(
             "{} of {} attempted",
-            count(messages),
-            count(totals.attempted())
+            format_count(messages),
+            format_count(totals.attempted())
         ),
         tone,
     };
@@ -158,7 +158,7 @@ pub(super) fn figures(totals: &ShownTotals) -> Vec<CampaignFigure> {
     if totals.failed_in_queue() > 0 {
         figures.push(CampaignFigure {
             label: "Failed in the queue",
-            value: count(totals.failed_in_queue()),
+            value: format_count(totals.failed_in_queue()),
             note: "not sent in time, never attempted".to_owned(),
             tone: "failed",
         });
@@ -198,7 +198,7 @@ pub(super) fn failure_lines(
                 .map_or("–".to_owned(), |code| visibility.failure_code(code)),
             class: class.as_str(),
             meaning: describe(provider, &failure).meaning,
-            count: count(group.messages),
+            count: format_count(group.messages),
             href: format!("/messages?{}", query(true)),
             resend: can_resend.then(|| format!("/campaigns/{id}/resend?{}", query(false))),
         }
@@ -206,8 +206,8 @@ pub(super) fn failure_lines(
     lines.collect()
 }
 
-/// Absent without a delivery.
-pub(super) fn usual_times(times: &DeliveryTimes) -> Option<String> {
+/// Median and 95th percentile; `None` without a delivery.
+pub(super) fn typical_times(times: &DeliveryTimes) -> Option<String> {
     let time = |percent| {
         let millis = times.percentile(percent)?;
         Some(span(TimeDelta::milliseconds(millis)))
@@ -240,13 +240,13 @@ pub(super) fn time_bars(times: &DeliveryTimes) -> Vec<TimeBar> {
             let height = messages * CHART_HEIGHT / most.max(1);
             TimeBar {
                 label,
-                count: count(messages),
+                count: format_count(messages),
                 share: percent(messages, total),
                 left: format!("{}%", place * BAR_DISTANCE),
                 middle: format!("{}%", place * BAR_DISTANCE + BAR_DISTANCE / 2),
                 top: CHART_HEIGHT - height,
                 height,
-                labelled: if place.is_multiple_of(2) {
+                label_class: if place.is_multiple_of(2) {
                     ""
                 } else {
                     "wide-only"

@@ -13,11 +13,12 @@ pub(super) struct CampaignForm {
     pub(super) accounts: Vec<SelectOption>,
     pub(super) kinds: Vec<SelectOption>,
     pub(super) fields: Vec<FormField>,
-    /// Of the account, the kind, the file, and of fields that the form does not have.
+    /// Field and message: errors of the account, the kind and the file, and of fields that the form does
+    /// not have.
     pub(super) errors: Vec<(String, String)>,
     /// About the media.
     pub(super) warnings: Vec<String>,
-    /// Of a file that was only checked.
+    /// The result for a file that was only checked.
     pub(super) report: Option<ImportView>,
 }
 
@@ -91,14 +92,14 @@ impl CampaignForm {
         self
     }
 
-    /// Of a field that is not one of the texts.
+    /// The error of the account, the kind or the file.
     pub(super) fn error_of(&self, name: &str) -> Option<&str> {
         let mut errors = self.errors.iter();
         let (_, message) = errors.find(|(field, _)| field == name)?;
         Some(message)
     }
 
-    /// Of fields that the form does not have.
+    /// Errors of fields that the form does not have.
     pub(super) fn other_errors(&self) -> impl Iterator<Item = &(String, String)> {
         let places = ["account", "kind", "file"];
         let errors = self.errors.iter();

@@ -1,4 +1,4 @@
-//! `/campaigns/{id}`: how far a campaign is, how well it goes, and what to do about it.
+//! `/campaigns/{id}`: the progress and results of a campaign, and the actions on it.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -14,11 +14,11 @@ use crate::web::api::campaign_endpoints::{change, find};
 use crate::web::api::recipient_endpoints::{BODY_LIMIT, import_rows};
 use crate::web::dashboard::campaign_figures::{
     CampaignFigure, FailureLine, StateSegment, TimeBar, cost_figure, failure_lines, figures,
-    segments, time_bars, usual_times,
+    segments, time_bars, typical_times,
 };
 use crate::web::dashboard::funnel::{FunnelStep, ShownTotals};
 use crate::web::dashboard::import_view::{RejectedLine, rejected_lines};
-use crate::web::dashboard::number_format::{count, counted, percent};
+use crate::web::dashboard::number_format::{format_count, counted, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
 use crate::web::dashboard::time_element::TimeElement;
@@ -50,8 +50,8 @@ pub(crate) async fn add_recipients(
     let campaign = find(&services, &id).await?;
     let form = UploadForm::read(&services, &request, payload, BODY_LIMIT).await?;
     let Some((file, received)) = form.file else {
-        let words = "no file was chosen; go back and choose a CSV file";
-        return Err(ApiError::NotPossible(words.to_owned()));
+        let message = "no file was chosen; go back and choose a CSV file";
+        return Err(ApiError::NotPossible(message.to_owned()));
     };
     let (format, mode) = (
         RowFormat::of_file_name(received.file_name.as_deref().unwrap_or_default()),
@@ -66,7 +66,7 @@ pub(crate) async fn start(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    run(&services, &caller, &id, CampaignChange::Start).await
+    change_campaign(&services, &caller, &id, CampaignChange::Start).await
 }
 
 pub(crate) async fn pause(
@@ -74,7 +74,7 @@ pub(crate) async fn pause(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    run(&services, &caller, &id, CampaignChange::Pause).await
+    change_campaign(&services, &caller, &id, CampaignChange::Pause).await
 }
 
 pub(crate) async fn resume(
@@ -83,7 +83,7 @@ pub(crate) async fn resume(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let resume = CampaignChange::Resume(&services.acceptor);
-    run(&services, &caller, &id, resume).await
+    change_campaign(&services, &caller, &id, resume).await
 }
 
 pub(crate) async fn cancel(
@@ -91,10 +91,10 @@ pub(crate) async fn cancel(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    run(&services, &caller, &id, CampaignChange::Cancel).await
+    change_campaign(&services, &caller, &id, CampaignChange::Cancel).await
 }
 
-async fn run(
+async fn change_campaign(
     services: &Services,
     caller: &Caller,
     id: &str,
@@ -126,7 +126,7 @@ pub struct CampaignPage {
     failures: Vec<FailureLine>,
     resend_href: Option<String>,
     time_bars: Vec<TimeBar>,
-    usual_times: Option<String>,
+    typical_times: Option<String>,
     recipients: Vec<(&'static str, String)>,
     lines: Vec<RejectedLine>,
     rejected_hidden: bool,
@@ -139,7 +139,7 @@ struct CampaignButton {
     action: &'static str,
     label: &'static str,
     class: &'static str,
-    /// What it does, where that cannot be undone.
+    /// Text of a confirmation, for an action that cannot be undone.
     warning: Option<String>,
 }
 
@@ -178,7 +178,7 @@ impl CampaignPage {
             properties: properties(campaign, visibility),
             times: times(campaign),
             buttons: buttons(summary, can_send, can_operate),
-            progress: format!("{} of {} left the queue", count(done), count(total)),
+            progress: format!("{} of {} left the queue", format_count(done), format_count(total)),
             pace: summary.speed.map(pace),
             expected_end: summary.expected_end.map(TimeElement::new),
             segments: segments(campaign, &totals),
@@ -190,15 +190,15 @@ impl CampaignPage {
             resend_href: (can_operate && failed > 0)
                 .then(|| format!("/campaigns/{}/resend?state=failed", campaign.id)),
             time_bars: time_bars(&summary.times),
-            usual_times: usual_times(&summary.times),
+            typical_times: typical_times(&summary.times),
             recipients: vec![
-                ("Accepted", count(campaign.recipients.accepted)),
+                ("Accepted", format_count(campaign.recipients.accepted)),
                 (
                     "Duplicates, sent once",
-                    count(campaign.recipients.duplicates),
+                    format_count(campaign.recipients.duplicates),
                 ),
-                ("Rejected", count(campaign.recipients.rejected)),
-                ("Not queued yet", count(campaign.recipients.waiting())),
+                ("Rejected", format_count(campaign.recipients.rejected)),
+                ("Not queued yet", format_count(campaign.recipients.waiting())),
             ],
             rejected_hidden: !is_full && !stored.is_empty(),
             lines: if is_full {
@@ -238,16 +238,16 @@ fn headline(campaign: &Campaign, totals: &ShownTotals, troubled: bool) -> String
 
 fn pace(speed: f64) -> String {
     if speed >= 10.0 {
-        format!("{speed:.0} a second")
+        format!("{speed:.0} messages a second")
     } else {
-        format!("{speed:.1} a second")
+        format!("{speed:.1} messages a second")
     }
 }
 
 fn properties(campaign: &Campaign, visibility: Visibility) -> Vec<(&'static str, String)> {
     let full = visibility == Visibility::Full;
     let line = |text: &Option<String>| text.as_deref().filter(|_| full).map(visible_line);
-    let rate = campaign.rate.map(|rate| format!("{rate} a second"));
+    let rate = campaign.rate.map(|rate| format!("{rate} messages a second"));
     [
         ("Kind", Some(campaign.kind.to_string())),
         ("URL", line(&campaign.media.url)),
@@ -299,9 +299,9 @@ fn buttons(summary: &CampaignSummary, can_send: bool, can_operate: bool) -> Vec<
             _ => {}
         }
         if !matches!(state, CampaignState::Done | CampaignState::Cancelled) {
-            let rest = counted(summary.unsent(), "message is", "messages are");
+            let rest = counted(summary.unsent(), "message", "messages");
             buttons.push(CampaignButton {
-                warning: Some(format!("{rest} never sent. This cannot be undone.")),
+                warning: Some(format!("{rest} will never be sent. This cannot be undone.")),
                 ..button("cancel", "Cancel the rest", "danger")
             });
         }

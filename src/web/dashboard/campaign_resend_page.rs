@@ -1,4 +1,4 @@
-//! `/campaigns/{id}/resend`: how many messages would be sent again, and a button that does it.
+//! `/campaigns/{id}/resend`: how many messages would be resent, and a button that resends them.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,7 +14,7 @@ use crate::web::api::action_endpoints::decision;
 use crate::web::api::bulk_endpoints::campaign_selection;
 use crate::web::api::campaign_endpoints::find;
 use crate::web::api::filter::parse_filter;
-use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::number_format::{format_count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::resend_outcome::{RepeatedFailures, created_link, media_error};
@@ -60,7 +60,7 @@ pub(crate) async fn apply(
 
 struct ResendForm {
     filters: Vec<(String, String)>,
-    /// Instead of the media of the messages; may be empty.
+    /// URL of media to use instead of the messages' own; may be empty.
     media: String,
 }
 
@@ -140,7 +140,7 @@ impl CampaignResendPage {
             is_done: false,
             repeated: RepeatedFailures::of(result),
             created: created_link(result),
-            count: count(result.count),
+            count: format_count(result.count),
             can_resend: result.count > 0,
             skipped: (result.skipped > 0).then(|| {
                 let messages = counted(result.skipped, "message", "messages");

@@ -20,7 +20,7 @@ use crate::web::dashboard::campaign_form::CampaignForm;
 use crate::web::dashboard::funnel::ShownTotals;
 use crate::web::dashboard::import_view::ImportView;
 use crate::web::dashboard::local_time::parse_local;
-use crate::web::dashboard::number_format::{count, percent};
+use crate::web::dashboard::number_format::{format_count, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond, respond_with_status};
 use crate::web::dashboard::page_zone::PageZone;
@@ -28,7 +28,7 @@ use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::error::ApiError;
 
-/// Older ones are found by the API.
+/// The API lists older campaigns.
 const CAMPAIGNS_SHOWN: usize = 100;
 
 pub(crate) async fn show(
@@ -46,7 +46,7 @@ pub(crate) async fn create_draft(
     caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
-    viewer: PageZone,
+    page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     let mut given = UploadForm::read(&services, &request, payload, BODY_LIMIT).await?;
     let mut form = CampaignForm::of(&services, &given);
@@ -71,7 +71,7 @@ pub(crate) async fn create_draft(
         template: None,
         send_at: given
             .given("send_at")
-            .map(|text| match parse_local(&text, viewer.zone) {
+            .map(|text| match parse_local(&text, page_zone.zone) {
                 Some(at) => at.to_rfc3339(),
                 None => text,
             }),
@@ -188,8 +188,8 @@ impl CampaignListRow {
             name: campaign.name.clone(),
             state: campaign.state.as_str(),
             account: campaign.account.to_string(),
-            recipients: count(totals.total()),
-            attempted: count(totals.attempted()),
+            recipients: format_count(totals.total()),
+            attempted: format_count(totals.attempted()),
             delivered: percent(
                 totals.at_least(DeliveryState::Delivered),
                 totals.attempted(),

@@ -13,7 +13,7 @@ pub enum ErrorPageKind {
     NoLongerKept,
     /// 403
     Forbidden,
-    /// 409, and 405: the action does not fit the present state.
+    /// 409, and 405: the action is not possible in the current state.
     Refused,
     /// 503 while the main database is migrated.
     Upgrading,
@@ -46,13 +46,13 @@ impl ErrorPageKind {
 
     fn text(self) -> &'static str {
         match self {
-            Self::NotFound => "The URL is wrong, or its retention has ended.",
-            Self::NoLongerKept => "Its receipts are still in the timeline of each message.",
+            Self::NotFound => "The URL is wrong, or what it showed is no longer kept.",
+            Self::NoLongerKept => "The callback's retention has ended. Its receipts are still in the timelines of their messages.",
             Self::Forbidden => {
-                "Your sign-in is not allowed to open this page. Ask an administrator."
+                "Your role does not allow you to open this page. Ask an administrator."
             }
-            Self::Refused => "The action does not fit the present state.",
-            Self::Upgrading => "Callbacks are received meanwhile.",
+            Self::Refused => "The action is not possible in the current state.",
+            Self::Upgrading => "Callbacks are still received.",
             Self::Internal => {
                 "Callbacks are still accepted. Try again. If the error persists, search the log for the request id below."
             }
@@ -67,7 +67,7 @@ pub struct ErrorPage {
     kind: ErrorPageKind,
     reason: Option<String>,
     request_id: Option<String>,
-    /// After so many seconds the page reloads itself.
+    /// The interval at which the page reloads itself.
     reload_seconds: Option<u16>,
 }
 
@@ -98,7 +98,7 @@ impl ErrorPage {
         }
     }
 
-    /// For a page whose address can be requested again.
+    /// For a request that can be repeated safely.
     pub fn reload_after(&mut self, seconds: u16) {
         self.reload_seconds = Some(seconds);
     }

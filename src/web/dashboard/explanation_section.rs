@@ -85,12 +85,13 @@ fn split_sentence(sentence: &str, related: &[MessageId]) -> SentenceParts {
         .collect()
 }
 
+/// Separates quoted words and ids of related messages from the text around them.
 fn split_marked(sentence: &str, related: &[MessageId]) -> SentenceParts {
     let mut found: SentenceParts = Vec::new();
     let mut text = String::new();
     for token in split_words(sentence) {
         let core = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '`');
-        let Some((piece, (before, after))) =
+        let Some((part, (before, after))) =
             parse_marked(core, related).zip(token.split_once(core))
         else {
             text.push_str(token);
@@ -100,7 +101,7 @@ fn split_marked(sentence: &str, related: &[MessageId]) -> SentenceParts {
         if !text.is_empty() {
             found.push(SentencePart::Text(std::mem::take(&mut text)));
         }
-        found.push(piece);
+        found.push(part);
         text.push_str(after);
     }
     if !text.is_empty() {
@@ -109,7 +110,7 @@ fn split_marked(sentence: &str, related: &[MessageId]) -> SentenceParts {
     found
 }
 
-/// Words with the space behind them. A quoted text is one word.
+/// Words, each with the space after it. Text between backquotes is one word.
 fn split_words(sentence: &str) -> Vec<&str> {
     let (mut words, mut start, mut quoted) = (Vec::new(), 0, false);
     for (at, c) in sentence.char_indices() {

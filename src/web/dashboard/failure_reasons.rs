@@ -9,10 +9,10 @@ use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
 use crate::store::page_counts::Counts;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::count;
+use crate::web::dashboard::number_format::format_count;
 use crate::web::dashboard::visible_text::visible_line;
 
-/// The list of failed messages has the rest.
+/// Reasons in the table; the list of failed messages has the rest.
 const REASONS_SHOWN: usize = 10;
 
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ struct Reason<'a> {
     messages: u64,
 }
 
-/// `list` is the list that the counts are about: same days, same origin.
+/// `list` selects the messages that were counted: same days, same origin.
 pub(super) fn failure_rows(
     counts: &Counts,
     providers: &BTreeMap<AccountId, ProviderId>,
@@ -97,7 +97,7 @@ fn row(reason: &Reason<'_>, all: &[Reason<'_>], list: &MessageListUrl) -> Failur
         class: reason.meaning.class.as_str(),
         meaning: reason.meaning.meaning,
         action: reason.meaning.action,
-        count: count(reason.messages),
+        count: format_count(reason.messages),
         href: list_href(reason, all, list),
     }
 }

@@ -12,7 +12,7 @@ pub(super) const VISIBLE_FIELDS: [&str; 5] = ["state", "account", "provider", "k
 
 #[derive(Clone, Debug)]
 pub(super) struct FilterForm {
-    /// As in the URL.
+    /// The states as the URL names them.
     pub(super) state: Option<String>,
     pub(super) states: Vec<SelectOption>,
     pub(super) accounts: Vec<SelectOption>,

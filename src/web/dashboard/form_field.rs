@@ -28,7 +28,7 @@ pub(super) type FieldText = (
 pub(super) const REQUIRED: &str = "required";
 
 impl FormField {
-    /// With what was typed.
+    /// Filled with what was typed.
     pub(super) fn new((name, label, kind, hint, note): FieldText, given: &UploadForm) -> Self {
         Self {
             name,

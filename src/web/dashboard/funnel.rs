@@ -3,9 +3,9 @@
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::state_totals::StateTotals;
 use crate::store::page_counts::CountsByState;
-use crate::web::dashboard::number_format::{count, percent, permille};
+use crate::web::dashboard::number_format::{format_count, percent, permille};
 
-/// As they are shown: none is negative.
+/// Counts for display: none is negative.
 #[derive(Clone, Debug, Default)]
 pub struct ShownTotals(StateTotals);
 
@@ -20,7 +20,7 @@ pub struct FunnelStep {
 }
 
 impl ShownTotals {
-    /// Of the failed messages, so many failed in the queue.
+    /// `failed_in_queue` is how many of the failed messages failed in the queue.
     pub fn new<'a>(
         accounts: impl IntoIterator<Item = &'a CountsByState>,
         failed_in_queue: u64,
@@ -39,7 +39,7 @@ impl ShownTotals {
         shown(self.0.messages())
     }
 
-    /// What percentages are of.
+    /// The whole of which percentages are shares.
     pub fn attempted(&self) -> u64 {
         shown(self.0.attempted())
     }
@@ -58,13 +58,13 @@ impl ShownTotals {
         shown(self.0.at_least(lowest))
     }
 
-    /// Longest first.
+    /// The longest bar first.
     pub fn funnel(&self) -> Vec<FunnelStep> {
         let total = self.attempted();
         let step = |class, label, number| FunnelStep {
             class,
             label,
-            count: count(number),
+            count: format_count(number),
             share: percent(number, total),
             permille: permille(number, total),
         };

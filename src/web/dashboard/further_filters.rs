@@ -43,12 +43,12 @@ pub(super) fn list(url: &MessageListUrl) -> Vec<FurtherFilter> {
 
 fn label(name: &'static str) -> &'static str {
     match name {
-        "from" => "Business number",
-        "to" => "Customer",
+        "from" => "Sender",
+        "to" => "Recipient",
         "ref" => "Reference",
         "provider_id" => "Provider id",
         "code" => "Failure code",
-        "class" => "Failure reason",
+        "class" => "Failure class",
         "origin" => "Origin",
         "conflict" => "Delivered, and also reported as failed",
         "overdue" => "Overdue",

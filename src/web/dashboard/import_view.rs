@@ -1,12 +1,12 @@
 //! Outcome of the rows of an uploaded file, with every rejected line.
 
 use crate::sending::campaign::{ImportReport, RejectedRow};
-use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::number_format::{format_count, counted};
 use crate::web::dashboard::visible_text::visible_line;
 
 #[derive(Clone, Debug)]
 pub(super) struct ImportView {
-    /// With their nouns.
+    /// Numbers with their nouns: `3 recipients`.
     pub(super) accepted: String,
     pub(super) duplicates: String,
     pub(super) rejected: String,
@@ -42,7 +42,7 @@ impl ImportView {
 pub(super) fn rejected_lines(rows: &[RejectedRow]) -> Vec<RejectedLine> {
     rows.iter()
         .map(|row| RejectedLine {
-            line: count(row.line),
+            line: format_count(row.line),
             field: visible_line(&row.field),
             message: visible_line(&row.message),
         })

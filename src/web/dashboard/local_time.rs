@@ -1,14 +1,14 @@
-//! Times and days in form fields, which browsers write without a zone: they are in that of the page.
+//! Times and days in form fields. Browsers send them without a zone; they are in the zone of the page.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use crate::reporting::bucketed_statistics::{day_end, day_start};
 
-/// As browsers write a field of the type `datetime-local`; those with seconds are accepted, too.
+/// How browsers send a field of the type `datetime-local`, without or with seconds.
 const FORMATS: [&str; 2] = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
 
-/// `None` for a text of another form, and for a time that the clock of the zone skips.
+/// `None` for other formats, and for a time that the zone skips when summer time begins.
 pub(super) fn parse_local(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
     let local = FORMATS
         .into_iter()

@@ -1,5 +1,5 @@
-//! `/login`: a one-time link becomes a session when the button is pressed; an e-mail address and a
-//! password do, too.
+//! `/login`: signs in with a one-time link, once its button is pressed, or with an e-mail address and a
+//! password.
 //!
 //! **Invariant:** opening the link consumes nothing, because chat programs open links for previews.
 //! Only the POST of the button signs in.
@@ -39,7 +39,7 @@ impl LoginPage {
         }
     }
 
-    /// For another attempt.
+    /// Fills in the address for another attempt.
     pub fn keep_email(&mut self, email: String) {
         self.email = email;
     }

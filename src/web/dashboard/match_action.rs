@@ -18,7 +18,7 @@ use crate::web::dashboard::page_response::{redirect_to, respond_with_status};
 use crate::web::dashboard::problems_page::{PROBLEMS_SHOWN, ProblemsPage};
 use crate::web::error::ApiError;
 
-/// Takes any input that the search box takes.
+/// The input is parsed like that of the search box.
 pub(crate) async fn submit(
     services: web::Data<Services>,
     caller: Caller,

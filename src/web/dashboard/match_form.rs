@@ -21,7 +21,7 @@ const CHOICES: usize = 5;
 pub(super) struct MatchForm {
     pub(super) action: String,
     pub(super) field: String,
-    /// What the operator knows it by, and the id.
+    /// Label (reference or short id) and id of each message.
     pub(super) suggestions: Vec<(String, String)>,
     /// The input, and why it matches no message.
     pub(super) error: Option<(String, String)>,
@@ -56,7 +56,7 @@ impl MatchFormPage {
 /// Why the input names no message to match with.
 #[derive(Debug)]
 pub(super) enum MatchTargetError {
-    /// The form shows it.
+    /// The form shows this error.
     Input(MatchFormError),
     Store(db::Error),
 }

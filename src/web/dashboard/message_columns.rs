@@ -19,8 +19,8 @@ pub enum MessageColumn {
 }
 enum_words!(MessageColumn, "a column");
 
-/// Of a viewer who has chosen none; the campaign only if a message on the page has one.
-const USUAL: [MessageColumn; 6] = [
+/// For viewers who have chosen no columns; `Campaign` only if a message on the page has one.
+const DEFAULT_COLUMNS: [MessageColumn; 6] = [
     MessageColumn::Reference,
     MessageColumn::Account,
     MessageColumn::Campaign,
@@ -33,12 +33,12 @@ const USUAL: [MessageColumn; 6] = [
 pub(super) struct ShownColumns(Vec<MessageColumn>);
 
 impl ShownColumns {
-    /// The usual ones if none is chosen.
+    /// The default columns if none is chosen.
     pub(super) fn of(chosen: &[MessageColumn], has_campaigns: bool) -> Self {
         if chosen.is_empty() {
-            let usual = USUAL.into_iter();
+            let columns = DEFAULT_COLUMNS.into_iter();
             Self(
-                usual
+                columns
                     .filter(|column| has_campaigns || *column != MessageColumn::Campaign)
                     .collect(),
             )
@@ -47,12 +47,12 @@ impl ShownColumns {
         }
     }
 
-    /// More than the usual ones, so that each gets less room.
+    /// More than by default, so that each gets less room.
     pub(super) fn are_many(&self) -> bool {
-        self.0.len() > USUAL.len()
+        self.0.len() > DEFAULT_COLUMNS.len()
     }
 
-    /// By the word of the column.
+    /// By the name of the column in the URL.
     pub(super) fn has(&self, word: &str) -> bool {
         self.0.iter().any(|column| column.as_str() == word)
     }

@@ -1,4 +1,4 @@
-//! The tables on a message page: attempts, details and provider ids.
+//! Rows of a message page: attempts, details and provider ids.
 
 use crate::domain::campaign::CampaignId;
 use crate::domain::cost::{Cost, CostBasis};
@@ -28,6 +28,7 @@ pub(super) struct AttemptRow {
 #[derive(Clone, Debug)]
 pub(super) struct IdRow {
     pub(super) text: String,
+    /// Whose id it is: `WhatsApp` or the provider.
     pub(super) kind: &'static str,
 }
 
@@ -117,7 +118,7 @@ pub(super) fn details(
         ("Price", line(&pricing.price)),
         ("Currency", line(&pricing.currency)),
         ("Cost", cost_line(cost)),
-        ("Reply", reply_word.map(|word| viewer.quoted(word))),
+        ("Status in the reply", reply_word.map(|word| viewer.quoted(word))),
     ]
     .into_iter()
     .filter_map(|(label, value)| Some((label, value?)))
@@ -133,7 +134,7 @@ fn cost_line(cost: &Cost) -> Option<String> {
     };
     match cost.basis {
         CostBasis::Reported => Some(format!("{}, reported by the provider", amount())),
-        CostBasis::Estimated => Some(format!("{}, estimated by the rates", amount())),
+        CostBasis::Estimated => Some(format!("{}, estimated from the rates", amount())),
         CostBasis::Free => Some("free".to_owned()),
         CostBasis::Unknown => Some("unknown: no rate fits".to_owned()),
         CostBasis::None => None,

@@ -14,12 +14,12 @@ use crate::web::dashboard::page_url::{read_query, with_query};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MessageListUrl {
     pub query: MessageQuery,
-    /// Days by which statistics count, in the zone of the page.
+    /// The first day, in the zone of the page. Days are those by which statistics count messages.
     pub since: Option<NaiveDate>,
-    /// The whole day is included.
+    /// The last day, which is included.
     pub until: Option<NaiveDate>,
     pub sort: MessageOrder,
-    /// Empty for the usual ones.
+    /// Empty for the default columns.
     pub columns: Vec<MessageColumn>,
     /// Where the page before ended.
     pub cursor: Option<Cursor>,
@@ -78,7 +78,7 @@ impl MessageListUrl {
         pairs
     }
 
-    /// Names and values of how the list is shown.
+    /// Names and values of order and columns, which filter nothing.
     pub fn view_pairs(&self) -> Vec<(&'static str, String)> {
         let changed = self.sort == MessageOrder::Changed;
         let sort = changed.then(|| ("sort", self.sort.as_str().to_owned()));
@@ -162,8 +162,8 @@ impl MessageListUrl {
         with_query(&path, &fields)
     }
 
-    /// With the days as instants of the zone. Days are those of the counts, so that a list has as many
-    /// rows as the number that leads to it.
+    /// Converts the days to instants in `zone`. They filter by the time that statistics count, so that a
+    /// list has as many rows as the number that links to it.
     pub fn message_query(&self, zone: Tz) -> MessageQuery {
         let mut query = self.query.clone();
         let filter = &mut query.filter;

@@ -72,7 +72,7 @@ pub(crate) async fn show(
     respond(&services, shown).await
 }
 
-/// Where the reports are whose match was just undone.
+/// The messages that have the reports after a match was undone.
 fn reports_now_at(query: &str) -> Option<Vec<MessageId>> {
     let (_, ids) =
         form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reports_now_at")?;
@@ -133,7 +133,7 @@ pub struct MessagePageInput<'a> {
     /// Callbacks with receipts of this message.
     pub callbacks: &'a [ListedCallback],
     pub cost: &'a Cost,
-    /// With which the message was accepted.
+    /// Given when the message was accepted.
     pub warnings: &'a [MessageWarning],
 }
 
@@ -145,7 +145,7 @@ pub struct MessagePage {
     state: &'static str,
     icon: StateIcon,
     heading: &'static str,
-    /// What the message is.
+    /// Kind and reference, or kind and recipient.
     subject: String,
     flags: Vec<&'static str>,
     explanation: ExplanationSection,
@@ -166,7 +166,7 @@ pub struct MessagePage {
     actions: AvailableActions,
     /// Present where a resend is possible.
     resend: Option<MessageResendForm>,
-    /// With which it was accepted.
+    /// Given when the message was accepted.
     warnings: Vec<TimedText>,
     /// A match can be undone.
     unmatch: bool,

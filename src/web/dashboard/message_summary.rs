@@ -8,7 +8,7 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::{MatchedBy, Message, MessageFailure, Origin};
 use crate::domain::scope::Visibility;
 
-/// The last group of a `UUIDv7` is random; the first groups are the time and look alike.
+/// The last group of the id: in a `UUIDv7` it is random, while the first groups are a time and look alike.
 pub(super) fn short_id(id: MessageId) -> String {
     let text = id.to_string();
     let tail = text.rsplit('-').next().unwrap_or_default();
@@ -22,7 +22,7 @@ pub(super) fn recipient_text(message: &Message, viewer: Visibility) -> String {
         .map_or_else(|| "unknown recipient".to_owned(), |text| viewer.phone(text))
 }
 
-/// The reference of the caller, else the first that the provider returns.
+/// The client reference, else the first of `ref`, `ref1` and `ref2`.
 pub(super) fn shown_reference(message: &Message) -> Option<&str> {
     let sent = &message.references;
     let all = [

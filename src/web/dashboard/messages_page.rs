@@ -20,7 +20,7 @@ use crate::web::dashboard::further_filters::{self, FilterValue, FurtherFilter};
 use crate::web::dashboard::message_columns::ShownColumns;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::message_summary::{failure_text, flags, shown_reference};
-use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::number_format::{format_count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{
     FramedPage, ROWS_PER_PAGE, account_ids, redirect_to, respond,
@@ -31,16 +31,16 @@ use crate::web::dashboard::state_pill::{StateIcon, StatePill};
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::error::ApiError;
 
-/// The most matches that are counted: more would take longer than the list.
+/// Matches are counted up to this number: counting more would take longer than listing a page.
 const COUNT_LIMIT: u64 = 2_000;
 
 pub(crate) async fn show(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
-    viewer: PageZone,
+    page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let (now, zone) = (services.clock.now(), viewer.zone);
+    let (now, zone) = (services.clock.now(), page_zone.zone);
     let url = MessageListUrl::parse(request.query_string());
     let filter = url.message_query(zone).resolve(caller.visibility(), now);
     let listed = services
@@ -70,7 +70,7 @@ pub(crate) async fn show(
     respond(&services, shown).await
 }
 
-/// The list with another spelling of the text, if that finds anything.
+/// The list that searches for another spelling of the text, if that finds anything.
 async fn find_by_other_spelling(
     services: &Services,
     url: &MessageListUrl,
@@ -188,7 +188,7 @@ pub struct MessagesPage {
     further: Vec<FurtherFilter>,
     rows: Vec<MessageRow>,
     filtered: bool,
-    /// Says which messages a search for a few digits does not find.
+    /// Names the messages that a search for a few digits does not find.
     search_note: Option<&'static str>,
     columns: ShownColumns,
     /// The filters and the order, for the form of the columns.
@@ -199,7 +199,7 @@ pub struct MessagesPage {
     by_change_href: Option<String>,
     zone: &'static str,
     pager: Pager,
-    /// How many messages an export contains, as a text.
+    /// How many messages an export contains, as text.
     exported: String,
     csv: String,
     xlsx: String,
@@ -264,7 +264,7 @@ impl MessagesPage {
             ),
             exported: match input.matching {
                 Some(number) => counted(number, "message", "messages"),
-                None => format!("all matches, more than {} messages", count(COUNT_LIMIT)),
+                None => format!("all matches, more than {} messages", format_count(COUNT_LIMIT)),
             },
             csv: url.export(ExportFormat::Csv, input.zone),
             xlsx: url.export(ExportFormat::Xlsx, input.zone),
@@ -284,7 +284,7 @@ fn search_note(
     search?.recent_suffix_search(Visibility::Full, now)?;
     Some(match viewer {
         Visibility::Full => {
-            "So few digits find only numbers of the last 7 days. For older messages type at least the last seven digits, or the number from its beginning."
+            "So few digits find only messages of the last 7 days. For older ones, enter at least the last seven digits, or the number from its beginning."
         }
         Visibility::Masked => "With your role, only a complete number finds messages.",
     })

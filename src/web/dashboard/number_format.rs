@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 /// `1234567` as `1,234,567`.
-pub fn count(number: u64) -> String {
+pub fn format_count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -57,7 +57,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// In its largest fitting unit: `340 ms`, `2.1 s`, `4 min`, `3 h`, `2 days`.
+/// A duration in the largest unit that fits: `340 ms`, `2.1 s`, `4 min`, `3 h`, `2 days`.
 pub fn span(delta: TimeDelta) -> String {
     let millis = delta.num_milliseconds();
     let sign = if millis < 0 { "−" } else { "" };
@@ -73,7 +73,7 @@ pub fn span(delta: TimeDelta) -> String {
     format!("{sign}{text}")
 }
 
-/// How long ago, coarse enough to stay right for a moment.
+/// How long ago, rounded so that it stays correct for a moment.
 pub fn ago(delta: TimeDelta) -> String {
     if delta < TimeDelta::seconds(1) {
         "just now".to_owned()
@@ -87,7 +87,7 @@ pub fn ago(delta: TimeDelta) -> String {
 /// `1 message`, `2 messages`.
 pub fn counted(number: u64, singular: &str, plural: &str) -> String {
     let noun = if number == 1 { singular } else { plural };
-    format!("{} {noun}", count(number))
+    format!("{} {noun}", format_count(number))
 }
 
 #[cfg(test)]
@@ -96,9 +96,9 @@ mod tests {
 
     #[test]
     fn counts_are_grouped_by_three() {
-        assert_eq!(count(7), "7");
-        assert_eq!(count(1_000), "1,000");
-        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(format_count(7), "7");
+        assert_eq!(format_count(1_000), "1,000");
+        assert_eq!(format_count(1_234_567), "1,234,567");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `/orphans/put-aside`: how many unmatched reports an account received in a period, or are still
-//! there of those selected on the page before, and a button that dismisses exactly these.
+//! `/orphans/put-aside`: counts the unmatched reports that an account received in a period, or those
+//! selected on `/problems` that still exist, and has a button that dismisses exactly these.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -28,10 +28,10 @@ pub(crate) async fn preview(
     services: web::Data<Services>,
     caller: Caller,
     request: HttpRequest,
-    viewer: PageZone,
+    page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     let decision = decision(&services, &caller);
-    let selection = parse(request.query_string().as_bytes(), viewer.zone)?;
+    let selection = parse(request.query_string().as_bytes(), page_zone.zone)?;
     let found = match &selection {
         Some(selection) => {
             // The button dismisses what the page counted.
@@ -49,7 +49,7 @@ pub(crate) async fn preview(
         None => None,
     };
     let accounts = account_ids(&services).await?;
-    let page = OrphanDismissalPage::new(selection.as_ref(), found.as_ref(), &accounts, viewer.zone);
+    let page = OrphanDismissalPage::new(selection.as_ref(), found.as_ref(), &accounts, page_zone.zone);
     respond(&services, page).await
 }
 
@@ -58,9 +58,9 @@ pub(crate) async fn apply(
     services: web::Data<Services>,
     caller: Caller,
     form: web::Bytes,
-    viewer: PageZone,
+    page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let selection = parse(&form, viewer.zone)?.filter(|selection| match selection {
+    let selection = parse(&form, page_zone.zone)?.filter(|selection| match selection {
         OrphanSelection::Received(period) => period.received_before.is_some(),
         OrphanSelection::Named(_) => true,
     });
@@ -95,7 +95,7 @@ fn parse(pairs: &[u8], zone: Tz) -> Result<Option<OrphanSelection>, ApiError> {
         let parsed = find(name).map(|text| parse_field(&text, zone));
         parsed
             .transpose()
-            .map_err(|words| ApiError::field(name, words))
+            .map_err(|message| ApiError::field(name, message))
     };
     Ok(Some(OrphanSelection::Received(ReceptionPeriod {
         account,
@@ -104,16 +104,16 @@ fn parse(pairs: &[u8], zone: Tz) -> Result<Option<OrphanSelection>, ApiError> {
     })))
 }
 
-/// Those selected on the page of problems.
+/// The unmatched reports selected on `/problems`.
 fn parse_ids(pairs: &[u8]) -> Result<Vec<MessageId>, ApiError> {
     let mut ids = Vec::new();
     for (_, value) in form_urlencoded::parse(pairs).filter(|(name, _)| name == "id") {
         let parsed = parse_message_id(value.trim());
-        ids.push(parsed.map_err(|words| ApiError::field("id", words))?);
+        ids.push(parsed.map_err(|message| ApiError::field("id", message))?);
     }
     if ids.len() > PROBLEMS_SHOWN {
-        let words = format!("is given more than {PROBLEMS_SHOWN} times");
-        return Err(ApiError::field("id", words));
+        let message = format!("is given more than {PROBLEMS_SHOWN} times");
+        return Err(ApiError::field("id", message));
     }
     Ok(ids)
 }
@@ -121,7 +121,7 @@ fn parse_ids(pairs: &[u8]) -> Result<Vec<MessageId>, ApiError> {
 fn parse_field(text: &str, zone: Tz) -> Result<DateTime<Utc>, String> {
     match parse_local(text, zone) {
         Some(at) => Ok(at),
-        // The button has the instants that the page counted.
+        // The button sends the instants of the preview, which have a zone.
         None => parse_instant(text),
     }
 }
@@ -133,10 +133,10 @@ pub struct OrphanDismissalPage {
     accounts: Vec<SelectOption>,
     received_after: String,
     received_before: String,
-    /// The number with its noun, and the fields of the button.
+    /// `3 unmatched reports`, and the hidden fields of the button.
     found: Option<(String, Vec<(&'static str, String)>)>,
     can_dismiss: bool,
-    /// Selected on the page before: no form for a period.
+    /// Whether the reports were selected on `/problems`; the form for a period is then absent.
     named: bool,
 }
 

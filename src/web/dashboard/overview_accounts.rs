@@ -9,7 +9,7 @@ use crate::domain::provider::ProviderId;
 use crate::store::page_counts::{Counts, CountsByState};
 use crate::web::dashboard::funnel::ShownTotals;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::count;
+use crate::web::dashboard::number_format::format_count;
 
 #[derive(Clone, Debug)]
 pub(super) struct AccountRow {
@@ -73,7 +73,7 @@ impl AccountCell {
     fn new(label: &'static str, number: u64, href: String) -> Self {
         Self {
             label,
-            count: count(number),
+            count: format_count(number),
             href: (number > 0).then_some(href),
             alarming: false,
         }

@@ -1,4 +1,4 @@
-//! What this month costs, on the overview: against the month before, and against the budgets.
+//! The cost of this month on the overview, compared with the month before and with the budgets.
 
 use chrono_tz::Tz;
 
@@ -15,7 +15,7 @@ pub(super) struct CostSection {
     pub(super) before: String,
     pub(super) estimated: bool,
     pub(super) budgets: Vec<BudgetBar>,
-    /// In which the month begins, if it is not the zone of the page.
+    /// The zone in which months begin, if it is not that of the page.
     pub(super) zone: Option<&'static str>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::callback_outcome::Outcome;
 use crate::reporting::loss_check::LossCheck;
-use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::number_format::{format_count, counted};
 use crate::web::dashboard::time_element::TimeElement;
 
 #[derive(Clone, Debug)]
@@ -11,23 +11,25 @@ pub(super) struct LossCheckSection {
     pub(super) callbacks: String,
     /// Number of callbacks and name of each outcome.
     pub(super) parts: Vec<(String, &'static str)>,
-    /// How many are missing, or too many.
+    /// How many callbacks are missing, or too many.
     pub(super) difference: Option<String>,
     /// Messages of the last day, and the sum of their counts by state.
     pub(super) messages: Option<(String, String)>,
+    /// When the messages were counted.
     pub(super) checked: Option<TimeElement>,
+    /// When `bluetick verify` last ran, and what it found.
     pub(super) verified: Option<(TimeElement, String)>,
 }
 
 impl LossCheckSection {
     pub(super) fn new(check: &LossCheck) -> Self {
-        let number = |number: i64| count(u64::try_from(number).unwrap_or_default());
+        let number = |number: i64| format_count(u64::try_from(number).unwrap_or_default());
         let mut parts: Vec<(String, &'static str)> = check
             .outcomes
             .iter()
             .map(|(outcome, kept)| (number(*kept), word(*outcome)))
             .collect();
-        parts.push((count(check.unprocessed), "unprocessed"));
+        parts.push((format_count(check.unprocessed), "unprocessed"));
         let difference = check.difference.filter(|difference| *difference != 0);
         Self {
             agree: check.counts_agree(),
@@ -36,7 +38,7 @@ impl LossCheckSection {
             difference: difference.map(|difference| {
                 let callbacks = counted(difference.unsigned_abs(), "callback", "callbacks");
                 if difference > 0 {
-                    format!("{callbacks} of the journal without an outcome")
+                    format!("{callbacks} in the journal without an outcome")
                 } else {
                     format!("{callbacks} with an outcome, but not in the journal's count")
                 }

@@ -32,7 +32,7 @@ use crate::web::dashboard::alerts_section::{AlertRow, alert_rows};
 use crate::web::dashboard::failure_reasons::{FailureRow, failure_rows};
 use crate::web::dashboard::funnel::{FunnelStep, ShownTotals};
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{count, counted, percent};
+use crate::web::dashboard::number_format::{format_count, counted, percent};
 use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
 use crate::web::dashboard::overview_cost::CostSection;
 use crate::web::dashboard::overview_loss_check::LossCheckSection;
@@ -52,9 +52,9 @@ pub(crate) async fn show(
     services: web::Data<Services>,
     request: HttpRequest,
     caller: Caller,
-    viewer: PageZone,
+    page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let (now, zone) = (services.clock.now(), viewer.zone);
+    let (now, zone) = (services.clock.now(), page_zone.zone);
     let today = now.with_timezone(&zone).date_naive();
     let (range, form) = OverviewRange::parse(request.query_string(), today);
     let period = OverviewPeriod::new(range, now, zone);
@@ -104,16 +104,16 @@ pub struct OverviewInput<'a> {
     /// Every known account.
     pub providers: &'a BTreeMap<AccountId, ProviderId>,
     pub counts: &'a Counts,
-    /// Present problems, whenever they began.
+    /// Problems that are open now, whatever the period.
     pub problems: &'a Problems,
-    /// The present state, whatever the period.
+    /// The current state, whatever the period.
     pub headline: &'a Headline,
     pub alerts: &'a [AlertRule],
-    /// Open ones.
+    /// Open incidents.
     pub incidents: &'a [Incident],
     pub figures: &'a PeriodFigures,
     pub month: &'a MonthCosts,
-    /// In which months begin.
+    /// The zone in which months begin.
     pub month_zone: Tz,
     pub zone: Tz,
     pub now: DateTime<Utc>,
@@ -226,7 +226,7 @@ fn tiles(
     };
     let plain = |label, number, change, note: &str, href| SummaryTile {
         label,
-        value: count(number),
+        value: format_count(number),
         change,
         is_worse: false,
         note: note.to_owned(),
@@ -288,12 +288,12 @@ fn tiles(
     ]
 }
 
-/// The share is of the attempted messages, and the link lists those that were not attempted too.
+/// Names messages that failed in the queue: the tile's share leaves them out, its link lists them.
 fn failed_note(sums: &ShownTotals) -> String {
     let all = counted(sums.get(DeliveryState::Failed), "message", "messages");
     match sums.failed_in_queue() {
         0 => all,
-        of_queue => format!("{all}, {} in the queue", count(of_queue)),
+        of_queue => format!("{all}, {} of them in the queue", format_count(of_queue)),
     }
 }
 
@@ -314,8 +314,8 @@ fn states(sums: &ShownTotals, list: &MessageListUrl) -> Vec<StateCount> {
         .map(|(state, number)| StateCount {
             pill: StatePill::new(state),
             tooltip: state.tooltip(),
-            count: count(number),
-            // Shares are of the messages of which a submission began.
+            count: format_count(number),
+            // Shares are of the attempted messages.
             share: match state {
                 DeliveryState::Queued | DeliveryState::Cancelled => "–".to_owned(),
                 DeliveryState::Failed => percent(sums.failed_attempts(), sums.attempted()),

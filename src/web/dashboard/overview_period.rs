@@ -1,4 +1,4 @@
-//! The period that the overview counts, and the one before that it is compared with.
+//! The period that the overview counts, and the earlier period that it is compared with.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -28,7 +28,7 @@ pub enum OverviewRange {
     },
 }
 
-/// What the form has, and what is wrong with it.
+/// What was typed into the form, and what is wrong with it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RangeForm {
     pub from: String,
@@ -40,7 +40,7 @@ pub struct RangeForm {
 impl OverviewRange {
     const LINKED: [Self; 4] = [Self::Today, Self::LastDay, Self::Week, Self::Month];
 
-    /// Parses `days=1`, `7` or `30`, `hours=24`, or `from` and `to`. Anything else is a week.
+    /// Parses `days=1`, `days=7`, `days=30`, `hours=24`, or `from` and `to`. Anything else is a week.
     pub fn parse(query: &str, today: NaiveDate) -> (Self, RangeForm) {
         let value = |wanted: &str| {
             let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -96,7 +96,7 @@ impl OverviewRange {
         }
     }
 
-    /// The first and the last day, with `today`; `None` for the last 24 hours.
+    /// The first and the last day, both included; `None` for the last 24 hours.
     fn days(self, today: NaiveDate) -> Option<(NaiveDate, NaiveDate)> {
         let since = |days| today.checked_sub_days(Days::new(days)).unwrap_or(today);
         match self {
@@ -197,7 +197,8 @@ impl OverviewPeriod {
     }
 }
 
-/// Whole days, the last one so far. The days before are as many, until the same time of day.
+/// Whole days; today counts until now. The earlier period has as many days and ends at the same time of
+/// day.
 fn compared_days(
     first: NaiveDate,
     last: NaiveDate,
@@ -293,31 +294,31 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_range_is_reported_at_its_field() {
+    fn an_invalid_range_is_reported_at_its_field() {
         let errors = |query: &str| {
             let (range, form) = parse(query);
             assert_eq!(range, OverviewRange::Week);
             (form.from_error, form.to_error)
         };
-        let words = |text: &str| Some(text.to_owned());
+        let error = |text: &str| Some(text.to_owned());
         assert_eq!(
             errors("from=2026-11-12&to=2026-11-01"),
-            (None, words("is before the first day"))
+            (None, error("is before the first day"))
         );
         assert_eq!(
             errors("from=2025-01-01&to=2026-11-01"),
-            (None, words("is more than 366 days after the first"))
+            (None, error("is more than 366 days after the first"))
         );
         assert_eq!(
             errors("from=2026-12-01&to=2026-12-02"),
-            (words("is in the future"), None)
+            (error("is in the future"), None)
         );
-        let no_day = words("must be a day, such as 2026-11-20");
+        let no_day = error("must be a day, such as 2026-11-20");
         assert_eq!(errors("from=yesterday"), (no_day.clone(), no_day));
     }
 
     #[test]
-    fn a_period_is_compared_with_as_many_days_until_the_same_time() {
+    fn a_period_is_compared_with_as_many_earlier_days_until_the_same_time_of_day() {
         let berlin = chrono_tz::Europe::Berlin;
         // 14:05 in Berlin, the day after the clocks went back.
         let now = at("2026-10-26T13:05:00Z");

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use crate::reporting::alarms::Alarm;
-use crate::web::dashboard::number_format::count;
+use crate::web::dashboard::number_format::format_count;
 use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::timed_text::TimedText;
 
@@ -61,7 +61,7 @@ impl NavigationSection {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refresh {
-    /// Fetched again when something changes.
+    /// The script fetches the page again when something changes.
     Live,
     /// A list: known rows change in place, new ones are only counted until the viewer asks for them.
     Announced,
@@ -75,9 +75,9 @@ pub struct Frame {
     refresh: Refresh,
     problems: u64,
     pub(super) alarms: Vec<AlarmNotice>,
-    /// Of every time on the page, where it does not depend on the viewer.
+    /// The zone of every time on the page, for pages that are the same for all viewers.
     fixed_zone: Option<Tz>,
-    viewer: Option<PageZone>,
+    page_zone: Option<PageZone>,
     /// The viewer may send messages.
     may_send: bool,
 }
@@ -109,7 +109,7 @@ impl Frame {
             problems: 0,
             alarms: Vec::new(),
             fixed_zone: None,
-            viewer: None,
+            page_zone: None,
             may_send: false,
         }
     }
@@ -122,7 +122,7 @@ impl Frame {
             problems: 0,
             alarms: Vec::new(),
             fixed_zone: None,
-            viewer: None,
+            page_zone: None,
             may_send: false,
         }
     }
@@ -135,7 +135,7 @@ impl Frame {
             problems: 0,
             alarms: Vec::new(),
             fixed_zone: None,
-            viewer: None,
+            page_zone: None,
             may_send: false,
         }
     }
@@ -157,26 +157,26 @@ impl Frame {
         self.may_send = may_send;
     }
 
-    /// For a page that does not depend on its viewer.
+    /// For a page that shows the same times to all viewers.
     pub(super) fn fix_zone(&mut self, zone: Tz) {
         self.fixed_zone = Some(zone);
     }
 
-    /// Returns the zone in which the page is to be written.
-    pub(super) fn show_in(&mut self, viewer: PageZone) -> Tz {
-        self.viewer = Some(viewer);
-        self.fixed_zone.unwrap_or(viewer.zone)
+    /// Returns the zone in which the page shows its times: the fixed one if there is one.
+    pub(super) fn set_page_zone(&mut self, page_zone: PageZone) -> Tz {
+        self.page_zone = Some(page_zone);
+        self.fixed_zone.unwrap_or(page_zone.zone)
     }
 
     /// Absent on pages for visitors who are not signed in, which show no times.
     pub(super) fn zone_name(&self) -> Option<&'static str> {
-        let viewer = self.viewer.map(|viewer| viewer.zone);
-        self.fixed_zone.or(viewer).map(Tz::name)
+        let zone = self.page_zone.map(|page_zone| page_zone.zone);
+        self.fixed_zone.or(zone).map(Tz::name)
     }
 
-    /// The viewer's choice in the settings.
+    /// The zone that the viewer chose in the settings.
     pub(super) fn chosen_zone(&self) -> Option<Tz> {
-        self.viewer.and_then(|viewer| viewer.chosen)
+        self.page_zone.and_then(|page_zone| page_zone.chosen)
     }
 
     pub(super) fn set_problem_count(&mut self, problems: u64) {
@@ -206,7 +206,7 @@ impl Frame {
                 href: section.href(),
                 current: Some(section) == current,
                 badge: (section == NavigationSection::Problems && self.problems > 0)
-                    .then(|| count(self.problems)),
+                    .then(|| format_count(self.problems)),
             })
             .collect()
     }

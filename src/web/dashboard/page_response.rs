@@ -1,5 +1,5 @@
-//! Turns a page into a response, with open problems and alarms in its frame. Handlers say what a page
-//! shows; the middleware of all pages writes it in the zone of its viewer.
+//! Turns a page into a response, with open problems and alarms in its frame. Handlers decide what a page
+//! shows; a middleware of all pages renders it in the time zone of its viewer.
 
 use std::any::Any;
 
@@ -29,18 +29,18 @@ pub(crate) trait FramedPage: Template {
     fn frame_mut(&mut self) -> &mut Frame;
 }
 
-/// A page of any kind, complete but for the zone of its viewer.
-struct UnwrittenPage(Box<dyn WritablePage>);
+/// A page of any kind, which lacks only the time zone of its viewer.
+struct UnrenderedPage(Box<dyn RenderablePage>);
 
-trait WritablePage {
-    fn write(&mut self, viewer: PageZone, may_send: bool) -> askama::Result<String>;
+trait RenderablePage {
+    fn render_page(&mut self, page_zone: PageZone, may_send: bool) -> askama::Result<String>;
 }
 
-impl<T: FramedPage> WritablePage for T {
-    fn write(&mut self, viewer: PageZone, may_send: bool) -> askama::Result<String> {
+impl<T: FramedPage> RenderablePage for T {
+    fn render_page(&mut self, page_zone: PageZone, may_send: bool) -> askama::Result<String> {
         let frame = self.frame_mut();
         frame.set_may_send(may_send);
-        let zone = frame.show_in(viewer);
+        let zone = frame.set_page_zone(page_zone);
         self.render_with_values(&(ZONE, &zone as &dyn Any))
     }
 }
@@ -59,19 +59,19 @@ pub(super) async fn respond_with_status(
     status: StatusCode,
     mut page: impl FramedPage + 'static,
 ) -> Result<HttpResponse, ApiError> {
-    fill(services, page.frame_mut()).await?;
+    fill_frame(services, page.frame_mut()).await?;
     let mut response = HttpResponse::build(status)
         .insert_header(ContentType::html())
         .insert_header((CACHE_CONTROL, "no-store"))
         .finish();
-    let page = UnwrittenPage(Box::new(page));
+    let page = UnrenderedPage(Box::new(page));
     response.extensions_mut().insert(page);
     Ok(response)
 }
 
-/// The error page of a viewer who is signed in. It is shown also without alarms, open problems and
-/// menu entries of the viewer.
-pub(crate) async fn write_error(
+/// Renders the error page for a viewer who is signed in. The page is shown even if alarms and open
+/// problems cannot be loaded.
+pub(crate) async fn render_error_page(
     mut page: impl FramedPage,
     request: &HttpRequest,
     caller: Option<&Caller>,
@@ -79,16 +79,16 @@ pub(crate) async fn write_error(
     let services = request.app_data::<web::Data<Services>>();
     if let (Some(services), Some(caller)) = (services, caller)
         && !caller.accounts.is_limited()
-        && let Err(error) = fill(services, page.frame_mut()).await
+        && let Err(error) = fill_frame(services, page.frame_mut()).await
     {
-        tracing::warn!(%error, "an error page has no open problems");
+        tracing::warn!(%error, "an error page is shown without alarms and open problems");
     }
     let may_send = caller.is_some_and(|caller| caller.require(Scope::Send).is_ok());
-    page.write(PageZone::of(request), may_send)
+    page.render_page(PageZone::of(request), may_send)
 }
 
 /// Adds the alarms, and the number of open problems.
-async fn fill(services: &Services, frame: &mut Frame) -> Result<(), db::Error> {
+async fn fill_frame(services: &Services, frame: &mut Frame) -> Result<(), db::Error> {
     let problems = services.store.count_problems(services.clock.now()).await?;
     let alarms = alarms::list(services);
     // Accounts that have stopped sending are among the problems already.
@@ -101,25 +101,25 @@ async fn fill(services: &Services, frame: &mut Frame) -> Result<(), db::Error> {
     Ok(())
 }
 
-/// Middleware of all pages: writes the page of a response.
-pub(crate) async fn write<B>(
+/// Middleware of all pages: renders the page that a handler put into its response.
+pub(crate) async fn render_pages<B>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error>
 where
     B: MessageBody + 'static,
 {
-    let viewer = PageZone::of(request.request());
+    let page_zone = PageZone::of(request.request());
     let mut response = next.call(request).await?.map_into_boxed_body();
     let page = response
         .response_mut()
         .extensions_mut()
-        .remove::<UnwrittenPage>();
-    let Some(UnwrittenPage(mut page)) = page else {
+        .remove::<UnrenderedPage>();
+    let Some(UnrenderedPage(mut page)) = page else {
         return Ok(response);
     };
     let may_send = may_send(response.request());
-    Ok(match page.write(viewer, may_send) {
+    Ok(match page.render_page(page_zone, may_send) {
         Ok(html) => response.map_body(|_, _| BoxBody::new(html)),
         // A response and not an `Err`, which would bypass the other middleware.
         Err(error) => response.error_response(ApiError::Internal(error.into())),

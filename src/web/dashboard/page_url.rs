@@ -2,8 +2,8 @@
 
 use form_urlencoded::Serializer;
 
-/// Calls `set` for every pair with a value: a form also sends its empty fields. Returns the pairs that it
-/// does not accept, as `name=value`.
+/// Calls `set` for every pair whose value is not empty; forms send their empty fields too. Returns the
+/// pairs that `set` rejects, as `name=value`.
 pub(super) fn read_query(
     query: &str,
     mut set: impl FnMut(&str, &str) -> Option<()>,

@@ -1,10 +1,9 @@
-//! The zone of a page: every time, day and chart on it is in this one.
+//! The time zone of a page, used for every time, day and chart on it.
 //!
 //! It is the zone that the viewer chose in the settings, else the zone of the browser, which the
-//! script names in a cookie, else `report_time_zone`. Days and charts follow it as well as times: counts
-//! are kept by the quarter hour, so days of any zone add up, and a page on which "today" began at
-//! another midnight than its clock shows would have two zones. `/reports` is in `report_time_zone` for
-//! everyone: its figures are sent to others.
+//! script puts into a cookie, else `report_time_zone`. Counts are kept per quarter hour, so they add up to
+//! days in any zone. `/reports` uses `report_time_zone` for everyone, because its figures are passed on
+//! to others.
 
 use std::future::{Ready, ready};
 
@@ -17,11 +16,11 @@ use chrono_tz::Tz;
 use crate::services::Services;
 use crate::web::session_cookie;
 
-/// Chosen in the settings.
-const CHOICE: &str = "bluetick_zone";
-/// Of the browser; `static/app.js` sets it.
-const BROWSER: &str = "bluetick_browser_zone";
-const KEPT_DAYS: i64 = 365;
+/// The cookie with the zone chosen in the settings.
+const CHOICE_COOKIE: &str = "bluetick_zone";
+/// The cookie with the zone of the browser; `static/app.js` sets it.
+const BROWSER_COOKIE: &str = "bluetick_browser_zone";
+const COOKIE_DAYS: i64 = 365;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct PageZone {
@@ -34,12 +33,12 @@ impl PageZone {
     /// The zone of the viewer who sent the request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let named = |cookie| request.cookie(cookie)?.value().parse::<Tz>().ok();
-        let chosen = named(CHOICE);
+        let chosen = named(CHOICE_COOKIE);
         let configured = request
             .app_data::<web::Data<Services>>()
             .map_or(Tz::UTC, |services| services.config.report_time_zone);
         Self {
-            zone: chosen.or_else(|| named(BROWSER)).unwrap_or(configured),
+            zone: chosen.or_else(|| named(BROWSER_COOKIE)).unwrap_or(configured),
             chosen,
         }
     }
@@ -54,15 +53,15 @@ impl FromRequest for PageZone {
     }
 }
 
-/// Remembers a choice, or forgets it.
+/// Stores the chosen zone in the browser; `None` deletes it.
 pub(super) fn choice_cookie(zone: Option<Tz>, public_url: &str) -> Cookie<'static> {
-    let cookie = Cookie::build(CHOICE, zone.map_or("", Tz::name))
+    let cookie = Cookie::build(CHOICE_COOKIE, zone.map_or("", Tz::name))
         .path("/")
         .secure(session_cookie::is_secure(public_url))
         .http_only(true)
         .same_site(SameSite::Lax);
     match zone {
-        Some(_) => cookie.max_age(Duration::days(KEPT_DAYS)).finish(),
+        Some(_) => cookie.max_age(Duration::days(COOKIE_DAYS)).finish(),
         None => cookie.max_age(Duration::ZERO).finish(),
     }
 }

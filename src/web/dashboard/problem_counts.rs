@@ -2,7 +2,7 @@
 
 use crate::reporting::problem_kind::ProblemKind;
 use crate::store::page_counts::Problems;
-use crate::web::dashboard::number_format::count;
+use crate::web::dashboard::number_format::format_count;
 
 #[derive(Clone, Debug)]
 pub(super) struct ProblemRow {
@@ -12,7 +12,7 @@ pub(super) struct ProblemRow {
     pub(super) href: String,
 }
 
-/// The most important first.
+/// In the order of importance.
 pub(super) fn problem_rows(problems: &Problems) -> Vec<ProblemRow> {
     ProblemKind::ALL
         .into_iter()
@@ -20,7 +20,7 @@ pub(super) fn problem_rows(problems: &Problems) -> Vec<ProblemRow> {
         .map(|kind| ProblemRow {
             title: kind.title(),
             text: kind.reason(),
-            count: count(kind.count(problems)),
+            count: format_count(kind.count(problems)),
             href: format!("/problems#{}", kind.as_str()),
         })
         .collect()

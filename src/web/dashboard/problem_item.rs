@@ -61,11 +61,11 @@ pub(super) fn items_of(list: &ProblemList, viewer: Visibility) -> Vec<ProblemIte
                 at: Some(TimeElement::new(conflict.seen_at)),
                 links: vec![
                     (
-                        format!("{} has it", short_id(conflict.message)),
+                        format!("id of {}", short_id(conflict.message)),
                         format!("/messages/{}", conflict.message),
                     ),
                     (
-                        format!("{} also has it", short_id(conflict.claimant)),
+                        format!("also reported for {}", short_id(conflict.claimant)),
                         format!("/messages/{}", conflict.claimant),
                     ),
                 ],

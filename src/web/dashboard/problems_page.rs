@@ -9,7 +9,7 @@ use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::web::dashboard::match_form::MatchFormError;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::number_format::{format_count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::problem_item::{ProblemItem, items_of};
@@ -98,7 +98,7 @@ impl ProblemSection {
         Self {
             id: list.kind.as_str(),
             title: list.kind.title(),
-            count: count(list.count),
+            count: format_count(list.count),
             why: list.kind.reason(),
             next_step: list.kind.next_step(),
             dismiss_all: (list.kind == ProblemKind::Orphans && viewer == Visibility::Full)

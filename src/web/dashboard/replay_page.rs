@@ -1,7 +1,7 @@
 //! `/callbacks/replay`: the preview of a replay. Selects one callback by id, or all of an account
 //! and outcome.
 //!
-//! Selecting an unverified one by id or outcome releases it.
+//! Selecting unverified callbacks by id or outcome releases them.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -24,7 +24,7 @@ use crate::web::dashboard::state_pill::StatePill;
 use crate::web::dashboard::visible_text::{sentence, visible_line};
 use crate::web::error::ApiError;
 
-/// Changes of each kind on the page; the rest is counted.
+/// Changes of callbacks, and of messages, on the page; the rest is only counted.
 const CHANGES_SHOWN: usize = 50;
 
 /// The preview. It writes nothing, but shows what only operators may see.

@@ -9,9 +9,9 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::domain::amount::CurrencyTotals;
 use crate::domain::delivery_state::DeliveryState;
 use crate::reporting::delivery_summary::{Interval, SummaryFigures, SummaryGroup};
-use crate::web::dashboard::number_format::{count, percent, permille};
+use crate::web::dashboard::number_format::{format_count, percent, permille};
 
-/// Rows of one table; the files have all.
+/// Rows of one table; the files have all of them.
 pub(super) const ROWS_SHOWN: usize = 500;
 
 #[derive(Clone, Debug)]
@@ -50,12 +50,12 @@ impl ReportRow {
         let share = |part| Figure::plain(percent(non_negative(part), non_negative(whole)));
         Self {
             labels,
-            messages: Figure::plain(number(figures.states.messages())),
-            delivered: number(figures.delivered()),
+            messages: Figure::plain(count_text(figures.states.messages())),
+            delivered: count_text(figures.delivered()),
             delivered_share: share(figures.delivered()),
-            read: number(figures.read()),
+            read: count_text(figures.read()),
             read_share: share(figures.read()),
-            failed: number(figures.states.get(DeliveryState::Failed)),
+            failed: count_text(figures.states.get(DeliveryState::Failed)),
             failed_share: share(figures.states.failed_attempts()),
             cost: Figure::plain(money(&figures.cost.totals)),
         }
@@ -137,11 +137,11 @@ fn interval_label(day: NaiveDate, interval: Interval) -> String {
     }
 }
 
-pub(super) fn number(number: i64) -> String {
-    count(non_negative(number))
+pub(super) fn count_text(number: i64) -> String {
+    format_count(non_negative(number))
 }
 
-/// A negative count would be a bug of the ledger; it counts as 0 here.
+/// A negative count would be a bug in the ledger; it counts as 0 here.
 pub(super) fn non_negative(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
@@ -167,12 +167,12 @@ pub(super) fn amount_text(amount: Decimal) -> String {
     let decimals = if amount.abs() < Decimal::ONE { 4 } else { 2 };
     let text = format!("{:.1$}", amount.abs().round_dp(decimals), decimals as usize);
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), format_count);
     let sign = if amount.is_sign_negative() { "−" } else { "" };
     format!("{sign}{whole}.{decimals}")
 }
 
-/// Of costs in one and the same currency.
+/// `None` unless both periods have costs in exactly one currency, and in the same one.
 pub(super) fn cost_change(now: &CurrencyTotals, before: &CurrencyTotals) -> Option<String> {
     let one = |totals: &CurrencyTotals| {
         let mut amounts = totals.iter();
@@ -190,10 +190,10 @@ pub(super) fn cost_change(now: &CurrencyTotals, before: &CurrencyTotals) -> Opti
     }
 }
 
-/// More says only that there was almost nothing before.
+/// In percent. A larger change says only that there was almost nothing before.
 const LARGEST_CHANGE: i64 = 999;
 
-/// `+12 %`; `None` without anything, or with almost nothing, before.
+/// `+12 %`; `None` if there was nothing, or almost nothing, before.
 pub(super) fn relative_change(now: Decimal, before: Decimal) -> Option<String> {
     let share = (now - before)
         .checked_mul(Decimal::ONE_HUNDRED)?
@@ -201,8 +201,8 @@ pub(super) fn relative_change(now: Decimal, before: Decimal) -> Option<String> {
     let percent = share.round().to_i64()?;
     (percent <= LARGEST_CHANGE).then(|| match percent {
         0 => "±0 %".to_owned(),
-        1.. => format!("+{} %", count(non_negative(percent))),
-        _ => format!("−{} %", count(percent.unsigned_abs())),
+        1.. => format!("+{} %", format_count(non_negative(percent))),
+        _ => format!("−{} %", format_count(percent.unsigned_abs())),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::web::api::summary_query::{SummaryQuery, parse_summary};
 use crate::web::dashboard::page_url::with_query;
 use crate::web::problem_json::FieldError;
 
-/// Days without a choice, with today.
+/// Days shown by default, including today.
 const DEFAULT_DAYS: u64 = 7;
 const FIELDS: [&str; 7] = [
     "from", "to", "month", "interval", "by", "account", "campaign",
@@ -21,14 +21,14 @@ const CHOICES: [(&str, &str); 6] = [
     ("account,campaign", "account, campaign"),
     ("account,kind,campaign", "account, kind, campaign"),
     ("campaign", "campaign"),
-    ("none", "nothing"),
+    ("none", "nothing else"),
 ];
 
 #[derive(Clone, Debug)]
 pub(super) struct ReportForm {
     pub(super) from: String,
     pub(super) to: String,
-    /// If the period is one month: `2026-10`.
+    /// The month if the period is exactly one: `2026-10`.
     pub(super) month: String,
     /// Periods that one click shows, with their URLs.
     pub(super) presets: Vec<Choice>,
@@ -36,9 +36,9 @@ pub(super) struct ReportForm {
     pub(super) by: Vec<Choice>,
     pub(super) accounts: Vec<Choice>,
     pub(super) campaign: String,
-    /// What of the query is wrong, by field; the default was taken instead.
+    /// Field and message of each error in the query; the default is shown instead.
     pub(super) errors: Vec<(String, String)>,
-    /// Names and addresses of the files with the same numbers.
+    /// Names and URLs of the files with the same numbers.
     pub(super) files: Vec<(&'static str, String)>,
 }
 
@@ -116,7 +116,7 @@ fn print_month(day: NaiveDate) -> String {
     day.format("%Y-%m").to_string()
 }
 
-/// The month whose first and last day these are, or today as the last.
+/// The month that begins on `from` and ends on `to`, where `to` may be today within that month.
 fn month_of(from: &str, to: &str, today: NaiveDate) -> Option<NaiveDate> {
     let (from, to): (NaiveDate, NaiveDate) = (from.parse().ok()?, to.parse().ok()?);
     let (first, last) = parse_month(&print_month(from))?;
@@ -124,11 +124,11 @@ fn month_of(from: &str, to: &str, today: NaiveDate) -> Option<NaiveDate> {
     (from == first && ends).then_some(first)
 }
 
-/// The last days, this month and the last one, each for the chosen account.
+/// The last 7 days, this month and last month, each for the chosen account.
 fn presets(
     account: Option<&AccountId>,
     month: Option<NaiveDate>,
-    is_usual: bool,
+    is_default: bool,
     today: NaiveDate,
 ) -> Vec<Choice> {
     let this = today.with_day(1).unwrap_or(today);
@@ -144,7 +144,7 @@ fn presets(
         }
     };
     vec![
-        link("Last 7 days", None, is_usual),
+        link("Last 7 days", None, is_default),
         link("This month", Some(this), month == Some(this)),
         link("Last month", Some(last), month == Some(last)),
     ]
@@ -183,9 +183,9 @@ impl ReportForm {
         let (from, to) = (given("from"), given("to"));
         let month = month_of(&from, &to, today);
         let first = today.checked_sub_days(Days::new(DEFAULT_DAYS - 1));
-        let is_usual = to == today.to_string() && first.is_some_and(|it| from == it.to_string());
+        let is_default = to == today.to_string() && first.is_some_and(|it| from == it.to_string());
         Self {
-            presets: presets(query.period.account.as_ref(), month, is_usual, today),
+            presets: presets(query.period.account.as_ref(), month, is_default, today),
             month: month.map(print_month).unwrap_or_default(),
             from,
             to,

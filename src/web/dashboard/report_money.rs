@@ -7,7 +7,7 @@ use crate::domain::ids::AccountId;
 use crate::reporting::costs::month_costs::{BudgetLine, CostFigures, MonthCosts};
 use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::report_figures::{
-    Figure, amount_text, cost_change, money, non_negative, number,
+    Figure, amount_text, cost_change, count_text, money, non_negative,
 };
 
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct MoneySection {
     pub(super) accounts: Vec<AccountCosts>,
     pub(super) total: CostRow,
     pub(super) budgets: Vec<BudgetBar>,
-    /// Deliveries without a price, which are in no sum.
+    /// Deliveries without a price, which no sum includes.
     pub(super) unknown: Option<String>,
     pub(super) estimated: bool,
     /// Whether a provider reported prices without their currency.
@@ -50,7 +50,7 @@ pub(super) struct CostRow {
 pub(super) struct BudgetBar {
     pub(super) label: String,
     pub(super) percent: u64,
-    /// Whether an alarm is raised: not only above the budget.
+    /// Whether an alarm is raised, which happens before the whole budget is used.
     pub(super) has_alarm: bool,
 }
 
@@ -174,9 +174,9 @@ fn account_costs(month: &MonthCosts, account: &AccountId) -> AccountCosts {
 fn cost_row(label: String, figures: &CostFigures, before: &CostFigures) -> CostRow {
     CostRow {
         label,
-        deliveries: number(figures.deliveries),
-        free: number(figures.free),
-        unknown: number(figures.unknown),
+        deliveries: count_text(figures.deliveries),
+        free: count_text(figures.free),
+        unknown: count_text(figures.unknown),
         cost: Figure {
             text: money(&figures.totals),
             change: cost_change(&figures.totals, &before.totals),

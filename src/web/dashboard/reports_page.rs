@@ -20,15 +20,16 @@ use crate::web::dashboard::number_format::percent;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, account_ids, respond};
 use crate::web::dashboard::report_figures::{
-    ComparableShares, ReportRow, non_negative, number, rows,
+    ComparableShares, ReportRow, count_text, non_negative, rows,
 };
 use crate::web::dashboard::report_form::{self, ReportForm};
 use crate::web::dashboard::report_money::MoneySection;
 use crate::web::dashboard::settlement_form::SettlementForm;
 use crate::web::error::ApiError;
 
-/// Deliveries are reported within it, nearly always.
+/// Almost all deliveries are reported within this time.
 const DELIVERED_AGE: TimeDelta = TimeDelta::hours(1);
+/// Shares of read messages are compared only after this time.
 const READ_AGE: TimeDelta = TimeDelta::hours(24);
 
 pub(crate) async fn show(
@@ -103,7 +104,7 @@ pub(super) struct ReportsPageInput<'a> {
     pub(super) report: &'a SummaryReport,
     pub(super) month: &'a MonthCosts,
     pub(super) rates_problem: Option<String>,
-    /// For operators: files and differences have whole numbers.
+    /// For operators only: files and differences have unmasked phone numbers.
     pub(super) settlement: Option<SettlementForm>,
     pub(super) now: DateTime<Utc>,
 }
@@ -127,7 +128,7 @@ pub struct ReportsPage {
     /// Names of the columns before the figures.
     heads: Vec<&'static str>,
     rows: Vec<ReportRow>,
-    /// They are the rows by account again.
+    /// Whether `rows` would repeat the table by account.
     rows_repeat: bool,
     /// Rows that only the files have.
     more_rows: usize,
@@ -207,7 +208,7 @@ fn account_name(group: &SummaryGroup) -> String {
         .map_or_else(String::new, ToString::to_string)
 }
 
-/// The period in one sentence.
+/// The result of the period in one sentence.
 fn title(report: &SummaryReport, total: &SummaryFigures) -> String {
     let day = |at: DateTime<Utc>| at.with_timezone(&report.zone).date_naive();
     let first = day(report.period.from);
@@ -227,7 +228,7 @@ fn title(report: &SummaryReport, total: &SummaryFigures) -> String {
     let share = percent(non_negative(total.delivered()), non_negative(attempted));
     format!(
         "{share} of {} attempted messages delivered, {days}",
-        number(attempted)
+        count_text(attempted)
     )
 }
 
@@ -236,10 +237,10 @@ fn so_far(comparable: ComparableShares) -> Option<&'static str> {
         ComparableShares {
             delivered: false, ..
         } => Some(
-            "Shares are those so far: the youngest messages have had no time to be delivered and read.",
+            "Shares are preliminary: the newest messages have had no time to be delivered and read.",
         ),
         ComparableShares { read: false, .. } => Some(
-            "The share read is that so far: the youngest messages have had no time to be read.",
+            "The read share is preliminary: the newest messages have had no time to be read.",
         ),
         ComparableShares { .. } => None,
     }

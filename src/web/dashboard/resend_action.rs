@@ -1,4 +1,4 @@
-//! Resends a message, with other media where its page offers that.
+//! Resends a message: with its own media, or with the media given on its page.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
@@ -59,7 +59,7 @@ fn has_parts(request: &HttpRequest) -> bool {
         .is_some_and(|kind| kind.starts_with("multipart/form-data"))
 }
 
-/// `None` for the message's own.
+/// `None` to resend the message with its own media.
 fn other_media(given: &UploadForm) -> Result<Option<ResendMedia>, InvalidField> {
     if let Some(message) = &given.file_error {
         return Err(InvalidField::new("file", message.clone()));

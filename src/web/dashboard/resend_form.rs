@@ -1,4 +1,5 @@
-//! The form that resends a message: whether the resend would fail again, and other media where that helps.
+//! The form that resends a message. It warns if the resend would probably fail again, and offers other
+//! media where they can help.
 
 use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
@@ -10,9 +11,9 @@ use crate::web::dashboard::upload_form::UploadForm;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct MessageResendForm {
-    /// Whether it would fail again; the next steps say why, and what to do.
+    /// Whether it would probably fail again; the next steps on the page say why, and what to do.
     pub(super) is_warned: bool,
-    /// `/send` with the content of the message, where a template or a file is needed.
+    /// `/send` with the content of the message, where a template is needed.
     pub(super) send_url: Option<String>,
     pub(super) offers_media: bool,
     pub(super) requires_media: bool,
@@ -23,7 +24,7 @@ pub(super) struct MessageResendForm {
     pub(super) link: String,
     pub(super) link_error: Option<String>,
     pub(super) file_error: Option<String>,
-    /// Of other fields.
+    /// Errors of fields that the form does not have.
     pub(super) errors: Vec<String>,
 }
 
@@ -69,7 +70,7 @@ impl MessageResendForm {
 }
 
 fn type_options(kind: MediaKind, chosen: &str) -> Vec<SelectOption> {
-    let types = ["as its extension says"]
+    let types = ["from its extension"]
         .into_iter()
         .map(|label| (String::new(), label.to_owned()))
         .chain(

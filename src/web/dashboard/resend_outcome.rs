@@ -1,11 +1,11 @@
-//! What a resend of many messages would do, and did: how many would probably fail again, and where the
-//! new messages are listed.
+//! Preview and result of a resend of many messages: how many would probably fail again, and a link to the
+//! new messages.
 
 use chrono::{SecondsFormat, TimeDelta};
 
 use crate::domain::ids::MessageId;
 use crate::operating::bulk_actions::{BulkResult, Obstacle};
-use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::number_format::{format_count, counted};
 use crate::web::dashboard::page_url::with_query;
 use crate::web::dashboard::visible_text::visible_line;
 
@@ -32,8 +32,8 @@ impl RepeatedFailures {
         (number > 0).then(|| Self {
             title: format!(
                 "{} of {} would probably fail again",
-                count(number),
-                count(result.count)
+                format_count(number),
+                format_count(result.count)
             ),
             reasons: reasons.collect(),
         })
@@ -43,7 +43,7 @@ impl RepeatedFailures {
 /// Text and URL of the list of the new messages.
 pub(super) fn created_link(result: &BulkResult) -> Option<(String, String)> {
     let number = u64::try_from(result.created.len()).unwrap_or(u64::MAX);
-    let href = list_of(&result.created).or_else(|| list_of_one_time(&result.created))?;
+    let href = href_by_ids(&result.created).or_else(|| href_by_creation(&result.created))?;
     let text = format!(
         "Show the {}",
         counted(number, "new message", "new messages")
@@ -51,8 +51,8 @@ pub(super) fn created_link(result: &BulkResult) -> Option<(String, String)> {
     Some((text, href))
 }
 
-/// `None` for too many ids, and for none.
-pub(super) fn list_of(ids: &[MessageId]) -> Option<String> {
+/// The list of these messages; `None` if there are none, or too many for a URL.
+pub(super) fn href_by_ids(ids: &[MessageId]) -> Option<String> {
     if ids.is_empty() || ids.len() > IDS_LISTED {
         return None;
     }
@@ -60,8 +60,8 @@ pub(super) fn list_of(ids: &[MessageId]) -> Option<String> {
     Some(with_query("/messages", &[("id", ids.join(","))]))
 }
 
-/// All messages of one action are created at the same instant.
-fn list_of_one_time(ids: &[MessageId]) -> Option<String> {
+/// The list of the messages created with the first one: one action creates all of them at one instant.
+fn href_by_creation(ids: &[MessageId]) -> Option<String> {
     let at = ids.first()?.created_at()?;
     let print = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let pairs = [
@@ -71,7 +71,7 @@ fn list_of_one_time(ids: &[MessageId]) -> Option<String> {
     Some(with_query("/messages", &pairs))
 }
 
-/// Why the new media is the reason that nothing is resent.
+/// What is wrong with the new media, if nothing can be resent because of it.
 pub(super) fn media_error(result: &BulkResult) -> Option<String> {
     let mut reasons = result.listed.iter().map(|(_, reason)| reason);
     let refused = reasons.find_map(|reason| match reason {

@@ -15,17 +15,17 @@ use crate::web::dashboard::upload_form::UploadForm;
 
 #[derive(Clone, Debug)]
 pub(super) struct MessageForm {
-    /// Makes a repeated submission of the form the same message.
+    /// Idempotency key: posting the form twice sends one message.
     pub(super) key: String,
     pub(super) accounts: Vec<SelectOption>,
     pub(super) kinds: Vec<SelectOption>,
-    /// The first one is empty: as the file's extension says.
+    /// The value of the first one is empty: the type follows from the file's extension.
     pub(super) types: Vec<SelectOption>,
     pub(super) type_error: Option<String>,
     pub(super) kind_error: Option<String>,
     pub(super) account_error: Option<String>,
     pub(super) fields: Vec<FormField>,
-    /// Of a template; its media is the template's header.
+    /// Fields of a template; the media becomes its header.
     pub(super) template_fields: Vec<FormField>,
     pub(super) buttons: Vec<ButtonRow>,
     pub(super) file_error: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct MessageForm {
     pub(super) errors: Vec<(String, String)>,
 }
 
-/// The value of one button of a template. A row without a kind is none.
+/// A row of the form for one button of a template.
 #[derive(Clone, Debug)]
 pub(super) struct ButtonRow {
     /// From 0, in the form.
@@ -47,7 +47,7 @@ pub(super) struct ButtonRow {
     pub(super) error: Option<String>,
 }
 
-/// More are possible with the API.
+/// Rows of an empty form; the API takes more buttons.
 const BUTTON_ROWS: usize = 3;
 
 /// Their names are those of the API.
@@ -96,7 +96,7 @@ impl MessageForm {
         let kinds = ["", "image", "video"].map(|kind| SelectOption {
             selected: kind == given.text("kind"),
             label: if kind.is_empty() {
-                "as the link or file says"
+                "from the link or file"
             } else {
                 kind
             }
@@ -118,7 +118,7 @@ impl MessageForm {
                 .map(|kind| SelectOption {
                     selected: kind == given.text("media.mime_type"),
                     label: if kind.is_empty() {
-                        "as its extension says"
+                        "from its extension"
                     } else {
                         kind
                     }
@@ -173,7 +173,7 @@ impl MessageForm {
         Some(&mut found.error)
     }
 
-    /// The next submission is another message.
+    /// Posting the form again then sends another message.
     pub(super) fn renew_key(&mut self) {
         self.key = new_key();
     }
@@ -198,7 +198,7 @@ impl MessageForm {
             || self.buttons.iter().any(ButtonRow::is_used)
     }
 
-    /// Errors name buttons by their place among those that are used.
+    /// Errors name a button by its position among the rows that are used.
     fn find_button_row(&mut self, field: &str) -> Option<&mut ButtonRow> {
         let place = field.strip_prefix("template.buttons[")?;
         let place: usize = place.split(']').next()?.parse().ok()?;
@@ -220,7 +220,7 @@ fn describe_button_error(error: &InvalidField) -> String {
     format!("{part} {}", error.message)
 }
 
-/// Those of a message to begin with, at least [`BUTTON_ROWS`].
+/// How many rows the form has: enough for the buttons given, at least [`BUTTON_ROWS`].
 fn button_rows(given: &UploadForm) -> usize {
     let is_given = |row: &usize| !given.text(&button_field(*row, "type")).is_empty();
     let given = (0..BUTTONS_LIMIT).filter(is_given).max();
@@ -259,7 +259,7 @@ fn button_inputs(given: &UploadForm) -> Vec<ButtonInput> {
         kind: given.text(&button_field(row, "type")).to_owned(),
         index: match given.text(&button_field(row, "index")) {
             "" => u8::try_from(row).ok(),
-            // What is no number is out of range, which is an error of this field.
+            // Text that is not a number becomes a number out of range, an error of this field.
             text => Some(text.parse().unwrap_or(u8::MAX)),
         },
         value: given.text(&button_field(row, "value")).to_owned(),
@@ -268,7 +268,7 @@ fn button_inputs(given: &UploadForm) -> Vec<ButtonInput> {
         .collect()
 }
 
-/// The content of a message, to send it in another way.
+/// Fills the form with the content of a message, to send it in another way.
 pub(super) fn fields_like(message: &Message) -> UploadForm {
     let mut form = UploadForm::default();
     let mut set = |name: &str, text: Option<&str>| {
@@ -325,7 +325,7 @@ fn new_key() -> String {
     format!("{KEY_PREFIX}{:032x}", rand::random::<u128>())
 }
 
-/// Keys are in the form, so that others than ours can come.
+/// Whether [`new_key`] can have made the key: what a form posts may be anything.
 fn is_key(text: &str) -> bool {
     text.strip_prefix(KEY_PREFIX).is_some_and(|digits| {
         digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())

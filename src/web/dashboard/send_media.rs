@@ -1,12 +1,12 @@
-//! The media of the form of a single message: its kind where none was chosen, and what is wrong with it
-//! in the words of the form.
+//! The media given on the page `/send`: its kind if none was chosen, and errors that name the fields of the
+//! form.
 
 use crate::domain::media::{find_unaccepted_extension, mime_type_of_extension};
 use crate::sending::accept::InvalidField;
 use crate::web::dashboard::upload_form::UploadForm;
 
-/// The kind that was chosen, else that of the chosen type, the file or the link. Empty if none of them
-/// says it.
+/// The kind that was chosen, else that of the chosen type, the link or the file. Empty if none of them
+/// has one.
 pub(super) fn kind_of(given: &UploadForm) -> String {
     let chosen = given.text("kind");
     if !chosen.is_empty() {
@@ -44,7 +44,7 @@ fn file_name(given: &UploadForm) -> String {
     of_link.or_else(of_file).unwrap_or_default()
 }
 
-/// What the form knows better than the acceptance of any message.
+/// Errors that the acceptance of a message would not report at the right field of the form.
 pub(super) fn media_errors(given: &UploadForm) -> Vec<InvalidField> {
     let mut errors = Vec::new();
     let has_link = !given.text("media.url").is_empty();

@@ -1,4 +1,4 @@
-//! `/send`: one message by hand, with a preview of the request that its provider would get.
+//! `/send`: sends a single message, with a preview of the request that its provider would get.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -29,7 +29,7 @@ use crate::web::error::ApiError;
 #[derive(Deserialize, Debug)]
 pub(crate) struct SendQuery {
     account: Option<String>,
-    /// A message with content to begin with.
+    /// The id of a message whose content fills the form.
     like: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn show(
     respond(&services, page).await
 }
 
-/// Previews the message, or accepts it and leads to its page.
+/// Previews the message, or accepts it and redirects to its page.
 pub(crate) async fn submit(
     services: web::Data<Services>,
     caller: Caller,
@@ -80,14 +80,14 @@ pub(crate) async fn submit(
     }
     let mut input = message_input(&given);
     let is_check = given.text("action") == "check";
-    let own = if is_check && !given.text("file_chosen").is_empty() {
-        input = with_any_media(input);
+    let form_errors = if is_check && !given.text("file_chosen").is_empty() {
+        input = with_placeholder_media(input);
         Vec::new()
     } else {
         media_errors(&given)
     };
-    if !own.is_empty() {
-        // The other fields are checked as if this one were in order.
+    if !form_errors.is_empty() {
+        // The other fields are checked as if the media were valid.
         let now = services.clock.now();
         let others = services
             .acceptor
@@ -96,12 +96,12 @@ pub(crate) async fn submit(
             Err(AcceptError::Invalid(errors)) => errors,
             _ => Vec::new(),
         };
-        let is_own = |error: &InvalidField| {
+        let is_of_media = |error: &InvalidField| {
             ["kind", "file"].contains(&error.field.as_str()) || error.field.starts_with("media")
         };
-        let others = others.into_iter().filter(|error| !is_own(error));
-        let errors = own.into_iter().chain(others).collect();
-        // A check while the operator types fails nothing.
+        let others = others.into_iter().filter(|error| !is_of_media(error));
+        let errors = form_errors.into_iter().chain(others).collect();
+        // A check while the operator types is not an error of the request.
         return if is_check {
             respond(&services, SendPage::new(form.with_errors(errors))).await
         } else {
@@ -125,24 +125,24 @@ pub(crate) async fn submit(
     }
 }
 
-/// Stands for a file that only the complete submission uploads.
-const ANY_MEDIA: &str = "https://media.example/a.jpg";
+/// Replaces a chosen file in checks while the operator types: only the complete form uploads it.
+const PLACEHOLDER_URL: &str = "https://media.example/a.jpg";
 
-fn with_any_media(input: MessageInput) -> MessageInput {
+fn with_placeholder_media(input: MessageInput) -> MessageInput {
     MessageInput {
-        media_url: Some(ANY_MEDIA.to_owned()),
+        media_url: Some(PLACEHOLDER_URL.to_owned()),
         mime_type: None,
         kind: MediaKind::Image.to_string(),
         ..input
     }
 }
 
-/// Whose closed window a viewer of the form was warned about.
+/// Account and recipient of the warning that the form has shown.
 fn window_key(given: &UploadForm) -> String {
     format!("{} {}", given.text("account"), given.text("to"))
 }
 
-/// That the recipient's 24-hour window is closed, unless the form has shown it.
+/// The warning that the recipient's 24-hour window is closed, unless the form has shown it.
 async fn find_window_warning(
     services: &Services,
     input: &MessageInput,
@@ -169,7 +169,7 @@ fn window_warning(preview: &MessagePreview) -> Option<TimedText> {
     Some(TimedText::from_rfc3339(&closed.message))
 }
 
-/// Asks once more: the message would probably fail.
+/// Shows the warning and asks the operator to confirm: the message would probably fail.
 async fn confirm(
     services: &Services,
     form: MessageForm,
@@ -203,7 +203,7 @@ async fn preview(
             page.file_chosen = input.upload.is_some();
             respond(services, page).await
         }
-        // A check while the operator types fails nothing.
+        // A check while the operator types is not an error of the request.
         Err(AcceptError::Invalid(errors)) if inspection == MediaInspection::Skipped => {
             respond(services, SendPage::new(form.with_errors(errors))).await
         }
@@ -230,7 +230,7 @@ async fn send(
             Ok(redirect_to(format!("/messages/{}", stored.id)))
         }
         Err(AcceptError::Invalid(errors)) => show_errors(services, form, errors).await,
-        // With the browser's back button.
+        // The browser's back button shows a form that was already sent.
         Err(AcceptError::IdempotencyKeyReused) => {
             form.renew_key();
             let mut page = SendPage::new(form);
@@ -256,11 +256,11 @@ struct SendPage {
     frame: Frame,
     form: MessageForm,
     preview: Option<PreviewView>,
-    /// The browser forgets it with each reply.
+    /// Whether a file was chosen: the operator has to choose it again after each reply.
     file_chosen: bool,
-    /// The form sent another message before.
+    /// The form was used before to send another message.
     already_sent: bool,
-    /// That the recipient's 24-hour window is closed.
+    /// The warning that the recipient's 24-hour window is closed.
     window: Option<TimedText>,
     /// See [`window_key`]; empty without a warning.
     warned: String,
@@ -304,7 +304,7 @@ impl PreviewView {
             warnings: preview
                 .warnings
                 .iter()
-                // It stands at the recipient.
+                // Shown beside the recipient.
                 .filter(|warning| warning.code != WarningCode::WindowClosed)
                 .map(|warning| TimedText::from_rfc3339(&warning.message))
                 .collect(),

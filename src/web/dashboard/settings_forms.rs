@@ -31,7 +31,7 @@ pub(super) fn field(form: &[u8], wanted: &str) -> String {
         .unwrap_or_default()
 }
 
-/// A user who has a password proves it first, so that a session alone cannot take over the user.
+/// A user who has a password must enter it, so that a stolen session cannot set a new one.
 pub(crate) async fn set_password(
     services: web::Data<Services>,
     caller: Caller,
@@ -56,7 +56,7 @@ pub(crate) async fn set_password(
         );
         let refused = match checked.await {
             Ok(_) => None,
-            Err(SignInError::Wrong) => Some("The present password is wrong.".to_owned()),
+            Err(SignInError::Wrong) => Some("The current password is wrong.".to_owned()),
             Err(SignInError::TooMany(wait)) => Some(format!(
                 "There were too many attempts. Try again in {} s.",
                 wait.seconds()
@@ -86,7 +86,7 @@ pub(crate) async fn set_password(
     respond_with_notice(&services, &caller, notice).await
 }
 
-/// Empty for the zone of the browser.
+/// An empty field means the zone of the browser.
 pub(crate) async fn set_zone(
     services: web::Data<Services>,
     caller: Caller,

@@ -1,5 +1,5 @@
-//! `/settings`: how do I sign in, and where am I signed in? For administrators: who else may, and with
-//! which tokens?
+//! `/settings`: the user's password, time zone and sessions; for administrators also users and API
+//! tokens.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -31,7 +31,7 @@ pub(crate) async fn show(
 pub(super) enum SettingsNotice {
     None,
     Done(&'static str),
-    /// A link or a token, which is shown only now.
+    /// A link or a token, which is shown only once.
     Created {
         what: String,
         secret: String,
@@ -104,8 +104,8 @@ pub(super) async fn find_signed_in(
     caller: &Caller,
 ) -> Result<SignedIn, ApiError> {
     let CallerKind::Session { session, user } = caller.kind else {
-        let words = "settings belong to a user; a token has none";
-        return Err(ApiError::NotPossible(words.to_owned()));
+        let message = "settings belong to a user; a token has none";
+        return Err(ApiError::NotPossible(message.to_owned()));
     };
     let user = services.store.find_user(user).await?;
     let user = user.ok_or(ApiError::Unauthenticated)?;
@@ -120,7 +120,7 @@ pub struct SettingsPage {
     role: &'static str,
     has_password: bool,
     sessions: Vec<SessionRow>,
-    /// The choices.
+    /// The zones that can be chosen.
     zones: &'static [Tz],
     administration: Option<Administration>,
     notice: SettingsNotice,

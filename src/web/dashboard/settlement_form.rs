@@ -5,30 +5,30 @@ use crate::reporting::settlement::{FileField, known_columns};
 use crate::services::Services;
 use crate::web::dashboard::filter_form::SelectOption;
 use crate::web::dashboard::form_field::FormField;
-use crate::web::dashboard::number_format::{count, size};
+use crate::web::dashboard::number_format::{format_count, size};
 use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::problem_json::FieldError;
 
 /// In bytes.
 pub(super) const FILE_LIMIT: usize = 64 * 1024 * 1024;
-/// With the limit of messages, about 200 MB of memory.
+/// Together with [`MESSAGE_LIMIT`], about 200 MB of memory.
 pub(super) const ROW_LIMIT: usize = 200_000;
-/// Messages of ours on the days of the file.
+/// Our messages on the days of the file.
 pub(super) const MESSAGE_LIMIT: usize = 500_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct SettlementForm {
     pub(super) accounts: Vec<SelectOption>,
-    /// Zones of times that have none.
+    /// Zones to choose from for times without a zone.
     pub(super) zones: Vec<SelectOption>,
     pub(super) map: FormField,
-    /// First and last.
+    /// Fields of the first and the last day.
     pub(super) days: Vec<FormField>,
     pub(super) account_error: Option<String>,
     pub(super) file_error: Option<String>,
-    /// Of the file that was chosen; a browser forgets it.
+    /// Name of the file that has to be chosen again.
     pub(super) chosen_file: Option<String>,
-    /// Columns of a file that lacks one.
+    /// Present if the file lacks a column that is needed.
     pub(super) found_columns: Option<FoundColumns>,
     /// What each provider's file needs.
     pub(super) columns: Vec<ProviderColumns>,
@@ -40,14 +40,14 @@ pub(super) struct SettlementForm {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct FoundColumns {
     pub(super) has: Vec<String>,
-    /// Empty if none is known for the provider.
+    /// Empty if no file format of the provider is known.
     pub(super) needs: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct ProviderColumns {
     pub(super) provider: &'static str,
-    /// Empty if no file of the provider is known.
+    /// Empty if no file format of the provider is known.
     pub(super) required: String,
     pub(super) others: String,
 }
@@ -63,17 +63,17 @@ impl SettlementForm {
             label,
             value,
         };
-        // The only one whose file is known.
+        // Preselected: the only account of a provider whose file format is known.
         let mut known = services
             .accounts
             .values()
             .filter(|account| !known_columns(account.provider()).0.is_empty());
-        let usual = known.next().filter(|_| known.next().is_none());
+        let preselected = known.next().filter(|_| known.next().is_none());
         let accounts = services.accounts.values().map(|account| {
             let label = format!("{} ({})", account.id, account.provider().title());
             let id = account.id.to_string();
             let chosen = match given.text("account") {
-                "" => usual.is_some_and(|usual| usual.id == account.id),
+                "" => preselected.is_some_and(|it| it.id == account.id),
                 chosen => id == chosen,
             };
             option(id, label, chosen)
@@ -106,10 +106,10 @@ impl SettlementForm {
             columns: columns(services),
             fields: FileField::ALL.map(FileField::as_str).join(", "),
             limits: format!(
-                "At most {}, {} rows, and {} messages of ours on its days",
+                "At most {}, {} rows, and {} of our messages on the days of the file",
                 size(FILE_LIMIT as u64),
-                count(ROW_LIMIT as u64),
-                count(MESSAGE_LIMIT as u64)
+                format_count(ROW_LIMIT as u64),
+                format_count(MESSAGE_LIMIT as u64)
             ),
         }
     }
@@ -129,7 +129,7 @@ impl SettlementForm {
     }
 }
 
-/// Of the providers that have accounts.
+/// The known columns of each provider that has an account.
 fn columns(services: &Services) -> Vec<ProviderColumns> {
     let is_used = |provider: &ProviderId| {
         let mut accounts = services.accounts.values();

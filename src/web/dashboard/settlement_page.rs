@@ -1,5 +1,5 @@
-//! `/settlement`: a provider's own report or invoice file, compared with our messages. The use case is
-//! that of `bluetick report diff`; a file on the server has tighter limits.
+//! `/settlement`: compares a provider's own report or invoice file with our messages, like
+//! `bluetick report diff` but with tighter limits.
 
 use std::io::BufReader;
 
@@ -25,7 +25,7 @@ use crate::reporting::settlement::{
 use crate::services::Services;
 use crate::web::api::statistics_query::{End, parse_end};
 use crate::web::dashboard::message_summary::short_id;
-use crate::web::dashboard::number_format::{count, counted};
+use crate::web::dashboard::number_format::{format_count, counted};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::settlement_form::{
@@ -36,9 +36,9 @@ use crate::web::dashboard::visible_text::visible_line;
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
 
-/// The CSV has all.
+/// Differences on the page; the CSV has all of them.
 const ROWS_SHOWN: usize = 500;
-/// Of a file whose columns are not known.
+/// Column names shown for a file that lacks a needed column.
 const COLUMNS_SHOWN: usize = 60;
 const FILE_NAME: &str = "differences.csv";
 /// A comparison keeps its file in memory, so only one runs at a time; others wait.
@@ -84,7 +84,7 @@ pub(crate) async fn submit(
     respond(&services, SettlementPage::new(&services, form, Some(shown))).await
 }
 
-/// Of a file whose columns are not those that are needed.
+/// The columns of the file, if it lacks some that are needed.
 async fn find_columns(services: &Services, given: &UploadForm) -> Option<FoundColumns> {
     let mut accounts = services.accounts.values();
     let account = accounts.find(|account| account.id.as_str() == given.text("account"))?;
@@ -96,7 +96,7 @@ async fn find_columns(services: &Services, given: &UploadForm) -> Option<FoundCo
     };
     let is_known = |needed: &&str| has.iter().any(|name| name.eq_ignore_ascii_case(needed));
     let is_complete = !needs.is_empty() && needs.iter().all(is_known);
-    let is_mapped = !given.text("map").is_empty() && has_named(given, &has);
+    let is_mapped = !given.text("map").is_empty() && has_mapped_columns(given, &has);
     let is_shown = !(has.is_empty() || is_complete || is_mapped);
     let has = has.iter().take(COLUMNS_SHOWN);
     is_shown.then(|| FoundColumns {
@@ -106,7 +106,7 @@ async fn find_columns(services: &Services, given: &UploadForm) -> Option<FoundCo
 }
 
 /// Whether the file has all columns that were typed.
-fn has_named(given: &UploadForm, has: &[String]) -> bool {
+fn has_mapped_columns(given: &UploadForm, has: &[String]) -> bool {
     given.text("map").split(',').all(|pair| {
         let (_, column) = pair.split_once('=').unwrap_or_default();
         has.iter()
@@ -168,7 +168,7 @@ async fn run(services: &Services, given: &UploadForm) -> Result<FileComparison, 
         PeriodError::Reversed => field("to", "is before the first day"),
         PeriodError::NoTimes => field(
             "file",
-            "has no times; give the days that it covers, or name its column of times: time=COLUMN",
+            "has no times; give the days that it covers, or name the column with the times: time=COLUMN",
         ),
     })?;
     let request = request_of(account, from, to);
@@ -234,9 +234,9 @@ struct ComparisonView {
     title: String,
     summary: String,
     groups: Vec<DifferenceGroup>,
-    /// With all rows, if the page has them too.
+    /// A `data:` URL with all differences, if the page shows all of them.
     csv: Option<String>,
-    /// Rows that only the CSV has.
+    /// How many differences are only in the CSV.
     more: Option<String>,
 }
 
@@ -308,14 +308,14 @@ impl ComparisonView {
                 Visibility::Full.quoted(&compared.file_name)
             ),
             summary: format!(
-                "{} of {} have a message. Compared with our messages of {days}, in {}.",
-                count(comparison.matched),
+                "{} of {} match a message. Compared with our messages of {days}, in {}.",
+                format_count(comparison.matched),
                 counted(comparison.rows, "row", "rows"),
                 compared.zone.name()
             ),
             groups: groups.collect(),
             csv,
-            more: (all > ROWS_SHOWN).then(|| count((all - ROWS_SHOWN) as u64)),
+            more: (all > ROWS_SHOWN).then(|| format_count((all - ROWS_SHOWN) as u64)),
         })
     }
 }
@@ -325,19 +325,19 @@ impl DifferenceGroup {
         let (title, why) = match kind {
             DifferenceKind::OnlyOurs => (
                 "Only ours",
-                "Submitted by us on these days, and not in the file.",
+                "Submitted by us on these days, but not in the file.",
             ),
             DifferenceKind::OnlyTheirs => (
                 "Only theirs",
-                "In the file, and not a message of ours, or there more than once.",
+                "In the file, but not a message of ours, or in the file more than once.",
             ),
             DifferenceKind::State => (
                 "Different state",
-                "In both, and the provider’s file reports another outcome than its callbacks did.",
+                "In both, but the file reports a different outcome than the callbacks did.",
             ),
             DifferenceKind::Cost => (
                 "Different cost",
-                "In both, and the file has another price than the callbacks or our rates.",
+                "In both, but the price in the file differs from that of the callbacks or our rates.",
             ),
         };
         let of_kind = shown.iter().filter(|it| it.kind == kind);
@@ -345,7 +345,7 @@ impl DifferenceGroup {
             id: kind.as_str(),
             title,
             why,
-            count: count(number as u64),
+            count: format_count(number as u64),
             rows: of_kind.map(|it| DifferenceRow::new(it)).collect(),
         }
     }
@@ -359,7 +359,7 @@ impl DifferenceRow {
         };
         let optional = |given: &Option<String>| text(given.as_deref().unwrap_or_default());
         Self {
-            line: difference.line.map_or_else(|| "–".to_owned(), count),
+            line: difference.line.map_or_else(|| "–".to_owned(), format_count),
             their_id: optional(&difference.their_id),
             number: difference
                 .recipient

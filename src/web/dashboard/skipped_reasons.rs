@@ -1,12 +1,12 @@
-//! Why an action on many messages leaves some of them, for its page.
+//! Why an action on many messages leaves some of them unchanged, as text for its page.
 
 use crate::domain::ids::MessageId;
 use crate::operating::bulk_actions::{BulkResult, Obstacle};
 use crate::web::dashboard::number_format::counted;
-use crate::web::dashboard::resend_outcome::list_of;
+use crate::web::dashboard::resend_outcome::href_by_ids;
 use crate::web::dashboard::visible_text::visible_line;
 
-/// Reasons of one page.
+/// Reasons on one page.
 const REASONS_SHOWN: usize = 8;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,7 +22,7 @@ impl SkippedReason {
     }
 }
 
-/// Messages that stay for the same reason.
+/// Messages that stay unchanged for the same reason.
 struct Group {
     reason: String,
     number: u64,
@@ -55,13 +55,13 @@ pub(super) fn group_reasons(result: &BulkResult) -> Vec<SkippedReason> {
     let shown = groups.into_iter().take(REASONS_SHOWN);
     let mut texts: Vec<SkippedReason> = shown.map(|group| describe(&group)).collect();
     if more_reasons || result.skipped > named {
-        let text = "others for reasons like these";
+        let text = "others, for similar reasons";
         texts.push(SkippedReason::new(text.to_owned()));
     }
     texts
 }
 
-/// Without what only one message has.
+/// The reason without what differs between messages, so that equal reasons can be grouped.
 fn common_reason(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::AlreadyResent(_) => "already resent".to_owned(),
@@ -77,6 +77,6 @@ fn describe(group: &Group) -> SkippedReason {
     let messages = counted(group.number, "message", "messages");
     SkippedReason {
         text: format!("{messages}: {}", group.reason),
-        link: list_of(&group.resent_as).map(|href| ("show what they became", href)),
+        link: href_by_ids(&group.resent_as).map(|href| ("show the new messages", href)),
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct StageStep {
     pub(super) class: &'static str,
     pub(super) icon: StateIcon,
     pub(super) at: Option<TimeElement>,
-    /// Time since the stage before; absent if one of the two was not reported.
+    /// Time since the stage before; absent if one of the two is implied or was not reached.
     pub(super) gap: Option<String>,
     pub(super) notes: Vec<String>,
 }

@@ -38,7 +38,7 @@ impl StatePill {
     }
 }
 
-/// The icon of a state: one tick, two, two blue ones, a clock …
+/// The icon of a state: a clock, one tick, two ticks …
 #[derive(Template, Clone, Copy, Debug, PartialEq, Eq)]
 #[template(path = "state_icon.html")]
 pub struct StateIcon {
@@ -70,7 +70,7 @@ impl StateIcon {
     }
 }
 
-/// The state that a message has when it has reached just this stage.
+/// The state of a message whose highest stage is this one.
 pub(super) fn state_of_stage(stage: Stage) -> DeliveryState {
     match stage {
         Stage::Queued => DeliveryState::Queued,

@@ -5,7 +5,7 @@ use askama::filters::HtmlSafe;
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
-/// Of the value by which [`super::page_response`] passes the zone of the page to its templates.
+/// Name of the value with which [`super::page_response`] passes the zone of the page to its templates.
 pub(super) const ZONE: &str = "zone";
 
 /// Shows seconds; milliseconds are in the attribute, for the script and its tooltip.
@@ -22,6 +22,7 @@ impl TimeElement {
         Self { at }
     }
 
+    /// For the attribute `datetime`.
     fn machine(&self) -> String {
         self.at.to_rfc3339_opts(SecondsFormat::Millis, true)
     }
@@ -30,7 +31,7 @@ impl TimeElement {
         self.at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
     }
 
-    /// Without the zone: the page names it once.
+    /// Without the name of the zone, which the page shows once.
     #[expect(
         clippy::trivially_copy_pass_by_ref,
         reason = "templates pass references"

@@ -1,5 +1,5 @@
-//! A sentence that names instants. Its text has them in UTC, for the API and the command line; a page
-//! shows them in its own zone.
+//! A sentence that contains times. The API and the command line show them in UTC, as the text has them; a
+//! page shows them in its own zone.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::web::dashboard::time_element::TimeElement;
 
-/// As `domain::explanation` writes an instant, without the zone.
+/// How `domain::explanation` writes a time, without the zone.
 const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 const LENGTH: usize = "2026-11-20 12:00:00".len();
 const ZONE: &str = " UTC";
@@ -27,12 +27,14 @@ pub(super) enum TextPart {
 impl HtmlSafe for TimedText {}
 
 impl TimedText {
+    /// For a text with times in [`FORMAT`] and UTC.
     pub(super) fn from_utc(text: &str) -> Self {
         Self {
             parts: split_times(text),
         }
     }
 
+    /// For a text with times in RFC 3339.
     pub(super) fn from_rfc3339(text: &str) -> Self {
         let words = text.split(' ').map(|word| {
             let core = word.trim_end_matches([';', ',', '.', ')']);
@@ -45,7 +47,7 @@ impl TimedText {
     }
 }
 
-/// The text between the instants that it names, and these.
+/// Separates the times in UTC from the text around them.
 pub(super) fn split_times(text: &str) -> Vec<TextPart> {
     let (mut parts, mut rest) = (Vec::new(), 0);
     let named = text.match_indices(ZONE).filter_map(|(end, _)| {
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_separated_from_the_text_around_them() {
+    fn times_are_separated_from_the_text_around_them() {
         let text = |text: &str| TextPart::Text(text.to_owned());
         let time = |at: &str| TextPart::Time(TimeElement::new(at.parse().unwrap()));
         assert_eq!(

@@ -20,11 +20,11 @@ pub(super) struct TimelineEntry {
     pub(super) tone: &'static str,
     pub(super) title: String,
     pub(super) detail: Option<String>,
-    /// Our clock.
+    /// The time by our clock.
     pub(super) ours: TimeElement,
-    /// The provider's clock.
+    /// The time by the provider's clock.
     pub(super) theirs: Option<TimeElement>,
-    /// Difference between the two clocks, if it is notable.
+    /// How the two times differ, if by more than a moment, or why the provider's is not used.
     pub(super) lag: Option<String>,
     pub(super) repeats: Option<String>,
     pub(super) source: &'static str,
@@ -91,7 +91,7 @@ pub(super) fn action_entry(action: &Action, viewer: Visibility) -> TimelineEntry
 
 fn action_title(kind: ActionKind) -> &'static str {
     match kind {
-        ActionKind::Send => "Written by hand",
+        ActionKind::Send => "Entered manually",
         ActionKind::Cancel => "Cancelled",
         ActionKind::Resend => "Resent",
         ActionKind::MarkFailed => "Marked as failed",
@@ -160,7 +160,7 @@ fn receipt_text(
             None,
             "plain",
             format!("Notice: {}", viewer.quoted(text)),
-            Some("Beside its delivery: no effect on the state".to_owned()),
+            Some("Not about the delivery: no effect on the state".to_owned()),
         ),
     }
 }
@@ -186,7 +186,7 @@ fn failure_title(receipt: &Receipt, failure: &Failure, viewer: Visibility) -> St
     }
 }
 
-/// Whether the queue itself failed the message because it waited too long.
+/// Whether the message failed because it waited too long in the queue.
 fn is_expiry(receipt: &Receipt) -> bool {
     receipt.source_kind == SourceKind::Action
         && matches!(&receipt.event, ReceiptEvent::Failure(failure) if failure.code.as_deref() == Some(EXPIRED))
@@ -224,7 +224,7 @@ fn source_text(receipt: &Receipt) -> (&'static str, Option<String>) {
     }
 }
 
-/// A difference of up to two seconds is not shown.
+/// How the provider's time differs from ours. A difference of up to two seconds is not shown.
 fn lag_text(
     receipt: &Receipt,
     theirs: DateTime<Utc>,

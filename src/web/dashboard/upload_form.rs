@@ -1,4 +1,4 @@
-//! A form with a file, as browsers post it: texts in memory, the file in a temporary one.
+//! A form with a file, as browsers post it. Texts are kept in memory, the file in a temporary file.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::services::Services;
 use crate::web::api::send_body::keep_file;
 use crate::web::error::ApiError;
 
-/// In bytes: how much of a file above its limit is read to reach the texts after it.
+/// In bytes: how much of a file that exceeds its limit is skipped to reach the fields after it.
 const SKIPPED_LIMIT: usize = 256 * 1024 * 1024;
 /// In bytes, of all texts together.
 const TEXT_LIMIT: usize = 64 * 1024;
@@ -23,7 +23,7 @@ pub(super) struct UploadForm {
     texts: BTreeMap<String, String>,
     /// Absent if none was chosen.
     pub(super) file: Option<(NamedTempFile, ReceivedFile)>,
-    /// Why the file that was chosen is not kept.
+    /// Why the chosen file was not kept.
     pub(super) file_error: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl UploadForm {
         }
     }
 
-    /// For pages that show a file above the limit as an error of its field, beside what was typed.
+    /// For pages that report a file above the limit at its field and keep what was typed.
     pub(super) async fn read_with_file_error(
         services: &Services,
         request: &HttpRequest,

@@ -1,4 +1,4 @@
-//! `/accounts/check`: the public URL as a provider reaches it, checked now.
+//! `/accounts/check`: checks whether providers can reach the public URL, and shows the findings.
 
 use actix_web::{HttpResponse, web};
 use askama::Template;

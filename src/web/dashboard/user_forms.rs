@@ -26,7 +26,7 @@ pub(crate) async fn add_user(
     caller: Caller,
     form: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    // Refuses tokens, to which the link could not be shown.
+    // Fails for API tokens: only a page can show the link.
     find_signed_in(&services, &caller).await?;
     let notice = match parse_user(&form) {
         Err(text) => SettingsNotice::Refused(text),
@@ -54,7 +54,7 @@ fn parse_user(form: &[u8]) -> Result<(Email, Role), String> {
 fn link_notice(services: &Services, user: &User, token: &str) -> SettingsNotice {
     SettingsNotice::Created {
         what: format!(
-            "A sign-in link for {}, valid once within 24 hours. Pass it on.",
+            "A sign-in link for {}. It works once, within 24 hours. Pass it on.",
             user.email
         ),
         secret: format!("{}/login?token={token}", services.config.public_url),
@@ -122,7 +122,7 @@ async fn find(services: &Services, id: &str) -> Result<User, ApiError> {
     found.ok_or(ApiError::NotFound)
 }
 
-/// So that the last administrator remains one.
+/// Users cannot change themselves, so that the last administrator remains one.
 async fn find_other(services: &Services, caller: &Caller, id: &str) -> Result<User, ApiError> {
     let found = find(services, id).await?;
     match caller.kind {
@@ -137,11 +137,11 @@ pub(crate) async fn create_token(
     services: web::Data<Services>,
     caller: Caller,
     form: web::Bytes,
-    viewer: PageZone,
+    page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     find_signed_in(&services, &caller).await?;
     let (name, decision) = (field(&form, "name"), decision(&services, &caller));
-    let notice = match parse_limits(&form, viewer.zone) {
+    let notice = match parse_limits(&form, page_zone.zone) {
         Err(text) => SettingsNotice::Refused(text),
         Ok((scopes, accounts, end)) => {
             let store = &services.store;
@@ -149,7 +149,7 @@ pub(crate) async fn create_token(
                 manage_tokens::create_token(store, &name, &scopes, accounts, end, &decision);
             match created.await {
                 Ok(text) => SettingsNotice::Created {
-                    what: "The new token.".to_owned(),
+                    what: "The token was created.".to_owned(),
                     secret: text.expose().to_owned(),
                 },
                 Err(TokenError::Store(error)) => return Err(error.into()),

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-/// In one line: shows every control character, line breaks included, as a symbol.
+/// Text on one line: every control character, line breaks included, becomes a symbol.
 pub fn visible_line(text: &str) -> String {
     text.chars().map(symbol).collect()
 }

@@ -11,7 +11,7 @@ use crate::domain::float_count::as_float;
 use crate::domain::scope::Visibility;
 use crate::reporting::period_figures::{BarWidth, PeriodFigures, StateCounts};
 use crate::web::dashboard::event_rows::EventRow;
-use crate::web::dashboard::number_format::count;
+use crate::web::dashboard::report_figures::count_text;
 
 /// In units of the drawing.
 const HEIGHT: f64 = 200.0;
@@ -104,13 +104,13 @@ impl VolumeChart {
             },
             summary: format!(
                 "{} messages submitted, {} of them failed; at most {} in one bar",
-                whole(total),
-                whole(all_failed),
-                whole(up + down)
+                count_text(total),
+                count_text(all_failed),
+                count_text(up + down)
             ),
             width,
             zero: format!("{zero:.1}"),
-            highest: whole(up),
+            highest: count_text(up),
             layers: LAYERS
                 .iter()
                 .enumerate()
@@ -195,15 +195,15 @@ fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
             index,
             title: format!(
                 "{time}: {} submitted, {} failed",
-                whole(up + down),
-                whole(down)
+                count_text(up + down),
+                count_text(down)
             ),
             time,
             cells: LAYERS
                 .iter()
-                .map(|(.., states)| whole(sum(bar, states)))
+                .map(|(.., states)| count_text(sum(bar, states)))
                 .collect(),
-            failed: whole(down),
+            failed: count_text(down),
             is_empty: up + down == 0,
         }
     };
@@ -241,10 +241,6 @@ fn place(figures: &PeriodFigures, at: DateTime<Utc>) -> f64 {
     let end = figures.starts.get(after).copied().unwrap_or(figures.to);
     let within = as_float((at - start).num_seconds());
     as_float_index(index) + within / as_float((end - start).num_seconds().max(1))
-}
-
-fn whole(number: i64) -> String {
-    count(u64::try_from(number).unwrap_or_default())
 }
 
 fn as_float_index(index: usize) -> f64 {

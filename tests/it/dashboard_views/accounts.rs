@@ -91,7 +91,7 @@ fn an_account_shows_its_url_steps_and_health() {
         "RBC001 Insufficient balance",
         "5 submissions in a row had no clear reply",
         "HTTP 502",
-        "7.2 a second, configured 20",
+        "7.2 messages a second, configured 20",
         "429: Too many <requests>",
         "42 s ago",
         "+918600000001",
