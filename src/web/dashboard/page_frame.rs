@@ -75,7 +75,7 @@ pub struct Frame {
     refresh: Refresh,
     problems: u64,
     pub(super) alarms: Vec<AlarmNotice>,
-    /// The zone of every time on the page, for pages that are the same for all viewers.
+    /// The zone of every time on the page, for pages that do not depend on the viewer.
     fixed_zone: Option<Tz>,
     page_zone: Option<PageZone>,
     /// The viewer may send messages.
