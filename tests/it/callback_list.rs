@@ -201,7 +201,7 @@ async fn a_page_searches_a_bounded_number_of_bytes_and_the_next_continues() {
         .unwrap();
     let page = reply.text().await.unwrap();
     assert!(
-        page.contains("The bodies of 12 callbacks were searched, down to"),
+        page.contains("The bodies of 12 callbacks were searched, back to"),
         "{page}"
     );
     assert!(page.contains("Search further →"));

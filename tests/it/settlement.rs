@@ -482,7 +482,7 @@ async fn the_page_names_what_is_wrong_beside_the_field_and_keeps_the_others() {
         assert!(shown.starts_with(reason), "{shown}");
         let file = texts(&page, "#error-file").concat();
         assert!(
-            file.contains("Choose the file again: browsers forget"),
+            file.contains("Choose the file again: the browser did not keep"),
             "{file}"
         );
         for (name, value) in &fields[1..] {

@@ -369,7 +369,10 @@ fn rate_text(account: &AccountStatus) -> Option<String> {
     let effective = account.effective_rate?;
     let limit = account.rate.map(|rate| format!(", configured {rate}"));
     Some(match account.slowdown {
-        Some(_) => format!("{effective:.1} messages a second{}", limit.unwrap_or_default()),
+        Some(_) => format!(
+            "{effective:.1} messages a second{}",
+            limit.unwrap_or_default()
+        ),
         None => format!("{effective} messages a second"),
     })
 }

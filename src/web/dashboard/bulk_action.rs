@@ -79,7 +79,9 @@ impl BulkAction {
             Self::Resend => {
                 "Each becomes a new message, once, and the provider may charge for it. An uncertain message may have arrived: its customer could receive it twice."
             }
-            Self::Cancel => "They will not be sent. A message whose submission has begun is not cancelled.",
+            Self::Cancel => {
+                "They will not be sent. A message whose submission has begun is not cancelled."
+            }
             Self::MarkFailed => {
                 "Use this when you know that they did not arrive. A later report that one was delivered still takes precedence."
             }

@@ -16,7 +16,7 @@ use crate::web::api::action_endpoints::check_reason;
 use crate::web::api::bulk_endpoints::MESSAGES_LIMIT;
 use crate::web::dashboard::bulk_action::{BulkAction, BulkDetails};
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{format_count, counted};
+use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::page_url::with_query;
@@ -261,7 +261,10 @@ impl BulkActionPage {
             }
             None => {
                 let limit = format_count(MESSAGES_LIMIT);
-                format!("{} of more than {limit} messages", format_count(result.count))
+                format!(
+                    "{} of more than {limit} messages",
+                    format_count(result.count)
+                )
             }
         };
         self.title = action.command(&messages);

@@ -18,7 +18,7 @@ use crate::web::dashboard::campaign_figures::{
 };
 use crate::web::dashboard::funnel::{FunnelStep, ShownTotals};
 use crate::web::dashboard::import_view::{RejectedLine, rejected_lines};
-use crate::web::dashboard::number_format::{format_count, counted, percent};
+use crate::web::dashboard::number_format::{counted, format_count, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
 use crate::web::dashboard::time_element::TimeElement;
@@ -178,7 +178,11 @@ impl CampaignPage {
             properties: properties(campaign, visibility),
             times: times(campaign),
             buttons: buttons(summary, can_send, can_operate),
-            progress: format!("{} of {} left the queue", format_count(done), format_count(total)),
+            progress: format!(
+                "{} of {} left the queue",
+                format_count(done),
+                format_count(total)
+            ),
             pace: summary.speed.map(pace),
             expected_end: summary.expected_end.map(TimeElement::new),
             segments: segments(campaign, &totals),
@@ -198,7 +202,10 @@ impl CampaignPage {
                     format_count(campaign.recipients.duplicates),
                 ),
                 ("Rejected", format_count(campaign.recipients.rejected)),
-                ("Not queued yet", format_count(campaign.recipients.waiting())),
+                (
+                    "Not queued yet",
+                    format_count(campaign.recipients.waiting()),
+                ),
             ],
             rejected_hidden: !is_full && !stored.is_empty(),
             lines: if is_full {
@@ -247,7 +254,9 @@ fn pace(speed: f64) -> String {
 fn properties(campaign: &Campaign, visibility: Visibility) -> Vec<(&'static str, String)> {
     let full = visibility == Visibility::Full;
     let line = |text: &Option<String>| text.as_deref().filter(|_| full).map(visible_line);
-    let rate = campaign.rate.map(|rate| format!("{rate} messages a second"));
+    let rate = campaign
+        .rate
+        .map(|rate| format!("{rate} messages a second"));
     [
         ("Kind", Some(campaign.kind.to_string())),
         ("URL", line(&campaign.media.url)),

@@ -14,7 +14,7 @@ use crate::web::api::action_endpoints::decision;
 use crate::web::api::bulk_endpoints::campaign_selection;
 use crate::web::api::campaign_endpoints::find;
 use crate::web::api::filter::parse_filter;
-use crate::web::dashboard::number_format::{format_count, counted};
+use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::resend_outcome::{RepeatedFailures, created_link, media_error};

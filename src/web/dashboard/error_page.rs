@@ -47,7 +47,9 @@ impl ErrorPageKind {
     fn text(self) -> &'static str {
         match self {
             Self::NotFound => "The URL is wrong, or what it showed is no longer kept.",
-            Self::NoLongerKept => "The callback's retention has ended. Its receipts are still in the timelines of their messages.",
+            Self::NoLongerKept => {
+                "The callback's retention has ended. Its receipts are still in the timelines of their messages."
+            }
             Self::Forbidden => {
                 "Your role does not allow you to open this page. Ask an administrator."
             }

@@ -91,8 +91,7 @@ fn split_marked(sentence: &str, related: &[MessageId]) -> SentenceParts {
     let mut text = String::new();
     for token in split_words(sentence) {
         let core = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '`');
-        let Some((part, (before, after))) =
-            parse_marked(core, related).zip(token.split_once(core))
+        let Some((part, (before, after))) = parse_marked(core, related).zip(token.split_once(core))
         else {
             text.push_str(token);
             continue;

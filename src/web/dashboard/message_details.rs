@@ -118,7 +118,10 @@ pub(super) fn details(
         ("Price", line(&pricing.price)),
         ("Currency", line(&pricing.currency)),
         ("Cost", cost_line(cost)),
-        ("Status in the reply", reply_word.map(|word| viewer.quoted(word))),
+        (
+            "Status in the reply",
+            reply_word.map(|word| viewer.quoted(word)),
+        ),
     ]
     .into_iter()
     .filter_map(|(label, value)| Some((label, value?)))

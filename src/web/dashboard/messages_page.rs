@@ -20,7 +20,7 @@ use crate::web::dashboard::further_filters::{self, FilterValue, FurtherFilter};
 use crate::web::dashboard::message_columns::ShownColumns;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::message_summary::{failure_text, flags, shown_reference};
-use crate::web::dashboard::number_format::{format_count, counted};
+use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{
     FramedPage, ROWS_PER_PAGE, account_ids, redirect_to, respond,
@@ -264,7 +264,10 @@ impl MessagesPage {
             ),
             exported: match input.matching {
                 Some(number) => counted(number, "message", "messages"),
-                None => format!("all matches, more than {} messages", format_count(COUNT_LIMIT)),
+                None => format!(
+                    "all matches, more than {} messages",
+                    format_count(COUNT_LIMIT)
+                ),
             },
             csv: url.export(ExportFormat::Csv, input.zone),
             xlsx: url.export(ExportFormat::Xlsx, input.zone),

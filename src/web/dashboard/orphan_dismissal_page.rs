@@ -49,7 +49,12 @@ pub(crate) async fn preview(
         None => None,
     };
     let accounts = account_ids(&services).await?;
-    let page = OrphanDismissalPage::new(selection.as_ref(), found.as_ref(), &accounts, page_zone.zone);
+    let page = OrphanDismissalPage::new(
+        selection.as_ref(),
+        found.as_ref(),
+        &accounts,
+        page_zone.zone,
+    );
     respond(&services, page).await
 }
 

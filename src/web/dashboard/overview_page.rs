@@ -32,7 +32,7 @@ use crate::web::dashboard::alerts_section::{AlertRow, alert_rows};
 use crate::web::dashboard::failure_reasons::{FailureRow, failure_rows};
 use crate::web::dashboard::funnel::{FunnelStep, ShownTotals};
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{format_count, counted, percent};
+use crate::web::dashboard::number_format::{counted, format_count, percent};
 use crate::web::dashboard::overview_accounts::{AccountRow, account_rows};
 use crate::web::dashboard::overview_cost::CostSection;
 use crate::web::dashboard::overview_loss_check::LossCheckSection;

@@ -38,7 +38,9 @@ impl PageZone {
             .app_data::<web::Data<Services>>()
             .map_or(Tz::UTC, |services| services.config.report_time_zone);
         Self {
-            zone: chosen.or_else(|| named(BROWSER_COOKIE)).unwrap_or(configured),
+            zone: chosen
+                .or_else(|| named(BROWSER_COOKIE))
+                .unwrap_or(configured),
             chosen,
         }
     }

@@ -9,7 +9,7 @@ use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::web::dashboard::match_form::MatchFormError;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{format_count, counted};
+use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::problem_item::{ProblemItem, items_of};

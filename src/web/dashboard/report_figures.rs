@@ -167,7 +167,9 @@ pub(super) fn amount_text(amount: Decimal) -> String {
     let decimals = if amount.abs() < Decimal::ONE { 4 } else { 2 };
     let text = format!("{:.1$}", amount.abs().round_dp(decimals), decimals as usize);
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), format_count);
+    let whole = whole
+        .parse()
+        .map_or_else(|_| whole.to_owned(), format_count);
     let sign = if amount.is_sign_negative() { "−" } else { "" };
     format!("{sign}{whole}.{decimals}")
 }

@@ -239,9 +239,9 @@ fn so_far(comparable: ComparableShares) -> Option<&'static str> {
         } => Some(
             "Shares are preliminary: the newest messages have had no time to be delivered and read.",
         ),
-        ComparableShares { read: false, .. } => Some(
-            "The read share is preliminary: the newest messages have had no time to be read.",
-        ),
+        ComparableShares { read: false, .. } => {
+            Some("The read share is preliminary: the newest messages have had no time to be read.")
+        }
         ComparableShares { .. } => None,
     }
 }

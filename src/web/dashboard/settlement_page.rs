@@ -25,7 +25,7 @@ use crate::reporting::settlement::{
 use crate::services::Services;
 use crate::web::api::statistics_query::{End, parse_end};
 use crate::web::dashboard::message_summary::short_id;
-use crate::web::dashboard::number_format::{format_count, counted};
+use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::settlement_form::{

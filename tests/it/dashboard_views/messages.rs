@@ -294,7 +294,7 @@ fn a_search_for_few_digits_says_how_far_back_it_looks() {
         notes.collect::<String>()
     };
     let found = [message(1, DeliveryState::Read)];
-    let days = "only numbers of the last 7 days";
+    let days = "only messages of the last 7 days";
     assert!(shown("q=1234", &found, Visibility::Full).contains(days));
     assert!(shown("q=1234", &[], Visibility::Full).contains(days));
     assert_eq!(shown("q=9900001234", &found, Visibility::Full), "");
