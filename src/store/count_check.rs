@@ -3,17 +3,18 @@
 use std::ops::Range;
 
 use sea_orm::sea_query::{Expr, SimpleExpr};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use crate::db::Error;
 use crate::store::entities::{
-    charge_count_row, latency_sum_row, message_count_row, message_row, message_sum_row,
+    charge_count_row, charge_sum_row, latency_sum_row, message_count_row, message_row,
+    message_sum_row,
 };
 use crate::store::ledger::charge_counts;
 use crate::store::ledger::cohort_key::CohortKey;
 use crate::store::ledger::count_sums::{self, DAY, HOUR, Sums, read_histogram, start_of};
-use crate::store::ledger::message_counts::{Differences, bucket_of};
+use crate::store::ledger::message_counts::{BUCKET_MILLIS, Differences, bucket_of};
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
 use crate::store::{outcome_counts, store_settings};
 
@@ -146,51 +147,61 @@ impl VerifySnapshot {
 
     /// The first quarter hour at or after `bucket` with messages or counts.
     async fn next_bucket(&self, bucket: i64) -> Result<Option<i64>, Error> {
-        let counted: Option<i64> = message_count_row::Entity::find()
+        use message_row::Column::{CountedAt, CreatedAt};
+        let messages = [
+            self.first_from(message_row::Entity::find(), CreatedAt, bucket)
+                .await?,
+            self.first_from(message_row::Entity::find(), CountedAt, bucket)
+                .await?,
+        ];
+        let mut counts = vec![
+            self.first_from(
+                message_count_row::Entity::find(),
+                message_count_row::Column::Bucket,
+                bucket,
+            )
+            .await?,
+            self.first_from(
+                charge_count_row::Entity::find(),
+                charge_count_row::Column::Bucket,
+                bucket,
+            )
+            .await?,
+        ];
+        for width in [BUCKET_MILLIS, HOUR, DAY] {
+            use {charge_sum_row as charge, latency_sum_row as latency, message_sum_row as message};
+            let messages = message::Entity::find().filter(message::Column::Width.eq(width));
+            let latencies = latency::Entity::find().filter(latency::Column::Width.eq(width));
+            let charges = charge::Entity::find().filter(charge::Column::Width.eq(width));
+            counts.extend([
+                self.first_from(messages, message::Column::Start, bucket)
+                    .await?,
+                self.first_from(latencies, latency::Column::Start, bucket)
+                    .await?,
+                self.first_from(charges, charge::Column::Start, bucket)
+                    .await?,
+            ]);
+        }
+        let messages = messages.into_iter().flatten().map(bucket_of);
+        Ok(messages.chain(counts.into_iter().flatten()).min())
+    }
+
+    /// The lowest value of `column` that is at least `start`, of these rows.
+    async fn first_from<E: EntityTrait>(
+        &self,
+        rows: Select<E>,
+        column: E::Column,
+        start: i64,
+    ) -> Result<Option<i64>, Error> {
+        let first = rows
             .select_only()
-            .column(message_count_row::Column::Bucket)
-            .filter(message_count_row::Column::Bucket.gte(bucket))
-            .order_by_asc(message_count_row::Column::Bucket)
+            .column(column)
+            .filter(column.gte(start))
+            .order_by_asc(column)
             .into_tuple()
             .one(&self.transaction)
             .await?;
-        let created: Option<i64> = message_row::Entity::find()
-            .select_only()
-            .column(message_row::Column::CreatedAt)
-            .filter(message_row::Column::CreatedAt.gte(bucket))
-            .order_by_asc(message_row::Column::CreatedAt)
-            .into_tuple()
-            .one(&self.transaction)
-            .await?;
-        let attempted: Option<i64> = message_row::Entity::find()
-            .select_only()
-            .column(message_row::Column::CountedAt)
-            .filter(message_row::Column::CountedAt.gte(bucket))
-            .order_by_asc(message_row::Column::CountedAt)
-            .into_tuple()
-            .one(&self.transaction)
-            .await?;
-        let summed: Option<i64> = message_sum_row::Entity::find()
-            .select_only()
-            .column(message_sum_row::Column::Start)
-            .filter(message_sum_row::Column::Width.eq(DAY))
-            .filter(message_sum_row::Column::Start.gte(bucket))
-            .order_by_asc(message_sum_row::Column::Start)
-            .into_tuple()
-            .one(&self.transaction)
-            .await?;
-        let timed: Option<i64> = latency_sum_row::Entity::find()
-            .select_only()
-            .column(latency_sum_row::Column::Start)
-            .filter(latency_sum_row::Column::Width.eq(DAY))
-            .filter(latency_sum_row::Column::Start.gte(bucket))
-            .order_by_asc(latency_sum_row::Column::Start)
-            .into_tuple()
-            .one(&self.transaction)
-            .await?;
-        let messages = [created, attempted].into_iter().flatten().map(bucket_of);
-        let stored = [counted, summed, timed].into_iter().flatten();
-        Ok(stored.chain(messages).min())
+        Ok(first)
     }
 
     async fn recount(

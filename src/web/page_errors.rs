@@ -112,7 +112,7 @@ async fn render(problem: &Problem, request: &HttpRequest) -> Result<String, Erro
         Viewer::SignedOut
     };
     let request_id = problem.request_id.map(|id| id.to_string());
-    let mut page = ErrorPage::new(kind, reason, request_id, viewer);
+    let mut page = ErrorPage::new(problem.status, kind, reason, request_id, viewer);
     if is_upgrading && request.method().is_safe() {
         page.reload_after(UPGRADE_RETRY_SECONDS);
     }

@@ -490,6 +490,7 @@ async fn errors_are_text_on_pages_and_problem_json_in_the_api() {
     let page = ask(&server, TestRequest::get().uri("/nowhere")).await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
     assert!(page.body.contains("Page not found"), "{}", page.body);
+    assert!(page.body.contains(">404<"), "{}", page.body);
     let broken = ask(&server, TestRequest::get().uri("/broken")).await;
     assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(broken.body.contains("Internal error"), "{}", broken.body);

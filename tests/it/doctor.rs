@@ -15,7 +15,7 @@ use bluetick::http_client::url_check_client::UrlCheckClient;
 use bluetick::operating::doctor::{Finding, Installation, PublicUrl, check_public_url, examine};
 use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -393,6 +393,14 @@ async fn a_damaged_database_file_is_found_and_the_fix_names_the_newest_backup() 
     assert!(made.unwrap().is_some());
     let backup = fs::read_dir(backups.path()).unwrap().next().unwrap();
     let backup = backup.unwrap().path();
+    // An older one that was made by hand; its name sorts after those of scheduled ones.
+    let older = backups.path().join("now");
+    fs::create_dir(&older).unwrap();
+    copy_databases(&backup, &older);
+    let manifest = fs::read_to_string(backup.join("manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&manifest).unwrap();
+    manifest["taken_at"] = json!("2020-01-02T03:04:05.678Z");
+    fs::write(older.join("manifest.json"), manifest.to_string()).unwrap();
     let damaged = async |name: &str, page: u64| {
         let folder = tempfile::tempdir().unwrap();
         copy_databases(&backup, folder.path());

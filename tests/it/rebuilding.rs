@@ -308,6 +308,14 @@ async fn verify_reports_every_kind_of_damage_by_ids_alone() {
             "UPDATE charge_sums SET deliveries = deliveries + 5 WHERE width = 86400000".to_owned(),
             "deliveries of its quarter hours differ by -5",
         ),
+        // On a day without messages.
+        (
+            "INSERT INTO charge_counts (bucket, account, kind, campaign, sender, country, category, \
+             pricing_type, free, price, currency, deliveries) \
+             VALUES (1700000100000, 'sobot-main', 'image', '', '', 'GB', '', '', FALSE, '', '', 2)"
+                .to_owned(),
+            "a recount of deliveries differs by -2",
+        ),
         (
             format!(
                 "UPDATE provider_ids SET account = 'someone-else' WHERE message = {}",

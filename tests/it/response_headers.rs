@@ -136,3 +136,15 @@ async fn an_unknown_host_gets_no_page_and_no_local_rights_but_its_callbacks_are_
     assert!(text.contains("public_url"), "{text}");
     app.finish().await;
 }
+
+#[actix_web::test]
+async fn an_error_page_shows_the_status_of_its_response() {
+    let app = start_app().await;
+    for (method, path, status) in [("GET", "/nowhere", 404), ("PUT", "/login", 405)] {
+        let response = app.request(method, path).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains(&format!(">{status}<")), "{page}");
+    }
+    app.finish().await;
+}

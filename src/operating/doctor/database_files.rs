@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::db::database_location::DatabaseLocation;
 use crate::db::file_check::find_file_faults;
 use crate::journal;
-use crate::operating::backup::list_backup_folders;
+use crate::operating::backup::list_backups;
 use crate::operating::doctor::finding::Finding;
 
 /// Empty with PostgreSQL, which checks its own files.
@@ -61,8 +61,9 @@ fn damage_fix(config: &Config) -> String {
     )
 }
 
-/// The folder with the last name: scheduled backups are named by the time at which they were made.
+/// Among the backups in the folder of scheduled backups, which may have other names.
 fn newest_backup_folder(config: &Config) -> Option<PathBuf> {
     let scheduled = &config.backup.as_ref()?.directory;
-    list_backup_folders(scheduled).ok()?.into_iter().max()
+    let newest = list_backups(scheduled).ok()?.pop()?;
+    Some(newest.folder)
 }

@@ -13,7 +13,7 @@ pub enum ErrorPageKind {
     NoLongerKept,
     /// 403
     Forbidden,
-    /// 409, and 405: the action is not possible in the current state.
+    /// 405, 409, 422 and the other errors of a request.
     Refused,
     /// 503 while the main database is migrated.
     Upgrading,
@@ -22,17 +22,6 @@ pub enum ErrorPageKind {
 }
 
 impl ErrorPageKind {
-    fn status(self) -> u16 {
-        match self {
-            Self::NotFound => 404,
-            Self::NoLongerKept => 410,
-            Self::Forbidden => 403,
-            Self::Refused => 409,
-            Self::Upgrading => 503,
-            Self::Internal => 500,
-        }
-    }
-
     fn title(self) -> &'static str {
         match self {
             Self::NotFound => "Page not found",
@@ -66,6 +55,7 @@ impl ErrorPageKind {
 #[template(path = "error.html")]
 pub struct ErrorPage {
     frame: Frame,
+    status: u16,
     kind: ErrorPageKind,
     reason: Option<String>,
     request_id: Option<String>,
@@ -82,6 +72,7 @@ pub enum Viewer {
 impl ErrorPage {
     /// `reason` is more specific, where the caller may know it; `request_id` finds the log line.
     pub fn new(
+        status: u16,
         kind: ErrorPageKind,
         reason: Option<String>,
         request_id: Option<String>,
@@ -93,6 +84,7 @@ impl ErrorPage {
         };
         Self {
             frame,
+            status,
             kind,
             reason,
             request_id,
