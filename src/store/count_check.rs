@@ -169,7 +169,9 @@ impl VerifySnapshot {
             .await?,
         ];
         for width in [BUCKET_MILLIS, HOUR, DAY] {
-            use {charge_sum_row as charge, latency_sum_row as latency, message_sum_row as message};
+            use {
+                charge_sum_row as charge, latency_sum_row as latency, message_sum_row as message,
+            };
             let messages = message::Entity::find().filter(message::Column::Width.eq(width));
             let latencies = latency::Entity::find().filter(latency::Column::Width.eq(width));
             let charges = charge::Entity::find().filter(charge::Column::Width.eq(width));

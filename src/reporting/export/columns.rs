@@ -16,8 +16,10 @@ use crate::domain::receipt::is_charged;
 use crate::domain::scope::Visibility;
 use crate::store::messages::ExportedMessage;
 
+pub const COLUMN_COUNT: usize = 34;
+
 /// New columns only at the end.
-const COLUMNS: [ExportColumn; 34] = [
+static COLUMNS: [ExportColumn; COLUMN_COUNT] = [
     column("id", |_, message| text(message.id.to_string())),
     column("account", |_, message| text(message.account.as_str())),
     column("provider", |_, message| text(message.provider.as_str())),
@@ -125,8 +127,6 @@ impl Deref for PricedMessage {
     }
 }
 
-pub const COLUMN_COUNT: usize = COLUMNS.len();
-
 type CellFunction = for<'a> fn(&ColumnContext, &'a PricedMessage) -> Cell<'a>;
 
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +140,7 @@ const fn column(name: &'static str, cell: CellFunction) -> ExportColumn {
 }
 
 pub fn column_names() -> [&'static str; COLUMN_COUNT] {
-    COLUMNS.map(|column| column.name)
+    COLUMNS.each_ref().map(|column| column.name)
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -174,8 +174,10 @@ pub(super) struct ColumnContext {
 
 impl ColumnContext {
     /// In the order of [`COLUMNS`].
-    pub(super) fn cells<'a>(&self, message: &'a PricedMessage) -> [Cell<'a>; COLUMN_COUNT] {
-        COLUMNS.map(|column| (column.cell)(self, message))
+    pub(super) fn cells(self, message: &PricedMessage) -> impl Iterator<Item = Cell<'_>> {
+        COLUMNS
+            .iter()
+            .map(move |column| (column.cell)(&self, message))
     }
 
     fn time(&self, at: Option<DateTime<Utc>>) -> Cell<'static> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use csv::{Writer, WriterBuilder};
 
 use crate::domain::phone;
-use crate::reporting::export::columns::{COLUMN_COUNT, Cell, column_names};
+use crate::reporting::export::columns::{Cell, column_names};
 
 /// Excel needs the mark to recognise UTF-8.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +29,7 @@ pub(super) fn byte_order_mark(mark: ByteOrderMark) -> Vec<u8> {
 }
 
 pub(super) fn write_rows<'a>(
-    rows: impl Iterator<Item = [Cell<'a>; COLUMN_COUNT]>,
+    rows: impl Iterator<Item: IntoIterator<Item = Cell<'a>>>,
     bytes: &mut Vec<u8>,
 ) {
     write(bytes, |writer| {
@@ -64,7 +64,11 @@ fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
         Cell::Text(Cow::Borrowed(text)) => escape_formula(text),
         other => {
             let text = other.into_text().unwrap_or_default();
-            Cow::Owned(escape_formula(&text).into_owned())
+            if is_formula(&text) {
+                escape_formula(&text).into_owned().into()
+            } else {
+                text.into()
+            }
         }
     }
 }
@@ -72,12 +76,16 @@ fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
 /// Spreadsheets interpret a text starting with `= + - @`, tab or CR as a formula; a leading `'`
 /// prevents that. Phone numbers are left unchanged.
 pub fn escape_formula(text: &str) -> Cow<'_, str> {
-    let is_phone = text.strip_prefix('+').is_some_and(phone::are_digits);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_phone {
+    if is_formula(text) {
         Cow::Owned(format!("'{text}"))
     } else {
         Cow::Borrowed(text)
     }
+}
+
+fn is_formula(text: &str) -> bool {
+    let is_phone = || text.strip_prefix('+').is_some_and(phone::are_digits);
+    text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_phone()
 }
 
 #[cfg(test)]
@@ -85,6 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::reporting::export::columns::COLUMN_COUNT;
 
     fn row(text: &str) -> [Cell<'_>; COLUMN_COUNT] {
         let mut row = [const { Cell::Absent }; COLUMN_COUNT];

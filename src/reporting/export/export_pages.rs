@@ -12,11 +12,10 @@ use crate::store::messages::{ExportPage, MessageFilter};
 /// Messages per page: few enough for memory, enough to make the start of the query cheap.
 const PAGE_SIZE: usize = 1000;
 
-struct Reader<C> {
+struct Reader {
     store: Store,
     pricer: Pricer,
     filter: MessageFilter,
-    convert: C,
 }
 
 enum Position {
@@ -25,49 +24,47 @@ enum Position {
     End,
 }
 
-/// Every page, converted. There is at least one, which may be empty.
-pub(super) fn stream<T>(
+/// Messages with their costs, newest first. There is at least one page, which may be empty.
+pub fn priced_pages(
     costs: Costs,
     filter: MessageFilter,
-    convert: impl FnMut(Vec<PricedMessage>) -> T,
-) -> impl Stream<Item = Result<T, Error>> {
+) -> impl Stream<Item = Result<Vec<PricedMessage>, Error>> {
     stream::once(async move {
         Reader {
             pricer: costs.pricer().await,
             store: costs.store,
             filter,
-            convert,
         }
     })
     .flat_map(|reader| {
-        stream::try_unfold((reader, Position::Start), |(mut reader, position)| async {
+        stream::try_unfold((reader, Position::Start), |(reader, position)| async {
             let page = match position {
                 Position::Start => reader.first().await?,
                 Position::At(page) => page,
                 Position::End => return Ok(None),
             };
-            let (store, filter) = (reader.store.clone(), reader.filter.clone());
-            // The database thread reads the next page while this one is converted.
-            let (next, converted) = join!(
-                store.next_export_page(&filter, &page),
-                reader.convert(&page)
+            // The database thread reads the next page meanwhile.
+            let (next, messages) = join!(
+                reader.store.next_export_page(&reader.filter, &page),
+                reader.price(&page)
             );
             let next = next?.map_or(Position::End, Position::At);
-            Ok(Some((converted?, (reader, next))))
+            Ok(Some((messages?, (reader, next))))
         })
     })
 }
 
-impl<T, C: FnMut(Vec<PricedMessage>) -> T> Reader<C> {
+impl Reader {
     async fn first(&self) -> Result<ExportPage, Error> {
         self.store.first_export_page(&self.filter, PAGE_SIZE).await
     }
 
-    async fn convert(&mut self, page: &ExportPage) -> Result<T, Error> {
+    async fn price(&self, page: &ExportPage) -> Result<Vec<PricedMessage>, Error> {
         let messages = page.decode()?;
         let costs = self.pricer.price(&messages).await?;
         let rows = messages.into_iter().zip(costs);
-        let rows = rows.map(|(message, cost)| PricedMessage { message, cost });
-        Ok((self.convert)(rows.collect()))
+        Ok(rows
+            .map(|(message, cost)| PricedMessage { message, cost })
+            .collect())
     }
 }

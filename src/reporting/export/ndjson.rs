@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::reporting::export::columns::{COLUMN_COUNT, Cell, column_names};
+use crate::reporting::export::columns::{Cell, column_names};
 
 pub(super) fn write_rows<'a>(
-    rows: impl Iterator<Item = [Cell<'a>; COLUMN_COUNT]>,
+    rows: impl Iterator<Item: IntoIterator<Item = Cell<'a>>>,
     bytes: &mut Vec<u8>,
 ) {
     for row in rows {

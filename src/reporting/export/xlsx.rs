@@ -8,7 +8,7 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::reporting::export::columns::{Cell, ColumnContext, PricedMessage, column_names};
-use crate::reporting::export::export_pages;
+use crate::reporting::export::export_pages::priced_pages;
 use crate::reporting::export::export_request::{ExportChunk, ExportError, ExportRequest, Exporter};
 use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io, new_workbook};
 
@@ -40,7 +40,7 @@ async fn start(
         chunks,
     };
     let building = tokio::task::spawn_blocking(move || builder.run());
-    let mut rows = Box::pin(export_pages::stream(exporter.costs, filter, |page| page));
+    let mut rows = Box::pin(priced_pages(exporter.costs, filter));
     while let Some(page) = rows.try_next().await? {
         // This fails only if the thread has failed; its error is returned below.
         if pages.send(page).await.is_err() {
@@ -102,7 +102,7 @@ impl Builder {
 }
 
 fn row(view: ColumnContext, message: &PricedMessage) -> impl Iterator<Item = Value> {
-    view.cells(message).into_iter().map(|cell| match cell {
+    view.cells(message).map(|cell| match cell {
         Cell::Absent => Value::Empty,
         Cell::Text(text) => Value::Text(text.into_owned()),
         Cell::Flag(flag) => Value::Flag(flag),
