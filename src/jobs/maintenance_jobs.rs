@@ -78,7 +78,7 @@ impl Jobs {
         let swept = services.dispatcher.sweep().await;
         let adopted = services.reconciler.adopt().await.map(|_| ());
         let uploads = if files_are_due {
-            services.uploads.drop_shared(now).await
+            services.uploads.sweep_database(now).await
         } else {
             Ok(())
         };

@@ -1,4 +1,4 @@
-//! Reads how long something may stay queued: until an instant, or for a duration.
+//! Parses how long a message may stay queued: until an instant, or for a duration.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,7 +12,7 @@ pub(super) enum GivenExpiry {
     After(TimeDelta),
 }
 
-/// RFC 3339, or a duration such as `2h` of at most 366 days. The error continues the field's name.
+/// RFC 3339, or a duration such as `2h` of at most 366 days. The error is to follow the field's name.
 pub(super) fn parse(text: &str) -> Result<GivenExpiry, String> {
     let text = text.trim();
     if let Ok(at) = rfc3339::parse(text) {
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<GivenExpiry, String> {
 }
 
 impl GivenExpiry {
-    /// From `now` on. The error continues the field's name.
+    /// From `now` on. The error is to follow the field's name.
     pub(super) fn time_left(self, now: DateTime<Utc>) -> Result<TimeDelta, String> {
         match self {
             Self::After(time) => Ok(time),
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_and_an_instant_mean_the_time_that_is_left() {
+    fn a_duration_or_an_instant_gives_the_time_left() {
         assert_eq!(time_left("2h"), Ok(TimeDelta::hours(2)));
         assert_eq!(time_left(" 90min "), Ok(TimeDelta::minutes(90)));
         assert_eq!(
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_that_is_past_too_far_or_unreadable_is_named() {
+    fn an_expiry_that_is_past_too_far_or_malformed_is_rejected() {
         for (text, expected) in [
             ("2026-11-20T12:00:00Z", "is not in the future"),
             ("2028-01-01T00:00:00Z", "is more than 366 days ahead"),

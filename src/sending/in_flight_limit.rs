@@ -3,8 +3,8 @@
 //! calls.
 //!
 //! A claimed message has a [`CallReservation`] until its call begins, then an [`InFlightPermit`]
-//! until its outcome is recorded. An acceptance frees the permit for the next call when it arrives;
-//! after any other answer no call begins until it is recorded, because it may stop the account.
+//! until its outcome is recorded. An acceptance lets the next call begin as soon as it arrives; any
+//! other reply only when it is recorded, because it may stop the account.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,10 +20,10 @@ use crate::domain::provider_account::Account;
 use crate::sending::submission_window::{CallTiming, SLOW_START, WindowState};
 
 /// How far ahead messages are claimed for their slots: longer than a transaction takes while the
-/// disk is busy, because a slot that passes meanwhile is lost. Where it cannot be proved that their
-/// calls had not begun, those claimed by a process that dies become uncertain.
+/// disk is busy, because a slot that passes meanwhile is lost. If the process dies, claimed messages
+/// become uncertain unless it is proved that their calls had not begun.
 pub const LOOKAHEAD: TimeDelta = TimeDelta::milliseconds(500);
-/// A message that waits longer returns to the queue; far less than its claim lasts.
+/// A message that waits longer for a permit returns to the queue. Far less than a claim lasts.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Concurrent submissions of this process, by account.
@@ -82,7 +82,7 @@ impl InFlight {
         window.reserve(wanted, purpose, timing)
     }
 
-    /// Allows one more submission at a time; for an acceptance.
+    /// Allows one more concurrent submission. Call it after an acceptance.
     pub fn grow(&self, account: &AccountId) {
         let window = self.window(account);
         let mut state = lock(&window.state);
@@ -91,14 +91,14 @@ impl InFlight {
         window.changed.notify_one();
     }
 
-    /// Returns to the first limit; for a failure that does not stop the account.
+    /// Returns to [`SLOW_START`]. Call it after a failure that does not stop the account.
     pub fn shrink(&self, account: &AccountId) {
         let window = self.window(account);
         lock(&window.state).slow_down();
     }
 
-    /// For a failure that stops the account: no call of a message that was claimed before begins,
-    /// except a probe.
+    /// Call it after a failure that stops the account: no call of an already claimed message begins
+    /// after this, except a probe.
     pub fn stop(&self, account: &AccountId) {
         self.window(account).stop();
     }
@@ -177,7 +177,7 @@ impl CallReservation {
                     Err(at) => at.unwrap_or(deadline + Duration::from_millis(1)),
                 }
             };
-            // Whether notified or not, the state is checked again.
+            // After a notification and after a timeout, the state is checked again.
             drop(timeout_at(wait_until, window.changed.notified()).await);
         }
     }
@@ -240,14 +240,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn as_many_calls_begin_as_the_limit_allows_and_the_next_after_an_acceptance() {
+    async fn calls_begin_up_to_the_limit_and_the_next_after_an_acceptance() {
         let window = window(64);
-        let mut places = window.reserve(100, SENDING, CallTiming::AtOnce);
-        assert_eq!(places.len(), SLOW_START);
-        let mut first = places.pop().unwrap().begin().await.unwrap();
+        let mut reservations = window.reserve(100, SENDING, CallTiming::AtOnce);
+        assert_eq!(reservations.len(), SLOW_START);
+        let mut first = reservations.pop().unwrap().begin().await.unwrap();
         let mut others = Vec::new();
-        for place in places {
-            others.push(place.begin().await.unwrap());
+        for reservation in reservations {
+            others.push(reservation.begin().await.unwrap());
         }
         assert!(window.reserve(100, SENDING, CallTiming::AtOnce).is_empty());
         // Its outcome is not recorded yet.
@@ -264,38 +264,38 @@ mod tests {
         let window = window(8);
         grow_to(&window, 8);
         let timing = CallTiming::InSlots(Duration::ZERO);
-        let mut places = window.reserve(1_000, SENDING, timing);
-        assert_eq!(places.len(), 8 * AHEAD_PER_CALL);
+        let mut reservations = window.reserve(1_000, SENDING, timing);
+        assert_eq!(reservations.len(), 8 * AHEAD_PER_CALL);
         let mut permits = Vec::new();
-        for place in places.drain(..8) {
-            permits.push(place.begin().await.unwrap());
+        for reservation in reservations.drain(..8) {
+            permits.push(reservation.begin().await.unwrap());
         }
-        let ninth = tokio::spawn(places.remove(0).begin());
+        let ninth = tokio::spawn(reservations.remove(0).begin());
         tokio::task::yield_now().await;
         assert!(!ninth.is_finished(), "all permits are used");
         permits[0].call_was_accepted();
         let ninth = ninth.await.unwrap().unwrap();
         assert_eq!(lock(&window.state).used, 8);
-        drop((ninth, permits, places));
+        drop((ninth, permits, reservations));
         let state = lock(&window.state);
         assert_eq!((state.used, state.waiting, state.unrecorded), (0, 0, 0));
     }
 
     #[tokio::test]
-    async fn what_was_claimed_before_a_stop_is_called_off_except_a_probe() {
+    async fn calls_of_messages_claimed_before_a_stop_are_cancelled_except_a_probe() {
         let window = window(64);
-        let mut places = window.reserve(2, SENDING, CallTiming::AtOnce);
+        let mut reservations = window.reserve(2, SENDING, CallTiming::AtOnce);
         let probe = window.reserve(1, SubmissionPurpose::Probe, CallTiming::AtOnce);
         window.stop();
         assert_eq!(
-            places.pop().unwrap().begin().await.unwrap_err(),
+            reservations.pop().unwrap().begin().await.unwrap_err(),
             CallCancelled
         );
-        for place in probe {
-            place.begin().await.unwrap();
+        for reservation in probe {
+            reservation.begin().await.unwrap();
         }
-        for place in window.reserve(1, SENDING, CallTiming::AtOnce) {
-            place.begin().await.unwrap();
+        for reservation in window.reserve(1, SENDING, CallTiming::AtOnce) {
+            reservation.begin().await.unwrap();
         }
     }
 }

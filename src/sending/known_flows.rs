@@ -1,4 +1,4 @@
-//! Why accounts send nothing, or slowly, as it was last read.
+//! The last known reasons why accounts send nothing, or slowly.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ impl KnownFlows {
         self.lock().flows.clone()
     }
 
-    /// The pauses that no operator decided.
+    /// The pauses that were caused by the provider, not by an operator.
     pub fn list_provider_pauses(&self) -> BTreeMap<AccountId, Pause> {
         self.lock().provider_pauses.clone()
     }

@@ -43,11 +43,11 @@ impl InternationalNumber {
     }
 }
 
-/// Why digits are no international number.
+/// Why digits are not an international number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum NotInternational {
     UnknownCountryCode,
-    /// This country code has no such number.
+    /// The numbering plan of this country code has no such number.
     NotAllowed(u16),
 }
 
@@ -61,7 +61,7 @@ pub(super) fn read_international(
     let plans = plans_of(country_code);
     let mut forms = vec![national.to_owned()];
     for plan in &plans {
-        // A longer form has an area code added, which depends on the region of the caller.
+        // A longer form has an area code added, which depends on where the caller is.
         forms.extend(
             without_trunk_prefix(plan, national).filter(|form| form.len() <= national.len()),
         );
@@ -83,11 +83,11 @@ pub(super) fn read_national(digits: &str, country: &str) -> Option<International
     choose(plan.country_code(), &[plan], forms)
 }
 
-/// Prefixes of international calls where the country of the caller is unknown: that of most
-/// countries, of North America, Australia and Japan.
+/// International prefixes to try where the country of the caller is unknown: of most countries, North
+/// America, Australia and Japan.
 const INTERNATIONAL_PREFIXES: [&str; 4] = ["00", "011", "0011", "010"];
 
-/// The digits after each international prefix with which these begin. `country` is the caller's.
+/// What follows each international prefix that `digits` begin with. `country` is the caller's.
 pub fn after_international_prefix<'a>(digits: &'a str, country: Option<&str>) -> Vec<&'a str> {
     let known = INTERNATIONAL_PREFIXES
         .iter()
@@ -103,7 +103,7 @@ pub fn after_international_prefix<'a>(digits: &'a str, country: Option<&str>) ->
     rests
 }
 
-/// No country code is the beginning of another.
+/// Splits off the country code. No country code is the beginning of another.
 fn split(digits: &str) -> Option<(u16, &str)> {
     (1..=3).find_map(|length| {
         let (code, national) = digits.split_at_checked(length)?;
@@ -116,8 +116,7 @@ fn plans_of(country_code: u16) -> Vec<&'static Metadata> {
     DATABASE.by_code(&country_code).unwrap_or_default()
 }
 
-/// A number in an assigned range is preferred to one that the plan only allows, and a form with
-/// more of what was written to a shorter one.
+/// Prefers a number in an assigned range to one that the plan merely allows, then an earlier form.
 fn choose(
     country_code: u16,
     plans: &[&Metadata],
@@ -163,7 +162,7 @@ fn has_length(kind: &Descriptor, national: &str) -> bool {
     u16::try_from(national.len()).is_ok_and(|length| kind.possible_length().contains(&length))
 }
 
-/// `Descriptor::is_match` accepts a number that only begins as the pattern wants.
+/// Matches the whole number; `Descriptor::is_match` accepts a match at its beginning.
 fn matches(kind: &Descriptor, national: &str) -> bool {
     let pattern = format!("^(?:{})$", kind.national_number().as_str());
     let cache = DATABASE.cache();
@@ -173,7 +172,7 @@ fn matches(kind: &Descriptor, national: &str) -> bool {
         .is_ok_and(|pattern| pattern.is_match(national))
 }
 
-/// Every kind of number that can be called from abroad.
+/// The kinds of numbers that can be called from abroad.
 fn kinds(plan: &Metadata) -> impl Iterator<Item = &Descriptor> {
     let kinds = plan.descriptors();
     [

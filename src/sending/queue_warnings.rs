@@ -1,5 +1,5 @@
-//! Warns the sender of a message that may not be sent in time: its account is paused or stopped, or
-//! the queue is too long.
+//! Warns the caller that a message may not be sent in time: its account is paused or stopped, or the
+//! queue is too long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::store::account_records::Pause;
 use crate::store::send_queue::QueuePart;
 
 /// How long a counted queue length is used.
-const COUNT_AGE: TimeDelta = TimeDelta::seconds(2);
+const MAX_COUNT_AGE: TimeDelta = TimeDelta::seconds(2);
 
-/// Counts the queue of an account at most every `COUNT_AGE`; one caller counts, the others wait for
+/// Counts the queue of an account at most every `MAX_COUNT_AGE`; one caller counts, the others wait for
 /// it.
 #[derive(Clone, Debug, Default)]
 pub struct QueueWarnings(Arc<Mutex<CountedQueues>>);
@@ -38,14 +38,14 @@ pub struct QueuePlace {
     pub max_wait: TimeDelta,
 }
 
-/// A warning if the account of a message does not send now.
+/// A warning if the account is paused or its circuit breaker is open.
 pub fn stopped_account_warning(
     account: &Account,
     pause: Option<&Pause>,
     flow: &SendFlow,
 ) -> Option<MessageWarning> {
     let id = &account.id;
-    // Providers quote whom another message went to.
+    // Providers quote the recipients of other messages.
     let masked = |text: &str| Visibility::Masked.mask_text(text);
     if let Some(pause) = pause {
         let reason = masked(&pause.reason);
@@ -95,7 +95,7 @@ impl QueueWarnings {
         let mut counted = self.0.lock().await;
         let key = (account.clone(), ahead);
         if let Some((counted_at, count)) = counted.get(&key)
-            && (now - *counted_at).abs() < COUNT_AGE
+            && (now - *counted_at).abs() < MAX_COUNT_AGE
         {
             return Ok(*count);
         }

@@ -87,7 +87,8 @@ fn parse_without_plus(
     let national = country.and_then(|country| read_national(digits, country));
     let unmarked = read_international(digits, written.without_bracketed_zero().as_deref());
     let prefixed = parse_prefixed(written, country);
-    // Where a country's international prefix is no zero, such as Chad's 16, it may begin a number.
+    // Where a country's international prefix does not begin with a zero, such as Chad's 16, a number
+    // may begin with the same digits.
     if let (Some(prefixed), Ok(unmarked)) = (&prefixed, &unmarked)
         && prefixed != unmarked
     {
@@ -113,8 +114,8 @@ fn parse_without_plus(
     }
 }
 
-/// The only one of two readings that is in use. Few digits are never taken for an international
-/// number as long as the national plan allows them.
+/// Chooses the reading whose number is in use, if only one is. Short digits are never read as an
+/// international number if the national plan allows them.
 fn choose(
     national: InternationalNumber,
     international: InternationalNumber,
@@ -126,7 +127,7 @@ fn choose(
     let is_long = digits.len() >= MIN_DIGITS_WITHOUT_PLUS;
     match (national.is_assigned(), international.is_assigned()) {
         // Plans with landlines of any length, such as Germany's, contain most of the world's
-        // numbers. Without its trunk prefix such a number says too little.
+        // numbers. Without its trunk prefix such a number is ambiguous.
         (true, false) if is_long && national.national == digits && !national.is_mobile() => {
             Err(BadRecipient::Ambiguous)
         }
@@ -136,7 +137,7 @@ fn choose(
     }
 }
 
-/// A wrong number of digits is named before a wrong plan.
+/// Reports a wrong number of digits rather than a number outside the plan.
 fn refusal(error: NotInternational, digits: &str) -> BadRecipient {
     match (error, digits.len()) {
         (_, length) if !NUMBER_DIGITS.contains(&length) => BadPhoneNumber::Length(length).into(),
@@ -249,7 +250,7 @@ mod tests {
     fn a_number_that_looks_international_is_never_silently_national() {
         for (text, country) in [
             ("919970123456", "DE"),
-            // A range that the plan has and that no operator uses yet.
+            // A range of the plan that is not assigned yet.
             ("447700900123", "DE"),
             ("491512345678", "DE"),
             ("4366412345678", "DE"),

@@ -1,5 +1,4 @@
-//! How many messages of one account may be claimed, and how many calls may begin. Pure: without
-//! waiting.
+//! Computes how many messages of one account may be claimed, and when calls may begin. Never waits.
 
 use std::time::Duration;
 
@@ -7,17 +6,16 @@ use tokio::time::Instant;
 
 /// Concurrent submissions before the first acceptance, so that a broken account costs few messages.
 pub(super) const SLOW_START: usize = 4;
-/// Messages that are claimed ahead for each submission at a time, until it is known how long one
-/// takes.
+/// Messages that are claimed ahead for each concurrent submission, until the duration of calls is
+/// known.
 pub(super) const AHEAD_PER_CALL: usize = 8;
-/// Messages that are claimed ahead wait about this long for a permit, if calls take as long as
-/// before.
+/// So many messages are claimed ahead that each waits about this long for a permit.
 const EXPECTED_WAIT: Duration = Duration::from_secs(5);
-/// Weight of the last call in the average.
+/// The last call has one part in this many in the moving average.
 const AVERAGED_CALLS: u32 = 8;
-/// How much later than its slot a call may begin without delaying those after it: calls that were
-/// late together exceed the rate of a second by this share of it.
-const LATENESS: Duration = Duration::from_millis(20);
+/// How much later than its slot a call may begin without delaying the calls after it. Calls that are
+/// late together exceed the rate by those of this time.
+const TOLERATED_LATENESS: Duration = Duration::from_millis(20);
 
 /// When the calls of claimed messages begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,9 +32,9 @@ pub(super) struct WindowState {
     pub(super) max_in_flight: usize,
     /// Claimed messages whose calls have not begun.
     pub(super) waiting: usize,
-    /// Calls, and answers other than acceptances that are not recorded.
+    /// Running calls, and replies other than acceptances whose outcomes are not recorded.
     pub(super) used: usize,
-    /// Acceptances that are not recorded.
+    /// Acceptances whose outcomes are not recorded.
     pub(super) unrecorded: usize,
     /// How often the account stopped sending.
     pub(super) stops: u64,
@@ -74,7 +72,7 @@ impl WindowState {
         }
     }
 
-    /// How many messages may be claimed and not recorded.
+    /// How many messages may be claimed whose outcomes are not recorded.
     fn ahead(&self, limit: usize) -> usize {
         let per_call = self.average_call.map_or(AHEAD_PER_CALL, |call| {
             let calls = EXPECTED_WAIT.as_micros() / call.as_micros().max(1);
@@ -94,7 +92,7 @@ impl WindowState {
         }));
     }
 
-    /// Fails with the time to wait for, if it is known.
+    /// Fails with the time at which to try again, if it is known.
     pub(super) fn begin(
         &mut self,
         timing: CallTiming,
@@ -105,8 +103,8 @@ impl WindowState {
         }
         if let CallTiming::InSlots(interval) = timing {
             let next = self.next_call_at.unwrap_or(now);
-            if now + LATENESS < next {
-                return Err(Some(next - LATENESS));
+            if now + TOLERATED_LATENESS < next {
+                return Err(Some(next - TOLERATED_LATENESS));
             }
             self.next_call_at = Some(next.max(now) + interval);
         }
@@ -127,14 +125,14 @@ mod tests {
             ..WindowState::default()
         };
         let timing = CallTiming::InSlots(Duration::from_millis(1));
-        let mut room_after = |call: Duration| {
+        let mut claimable_after = |call: Duration| {
             state.average_call = None;
             state.note_call(call);
             state.count_claimable(timing)
         };
-        assert!(room_after(Duration::from_millis(5)) > 1_000);
-        assert_eq!(room_after(Duration::from_secs(1)), 5 * 64);
-        assert_eq!(room_after(Duration::from_secs(30)), 64);
+        assert!(claimable_after(Duration::from_millis(5)) > 1_000);
+        assert_eq!(claimable_after(Duration::from_secs(1)), 5 * 64);
+        assert_eq!(claimable_after(Duration::from_secs(30)), 64);
     }
 
     #[test]

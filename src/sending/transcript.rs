@@ -73,7 +73,7 @@ pub fn redact_failure(failure: Failure, account: &Account, tokens: &[&str]) -> F
     }
 }
 
-/// A stored reason for the log: without phone numbers, wamids, and what it quotes of the message.
+/// A stored reason for the log: without phone numbers, wamids and quotations of the message.
 pub fn reason_for_log(reason: &str, message: &MessageDraft) -> String {
     let media = &message.media;
     let url = match &media.source {
@@ -105,14 +105,14 @@ fn redact(text: &str, account: &Account, tokens: &[&str]) -> String {
     hide_media_tokens(&Redactor::new(keys.chain(tokens)).hide(text))
 }
 
-/// The URLs of uploaded files end in a token, which alone gives access to the file.
+/// Replaces the tokens in URLs of uploaded files, because a token alone gives access to its file.
 fn hide_media_tokens(text: &str) -> String {
     let mut parts = text.split(MEDIA_PATH);
     let mut hidden = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         hidden.push_str(MEDIA_PATH);
-        let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        let end = part.find(|c| !is_of_token(c)).unwrap_or(part.len());
+        let is_token_character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let end = part.find(|c| !is_token_character(c)).unwrap_or(part.len());
         if end == TOKEN_CHARACTERS {
             hidden.push_str(REDACTED);
             hidden.push_str(&part[end..]);

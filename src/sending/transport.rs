@@ -17,8 +17,8 @@ use crate::providers::{CallBody, FilePart, HttpCall, HttpReply};
 
 /// For DNS, TCP and TLS; no part of the request is sent before they complete.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Servers close idle connections, some after five seconds. A request that is written to one which
-/// is being closed may have been received, or not.
+/// Servers close idle connections, some after five seconds. If a request is written to a connection
+/// that is being closed, its outcome is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes.
 const REPLY_LIMIT: usize = 1024 * 1024;
@@ -119,7 +119,7 @@ async fn multipart_form(
     Ok(form.part(file.field, part))
 }
 
-/// Nothing was sent; the fault is here, not on the way to the provider.
+/// Nothing was sent; the error is local, not on the way to the provider.
 fn invalid_file(reason: String) -> SendError {
     SendError::TryLater {
         failure: Failure {
@@ -130,8 +130,8 @@ fn invalid_file(reason: String) -> SendError {
     }
 }
 
-/// After a connection error nothing was sent, nor of a request that waited for a connection which
-/// was closed meanwhile; after any other error the outcome is unknown.
+/// Nothing was sent if connecting failed, or if the connection closed before it took the request.
+/// After any other error the outcome is unknown.
 fn classify_error(error: &reqwest::Error) -> SendError {
     let reason = describe_cause(error);
     if error.is_connect() || error.is_builder() || was_never_written(error) {

@@ -28,7 +28,7 @@ use crate::store::Store;
 use crate::store::ledger::Ledger;
 use crate::store::uploads::HostingEnd;
 
-/// Files without a waiting message are kept this long: their message may not be stored yet.
+/// Files without a waiting message are kept this long, because their message may not be stored yet.
 const GRACE: TimeDelta = TimeDelta::minutes(15);
 const FILES_PER_QUERY: usize = 500;
 /// After the message reached its final state.
@@ -104,9 +104,9 @@ impl UploadStorage {
         Ok(stored)
     }
 
-    /// How the provider gets an uploaded file: by its URL, or from this process's folder. With
-    /// PostgreSQL, the process that accepted it may use another folder.
-    pub(super) fn set_local_path(&self, media: &mut Media) {
+    /// Replaces an uploaded file by its URL if the provider fetches it, else sets its path in this
+    /// process's folder: with PostgreSQL, the process that accepted it may use another folder.
+    pub(super) fn resolve_upload(&self, media: &mut Media) {
         if let MediaSource::Upload(Upload {
             token: Some(token), ..
         }) = &media.source
@@ -141,7 +141,7 @@ impl UploadStorage {
         let Some(content) = self.store.find_upload(id).await? else {
             return Ok(());
         };
-        // Another request may copy the same file, so it appears at once.
+        // Renamed into place, because another request may copy the same file.
         let (folder, path) = (self.folder.clone(), path.to_owned());
         let written = tokio::task::spawn_blocking(move || -> io::Result<()> {
             let mut copy = NamedTempFile::new_in(folder)?;
@@ -152,7 +152,7 @@ impl UploadStorage {
         Ok(written.await.map_err(io::Error::other)??)
     }
 
-    /// The file at `/media/{token}`; `None` for an unknown token, and once it was removed.
+    /// The file at `/media/{token}`; `None` for an unknown token or a removed file.
     pub async fn find_hosted(&self, token: &str) -> Result<Option<HostedFile>, UploadStorageError> {
         // Strict: rejects other encodings of the same bytes (padding, trailing bits).
         let is_token = token.len() == TOKEN_CHARACTERS
@@ -188,7 +188,7 @@ impl UploadStorage {
         Ok(Some(HostedFile { path, mime_type }))
     }
 
-    /// Whether the file of a message has not been removed.
+    /// Whether the file of a message still exists.
     pub(super) async fn is_kept(
         &self,
         of: MessageId,
@@ -201,8 +201,8 @@ impl UploadStorage {
         Ok(tokio::fs::try_exists(self.folder.join(name)).await?)
     }
 
-    /// The file of a message, as that of another one that `ledger` is about to store; `None` once
-    /// it was removed.
+    /// Links or copies the file of a message for another one, which `ledger` is about to store;
+    /// `None` if the file was removed.
     pub(super) async fn reuse(
         &self,
         ledger: &Ledger,
@@ -211,14 +211,15 @@ impl UploadStorage {
         id: MessageId,
     ) -> Result<Option<PathBuf>, UploadStorageError> {
         if self.store.is_shared() {
-            let path = self.path_like(upload, id);
+            let path = self.path_for(upload, id);
             return Ok(ledger.copy_upload(of, id).await?.then_some(path));
         }
         Ok(self.link(upload, id, ledger.now())?)
     }
 
-    /// The same as a received file, which [`UploadStorage::store_file`] takes.
-    pub(super) async fn receive_again(
+    /// Links or copies the file of a message into the folder, for [`UploadStorage::store_file`];
+    /// `None` if the file was removed.
+    pub(super) async fn duplicate(
         &self,
         of: MessageId,
         upload: &Upload,
@@ -228,17 +229,17 @@ impl UploadStorage {
         if !self.store.is_shared() {
             return Ok(self.link(upload, id, now)?);
         }
-        let path = self.path_like(upload, id);
+        let path = self.path_for(upload, id);
         self.copy(of, &path).await?;
         Ok(tokio::fs::try_exists(&path).await?.then_some(path))
     }
 
-    fn path_like(&self, upload: &Upload, id: MessageId) -> PathBuf {
+    fn path_for(&self, upload: &Upload, id: MessageId) -> PathBuf {
         let extension = upload.path.extension().unwrap_or_default();
         self.folder.join(id.to_string()).with_extension(extension)
     }
 
-    /// The same file under another name, so that many resends of a video need no space.
+    /// Links the file under the name of another message, so that resends of a video take no space.
     fn link(
         &self,
         upload: &Upload,
@@ -246,18 +247,18 @@ impl UploadStorage {
         now: DateTime<Utc>,
     ) -> io::Result<Option<PathBuf>> {
         let name = upload.path.file_name().unwrap_or_default();
-        let linked = self.path_like(upload, id);
+        let linked = self.path_for(upload, id);
         match std::fs::hard_link(self.folder.join(name), &linked) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             result => result?,
         }
-        // Else the sweep would remove it before its message is stored.
+        // Otherwise the sweep might remove it before its message is stored.
         File::open(&linked)?.set_modified(now.into())?;
         Ok(Some(linked))
     }
 
-    /// The files of these messages in the folder.
-    pub fn list_of(&self, messages: &BTreeSet<MessageId>) -> Vec<PathBuf> {
+    /// The files in the folder that belong to these messages.
+    pub fn list_files(&self, messages: &BTreeSet<MessageId>) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
         let paths = entries.flatten().map(|entry| entry.path());
         paths
@@ -266,15 +267,15 @@ impl UploadStorage {
     }
 
     /// Removes the files of these messages from the folder.
-    pub fn remove_of(&self, messages: &BTreeSet<MessageId>) {
-        for path in self.list_of(messages) {
+    pub fn remove_files(&self, messages: &BTreeSet<MessageId>) {
+        for path in self.list_files(messages) {
             remove(&path);
         }
     }
 
     /// Deletes files in the database whose message is no longer waiting. Only one process may call
     /// this at a time.
-    pub async fn drop_shared(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
+    pub async fn sweep_database(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
         if self.store.is_shared() {
             self.store
                 .delete_finished_uploads(now - GRACE, hosting_end(now))
@@ -312,7 +313,7 @@ fn hosting_end(now: DateTime<Utc>) -> HostingEnd {
 /// A token for the file of this message, if its provider fetches it from a URL.
 pub(super) fn token_for(draft: &MessageDraft) -> Option<Secret> {
     let takes_bytes = providers::get(draft.provider).capabilities().sources.upload;
-    // What is never sent is never fetched.
+    // A message that is never sent needs no URL.
     if draft.origin == Origin::DryRun || (takes_bytes && draft.template.is_none()) {
         return None;
     }
@@ -320,7 +321,7 @@ pub(super) fn token_for(draft: &MessageDraft) -> Option<Secret> {
     Some(Secret::new(URL_SAFE_NO_PAD.encode(random)))
 }
 
-/// Has no limit: files of waiting messages would hide the others.
+/// Lists all old files: with a limit, files of waiting messages could hide the others.
 fn list_old(folder: &Path, now: DateTime<Utc>) -> Vec<PathBuf> {
     let is_old = |entry: &DirEntry| {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
@@ -341,7 +342,7 @@ pub(super) fn discard_unused(media: &Media) {
     }
 }
 
-/// A file with a URL is removed later, by the sweep.
+/// Removes the file unless it has a URL: such a file is removed later, by the sweep.
 pub(crate) fn discard(media: Option<&Media>) {
     if let Some(MediaSource::Upload(upload)) = media.map(|media| &media.source)
         && upload.token.is_none()

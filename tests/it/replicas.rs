@@ -90,7 +90,7 @@ async fn a_file_that_one_replica_stored_another_submits() {
     let mut windows = received.windows(bytes.len());
     assert!(windows.any(|window| window == bytes), "not byte for byte");
 
-    another.uploads.drop_shared(app.now()).await.unwrap();
+    another.uploads.sweep_database(app.now()).await.unwrap();
     let kept = "SELECT 'one' AS line FROM uploads";
     assert_eq!(app.database.query(kept).await, Vec::<String>::new());
     for folder in ["uploads", "another/uploads"] {

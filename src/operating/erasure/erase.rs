@@ -230,7 +230,7 @@ impl Erasure<'_> {
             after = Some(*last);
             store.cancel_queued(&batch, self.decision.now).await?;
             self.campaign_rows().hash_references(&batch).await?;
-            uploads.remove_of(&batch.iter().copied().collect());
+            uploads.remove_files(&batch.iter().copied().collect());
             let actions: Vec<Action> = batch.iter().map(|id| self.action_on(*id)).collect();
             let hash = |parts: &[&str]| keys.erased_name(parts);
             let now = self.decision.now;

@@ -254,7 +254,7 @@ impl Export<'_> {
     }
 
     fn write_uploads(&mut self) -> Result<(), ErasureError> {
-        for path in self.services.uploads.list_of(&self.messages) {
+        for path in self.services.uploads.list_files(&self.messages) {
             let name = path
                 .file_name()
                 .unwrap_or_default()

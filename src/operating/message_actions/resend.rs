@@ -68,8 +68,8 @@ pub async fn resend(
     };
     let mut input = message_input(&message, resend, replacement.as_ref())?;
     if input.upload.is_some() {
-        let received = acceptor.receive_again(&message, decision.now).await?;
-        input.upload = Some(received.ok_or_else(lost_upload_error)?);
+        let duplicate = acceptor.duplicate_upload(&message, decision.now).await?;
+        input.upload = Some(duplicate.ok_or_else(lost_upload_error)?);
     }
     if upload.is_some() {
         input.upload = upload;

@@ -9,11 +9,11 @@ use crate::domain::window::WindowEvents;
 use crate::store::Store;
 use crate::store::account_records::Pause;
 
-/// What [`read_states`] must know of a message that is accepted.
+/// Names the account and the recipient of a message that is being accepted.
 #[derive(Clone, Debug)]
 pub(super) struct AcceptanceQuestion {
     pub(super) account: AccountId,
-    /// Digits; absent if the window does not matter.
+    /// Digits; absent if the window is not needed.
     pub(super) recipient: Option<String>,
     pub(super) now: DateTime<Utc>,
 }
@@ -22,11 +22,11 @@ pub(super) struct AcceptanceQuestion {
 pub(super) struct AcceptanceState {
     pub(super) pause: Option<Pause>,
     pub(super) flow: SendFlow,
-    /// Absent if it was not asked for.
+    /// Absent if the question names no recipient.
     pub(super) window: Option<WindowEvents>,
 }
 
-/// In the order of the questions.
+/// Returns the states in the order of the questions.
 pub(super) async fn read_states(
     store: &Store,
     questions: &[AcceptanceQuestion],

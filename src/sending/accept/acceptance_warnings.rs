@@ -1,5 +1,5 @@
-//! Warnings about a valid message that is probably a mistake, and the refusal of one outside the
-//! recipient's window, where the account is configured so.
+//! Warns about a valid message that is probably a mistake. Refuses one outside the recipient's
+//! window if the account is configured to.
 
 use chrono::{DateTime, Utc};
 
@@ -65,8 +65,8 @@ impl Acceptor {
                 rate,
                 max_wait,
             };
-            let of_queue = self.queue_warnings.find(&self.store, account, place, now);
-            warnings.extend(of_queue.await?);
+            let found = self.queue_warnings.find(&self.store, account, place, now);
+            warnings.extend(found.await?);
         }
         Ok(warnings)
     }

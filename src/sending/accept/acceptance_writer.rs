@@ -1,6 +1,6 @@
 //! Stores accepted messages in groups: a message joins the next transaction if it is queued before
-//! that has begun. A group has one commit, like callbacks in the journal; every caller gets its own
-//! result.
+//! that transaction has begun. A group has one commit, like callbacks in the journal; every caller
+//! gets its own result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +23,11 @@ use crate::store::message_acceptance::{Acceptance, Accepted, IdempotencyKey};
 
 /// Messages of one transaction. On SQLite the reconciler and the dispatcher wait for it.
 const GROUP_SIZE: usize = 256;
-/// Further callers wait.
+/// When the queue is full, further callers wait.
 const QUEUE_LENGTH: usize = 2 * GROUP_SIZE;
-/// Minimum time for a transaction to begin, even if the deadline of its oldest message has passed:
-/// a short wait for other writers is no reason to fail it.
-const LEAST_TIME: Duration = Duration::from_millis(100);
+/// A transaction gets at least this long to begin, even if the deadline of its oldest message has
+/// passed: a short wait for other writers must not fail it.
+const MIN_BEGIN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// A validated message that waits to be stored.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl AcceptanceWriter {
         }
     }
 
-    /// Stores a message with others. If the caller stops waiting, it is stored nevertheless.
+    /// Stores a message together with others, even if the caller stops waiting.
     pub(super) async fn store(&self, message: WaitingMessage) -> Result<Accepted, Error> {
         let (reply, stored) = oneshot::channel();
         let queued = QueuedMessage {
@@ -148,7 +148,7 @@ async fn begin(store: &Store, group: &[QueuedMessage]) -> Result<Ledger, Error> 
     let Some(first) = first else {
         return Err(Error::Stopped("writer of messages"));
     };
-    let deadline = first.deadline().max(now + LEAST_TIME);
+    let deadline = first.deadline().max(now + MIN_BEGIN_TIMEOUT);
     store.begin_accepting(first.message.now, deadline).await
 }
 
@@ -168,7 +168,7 @@ async fn write(store: &Store, ledger: Ledger, group: Vec<QueuedMessage>) {
         match stored {
             Ok(results) => {
                 for (queued, result) in group.into_iter().zip(results) {
-                    // The caller may no longer wait.
+                    // The caller may have stopped waiting.
                     drop(queued.reply.send(result));
                 }
             }

@@ -118,15 +118,15 @@ fn check_source(
     })
 }
 
-/// The caller's MIME type, with the field it was given in.
+/// The caller's MIME type, with the field that gives it.
 pub(super) fn find_given_type(input: &MessageInput) -> Option<(&'static str, &str)> {
     let from_file = || {
         let upload = input.upload.as_ref()?;
         let given = upload.content_type.as_deref()?;
         (given != "application/octet-stream").then_some(("file", given))
     };
-    let written = input.mime_type.as_deref();
-    written
+    let stated = input.mime_type.as_deref();
+    stated
         .map(|given| ("media.mime_type", given))
         .or_else(from_file)
 }

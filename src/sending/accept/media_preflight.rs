@@ -17,7 +17,7 @@ use crate::sending::media_check::{MediaPurpose, check_file};
 
 /// How long a request waits for the host of its media if the account only warns.
 const WARN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long it waits if the account refuses wrong media, and for media that many messages share.
+/// How long it waits if the account refuses wrong media, or if many messages share the media.
 const REFUSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Acceptor {
@@ -54,7 +54,7 @@ impl Acceptor {
         warn_or_refuse(account, field, &findings).map_err(AcceptError::Invalid)
     }
 
-    /// For media that many messages share, by URL.
+    /// Checks media that many messages share, if it is given by URL.
     pub async fn check_shared_media(
         &self,
         account: &AccountId,

@@ -22,7 +22,7 @@ use crate::sending::recipient_number;
 pub(super) struct CheckedMessage<'a> {
     pub(super) account: &'a Account,
     pub(super) draft: MessageDraft,
-    /// Instead of the account's.
+    /// Overrides the account's.
     pub(super) send_before: Option<GivenExpiry>,
 }
 
@@ -30,8 +30,8 @@ impl CheckedMessage<'_> {
     /// How long the message may stay queued.
     pub(super) fn time_left(&self, now: DateTime<Utc>) -> Result<TimeDelta, AcceptError> {
         let Some(given) = self.send_before else {
-            let usual = TimeDelta::from_std(self.account.send_before);
-            return Ok(usual.unwrap_or(TimeDelta::MAX));
+            let default = TimeDelta::from_std(self.account.send_before);
+            return Ok(default.unwrap_or(TimeDelta::MAX));
         };
         given.time_left(now).map_err(|message| {
             AcceptError::Invalid(vec![InvalidField::new("send_before", message)])
@@ -49,7 +49,7 @@ pub(super) fn check_message<'a>(
     let kind = parse_kind(&input.kind, &mut errors);
     reject_nul(input, &mut errors);
     let Some(account) = account else {
-        // Without an account only the format can be checked.
+        // Without an account only the format of the number can be checked.
         collect_error(recipient_number::parse(&input.to, None), "to", &mut errors);
         return Err(errors);
     };
@@ -132,7 +132,6 @@ pub(super) fn find_account<'a>(
     found
 }
 
-/// The kind of a message, which is required.
 pub(super) fn parse_kind(text: &str, errors: &mut Vec<InvalidField>) -> Option<MediaKind> {
     if text.is_empty() {
         let words = MediaKind::ALL.map(MediaKind::as_str).join(" or ");
@@ -198,7 +197,7 @@ fn find_sender(
             .collect::<String>()
     };
     let given = [
-        PhoneText::parse(wanted).ok().map(|written| written.digits),
+        PhoneText::parse(wanted).ok().map(|number| number.digits),
         recipient_number::parse(wanted, account.default_country.as_deref())
             .ok()
             .map(|number| number.digits().to_owned()),

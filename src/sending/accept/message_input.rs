@@ -30,12 +30,12 @@ pub struct MessageInput {
     pub options: BTreeMap<String, serde_json::Value>,
     /// Id of a campaign, which is created if it does not exist.
     pub campaign: Option<String>,
-    /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent means as the
-    /// account says.
+    /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent means the account's
+    /// setting.
     pub send_before: Option<String>,
-    /// Set if this is a resend: of which message, by whom.
+    /// Set if this message is a resend.
     pub resend: Option<Resend>,
-    /// Set if it was written by hand, which the audit log keeps.
+    /// Set if an operator wrote the message, which the audit log records.
     pub author: Option<Author>,
     pub template: Option<TemplateInput>,
 }
@@ -68,7 +68,7 @@ pub struct Resend {
     pub address: Option<String>,
 }
 
-/// Who wrote a message by hand.
+/// The operator who wrote a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Author {
     /// The actor of the audit log.
@@ -84,13 +84,13 @@ pub struct ReceivedFile {
     pub size: u64,
     pub file_name: Option<String>,
     pub content_type: Option<String>,
-    /// Of its bytes, base64url.
+    /// Hash of its bytes, base64url.
     pub sha256: String,
 }
 
 impl ReceivedFile {
-    /// The uploaded file of a message as another request would give it.
-    pub fn again(message: &Message, upload: Upload) -> Self {
+    /// The uploaded file of a stored message, as input for another message.
+    pub fn of_message(message: &Message, upload: Upload) -> Self {
         let media = message.media.as_ref();
         Self {
             path: upload.path,
@@ -103,11 +103,11 @@ impl ReceivedFile {
     }
 }
 
-/// Whether the media itself is examined.
+/// Whether the media file itself is checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MediaInspection {
     Full,
-    /// It is not here, or examining it takes too long.
+    /// The file is not available, or checking it takes too long.
     Skipped,
 }
 
@@ -119,14 +119,14 @@ pub struct RequestKey {
     pub request: KeyedRequest,
 }
 
-/// Which requests with one key are the same.
+/// Which requests with one key count as repetitions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeyedRequest {
-    /// Those with the same meaning.
+    /// Requests with the same meaning.
     Meaning {
-        /// Of the bytes of the body, which earlier versions compared.
+        /// Hash of the raw body, which earlier versions compared.
         body_hash: String,
     },
-    /// All of them.
+    /// All requests.
     Any,
 }

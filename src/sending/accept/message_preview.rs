@@ -1,5 +1,5 @@
-//! What would happen to a message: the request that its provider would get, and the warnings.
-//! Nothing is stored or sent.
+//! Previews a message: the request that its provider would get, and the warnings. Nothing is stored
+//! or sent.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -18,10 +18,10 @@ use crate::sending::{transcript, upload_storage};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MessagePreview {
-    /// Method, URL, headers and body of the first call, with secrets replaced. Its ids are samples.
+    /// Method, URL, headers and body of the first call, with secrets replaced. Ids in it are samples.
     pub request: PreviewedRequest,
     pub warnings: Vec<MessageWarning>,
-    /// Whether it would be submitted.
+    /// Whether the message would be submitted.
     pub mode: AccountMode,
     /// How long it may stay queued.
     pub send_before: TimeDelta,
@@ -35,7 +35,7 @@ pub enum PreviewedRequest {
 }
 
 impl Acceptor {
-    /// Fails as the acceptance of the message would.
+    /// Fails like [`Acceptor::accept`] would.
     pub async fn preview(
         &self,
         input: &MessageInput,

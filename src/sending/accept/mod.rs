@@ -122,7 +122,7 @@ impl Acceptor {
         Ok((checked.draft, checked.account))
     }
 
-    /// What happens to free-form messages of this account to a closed window.
+    /// How this account treats free-form messages to recipients whose window is closed.
     pub fn window_policy(&self, account: &AccountId) -> Option<WindowPolicy> {
         Some(self.accounts.get(account)?.window)
     }
@@ -131,13 +131,13 @@ impl Acceptor {
         &self.accounts
     }
 
-    /// What stands for a row of a campaign after its customer was erased.
+    /// The hashes that replace the key of a campaign's row after its customer was erased.
     pub fn erased_row_keys(&self, campaign: &CampaignId, row_key: &str) -> Vec<String> {
         self.keys
             .erased_names(&erased_name::of_row(campaign, row_key))
     }
 
-    /// Why the account refuses this message now.
+    /// The error if the account refuses this message because its recipient's window is closed.
     pub async fn find_closed_window(
         &self,
         draft: &MessageDraft,
@@ -176,7 +176,7 @@ impl Acceptor {
             .map_err(AcceptError::Invalid)?;
         let account = checked.account;
         let mut draft = checked.draft.clone();
-        let key = key.map(|key| identify(key, &input, &draft, &self.keys));
+        let key = key.map(|key| idempotency_key(key, &input, &draft, &self.keys));
         // A repeated request gets the first reply, whatever has changed in the meantime.
         if let Some(key) = &key
             && let Some(known) = self.store.find_accepted(&account.id, key).await?
@@ -221,7 +221,7 @@ impl Acceptor {
     }
 }
 
-/// Of an operator: messages that programs send are not audited.
+/// The audited action of an operator. Messages that programs send are not audited.
 fn audited_action(
     input: &MessageInput,
     id: MessageId,
@@ -253,7 +253,7 @@ fn audited_action(
     })
 }
 
-fn identify(
+fn idempotency_key(
     key: RequestKey,
     input: &MessageInput,
     draft: &MessageDraft,

@@ -1,5 +1,5 @@
-//! What makes two requests with one idempotency key the same: their meaning, not their bytes. Order
-//! of keys, white space, escapes and the notation of a number make no difference.
+//! Compares requests with one idempotency key by meaning, not by bytes: order of keys, white space,
+//! escapes and the notation of a number make no difference.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,11 +15,11 @@ use crate::sending::accept::message_input::MessageInput;
 /// Distinguishes these hashes from those of bodies, which earlier versions stored.
 const VERSION: &str = "2:";
 
-/// Depends on nothing that a changed configuration changes, so that a repeated request is still
-/// recognised: neither on the account's mode nor on its first sender. Only a number without its
-/// country depends on `default_country`.
+/// Does not depend on the configuration, such as the account's mode or first sender, so that a
+/// repeated request is recognised after a change. The exception is a number without country code,
+/// which depends on `default_country`.
 pub(super) fn hash_meaning(input: &MessageInput, draft: &MessageDraft) -> String {
-    // A new field of a message must be decided on here.
+    // Destructured, so that a new field of a message does not compile until it is considered here.
     let MessageDraft {
         account: _,
         provider: _,
@@ -79,7 +79,7 @@ pub(super) fn hash_meaning(input: &MessageInput, draft: &MessageDraft) -> String
         json!([wa_source, link_source, link_with_record]),
         json!([campaign.as_ref().map(CampaignId::as_str), template]),
     ];
-    // Earlier versions did not know it.
+    // Earlier versions did not have this field.
     meaning.extend(input.send_before.as_ref().map(|text| json!(text.trim())));
     let meaning = Value::from(meaning);
     let hash = Sha256::digest(meaning.to_string());

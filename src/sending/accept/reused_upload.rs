@@ -19,8 +19,8 @@ impl Acceptor {
         }
     }
 
-    /// The message's uploaded file as if it was received again; `None` without one.
-    pub async fn receive_again(
+    /// Duplicates the message's uploaded file for a new message; `None` if there is none.
+    pub async fn duplicate_upload(
         &self,
         message: &Message,
         now: DateTime<Utc>,
@@ -29,19 +29,19 @@ impl Acceptor {
             return Ok(None);
         };
         let id = MessageId::new(now);
-        let received = self.uploads.receive_again(message.id, upload, id, now);
-        let received = received.await?;
-        Ok(received.map(|path| {
+        let duplicate = self.uploads.duplicate(message.id, upload, id, now);
+        let duplicate = duplicate.await?;
+        Ok(duplicate.map(|path| {
             let upload = Upload {
                 path,
                 ..upload.clone()
             };
-            ReceivedFile::again(message, upload)
+            ReceivedFile::of_message(message, upload)
         }))
     }
 
-    /// Gives a new message that `ledger` is about to store the uploaded file of `message`; false if
-    /// that is not kept any more.
+    /// Gives the uploaded file of `message` to a new message that `ledger` is about to store; false
+    /// if the file is not kept any more.
     pub async fn reuse_upload(
         &self,
         ledger: &Ledger,

@@ -1,4 +1,4 @@
-//! Whether a message would come after its recipient's 24-hour window.
+//! Checks whether the recipient's 24-hour window is open.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -9,7 +9,7 @@ use crate::domain::window::{Window, WindowEvents};
 use crate::sending::accept::accept_error::InvalidField;
 
 pub(super) enum WindowVerdict {
-    /// Open, not known, or of no interest to the account.
+    /// Open, not known, or ignored by the account.
     Accepted,
     Warned(MessageWarning),
     Refused(InvalidField),
@@ -20,7 +20,7 @@ pub(super) fn depends_on_window(account: &Account, draft: &MessageDraft) -> bool
     account.window != WindowPolicy::Ignore && draft.template.is_none()
 }
 
-/// `events` are of the recipient; absent if nothing depends on the window.
+/// `events` are the recipient's; absent if the message does not depend on the window.
 pub(super) fn judge_window(
     account: &Account,
     events: Option<WindowEvents>,

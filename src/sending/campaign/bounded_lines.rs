@@ -1,12 +1,12 @@
-//! The lines of a file of recipients: read one after the other, each with a limit, so that memory
-//! stays flat whatever the file is.
+//! Reads the lines of a file of recipients one after the other, each with a size limit, so that
+//! memory use does not depend on the file.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 /// The longest row: every field at its limit fits.
 const ROW_BYTES: usize = 64 * 1024;
-/// Lines of one row: texts in quotes may have line breaks.
+/// Lines of one row: quoted fields may have line breaks.
 const LINES_PER_ROW: usize = 100;
 
 pub(super) struct RecipientLines<R> {
@@ -39,7 +39,6 @@ impl<R: BufRead> RecipientLines<R> {
         }
     }
 
-    /// The next line.
     pub(super) fn next_line(&mut self) -> io::Result<Option<RawRow>> {
         Ok(self.take_line()?.map(|line| RawRow {
             line: line.number,
@@ -47,8 +46,8 @@ impl<R: BufRead> RecipientLines<R> {
         }))
     }
 
-    /// The next lines that make a row of CSV: an open quote continues it. If the quote is never
-    /// closed, only the first line is the row.
+    /// The next CSV row, which continues on further lines while a quoted field is open. If the quote
+    /// is never closed, the first line alone is the row.
     pub(super) fn next_csv_row(&mut self) -> io::Result<Option<RawRow>> {
         let Some(first) = self.take_line()? else {
             return Ok(None);
@@ -123,8 +122,8 @@ fn too_long() -> String {
     format!("is longer than {ROW_BYTES} bytes")
 }
 
-/// Whether a text in quotes is open after these bytes; `open` says whether one is before them. A
-/// quote counts where a field begins and in such a text, as for the parser.
+/// Whether a quoted field is still open after these bytes; `open` says whether one was open before
+/// them. Like the CSV parser, ignores a quote inside an unquoted field.
 fn ends_in_quotes(bytes: &[u8], mut open: bool) -> bool {
     let (mut begins, mut closed) = (!open, false);
     for byte in bytes {
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_quotes_may_have_line_breaks() {
+    fn a_quoted_field_may_have_line_breaks() {
         let found = rows("a\n\"b\nc\"\nd");
         let expected = ["a\n", "\"b\nc\"\n", "d"].map(|text| Ok(text.to_owned()));
         assert_eq!(
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_within_a_text_is_a_mark_of_inches() {
+    fn a_quote_inside_an_unquoted_field_is_an_inch_mark() {
         let found = rows("1,5\" screen\n2,Bob\n3,6\" screen\n4,\"a \"\"b\"\" c\"\n");
         let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [1, 2, 3, 4]);
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_quote_costs_only_its_own_line() {
+    fn an_unclosed_quote_rejects_only_its_own_line() {
         let text = format!("a\n\"b\n{}", "c\n".repeat(300));
         let found = rows(&text);
         assert_eq!(found.len(), 302);

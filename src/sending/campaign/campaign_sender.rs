@@ -1,5 +1,5 @@
-//! Turns the recipients of running campaigns into messages, in groups: only so many ahead of the
-//! dispatcher that a pause, a cancellation and the rate act at once.
+//! Turns the recipients of running campaigns into messages, in groups: only a few seconds ahead of
+//! the dispatcher, so that a pause, a cancellation and the rate take effect at once.
 //!
 //! **Invariant:** a recipient is cleared in the transaction that queues its message, so that a
 //! crash or another process never makes a second one.
@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::store::campaigns::{NewCampaignMessage, WaitingRecipient};
 use crate::store::ledger::Ledger;
 
-/// Queued messages of one campaign.
+/// Limits of the queued messages of one campaign.
 const LARGEST_QUEUE: f64 = 1000.0;
 const SMALLEST_QUEUE: f64 = 20.0;
 /// As many messages are queued as the account or the campaign sends in this time, in seconds.
@@ -56,14 +56,14 @@ impl CampaignSender {
     pub async fn step(&self, now: DateTime<Utc>) -> Result<SenderStep, db::Error> {
         let mut step = SenderStep::Idle;
         for campaign in self.store.list_active_campaigns(now).await? {
-            let moved = match campaign.state {
+            let campaign_step = match campaign.state {
                 CampaignState::Scheduled => self.start_if_due(&campaign, now).await?,
                 CampaignState::Running => self.queue_group(&campaign, now).await?,
                 CampaignState::Paused => self.hold_late_messages(&campaign, now).await?,
                 CampaignState::Cancelled => self.cancel_late_messages(&campaign, now).await?,
                 CampaignState::Draft | CampaignState::Done => SenderStep::Idle,
             };
-            step = step.max(moved);
+            step = step.max(campaign_step);
         }
         Ok(step)
     }
@@ -106,9 +106,9 @@ impl CampaignSender {
         let recipients = campaign.recipients;
         // A campaign without recipients gets its messages from callers, and never ends by itself.
         let has_rows = recipients.accepted + recipients.rejected > 0;
-        // Without their account all would be rejected.
-        let is_known = self.acceptor.knows(&campaign.account);
-        if !has_rows || !is_known || self.must_wait(campaign, now).await? {
+        // Without the account all recipients would be rejected.
+        let has_account = self.acceptor.knows(&campaign.account);
+        if !has_rows || !has_account || self.must_wait(campaign, now).await? {
             return Ok(SenderStep::Idle);
         }
         let closed = self.list_closed_windows(campaign, now).await?;
@@ -154,7 +154,7 @@ impl CampaignSender {
                         }
                     }
                 }
-                // A corrected row is accepted then.
+                // So that a corrected row is accepted later.
                 ledger.delete_recipients(id, &positions).await?;
                 ledger.clear_recipients(id, last).await?;
                 campaign.recipients.taken += taken - rejected.len() as u64;
@@ -184,8 +184,8 @@ impl CampaignSender {
         Ok(slots.is_some_and(|slots| slots.count_due() == 0))
     }
 
-    /// The next recipients whose window is closed, by position, if the account refuses them. Not in
-    /// the transaction, which others wait for.
+    /// The next recipients whose window is closed, by position, if the account refuses them. Called
+    /// outside the transaction, which others wait for.
     async fn list_closed_windows(
         &self,
         campaign: &Campaign,

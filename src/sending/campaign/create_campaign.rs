@@ -52,7 +52,6 @@ pub struct NewCampaign {
 pub enum CreateCampaignError {
     #[error("the campaign has invalid fields")]
     Invalid(Vec<InvalidField>),
-    /// There is another with this id.
     #[error("there is a campaign `{0}` already; choose another name")]
     Exists(CampaignId),
     #[error(transparent)]

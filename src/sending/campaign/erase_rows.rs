@@ -28,8 +28,9 @@ pub struct CampaignRows<'a, F> {
 }
 
 impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
-    /// Recipients who wait and whose rows name the customer count as rejected; returns how many. A
-    /// row of another recipient is forgotten, so that a corrected one is accepted.
+    /// Removes waiting recipients whose rows name the customer, counts them as rejected, and returns
+    /// how many. The row of another recipient is deleted with its key, so that a corrected one is
+    /// accepted.
     pub async fn erase_waiting(&self) -> Result<u64, db::Error> {
         let (mut after, mut erased) = (None, 0);
         loop {
@@ -66,7 +67,7 @@ impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
                     let text = row.content.as_deref().unwrap_or_default();
                     let content: RecipientContent = serde_json::from_str(text).unwrap_or_default();
                     let is_own = (self.names_customer)(content.to.as_bytes());
-                    // It may have become a message since it was read.
+                    // False if the row has become a message since it was read.
                     let removed = if is_own {
                         let key = self
                             .keys
@@ -91,8 +92,8 @@ impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
             .await
     }
 
-    /// Of messages to the customer, before they are erased: rows that are known by a client
-    /// reference.
+    /// Hashes the keys of rows that are identified by a client reference. `messages` are those to the
+    /// customer, before they are erased.
     pub async fn hash_references(&self, messages: &[MessageId]) -> Result<(), db::Error> {
         for (campaign, reference) in self.store.list_campaign_references(messages).await? {
             let keys = [reference_key(&reference)];
@@ -102,8 +103,8 @@ impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
         Ok(())
     }
 
-    /// Rows that are known by the number. A plain hash of a number can be found by trying all
-    /// numbers.
+    /// Hashes the keys of rows that are identified by the number: an unkeyed hash of a number can be
+    /// reversed by trying all numbers.
     pub async fn hash_numbers(&self, phones: impl Iterator<Item = &str>) -> Result<(), db::Error> {
         let keys: Vec<String> = phones.map(recipient_key).collect();
         let rows = self.store.list_rows_with_keys(None, &keys).await?;

@@ -38,7 +38,7 @@ pub enum ImportMode {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ImportReport {
     pub accepted: u64,
-    /// Rows about a recipient that the campaign or an earlier row has.
+    /// Rows about a recipient that the campaign or an earlier row already has.
     pub duplicates: u64,
     /// All of them, listed or not.
     pub rejected: u64,
@@ -128,7 +128,7 @@ pub async fn import(
         if ended || mode == ImportMode::UntilValid && report.accepted > 0 {
             break;
         }
-        // The checks of a group take milliseconds.
+        // The checks of a group block for milliseconds.
         tokio::task::yield_now().await;
     }
     if mode == ImportMode::Apply {
@@ -229,7 +229,7 @@ async fn store_group(
         .await?
 }
 
-/// Recipients who were accepted count as rejected now.
+/// Counts accepted recipients as rejected.
 pub(super) fn note_rejections(campaign: &mut Campaign, rejected: Vec<RejectedRow>) {
     if rejected.is_empty() {
         return;

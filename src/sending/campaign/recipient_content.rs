@@ -15,7 +15,7 @@ use crate::sending::accept::{ButtonInput, InvalidField, MessageInput, TemplateIn
 /// Bytes of the hash of a row key.
 const KEY_LENGTH: usize = 18;
 
-/// As in the file, and as stored until there is a message.
+/// As in the file, and as stored until the message is created.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RecipientContent {
@@ -136,8 +136,8 @@ impl RecipientContent {
     }
 }
 
-/// Equal for two rows about one recipient: by client reference, else by number. A hash, since it
-/// is kept as long as the campaign.
+/// Identifies the recipient of a row: by client reference, else by number. A hash, because it is
+/// kept as long as the campaign.
 pub(super) fn row_key(draft: &MessageDraft) -> String {
     match &draft.client_reference {
         Some(reference) => reference_key(reference),
@@ -159,7 +159,7 @@ fn hash(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..KEY_LENGTH])
 }
 
-/// The column of a field that a message check names.
+/// The column of a field that an [`InvalidField`] names.
 pub(super) fn column_of(field: &str) -> &str {
     match field {
         "media.url" => "media_url",

@@ -17,23 +17,24 @@ use crate::domain::send_rate::{SlowDownRequest, slow_down};
 use crate::sending::dispatch::pending_outcome::PendingOutcome;
 use crate::store::ledger::Ledger;
 
-/// How long a probe waits whose answer concerned only its recipient.
+/// The time until the next probe if the reply to one concerned only its recipient.
 const NEXT_PROBE: TimeDelta = TimeDelta::seconds(30);
 
-/// The flows of the accounts of a group of outcomes, as loaded and as they become.
+/// The effects of a group of outcomes on their accounts.
 #[derive(Default)]
 pub(super) struct AccountEffects {
+    /// As loaded, and as changed.
     flows: BTreeMap<AccountId, (SendFlow, SendFlow)>,
     /// In the order of the outcomes.
-    pace_changes: Vec<(AccountId, PaceChange)>,
+    concurrency_changes: Vec<(AccountId, ConcurrencyChange)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum PaceChange {
-    Faster,
-    Careful,
-    /// Nothing more is sent now.
-    Stopped,
+pub(super) enum ConcurrencyChange {
+    Grow,
+    Shrink,
+    /// No further call begins now.
+    Stop,
 }
 
 /// What one outcome means for its account and its message.
@@ -68,13 +69,13 @@ impl AccountEffects {
         Ok(())
     }
 
-    pub(super) fn pace_changes(&self) -> &[(AccountId, PaceChange)] {
-        &self.pace_changes
+    pub(super) fn concurrency_changes(&self) -> &[(AccountId, ConcurrencyChange)] {
+        &self.concurrency_changes
     }
 
-    /// `now` is the time of slots.
+    /// `now` is read from the steady clock.
     pub(super) fn note_acceptance(&mut self, account: &Account, now: DateTime<Utc>) {
-        self.change_pace(account, PaceChange::Faster);
+        self.change_concurrency(account, ConcurrencyChange::Grow);
         let flow = self.flow(account);
         flow.accepted.add(now);
         if flow.breaker.note_acceptance() {
@@ -89,7 +90,7 @@ impl AccountEffects {
         }
     }
 
-    /// `reply` is one line. `now` is the time of slots.
+    /// `reply` is one line. `now` is read from the steady clock.
     pub(super) fn note_failure(
         &mut self,
         pending: &PendingOutcome,
@@ -110,10 +111,10 @@ impl AccountEffects {
                 };
                 self.note_slow_down(pending, request, now);
                 let change = match self.flow(account).readiness(now) {
-                    Readiness::WaitUntil(_) => PaceChange::Stopped,
-                    Readiness::Ready(_) => PaceChange::Careful,
+                    Readiness::WaitUntil(_) => ConcurrencyChange::Stop,
+                    Readiness::Ready(_) => ConcurrencyChange::Shrink,
                 };
-                self.change_pace(account, change);
+                self.change_concurrency(account, change);
                 return AccountEffect::None;
             }
             SendError::SlowDownRecipient { .. } => {
@@ -123,7 +124,7 @@ impl AccountEffects {
                 return AccountEffect::None;
             }
             SendError::AccountRefused(_) => {
-                self.change_pace(account, PaceChange::Stopped);
+                self.change_concurrency(account, ConcurrencyChange::Stop);
                 self.flow(account).breaker = CircuitBreaker::default();
                 return AccountEffect::Pause(reply.to_owned());
             }
@@ -154,13 +155,13 @@ impl AccountEffects {
             AccountConsequence::Tripped(_) | AccountConsequence::Pause(_)
         );
         if stops || tripped {
-            self.change_pace(account, PaceChange::Stopped);
+            self.change_concurrency(account, ConcurrencyChange::Stop);
         } else if consequence == AccountConsequence::Careful {
-            self.change_pace(account, PaceChange::Careful);
+            self.change_concurrency(account, ConcurrencyChange::Shrink);
         }
         match consequence {
             AccountConsequence::Pause(reason) => {
-                // Now the pause holds the messages back.
+                // From now on the pause holds the messages back.
                 self.flow(account).breaker = CircuitBreaker::default();
                 AccountEffect::Pause(reason)
             }
@@ -194,8 +195,8 @@ impl AccountEffects {
         flow.slowdown = Some(slowed);
     }
 
-    fn change_pace(&mut self, account: &Account, change: PaceChange) {
-        self.pace_changes.push((account.id.clone(), change));
+    fn change_concurrency(&mut self, account: &Account, change: ConcurrencyChange) {
+        self.concurrency_changes.push((account.id.clone(), change));
     }
 
     fn flow(&mut self, account: &Account) -> &mut SendFlow {

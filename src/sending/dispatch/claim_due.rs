@@ -25,14 +25,13 @@ use crate::store::send_queue::Claim;
 
 /// How long a claim outlives the call's timeout, to leave time for recording the outcome.
 const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(30);
-/// Messages per transaction: as many as have their slots in half of the time that is looked ahead,
-/// at the highest rate.
+/// Messages per transaction: as many as have slots in half of [`LOOKAHEAD`] at the highest rate.
 const GROUP_LIMIT: usize = 256;
-/// Groups of messages that cannot be sent, per account and claim.
+/// Groups of unsendable messages that one claim of an account skips.
 const UNSENDABLE_GROUPS: usize = 10;
 
-/// A due message with its first call, built once, so that the stored request is the one that is
-/// sent.
+/// A due message with its first call, which is built only once, so that the stored request is the
+/// one that is sent.
 struct PreparedMessage {
     outgoing: OutgoingMessage,
     first_step: SendStep,
@@ -46,7 +45,7 @@ struct Allowance {
     purpose: SubmissionPurpose,
     rate: Option<f64>,
     wanted: usize,
-    /// By the clock of slots and leases.
+    /// Read from the steady clock.
     now: DateTime<Utc>,
     /// The last slot to reserve.
     until: DateTime<Utc>,
@@ -54,7 +53,7 @@ struct Allowance {
 }
 
 /// How long a claim of a message of this account lasts.
-pub(super) fn longest_claim(account: &Account) -> TimeDelta {
+pub(super) fn claim_duration(account: &Account) -> TimeDelta {
     let timeout = TimeDelta::from_std(account.timeout).unwrap_or(TimeDelta::seconds(60));
     timeout + LEASE_MARGIN
 }
@@ -64,8 +63,8 @@ impl Dispatcher {
     /// submissions, so that no account waits for another's provider. Passes each message to
     /// `start`.
     ///
-    /// Returns the earliest time, by the clock of slots, at which an account may send again; `None`
-    /// if no time is known.
+    /// Returns the earliest time, on the steady clock, at which an account may send again; `None` if
+    /// no time is known.
     pub async fn claim_and_start(
         &self,
         mut start: impl FnMut(ClaimedMessage),
@@ -144,7 +143,7 @@ impl Dispatcher {
             return Ok(None);
         }
         let (prepared, more) = self.list_prepared(account, reservations.len()).await?;
-        // With as many as were asked for, there may be more.
+        // A full list may not be complete.
         let more = more || prepared.len() == wanted;
         if prepared.is_empty() {
             return Ok(more.then_some(now));
@@ -155,8 +154,8 @@ impl Dispatcher {
         Ok(more.then(|| last_slot.unwrap_or(until) - (until - now) / 2))
     }
 
-    /// Due messages of an account, and whether there are more for sure. Those that cannot be sent
-    /// are ended; others take their places.
+    /// Due messages of an account, and whether there are certainly more. Fails messages that cannot
+    /// be sent, and lists others in their places.
     async fn list_prepared(
         &self,
         account: &Account,
@@ -188,7 +187,7 @@ impl Dispatcher {
         Ok((Vec::new(), true))
     }
 
-    /// Fails with the time from which on the account may send.
+    /// Fails with the time at which the account may send again.
     fn allowance(&self, account: &Account, flow: &SendFlow) -> Result<Allowance, DateTime<Utc>> {
         let now = self.steady_clock.now();
         let purpose = match flow.readiness(now) {
@@ -239,7 +238,7 @@ impl Dispatcher {
         account: &Account,
     ) -> Result<PreparedMessage, &'static str> {
         let mut outgoing = self.outgoing_message(message)?;
-        self.uploads.set_local_path(&mut outgoing.draft.media);
+        self.uploads.resolve_upload(&mut outgoing.draft.media);
         let tokens = [report_token(&outgoing.report_url)];
         let first_step = providers::get(account.provider()).send(account, &outgoing, &[]);
         let request = match &first_step {
@@ -294,7 +293,7 @@ impl Dispatcher {
         prepared: Vec<PreparedMessage>,
         allowance: Allowance,
     ) -> Result<Vec<ClaimedMessage>, db::Error> {
-        // The transaction was waited for: slots from before would leave together.
+        // Read after waiting for the transaction: earlier slots would all be due at once.
         let now = self.steady_clock.now();
         let until = now + (allowance.until - allowance.now);
         let ids: Vec<_> = prepared.iter().map(|message| message.outgoing.id).collect();
@@ -322,12 +321,12 @@ impl Dispatcher {
         }
         if allowance.purpose == SubmissionPurpose::Probe {
             // No other process sends one until the outcome is known.
-            flow.breaker.postpone_probe(now + longest_claim(account));
+            flow.breaker.postpone_probe(now + claim_duration(account));
         }
         if allowance.purpose == SubmissionPurpose::Probe || allowance.rate.is_some() {
             ledger.store_send_flow(&account.id, &flow).await?;
         }
-        let lease_until = until + longest_claim(account);
+        let lease_until = until + claim_duration(account);
         let (mut claims, mut claimed) = (Vec::new(), Vec::new());
         for (message, called_at) in queued.into_iter().zip(slots) {
             let attempt = AttemptId::new(ledger.now());

@@ -16,12 +16,12 @@ pub struct ClaimedMessage {
     pub(super) attempt: AttemptId,
     /// The number of the attempt, from 1.
     pub(super) number: u32,
-    /// When the first byte may be sent, by the clock of slots.
+    /// When the first byte may be sent, on the steady clock.
     pub(super) called_at: DateTime<Utc>,
     pub(super) purpose: SubmissionPurpose,
     /// Built once, so that the stored request is the one that is sent.
     pub(super) first_step: SendStep,
-    /// Until its call begins.
+    /// Present until its call begins.
     pub(super) reservation: Option<CallReservation>,
 }
 

@@ -5,16 +5,16 @@
 //! unknown outcome is never sent again automatically.
 //!
 //! Claims and attempts of many messages share a transaction, some of them up to
-//! [`LOOKAHEAD`](crate::sending::in_flight_limit::LOOKAHEAD) before their slots. A call begins later than
-//! its attempt, when its slot is due and one of the account's permits is free: `started_calls` notes the
-//! beginning of each. If the account stops sending before, the message returns to the queue. After a
-//! death of the process an attempt is in one of three stages:
+//! [`LOOKAHEAD`](crate::sending::in_flight_limit::LOOKAHEAD) before their slots. The call begins later
+//! than its attempt is committed, when its slot is due and one of the account's permits is free;
+//! `started_calls` records that it begins. If the account stops sending before that, the message
+//! returns to the queue. If the process dies, an attempt is in one of three stages:
 //!
 //! 1. not committed: the message is queued.
 //! 2. committed, and its call had not begun: nothing was sent. The message returns to the queue if
-//!    `started_calls` proves that, which needs another start in the same data folder before the claim
-//!    ends, and a machine that has not restarted since. Else it becomes `uncertain`.
-//! 3. begun, and no outcome committed: the message becomes `uncertain`.
+//!    `started_calls` proves that, for which a process must start in the same data folder before the
+//!    claim ends, without a reboot in between. Otherwise it becomes `uncertain`.
+//! 3. call begun, and no outcome committed: the message becomes `uncertain`.
 
 mod account_effects;
 mod attempt_counter;
@@ -61,7 +61,7 @@ pub struct Dispatcher {
     /// The base of report URLs.
     pub public_url: String,
     pub clock: Arc<dyn Clock>,
-    /// The time of claims and of send slots.
+    /// Measures claims and send slots.
     pub steady_clock: Arc<SteadyClock>,
     /// Identifies this process in its claims.
     pub holder: Uuid,

@@ -1,7 +1,7 @@
-//! Outcomes that wait to be recorded. The submission that gets the turn records all that wait, in
-//! one transaction, so that many submissions share an fsync.
+//! Outcomes that wait to be recorded. The submission that gets the turn records all waiting
+//! outcomes in one transaction, so that many submissions share an fsync.
 //!
-//! The queue is bounded by the number of submissions at a time: each waits for its own outcome.
+//! The queue is bounded by the number of concurrent submissions: each waits for its own outcome.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ pub struct OutcomeQueue {
 
 type WaitingOutcome = (PendingOutcome, oneshot::Sender<Recorded>);
 
-/// `None`: it could not be recorded.
+/// `None` if the outcome could not be recorded.
 pub(super) type Recorded = (PendingOutcome, Option<RecordedOutcome>);
 
 impl OutcomeQueue {

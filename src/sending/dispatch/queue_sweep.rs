@@ -14,7 +14,7 @@ use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::scope::Visibility;
 use crate::sending::dispatch::Dispatcher;
 use crate::sending::dispatch::started_calls::EarlierCalls;
-use crate::sending::dispatch::uncertain_outcome::leave_uncertain;
+use crate::sending::dispatch::uncertain_outcome::mark_uncertain;
 use crate::sending::upload_storage;
 use crate::store::attempts::Exchange;
 use crate::store::ledger::Ledger;
@@ -28,7 +28,7 @@ const NOT_BEGUN: &str = "the process ended before the provider was called; nothi
 enum DeadClaim<'a> {
     /// Its lease ended before this time.
     Expired(DateTime<Utc>),
-    /// On SQLite, of any other process; with what the last one noted of its calls.
+    /// On SQLite, of any other process; with the calls that the last one had begun.
     OfDeadProcess(Option<&'a EarlierCalls>),
     /// With PostgreSQL, of the last process in this data folder; the others may be alive.
     OfLastProcess(&'a EarlierCalls),
@@ -39,7 +39,7 @@ impl Dispatcher {
     pub async fn sweep(&self) -> Result<(), db::Error> {
         let now = self.clock.now();
         self.expire_all(now).await?;
-        // Before expired claims, because it knows more about some of them.
+        // Before expired claims, because some of them are known to be unsent.
         self.resolve_claims_of_dead_processes().await?;
         let slot_time = self.steady_clock.now();
         for id in self.store.list_abandoned(slot_time, SWEEP_LIMIT).await? {
@@ -83,7 +83,7 @@ impl Dispatcher {
         }
     }
 
-    /// A group in one transaction, and singly after an error that is not temporary.
+    /// Expires each group in one transaction; after a permanent error, each message in its own.
     async fn expire_all(&self, now: DateTime<Utc>) -> Result<(), db::Error> {
         let mut holds = None;
         loop {
@@ -113,8 +113,8 @@ impl Dispatcher {
         }
     }
 
-    /// Why the messages of each account waited; masked, because providers quote whom another
-    /// message went to.
+    /// Why the messages of each account waited; masked, because providers quote the recipients of
+    /// other messages.
     async fn list_holds(&self) -> Result<BTreeMap<AccountId, String>, db::Error> {
         let accounts = self.store.list_accounts().await?;
         let flows = self.store.list_send_flows().await?;
@@ -202,7 +202,7 @@ impl Dispatcher {
             ledger.return_to_queue(id, NOT_BEGUN)?;
             return self.store.commit(ledger).await;
         }
-        leave_uncertain(&mut ledger, id)?;
+        mark_uncertain(&mut ledger, id)?;
         self.store.commit(ledger).await?;
         upload_storage::discard(message.media.as_ref());
         Ok(())

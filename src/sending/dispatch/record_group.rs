@@ -1,4 +1,4 @@
-//! Records outcomes in groups, as long as the database takes.
+//! Records outcomes in groups, and tries again while the database is busy.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::sending::dispatch::outcome_queue::Recorded;
 use crate::sending::dispatch::pending_outcome::{PendingOutcome, RecordedOutcome};
 use crate::store::ledger::Ledger;
 
-/// Tries to record outcomes while the database is busy. If all fail, the messages become
+/// Tries to record a group while the database is busy. If all fail, its messages become
 /// `uncertain`.
 const RECORD_TRIES: u32 = 40;
 
@@ -25,7 +25,7 @@ impl Dispatcher {
             if let Ok(recorded) = done.try_recv() {
                 return Some(recorded);
             }
-            // Calls that end while the writer is waited for are in the group, too.
+            // Outcomes of calls that end during this wait are in the group, too.
             let ledger = self.store.ledger(self.clock.now()).await;
             let (group, waiters): (Vec<_>, Vec<_>) = self.outcomes.take().into_iter().unzip();
             if group.is_empty() {
@@ -35,7 +35,7 @@ impl Dispatcher {
                 }
                 return done.await.ok();
             }
-            let recorded = self.record_persistently(ledger, &group).await;
+            let recorded = self.record_with_retries(ledger, &group).await;
             for ((pending, waiter), recorded) in group.into_iter().zip(waiters).zip(recorded) {
                 // The waiting task may have been aborted.
                 let _ = waiter.send((pending, recorded));
@@ -44,7 +44,7 @@ impl Dispatcher {
     }
 
     /// `ledger` is for the first try.
-    async fn record_persistently(
+    async fn record_with_retries(
         &self,
         ledger: Result<Ledger, db::Error>,
         group: &[PendingOutcome],
@@ -71,11 +71,11 @@ impl Dispatcher {
                         tracing::error!(%error, message.id = %id, "cannot record an outcome");
                         return vec![None];
                     }
-                    // One of them causes the error: each is recorded alone, so that the others are.
+                    // One outcome causes the error. Recorded one by one, the others succeed.
                     let mut recorded = Vec::new();
                     for pending in group.chunks(1) {
                         let ledger = self.store.ledger(self.clock.now()).await;
-                        let alone = Box::pin(self.record_persistently(ledger, pending));
+                        let alone = Box::pin(self.record_with_retries(ledger, pending));
                         recorded.extend(alone.await);
                     }
                     return recorded;

@@ -10,13 +10,13 @@ use crate::domain::ids::{AccountId, AttemptId, MessageId, ProviderMessageId};
 use crate::domain::paused_by::PausedBy;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::send_error::{ProviderAcceptance, SendError};
-use crate::sending::dispatch::account_effects::{AccountEffect, AccountEffects, PaceChange};
+use crate::sending::dispatch::account_effects::{AccountEffect, AccountEffects, ConcurrencyChange};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
 use crate::sending::dispatch::pending_outcome::{
     PendingOutcome, RecordedOutcome, SubmissionResult,
 };
 use crate::sending::dispatch::retry_wait::wait_before_retry;
-use crate::sending::dispatch::uncertain_outcome::{leave_uncertain, may_have_been_sent};
+use crate::sending::dispatch::uncertain_outcome::{mark_uncertain, may_have_been_sent};
 use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::transcript;
 use crate::store::attempts::Exchange;
@@ -36,7 +36,7 @@ struct Recording<'a> {
     dispatcher: &'a Dispatcher,
     ledger: Ledger,
     effects: AccountEffects,
-    /// The time of slots.
+    /// Read from the steady clock.
     slot_time: DateTime<Utc>,
     finished: Vec<(AttemptId, Exchange)>,
 }
@@ -50,7 +50,7 @@ impl Dispatcher {
     ) -> Result<Vec<RecordedOutcome>, db::Error> {
         let mut recording = Recording {
             dispatcher: self,
-            // Calls have ended while the transaction was waited for.
+            // The ledger's own time is before the wait for its transaction; calls have ended since.
             ledger: ledger.at(self.clock.now()),
             effects: AccountEffects::default(),
             slot_time: self.steady_clock.now(),
@@ -75,16 +75,16 @@ impl Dispatcher {
             let account = &pending.work.account.id;
             self.attempt_counter.count(account, outcome);
         }
-        self.change_pace(&effects);
+        self.change_concurrency(&effects);
         Ok(recorded)
     }
 
-    fn change_pace(&self, effects: &AccountEffects) {
-        for (account, change) in effects.pace_changes() {
+    fn change_concurrency(&self, effects: &AccountEffects) {
+        for (account, change) in effects.concurrency_changes() {
             match change {
-                PaceChange::Careful => self.in_flight.shrink(account),
-                PaceChange::Stopped => self.in_flight.stop(account),
-                PaceChange::Faster => self.in_flight.grow(account),
+                ConcurrencyChange::Shrink => self.in_flight.shrink(account),
+                ConcurrencyChange::Stop => self.in_flight.stop(account),
+                ConcurrencyChange::Grow => self.in_flight.grow(account),
             }
         }
     }
@@ -151,7 +151,7 @@ impl Recording<'_> {
             Receipt::ours(SourceKind::Attempt, source, submitted, now),
         )?;
         if let Some(status) = &accepted.word {
-            ledger.add(id, reply_word_receipt(work, status, now))?;
+            ledger.add(id, reply_status_receipt(work, status, now))?;
             notes.push(format!("the reply says {status}"));
         }
         ledger.leave_queue(id, QueueState::Done)?;
@@ -167,7 +167,7 @@ impl Recording<'_> {
         exchange: &Exchange,
     ) -> Result<(), db::Error> {
         let (id, ledger) = (work.outgoing.id, &mut self.ledger);
-        // An earlier try may have been committed, and the message be claimed again.
+        // An earlier try may have been committed, and the message claimed again.
         let stored = ledger.find_outcome(work.attempt).await?;
         if stored == Some(AttemptOutcome::Started)
             && ledger.is_claimed_by(id, self.dispatcher.holder)
@@ -192,8 +192,8 @@ impl Recording<'_> {
         let failure = transcript::redact_failure(error.failure(), &work.account, &tokens);
         let text = failure.one_line();
         exchange.detail = Some(text.clone());
-        // An earlier try was committed although its answer was lost: the message may be claimed
-        // again, for another attempt.
+        // An earlier try may have been committed although its result was lost, and the message
+        // claimed again for another attempt.
         let stored = self.ledger.find_outcome(work.attempt).await?;
         if let Some(outcome @ (AttemptOutcome::Postponed | AttemptOutcome::Refused)) = stored {
             exchange.outcome = outcome;
@@ -223,7 +223,7 @@ impl Recording<'_> {
         if may_have_been_sent(error) {
             exchange.outcome = AttemptOutcome::Unclear;
             if claim == ClaimStatus::Held {
-                leave_uncertain(ledger, id)?;
+                mark_uncertain(ledger, id)?;
             }
             return Ok(RecordedOutcome::Finished);
         }
@@ -268,7 +268,7 @@ impl Recording<'_> {
 }
 
 /// The receipt of a status word in a reply that accepts the message.
-fn reply_word_receipt(work: &ClaimedMessage, status: &str, now: DateTime<Utc>) -> Receipt {
+fn reply_status_receipt(work: &ClaimedMessage, status: &str, now: DateTime<Utc>) -> Receipt {
     let event = ReceiptEvent::Other(status.to_owned());
     Receipt {
         part: 1,

@@ -1,4 +1,4 @@
-//! When a message that was certainly not accepted is tried again.
+//! When a message that was certainly not accepted is submitted again.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ const MAX_BACK_OFF: Duration = Duration::from_mins(10);
 const FIRST_RECIPIENT_WAIT: Duration = Duration::from_secs(6);
 const MAX_RECIPIENT_WAIT: Duration = Duration::from_mins(5);
 
-/// The time until the next attempt; `None` if there is none. `counted` attempts count towards the
-/// limit, of all the `made` ones.
+/// The time until the next attempt; `None` if there is none. Of the attempts `made`, `counted` count
+/// towards the limit.
 pub(super) fn wait_before_retry(
     account: &Account,
     error: &SendError,

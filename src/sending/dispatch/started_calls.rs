@@ -1,10 +1,10 @@
-//! A file in the data folder that names the attempts whose calls have begun. When the process has
-//! died, the other attempts that were committed had still waited for their slot: nothing of those
-//! was sent.
+//! A file in the data folder that names the attempts whose calls have begun. After the process has
+//! died, it proves that all other committed attempts were still waiting for their slots: nothing of
+//! them was sent.
 //!
-//! An entry is written before the first byte leaves, without fsync: what was written outlives the
-//! process. It need not outlive the machine, so the file names the boot of the machine too and
-//! proves nothing after another one. Nor does a copy of the file: its header has device and inode.
+//! An entry is written before the first byte leaves, without fsync, so it outlives the process but
+//! not always the machine. So the header contains the boot id of the machine, and the file proves
+//! nothing after a reboot. Nor does a copy of the file: the header also contains device and inode.
 //!
 //! With PostgreSQL several processes run, even in one folder: the one that locks the file uses it,
 //! and has died when another can lock it. A process that cannot use the file leaves no proof.
@@ -37,7 +37,7 @@ const FIRST_ENTRIES: usize = 253;
 /// Who else may use a data folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FolderUse {
-    /// Another lock proves that no other process does.
+    /// Another lock proves that no other process uses it.
     Exclusive,
     Shared,
 }
@@ -56,7 +56,7 @@ struct CallsFile {
 
 #[derive(Debug, Default)]
 struct CallEntries {
-    /// In a shared folder it is locked.
+    /// Locked in a shared folder.
     file: Option<File>,
     /// Until this process claims its first messages the file is that of an earlier process.
     stage: FileStage,
@@ -104,7 +104,7 @@ impl StartedCalls {
         self.0.open(&mut self.0.lock())
     }
 
-    /// Notes that the call of an attempt begins. After an error it must not begin.
+    /// Records that the call of an attempt begins. After an error the call must not begin.
     pub(super) fn begin(&self, attempt: AttemptId) -> io::Result<Option<CallEntry>> {
         let calls = &self.0;
         let mut entries = calls.lock();
@@ -115,7 +115,7 @@ impl StartedCalls {
         }
     }
 
-    /// The outcome of the attempt is committed.
+    /// Call it when the outcome of the attempt is committed.
     pub(super) fn release(&self, entry: Option<CallEntry>) {
         self.0.lock().free.extend(entry.map(|entry| entry.0));
     }
@@ -205,7 +205,7 @@ impl CallEntries {
     fn begin_file(&mut self, holder: Uuid) -> io::Result<()> {
         let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let mut content = vec![0; (HEADER_ENTRIES + FIRST_ENTRIES) * ENTRY_BYTES];
-        // Without it the file proves nothing.
+        // A nil boot id proves nothing.
         let boot = boot_id().unwrap_or_default();
         let header = [holder, boot, file_identity(file)?];
         for (at, id) in content.chunks_exact_mut(ENTRY_BYTES).zip(header) {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_used_again_and_more_fit_than_were_prepared() {
+    fn released_entries_are_reused_and_the_file_grows_when_needed() {
         let folder = tempfile::tempdir().unwrap();
         let first = calls(folder.path(), 1);
         for number in 0..10_000 {
@@ -291,8 +291,8 @@ mod tests {
                 .unwrap()
                 .len()
         };
-        let prepared = (HEADER_ENTRIES + FIRST_ENTRIES) * ENTRY_BYTES;
-        assert_eq!(length(), prepared as u64);
+        let preallocated = (HEADER_ENTRIES + FIRST_ENTRIES) * ENTRY_BYTES;
+        assert_eq!(length(), preallocated as u64);
         for number in 0..1_000 {
             let _kept = first.begin(attempt(20_000 + number)).unwrap();
         }

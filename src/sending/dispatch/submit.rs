@@ -17,7 +17,7 @@ use crate::store::attempts::Exchange;
 
 /// HTTP calls per attempt; more indicate a loop.
 const CALLS_PER_ATTEMPT: usize = 4;
-const CALLED_OFF: &str = "sending stopped before the provider was called; nothing was sent";
+const NOT_CALLED: &str = "sending stopped before the provider was called; nothing was sent";
 
 impl Dispatcher {
     /// Calls the provider when the message's slot is due and few enough calls run, and records the
@@ -70,13 +70,13 @@ impl Dispatcher {
             return;
         };
         self.started_calls.release(entry.ok().flatten());
-        // With PostgreSQL this is only a copy.
+        // With PostgreSQL the local file is only a copy.
         if recorded == RecordedOutcome::Finished || self.store.is_shared() {
             upload_storage::discard(Some(&pending.work.outgoing.draft.media));
         }
     }
 
-    /// The time of a simulated clock passes in steps; slots ahead of it are not reserved.
+    /// With a simulated clock no slots are reserved ahead, so there is nothing to wait for.
     async fn wait_for_slot(&self, work: &ClaimedMessage) {
         if self.steady_clock.is_simulated() {
             return;
@@ -90,7 +90,7 @@ impl Dispatcher {
     async fn return_uncalled(&self, work: ClaimedMessage) {
         let exchange = Exchange {
             outcome: AttemptOutcome::Postponed,
-            ..Exchange::without_reply(CALLED_OFF)
+            ..Exchange::without_reply(NOT_CALLED)
         };
         let pending = PendingOutcome {
             work,
@@ -99,7 +99,7 @@ impl Dispatcher {
             _permit: None,
         };
         let recorded = self.record_with_others(pending).await;
-        // With PostgreSQL this is only a copy.
+        // With PostgreSQL the local file is only a copy.
         if let Some((pending, Some(_))) = recorded
             && self.store.is_shared()
         {
@@ -152,7 +152,7 @@ async fn wait_for_permit(
     }
 }
 
-/// After a death of the process it would not be known whether the message was sent.
+/// If the process died during the call, the file would not show that the call had begun.
 fn cannot_begin(error: &io::Error) -> SendError {
     SendError::NotReached(format!(
         "the data folder could not record that the call begins: {error}"

@@ -1,5 +1,5 @@
-//! A send whose outcome is unknown is never repeated automatically: the provider may have accepted
-//! it, and the customer would get the message twice.
+//! A submission whose outcome is unknown is never repeated automatically: the provider may have
+//! accepted the message, and the customer would get it twice.
 //!
 //! Reports, or an operator, decide the state of an uncertain message.
 
@@ -14,7 +14,7 @@ pub(super) fn may_have_been_sent(error: &SendError) -> bool {
     matches!(error, SendError::Unclear(_))
 }
 
-/// Takes the message out of the queue for good.
-pub(super) fn leave_uncertain(ledger: &mut Ledger, id: MessageId) -> Result<(), db::Error> {
+/// Takes the message out of the queue permanently.
+pub(super) fn mark_uncertain(ledger: &mut Ledger, id: MessageId) -> Result<(), db::Error> {
     ledger.leave_queue(id, QueueState::Uncertain)
 }

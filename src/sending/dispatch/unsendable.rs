@@ -11,7 +11,7 @@ use crate::domain::ids::{AccountId, ActionId, MessageId};
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::sending::dispatch::Dispatcher;
 
-/// When a message that cannot even be ended is tried again.
+/// How long a message that cannot even be marked as failed is deferred.
 const DEFERRED_FOR: TimeDelta = TimeDelta::hours(1);
 
 impl Dispatcher {
@@ -26,7 +26,7 @@ impl Dispatcher {
             tracing::error!(account.id = %account, message.id = %id, reason, "a queued message cannot be sent");
             match self.fail(*id, reason).await {
                 Err(error) if !error.is_transient() => {
-                    tracing::error!(%error, message.id = %id, "a message that cannot be sent cannot be failed either; it is deferred");
+                    tracing::error!(%error, message.id = %id, "a message that cannot be sent cannot be marked as failed either; it is deferred");
                     let now = self.clock.now();
                     let ledger = self.store.ledger(now).await?;
                     ledger.defer_unsendable(*id, now + DEFERRED_FOR).await?;

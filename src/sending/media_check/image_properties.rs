@@ -88,7 +88,7 @@ fn read_jpeg(bytes: &[u8]) -> ImageProperties {
         _ => ImageColour::Unknown,
     };
     let completeness = match (headers, scan.end) {
-        // The decoder reads only 8 bits per channel; more is another finding.
+        // The decoder supports only 8 bits per channel; other depths are a finding of their own.
         (Err(_), _) if scan.bits.is_some_and(|bits| bits != 8) => Completeness::Complete,
         (_, JpegEnd::Missing) => {
             Completeness::Truncated("the end of the JPEG image is missing".to_owned())
@@ -114,8 +114,8 @@ enum JpegEnd {
     Missing,
 }
 
-/// Walks over the segments before the first scan, and searches the end marker behind it: an
-/// embedded preview has its own.
+/// Walks over the segments up to the first scan and searches for the end marker after it, because
+/// an embedded preview has an end marker of its own.
 fn scan_jpeg(bytes: &[u8]) -> JpegScan {
     let mut scan = JpegScan {
         bits: None,
@@ -128,7 +128,7 @@ fn scan_jpeg(bytes: &[u8]) -> JpegScan {
             continue;
         }
         let length = usize::from(u16::from_be_bytes([high, low]));
-        // Start of frame, except the three markers between them that define tables.
+        // Start of frame, except the three other markers in this range.
         if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
             scan.bits = bytes.get(position + 4).copied();
         }

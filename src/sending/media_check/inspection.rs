@@ -1,4 +1,4 @@
-//! Reads the properties of a media file on disk, in little memory whatever the file claims.
+//! Reads the properties of a media file on disk, in bounded memory whatever the file claims.
 //!
 //! Blocking.
 
@@ -13,7 +13,7 @@ use crate::sending::media_check::{image_properties, video_properties};
 
 /// Bytes; larger files are too large for every provider and are not parsed.
 pub(crate) const FILE_LIMIT: u64 = 17 * 1024 * 1024;
-/// Bytes in which every signature lies.
+/// Every file signature is within this many bytes.
 const SIGNATURE_BYTES: u64 = 8192;
 
 pub(crate) fn inspect(path: &Path) -> io::Result<MediaProperties> {
@@ -40,7 +40,7 @@ pub(crate) fn inspect(path: &Path) -> io::Result<MediaProperties> {
 }
 
 fn detect(start: &[u8]) -> Option<&'static str> {
-    // The brands of 3GP that `infer` does not know.
+    // `infer` does not know these brands of 3GP.
     let brand = start.get(4..11);
     if matches!(brand, Some([name @ .., b'p' | b'2' | b'g' | b'e' | b's' | b'r']) if name == b"ftyp3g")
     {

@@ -1,8 +1,8 @@
-//! Checks the media of a message before it is accepted: fetches it once, reads what it is, and
+//! Checks the media of a message before it is accepted: fetches the file once, inspects it, and
 //! lists the rules that it breaks.
 //!
-//! Bounded: fetches at a time, waiting checks, bytes and time of a fetch. What a URL is stays known
-//! for some minutes, and a host that did not answer is not asked again at once.
+//! Concurrent fetches, waiting checks, and the bytes and time of a fetch are bounded. The result of
+//! a URL is cached for some minutes; a host that did not answer is not asked again for a short time.
 
 mod image_properties;
 pub(crate) mod inspection;
@@ -27,22 +27,22 @@ use crate::http_client::guarded_fetch::GuardedClient;
 use crate::providers;
 use crate::sending::media_check::url_state::UrlState;
 
-/// Fetches at a time; each has a file of up to 17 MiB.
-const FETCHES: usize = 8;
-/// Checks that wait or run; more are not begun.
-const WAITING: usize = 256;
-const KNOWN_URLS: u64 = 1_000;
-const KNOWN_FOR: Duration = Duration::from_mins(5);
-/// After a failure the URL may be correct soon.
-const FAILURE_KNOWN_FOR: Duration = Duration::from_secs(30);
+/// Concurrent fetches; each has a file of up to 17 MiB.
+const MAX_FETCHES: usize = 8;
+/// Checks that wait or run; more are not started.
+const MAX_CHECKS: usize = 256;
+const CACHED_URLS: u64 = 1_000;
+const CACHED_FOR: Duration = Duration::from_mins(5);
+/// Short, because the URL may soon be corrected.
+const FAILURE_CACHED_FOR: Duration = Duration::from_secs(30);
 
 /// What a file is used for, as its caller says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MediaPurpose<'a> {
-    /// Absent: whatever the file is.
+    /// Absent if any kind is allowed.
     pub kind: Option<MediaKind>,
     pub mime_type: Option<&'a str>,
-    /// Whose limits apply; absent: those of WhatsApp.
+    /// Whose limits apply; absent means WhatsApp's.
     pub provider: Option<ProviderId>,
 }
 
@@ -52,13 +52,13 @@ pub struct MediaChecker(Arc<CheckerState>);
 #[derive(Debug)]
 struct CheckerState {
     client: GuardedClient,
-    /// For files that are being fetched.
+    /// Holds files while they are fetched and inspected.
     folder: PathBuf,
     fetches: Semaphore,
     waiting: AtomicUsize,
     urls: Cache<String, Arc<UrlState>>,
     /// Hosts that did not answer, or not within a caller's `max_wait`.
-    silent_hosts: Cache<String, MediaFinding>,
+    unresponsive_hosts: Cache<String, MediaFinding>,
     /// URLs whose fetch has begun; others wait for a permit.
     begun_urls: Cache<String, ()>,
 }
@@ -68,14 +68,14 @@ impl MediaChecker {
         Self(Arc::new(CheckerState {
             client,
             folder,
-            fetches: Semaphore::new(FETCHES),
+            fetches: Semaphore::new(MAX_FETCHES),
             waiting: AtomicUsize::new(0),
             urls: Cache::builder()
-                .max_capacity(KNOWN_URLS)
-                .expire_after(ByOutcome)
+                .max_capacity(CACHED_URLS)
+                .expire_after(ExpiryByOutcome)
                 .build(),
-            silent_hosts: recent(),
-            begun_urls: recent(),
+            unresponsive_hosts: short_lived_cache(),
+            begun_urls: short_lived_cache(),
         }))
     }
 
@@ -99,7 +99,7 @@ impl MediaChecker {
         let not_checked = |reason: String| vec![MediaFinding::new(MediaRule::Checked, reason)];
         let host = url.host_str().unwrap_or_default().to_owned();
         if !self.0.urls.contains_key(url.as_str())
-            && let Some(finding) = self.0.silent_hosts.get(&host).await
+            && let Some(finding) = self.0.unresponsive_hosts.get(&host).await
         {
             return vec![finding];
         }
@@ -125,9 +125,9 @@ impl MediaChecker {
                         max_wait.as_secs()
                     ),
                 );
-                // One request waits for a slow host, not each.
+                // Only one request waits for a slow host.
                 if self.0.begun_urls.contains_key(&checked_url) {
-                    self.0.silent_hosts.insert(host, finding.clone()).await;
+                    self.0.unresponsive_hosts.insert(host, finding.clone()).await;
                 }
                 vec![finding]
             }
@@ -137,7 +137,7 @@ impl MediaChecker {
     fn begin(&self) -> Option<WaitingCheck> {
         let waiting = WaitingCheck(Arc::clone(&self.0));
         let before = self.0.waiting.fetch_add(1, Ordering::Relaxed);
-        (before < WAITING).then_some(waiting)
+        (before < MAX_CHECKS).then_some(waiting)
     }
 
     async fn find_state(&self, url: Url) -> Arc<UrlState> {
@@ -145,18 +145,18 @@ impl MediaChecker {
         let key = url.to_string();
         let fetched = state.urls.get_with(key, async {
             let host = url.host_str().unwrap_or_default().to_owned();
-            // Never closed.
+            // The semaphore is never closed.
             let _permit = state.fetches.acquire().await;
-            if let Some(finding) = state.silent_hosts.get(&host).await {
+            if let Some(finding) = state.unresponsive_hosts.get(&host).await {
                 return Arc::new(UrlState::Failed(finding));
             }
             state.begun_urls.insert(url.to_string(), ()).await;
             let fetched = media_download::fetch(&state.client, &url, &state.folder).await;
             match &fetched {
                 UrlState::Failed(finding) if finding.rule == MediaRule::Reachable => {
-                    state.silent_hosts.insert(host, finding.clone()).await;
+                    state.unresponsive_hosts.insert(host, finding.clone()).await;
                 }
-                _ => state.silent_hosts.invalidate(&host).await,
+                _ => state.unresponsive_hosts.invalidate(&host).await,
             }
             Arc::new(fetched)
         });
@@ -164,11 +164,11 @@ impl MediaChecker {
     }
 }
 
-/// For as long as a failure is remembered.
-fn recent<T: Clone + Send + Sync + 'static>() -> Cache<String, T> {
+/// A cache whose entries live as long as a cached failure.
+fn short_lived_cache<T: Clone + Send + Sync + 'static>() -> Cache<String, T> {
     Cache::builder()
-        .max_capacity(KNOWN_URLS)
-        .time_to_live(FAILURE_KNOWN_FOR)
+        .max_capacity(CACHED_URLS)
+        .time_to_live(FAILURE_CACHED_FOR)
         .build()
 }
 
@@ -181,9 +181,9 @@ impl Drop for WaitingCheck {
     }
 }
 
-struct ByOutcome;
+struct ExpiryByOutcome;
 
-impl Expiry<String, Arc<UrlState>> for ByOutcome {
+impl Expiry<String, Arc<UrlState>> for ExpiryByOutcome {
     fn expire_after_create(
         &self,
         _url: &String,
@@ -191,13 +191,13 @@ impl Expiry<String, Arc<UrlState>> for ByOutcome {
         _now: Instant,
     ) -> Option<Duration> {
         Some(match **state {
-            UrlState::Fetched { .. } => KNOWN_FOR,
-            UrlState::Failed(_) => FAILURE_KNOWN_FOR,
+            UrlState::Fetched { .. } => CACHED_FOR,
+            UrlState::Failed(_) => FAILURE_CACHED_FOR,
         })
     }
 }
 
-/// Every rule that a file on disk breaks. Its name counts, if it has one.
+/// Every rule that a file on disk breaks; its name is checked too, if it has one.
 pub async fn check_file(
     path: &Path,
     name: Option<&str>,

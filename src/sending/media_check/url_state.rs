@@ -1,4 +1,4 @@
-//! What a fetch of a media URL found.
+//! The result of fetching a media URL.
 
 use crate::domain::media_properties::MediaProperties;
 use crate::domain::media_rules::{MediaFinding, MediaLabels};
@@ -8,7 +8,7 @@ pub(super) enum UrlState {
     Fetched {
         labels: MediaLabels,
         file: MediaProperties,
-        /// What is wrong with the answer itself.
+        /// Findings about the HTTP response itself.
         findings: Vec<MediaFinding>,
     },
     Failed(MediaFinding),

@@ -8,7 +8,7 @@ use mp4parse::{CodecType, MediaContext, SampleEntry, Track, TrackType};
 
 use crate::domain::media_properties::{Completeness, TrackCodec, VideoProperties};
 
-/// A file has a handful, a fragmented one two per second.
+/// Most files have a handful of boxes, a fragmented file has two per second.
 const BOXES_LIMIT: usize = 100_000;
 
 pub(super) fn read(path: &Path) -> io::Result<VideoProperties> {
@@ -101,7 +101,7 @@ fn check_boxes(file: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
         position = position.saturating_add(length);
         if position > size {
             let missing = position - size;
-            return Ok(Some(format!("the box `{name}` misses {missing} bytes")));
+            return Ok(Some(format!("{missing} bytes of the box `{name}` are missing")));
         }
     }
     Ok(None)
