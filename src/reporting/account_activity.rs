@@ -27,7 +27,7 @@ const REPORTS_EXPECTED_DAYS: i64 = 30;
 
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct AccountActivity {
-    /// When the last hour began, to the quarter hour before.
+    /// Start of the last hour, rounded down to a quarter hour.
     pub since: DateTime<Utc>,
     pub failures: FailureRate,
     /// `None` if nothing was delivered in the last hour.
@@ -87,7 +87,7 @@ pub async fn list_activity(
     for activity in activities.values_mut() {
         activity.since = hour_start;
     }
-    let since = unreported_since(services, records, now).await?;
+    let since = unreported_start(services, records, now).await?;
     for (account, at, messages) in store.count_unreported(since).await? {
         if at + QUARTER_HOUR + REPORT_GRACE <= now {
             let activity = activities.entry(account).or_default();
@@ -97,9 +97,9 @@ pub async fn list_activity(
     Ok(activities)
 }
 
-/// From when on messages without a report count towards silence. Silence ends only with a callback, or
-/// when no message waits for a report.
-async fn unreported_since(
+/// The time from which messages without a report count towards silence. Silence ends only with a
+/// callback, or when no message waits for a report.
+async fn unreported_start(
     services: &Services,
     records: &BTreeMap<AccountId, AccountRecord>,
     now: DateTime<Utc>,

@@ -1,5 +1,5 @@
-//! Mistakes in the set-up at an account's provider that do no harm here, and deviations from what
-//! the provider documents, each with its correction.
+//! Mistakes in an account's set-up at its provider that do no harm here, and deviations from what the
+//! provider documents, each with its correction.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -30,7 +30,7 @@ pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
             "template_sends_constant_id",
             constant_id_at,
             format!(
-                "Reports may lack their message: this account's callback template sends `{}` as \
+                "Reports may not be matched with their message: this account's callback template sends `{}` as \
                  the id. It identifies no message and is ignored. Correct the template in \
                  {console}.",
                 mask_quoted(constant_id)
@@ -50,8 +50,8 @@ pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
             "callback_url_white_space",
             record.url_space_at,
             format!(
-                "Callbacks arrive at the callback URL with a space or another sign at its end. They \
-                 are accepted. Correct the URL in {console}: delete what stands behind it."
+                "Callbacks arrive at the callback URL with a space or another character at its end. \
+                 They are accepted. Correct the URL in {console}: delete everything after it."
             ),
         ),
         (

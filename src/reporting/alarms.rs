@@ -17,7 +17,7 @@ use crate::services::Services;
 
 const MIB: u64 = 1024 * 1024;
 const LONG_LAG: TimeDelta = TimeDelta::seconds(60);
-/// In bytes. On a large disk, less than a twentieth is enough.
+/// In bytes; on a large disk this is less than a twentieth.
 const LOW_SPACE: u64 = 10 * 1024 * MIB;
 
 #[derive(
@@ -144,7 +144,7 @@ fn lag_alarm(lag: TimeDelta) -> Option<Alarm> {
         kind: AlarmKind::ReconcileLag,
         account: None,
         text: format!(
-            "The oldest unprocessed callback has been waiting for {} s. Callbacks are stored and answered as usual, but the states of messages are out of date by that much. A large backlog is processed without action; else the log has the reason.",
+            "The oldest unprocessed callback has been waiting for {} s. Callbacks are stored and answered as usual, but the states of messages are out of date by that much. A large backlog is processed without action; otherwise the log has the reason.",
             lag.num_seconds()
         ),
     })
@@ -187,7 +187,7 @@ fn spool(services: &Services) -> Vec<Alarm> {
     alarms
 }
 
-/// The trips as the dispatcher last read them, but for accounts that their providers paused.
+/// The trips as the dispatcher last read them, except of accounts that their providers paused.
 fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
     let known = &services.dispatcher.known_flows;
     let (flows, pauses) = (known.list(), known.list_provider_pauses());
@@ -210,7 +210,7 @@ fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
     })
 }
 
-/// The pauses as the dispatcher last read them. One by an operator is no alarm.
+/// Pauses by providers, as the dispatcher last read them. A pause by an operator is not an alarm.
 fn provider_pauses(services: &Services) -> impl Iterator<Item = Alarm> {
     let pauses = services.dispatcher.known_flows.list_provider_pauses();
     pauses.into_iter().map(|(account, pause)| Alarm {
@@ -284,7 +284,7 @@ fn spike_alarm(spike: TrafficSpike) -> Alarm {
 
 fn budget_alarm(line: &BudgetLine) -> Option<Alarm> {
     let share = line.used.alarm_share()?;
-    let of = match &line.account {
+    let subject = match &line.account {
         Some(account) => account.to_string(),
         None => "all accounts".to_owned(),
     };
@@ -298,11 +298,11 @@ fn budget_alarm(line: &BudgetLine) -> Option<Alarm> {
     let spent = spent.trim_end();
     let text = if share == 100 {
         format!(
-            "The messages of {of} have cost {spent} this month; the budget of {budget} is used up. Messages are still sent: pause the account or its campaigns to stop the costs."
+            "The messages of {subject} have cost {spent} this month; the budget of {budget} is used up. Messages are still sent: pause the account or its campaigns to stop the costs."
         )
     } else {
         format!(
-            "The messages of {of} have cost {spent} this month, more than {share} % of the budget of {budget}."
+            "The messages of {subject} have cost {spent} this month, more than {share} % of the budget of {budget}."
         )
     };
     Some(Alarm {

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_comes_twice_is_two_buckets() {
+    fn an_hour_that_a_clock_change_repeats_is_two_buckets() {
         let berlin = chrono_tz::Europe::Berlin;
         let first = BucketWidth::Hour.start(at("2026-10-25T00:30:00Z"), berlin);
         let second = BucketWidth::Hour.start(at("2026-10-25T01:30:00Z"), berlin);

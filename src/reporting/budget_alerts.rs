@@ -10,8 +10,8 @@ use crate::reporting::costs::month_costs::MonthCosts;
 /// The account, or `None` for all accounts together, and the summary of the alert.
 pub(super) type Overspent = (Option<AccountId>, String);
 
-/// With a threshold, an account or all accounts together, once one currency reaches it. Without
-/// one, every budget of which 80 % are used.
+/// With a threshold, the rule's account, or all accounts together, once the costs in one currency
+/// reach it. Without one, every budget that is used to 80 % or more.
 pub(super) fn list_overspent(rule: &AlertRule, month: &MonthCosts) -> Vec<Overspent> {
     if rule.threshold > 0.0 {
         return find_overspent(rule, month).into_iter().collect();
@@ -22,7 +22,7 @@ pub(super) fn list_overspent(rule: &AlertRule, month: &MonthCosts) -> Vec<Oversp
         .filter(|line| rule.account.is_none() || line.account == rule.account);
     let mut overspent: Vec<Overspent> = Vec::new();
     for line in concerned.filter(|line| line.used.alarm_share().is_some()) {
-        // The most used currency comes first.
+        // Only the currency that is used most, which comes first.
         if overspent
             .iter()
             .all(|(account, _)| *account != line.account)

@@ -131,7 +131,7 @@ struct Candidates<'a> {
 impl<'a> Candidates<'a> {
     async fn of(services: &'a Services, query: &CallbackQuery) -> Result<Self, db::Error> {
         let filter = &query.filter;
-        // No index has the time, but positions in the journal are in its order.
+        // No index covers the time, but positions in the journal are in order of time.
         let since = match filter.received_after {
             Some(at) => services.journal.first_seq_after(at).await?,
             None => None,

@@ -25,7 +25,6 @@ pub struct CampaignSummary {
     pub expected_end: Option<DateTime<Utc>>,
 }
 
-/// Everything about a campaign.
 pub async fn summarize(
     store: &Store,
     campaign: Campaign,
@@ -77,11 +76,11 @@ impl CampaignSummary {
 
     /// Messages that failed in the queue, without an attempt.
     pub fn failed_in_queue(&self) -> u64 {
-        let of_queue = self.failures.iter().filter(|group| {
+        let in_queue = self.failures.iter().filter(|group| {
             let code = group.code.as_deref();
             code.is_some_and(failure_codes::is_queue_code)
         });
-        of_queue.map(|group| group.messages).sum()
+        in_queue.map(|group| group.messages).sum()
     }
 
     /// Messages that have not left the queue, and recipients without a message yet.

@@ -45,7 +45,7 @@ pub enum Interval {
 }
 enum_words!(Interval, "an interval");
 
-/// What separates rows, in addition to the interval.
+/// Rows are grouped by the interval and by any of these.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -90,7 +90,8 @@ impl Interval {
     }
 }
 
-/// `None` for what does not separate rows; a kind or campaign is empty where a message has none.
+/// Identifies a row. A field is `None` if rows are not grouped by it; a kind or campaign is empty where
+/// messages have none.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct SummaryGroup {
     /// The first day of the interval that is in the period.

@@ -14,7 +14,7 @@ use crate::domain::health_thresholds::{DeliveryTime, FailureRate, MIN_UNREPORTED
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus, Health};
-use crate::reporting::account_notices;
+use crate::reporting::adverse_events;
 use crate::reporting::alarms::{self, Alarm, AlarmKind};
 use crate::reporting::lost_reports::{self, LostReportsByAccount};
 use crate::reporting::query_values::print_instant;
@@ -44,13 +44,13 @@ impl Headline {
     }
 }
 
-/// What is known of accounts now.
+/// The current condition of accounts.
 #[derive(Clone, Debug)]
 pub struct HeadlineInput {
     pub accounts: Vec<AccountStatus>,
     pub lost_reports: LostReportsByAccount,
-    /// By which a quality rating or a limit was lowered.
-    pub notices: BTreeMap<AccountId, AccountEvent>,
+    /// The events that lowered a quality rating or a limit.
+    pub adverse_events: BTreeMap<AccountId, AccountEvent>,
 }
 
 impl HeadlineInput {
@@ -66,7 +66,7 @@ impl HeadlineInput {
         Ok(Self {
             accounts,
             lost_reports: lost_reports::find(&services.store, now, zone).await?,
-            notices: account_notices::find(&services.store, &ids, now).await?,
+            adverse_events: adverse_events::find(&services.store, &ids, now).await?,
         })
     }
 }
@@ -96,9 +96,9 @@ pub fn summarize(input: &HeadlineInput, alarms: Vec<Alarm>, zone: Tz) -> Headlin
                 account_issue(account, zone),
                 lost_reports_issue(account, &input.lost_reports),
                 input
-                    .notices
+                    .adverse_events
                     .get(&account.id)
-                    .map(|event| notice_issue(event, zone)),
+                    .map(|event| event_issue(event, zone)),
             ]
         })
         .flatten()
@@ -197,7 +197,7 @@ fn account_issue(account: &AccountStatus, zone: Tz) -> Option<(u8, i64, Issue)> 
     Some((rank, severity, issue))
 }
 
-/// Not where the account's health already says that reports are missing.
+/// `None` if the account's health already says that reports are missing.
 fn lost_reports_issue(
     account: &AccountStatus,
     lost: &LostReportsByAccount,
@@ -229,7 +229,7 @@ fn lost_reports_issue(
 }
 
 /// `lancepilot-br: quality rating flagged on 25 November`
-fn notice_issue(event: &AccountEvent, zone: Tz) -> (u8, i64, Issue) {
+fn event_issue(event: &AccountEvent, zone: Tz) -> (u8, i64, Issue) {
     let id = &event.account;
     let mut title = event.title.replacen(": ", " ", 1);
     if let Some(first) = title.get_mut(..1) {

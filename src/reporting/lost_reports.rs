@@ -17,8 +17,8 @@ use crate::store::Store;
 use crate::store::bucket_counts::{Period, QUARTER_HOUR};
 use crate::store::summed_counts::SumDetail;
 
-/// Younger messages may still be reported.
-const REPORTED_AGE: TimeDelta = TimeDelta::hours(1);
+/// Reports on younger messages may still arrive.
+const MIN_AGE: TimeDelta = TimeDelta::hours(1);
 const COMPARED_DAYS: i64 = 7;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,7 +38,7 @@ pub async fn find(
     let today = now.with_timezone(&zone).date_naive();
     let yesterday = today.checked_sub_days(Days::new(1)).unwrap_or(today);
     let since = day_start(yesterday, zone);
-    let until = now - REPORTED_AGE;
+    let until = now - MIN_AGE;
     let until = until.duration_trunc(QUARTER_HOUR).unwrap_or(until);
     let period = Period {
         from: since - TimeDelta::days(COMPARED_DAYS),

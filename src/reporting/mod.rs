@@ -3,8 +3,8 @@
 pub mod access_refusals;
 pub mod account_activity;
 pub mod account_health;
-pub mod account_notices;
 pub mod account_warnings;
+pub mod adverse_events;
 pub mod alarms;
 pub mod alert_conditions;
 pub mod bucketed_statistics;

@@ -1,4 +1,4 @@
-//! The period that a period is compared with.
+//! Computes the previous period, with which a period is compared.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -26,7 +26,7 @@ pub(super) fn previous_period(period: &Period, zone: Tz) -> Period {
         let Some(moved) = earlier(day) else {
             return at;
         };
-        // The end of the last day of a month that is shorter.
+        // Whole days end with the last day of a month that is shorter.
         if months.is_some() && within.is_zero() && moved.day() < day.day() {
             return day_end(moved, zone);
         }

@@ -50,7 +50,7 @@ pub struct StoppedAccount {
     pub reason: String,
 }
 
-/// Every kind that is present, each with at most `limit` of its newest items.
+/// Every kind that has open problems, each with at most `limit` of its newest items.
 pub async fn list(services: &Services, limit: usize) -> Result<Vec<ProblemList>, db::Error> {
     let counts = services.store.count_problems(services.clock.now()).await?;
     let mut lists = Vec::new();
@@ -75,7 +75,7 @@ pub enum ProblemCursor {
     Journal(i64),
 }
 
-/// One kind, present or not, with at most `limit` items `after` a cursor, and the cursor of the
+/// One kind, even without open problems, with at most `limit` items `after` a cursor, and the cursor of the
 /// next page.
 pub async fn find(
     services: &Services,
@@ -100,7 +100,7 @@ fn counted(services: &Services, kind: ProblemKind, counts: &Problems) -> u64 {
     }
 }
 
-/// The messages of a kind; None for kinds that are not about messages.
+/// The messages of a kind; `None` for kinds that are not about messages.
 pub fn message_query(kind: ProblemKind) -> Option<MessageQuery> {
     let mut query = MessageQuery::default();
     query.filter.resent = Some(false);

@@ -95,7 +95,7 @@ impl SearchText {
         fits.then_some(Search::RecentPhoneSuffix(digits, since))
     }
 
-    /// Why the text finds this message.
+    /// Why a search for the text finds this message.
     pub fn match_reason(&self, message: &Message) -> Option<&'static str> {
         let text = self.as_str();
         let without_invisible: String = text.chars().filter(|c| !is_invisible(*c)).collect();

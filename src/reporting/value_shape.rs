@@ -16,7 +16,7 @@ pub enum ValueShape {
     Word(WordList),
     /// One or several values of the list, separated by commas.
     Words(WordList),
-    /// Like `Words`, or only the other value.
+    /// Like `Words`, or the second value alone.
     WordsOr(WordList, &'static str),
     Flag,
     /// A time in RFC 3339.
@@ -24,7 +24,7 @@ pub enum ValueShape {
     /// A time in RFC 3339, or a day.
     DayOrInstant,
     /// Like `DayOrInstant`, from the year 2000 to the year 9000.
-    DayOrInstantOfOurTime,
+    BoundedDayOrInstant,
     TimeZone,
     Uuid,
     /// Up to 500, separated by commas.

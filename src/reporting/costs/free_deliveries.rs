@@ -18,7 +18,7 @@ use crate::store::charges::ChargeCount;
 /// Account, sender, and the start of a month.
 pub(super) type SenderMonth = (AccountId, String, DateTime<Utc>);
 
-/// What deliveries are counted by.
+/// Deliveries are counted separately by these.
 type CountKey = (Option<MediaKind>, Option<CampaignId>, Charge);
 
 #[derive(Clone, PartialEq, Eq, Debug)]

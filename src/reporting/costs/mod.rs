@@ -1,4 +1,4 @@
-//! What messages cost: from what providers reported, the rates of the operator, and the free
+//! The cost of messages: from prices that providers reported, the rates of the operator, and the free
 //! messages of an account.
 //!
 //! Costs are not stored: new rates change the cost of old messages.

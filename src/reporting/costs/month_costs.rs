@@ -1,5 +1,5 @@
-//! What a month has cost, by account and category, against the month before and against the
-//! budgets; this month until now, against the same part of the month before.
+//! The cost of a month by account and category, compared with the month before and with the budgets.
+//! The current month is counted until now and compared with the same part of the month before.
 
 use std::collections::BTreeMap;
 
@@ -24,11 +24,11 @@ use crate::store::summed_counts::SumDetail;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CostFigures {
     pub deliveries: i64,
-    /// Free ones of these.
+    /// How many deliveries are free.
     pub free: i64,
-    /// Those of these for which no rate fits; they are in no sum.
+    /// Deliveries without a matching rate; `totals` lack their cost.
     pub unknown: i64,
-    /// Whether some of the sum is an estimate by rates.
+    /// Whether some of the cost is estimated from rates.
     pub estimated: bool,
     pub totals: CurrencyTotals,
     /// Deliveries that are charged, by currency.
@@ -63,7 +63,7 @@ impl CostFigures {
         }
     }
 
-    /// What a charged delivery costs on average, in each currency.
+    /// The average cost of a charged delivery, in each currency.
     pub fn per_charged_delivery(&self) -> CurrencyTotals {
         let mut averages = CurrencyTotals::default();
         for (currency, amount) in self.totals.iter() {
@@ -75,9 +75,8 @@ impl CostFigures {
         averages
     }
 
-    /// What a read message costs on average, with the cost of those that were not read. `None` where
-    /// it is not known how many of the read ones the amount is for: it is in several currencies, or
-    /// lacks messages.
+    /// The total cost divided by the messages that were read. `None` if the cost is in several
+    /// currencies or not complete, so that it is not known how many read messages it is for.
     pub fn per_read(&self, read: i64) -> Option<CurrencyTotals> {
         let mut amounts = self.totals.iter();
         let (currency, amount) = amounts.next()?;
@@ -155,7 +154,7 @@ fn average(amount: Decimal, messages: i64) -> Option<Decimal> {
     Some(share.round_dp(4))
 }
 
-/// The costs of the month with the instant `within`, until `now` at most.
+/// The costs of the month that contains the instant `within`, until `now` at most.
 pub async fn compute(
     costs: &Costs,
     config: &Config,

@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mistake_is_named_by_its_line() {
+    fn every_mistake_is_reported_with_its_line() {
         let text = "amount,currency,valid_from,account,country,category\n\
              1,INR,2026-01-01,*,IN,marketing\n\
              1,INR,01.02.2026,*,IN,marketing\n\
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_column_is_named() {
+    fn a_missing_column_is_reported() {
         let problems = parse("valid_from,account,country,amount,currency\n").unwrap_err();
         assert!(
             problems[0].starts_with("lacks the column category;"),

@@ -53,8 +53,8 @@ pub struct Exporter {
 #[derive(Clone, Debug)]
 pub struct ExportRequest {
     pub filter: MessageFilter,
-    /// The filter as names and values.
-    pub described: Vec<(&'static str, String)>,
+    /// Names and values of the filter, for the workbook.
+    pub filter_values: Vec<(&'static str, String)>,
     pub format: ExportFormat,
     pub zone: Tz,
     pub mark: ByteOrderMark,

@@ -1,6 +1,6 @@
-//! The delivery summary as a file. A CSV file has the words of the API, and every row states when
-//! it was counted and the time zone of its days. A workbook has the labels of the page, and states
-//! them on a sheet of their own.
+//! The delivery summary as a file. A CSV file has the names of the API, and every row has the time of
+//! counting and the time zone of its days. A workbook has the labels of the page, and a sheet of its
+//! own for that time and zone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -51,8 +51,8 @@ pub enum SummaryFormat {
 }
 enum_words!(SummaryFormat, "a format");
 
-/// The columns of a workbook after what separates rows, and before a cost per currency. `Delivered` and
-/// `Read` are those of the page: they include what was read, and played, later.
+/// The columns of a workbook after those of the group, and before a cost per currency. As on the page,
+/// `Delivered` includes messages that were read later, and `Read` those that were played later.
 const FIGURE_LABELS: [&str; 13] = [
     "Messages",
     "Attempted",
@@ -69,7 +69,7 @@ const FIGURE_LABELS: [&str; 13] = [
     "Sent elsewhere",
 ];
 
-/// A summary, with what the file states about it.
+/// A summary, and what the file says about it.
 #[derive(Clone, Debug)]
 pub struct SummaryFile {
     rows: BTreeMap<SummaryGroup, SummaryFigures>,
@@ -83,7 +83,7 @@ pub struct SummaryFile {
 }
 
 impl SummaryFile {
-    /// `by` is what separates rows, in addition to the interval.
+    /// Rows are grouped by the interval and by `by`.
     pub fn new(report: &SummaryReport, by: &[Dimension]) -> Self {
         Self {
             rows: report.sums.by_interval(by),
@@ -161,7 +161,7 @@ impl SummaryFile {
             .collect()
     }
 
-    /// What separates this row of a workbook from others.
+    /// The cells of the group in a row of a workbook.
     fn group_values(&self, group: &SummaryGroup) -> Vec<Value> {
         let named = |text: &str, without: &str| match text {
             "" => without.to_owned(),
@@ -271,8 +271,8 @@ fn figure_values(figures: &SummaryFigures, currencies: &BTreeSet<String>) -> Vec
     values
 }
 
-/// The names of the columns of CSV. `delivered` are those whose state is delivered now, without
-/// the ones that were read since; `delivered_or_read` has both.
+/// The names of the columns of CSV. `delivered` counts messages whose state is delivered now, without
+/// those that were read since; `delivered_or_read` counts both.
 fn columns(currencies: &BTreeSet<String>) -> Vec<String> {
     let states = DeliveryState::ALL.into_iter().map(DeliveryState::as_str);
     let fixed = FIRST_COLUMNS

@@ -148,7 +148,7 @@ fn serial(at: &DateTime<Tz>) -> f64 {
     days.to_f64().unwrap_or_default() + within.to_f64().unwrap_or_default() / DAY_MILLIS
 }
 
-/// Adds a sheet about the file: as of when, in which zone, with which filters.
+/// Adds a sheet about the file: its time, its zone, and `lines`.
 pub(super) fn add_about(
     workbook: &mut Workbook,
     as_of: DateTime<Utc>,

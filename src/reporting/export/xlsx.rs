@@ -84,7 +84,7 @@ impl Builder {
             }
         }
         let count = i64::try_from(messages).unwrap_or(i64::MAX);
-        let filters = self.export.described.iter();
+        let filters = self.export.filter_values.iter();
         let lines = [("messages".to_owned(), Value::Count(count))]
             .into_iter()
             .chain(

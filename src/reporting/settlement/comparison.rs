@@ -21,18 +21,18 @@ use crate::reporting::export::{PricedMessage, priced_pages};
 use crate::reporting::settlement::provider_file::{FileState, ProviderFile, ProviderRow};
 use crate::store::messages::{ExportedMessage, MessageFilter};
 
-/// Messages sent so long before or after the period may be in the file too.
+/// Messages sent up to this long before or after the period may be in the file too.
 const MARGIN: TimeDelta = TimeDelta::days(1);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ComparisonRequest {
     pub provider: ProviderId,
     pub account: Option<AccountId>,
-    /// Our messages sent from then on should be in the file.
+    /// Our messages sent at or after this time should be in the file.
     pub from: DateTime<Utc>,
     /// Exclusive.
     pub to: DateTime<Utc>,
-    /// Messages of ours that are compared at most, as they are kept in memory.
+    /// The most messages of ours that are compared, because they are kept in memory.
     pub message_limit: Option<usize>,
 }
 
@@ -51,7 +51,7 @@ pub enum CompareError {
 pub enum DifferenceKind {
     /// Submitted, and not in the file.
     OnlyOurs,
-    /// In the file, and not a message of ours, or there more than once.
+    /// In the file, but not a message of ours, or a repeated row.
     OnlyTheirs,
     State,
     Cost,
@@ -99,9 +99,8 @@ struct Matcher<'a> {
     matched: u64,
 }
 
-/// A row belongs to the message with its id, else to the one that its reference names. Where the
-/// file's ids are none of ours at all, or a row has none, the recipient and the nearest time
-/// decide.
+/// A row belongs to the message with its id, else to the message that its reference names. If no row
+/// was matched so, or a row has neither, the recipient and the nearest time decide.
 pub async fn compare(
     costs: &Costs,
     file: &ProviderFile,
@@ -207,7 +206,7 @@ impl<'a> Matcher<'a> {
             ours: ours_text,
             theirs,
         };
-        // A row without any time of a stage was accepted.
+        // A row without a state was accepted by the provider.
         let state = row.state.unwrap_or(FileState::Sent);
         if self.file.has_state && state != state_in_file(ours.state) {
             let theirs = row.state.map_or("", FileState::as_str);
@@ -225,22 +224,23 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Within the window in which reports without id are matched too. Returns the rest.
+    /// Matches by recipient and nearest time, within the window that also applies to reports without id.
+    /// Returns the messages that remain.
     fn match_by_recipient(&mut self, unmatched: Vec<UnmatchedMessage>) -> Vec<UnmatchedMessage> {
-        let no_id_is_ours = self.matched == 0;
+        let none_matched = self.matched == 0;
         let mut by_recipient: HashMap<String, Vec<usize>> = HashMap::new();
-        for (place, ours) in unmatched.iter().enumerate() {
+        for (position, ours) in unmatched.iter().enumerate() {
             if let Some(recipient) = &ours.recipient {
                 by_recipient
                     .entry(recipient.clone())
                     .or_default()
-                    .push(place);
+                    .push(position);
             }
         }
         let mut unmatched: Vec<Option<UnmatchedMessage>> =
             unmatched.into_iter().map(Some).collect();
         for (index, row) in self.file.rows.iter().enumerate() {
-            let may_match = no_id_is_ours || row.id.is_none() && row.tagged.is_none();
+            let may_match = none_matched || row.id.is_none() && row.tagged.is_none();
             let (Some(to), Some(time)) = (&row.to, row.time) else {
                 continue;
             };
@@ -252,12 +252,12 @@ impl<'a> Matcher<'a> {
                 .filter_map(|to| by_recipient.get(&to));
             let nearest = same
                 .flatten()
-                .filter_map(|place| {
-                    let distance = (unmatched[*place].as_ref()?.sent_at - time).abs();
-                    Some((distance, *place)).filter(|_| distance <= MATCH_WINDOW)
+                .filter_map(|position| {
+                    let distance = (unmatched[*position].as_ref()?.sent_at - time).abs();
+                    Some((distance, *position)).filter(|_| distance <= MATCH_WINDOW)
                 })
                 .min();
-            if let Some(ours) = nearest.and_then(|(_, place)| unmatched[place].take()) {
+            if let Some(ours) = nearest.and_then(|(_, position)| unmatched[position].take()) {
                 self.match_row(index, &ours);
             }
         }

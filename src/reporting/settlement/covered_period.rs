@@ -15,8 +15,8 @@ pub enum PeriodError {
     NoTimes,
 }
 
-/// The given period. An end that is not given is that of the day of the first or last time in the
-/// file, in `zone`. The result excludes its second instant.
+/// The given period. A missing start is the start of the day of the first time in the file, a missing
+/// end the end of the day of the last, in `zone`. The second instant is exclusive.
 pub fn covered_period(
     file: &ProviderFile,
     from: Option<DateTime<Utc>>,

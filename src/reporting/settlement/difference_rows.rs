@@ -47,7 +47,7 @@ pub fn csv_bytes<'a>(
 }
 
 impl Comparison {
-    /// Kinds of which there are differences, with their number.
+    /// The number of differences of each kind that occurs.
     pub fn counts(&self) -> Vec<(DifferenceKind, usize)> {
         DifferenceKind::ALL
             .into_iter()

@@ -1,4 +1,4 @@
-//! Reads a provider's file (CSV): which column means what, and one row per message.
+//! Reads a provider's file (CSV): maps its columns to fields, and parses one row per message.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -21,7 +21,7 @@ use crate::providers::vocabulary::{Meaning, meaning, parse_time};
 use crate::reporting::settlement::file_header::{csv_reader, header_of};
 use crate::sending::recipient_number;
 
-/// What a column may mean.
+/// The meaning of a column.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -54,8 +54,8 @@ enum_words!(FileField, "a field");
 pub struct ColumnMap(BTreeMap<FileField, String>);
 
 /// Kaleyra's "WhatsApp Tabular Report":
-/// <https://developers.kaleyra.io/docs/whatsapp-tabular-report>, read on 2026-11-20. It has no column
-/// of the status: the state follows from which times are filled in.
+/// <https://developers.kaleyra.io/docs/whatsapp-tabular-report>, read on 2026-11-20. It has no status
+/// column: the state follows from which times are filled in.
 const KALEYRA: [(FileField, &str); 11] = [
     (FileField::Id, "WHATSAPP_ID"),
     (FileField::To, "TO"),
@@ -113,7 +113,7 @@ pub struct ProviderRow {
     pub tagged: Option<MessageId>,
 }
 
-/// How far a message came, by a provider's file.
+/// The state of a message according to a provider's file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum FileState {
@@ -158,20 +158,20 @@ impl ColumnMap {
         }
     }
 
-    /// Where each field is. Columns that were named must exist; known ones only if every file has
-    /// them.
-    fn places(&self, header: &StringRecord) -> Result<BTreeMap<FileField, usize>, FileError> {
-        let mut places = BTreeMap::new();
+    /// The column index of each field. Columns that the caller named must exist; known ones only if
+    /// every file has them.
+    fn indexes(&self, header: &StringRecord) -> Result<BTreeMap<FileField, usize>, FileError> {
+        let mut indexes = BTreeMap::new();
         for (field, column) in &self.0 {
-            let place = header
+            let index = header
                 .iter()
                 .position(|name| name.eq_ignore_ascii_case(column));
             let known = KALEYRA
                 .iter()
                 .any(|(of, name)| of == field && name == column);
-            match place {
-                Some(place) => {
-                    places.insert(*field, place);
+            match index {
+                Some(index) => {
+                    indexes.insert(*field, index);
                 }
                 None if known && !KALEYRA_REQUIRED.contains(field) => {}
                 None => {
@@ -183,7 +183,7 @@ impl ColumnMap {
                 }
             }
         }
-        Ok(places)
+        Ok(indexes)
     }
 }
 
@@ -201,7 +201,7 @@ pub fn known_columns(provider: ProviderId) -> (Vec<&'static str>, Vec<&'static s
     (names(required), names(others))
 }
 
-/// `zone` is that of times without one. The rows are kept in memory, so at most `row_limit` are
+/// `zone` applies to times without one. The rows are kept in memory, so at most `row_limit` are
 /// read.
 pub fn read(
     input: impl Read,
@@ -215,7 +215,7 @@ pub fn read(
     if header.iter().all(str::is_empty) {
         return Err(FileError::Empty);
     }
-    let places = columns.places(&header)?;
+    let indexes = columns.indexes(&header)?;
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(not_csv)?;
@@ -224,7 +224,7 @@ pub fn read(
             continue;
         }
         let line = record.position().map_or(0, csv::Position::line);
-        let row = parse_row(&record, &places, zone, line);
+        let row = parse_row(&record, &indexes, zone, line);
         let row = row.map_err(|problem| FileError::Line { line, problem })?;
         rows.extend(row);
         if rows.len() > row_limit {
@@ -234,7 +234,7 @@ pub fn read(
     if rows.is_empty() {
         return Err(FileError::NoRows);
     }
-    let has = |fields: &[FileField]| fields.iter().any(|field| places.contains_key(field));
+    let has = |fields: &[FileField]| fields.iter().any(|field| indexes.contains_key(field));
     Ok(ProviderFile {
         has_state: has(&[
             FileField::Status,
@@ -248,15 +248,15 @@ pub fn read(
     })
 }
 
-/// `None` for a message of a customer.
+/// `None` for a message that a customer sent.
 fn parse_row(
     record: &StringRecord,
-    places: &BTreeMap<FileField, usize>,
+    indexes: &BTreeMap<FileField, usize>,
     zone: Tz,
     line: u64,
 ) -> Result<Option<ProviderRow>, String> {
     let text = |field: FileField| {
-        let text = record.get(*places.get(&field)?)?;
+        let text = record.get(*indexes.get(&field)?)?;
         Some(text).filter(|text| !text.is_empty())
     };
     let time = |field: FileField| {
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_named() {
+    fn mistakes_in_a_file_are_reported() {
         let columns = |given: &[&str]| {
             let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
             ColumnMap::new(ProviderId::Sobot, &given)

@@ -142,7 +142,7 @@ pub fn parse_export(
     });
     parameters.finish(ExportRequest {
         filter: query.resolve(visibility, now),
-        described: print_fields(&query),
+        filter_values: print_fields(&query),
         format,
         zone: zone.unwrap_or(Tz::UTC),
         mark: mark.unwrap_or(ByteOrderMark::Absent),

@@ -28,12 +28,12 @@ query_parameters!(
         QueryParameter::new(
             "from",
             "An RFC 3339 instant, or a day (2026-11-20) in the zone; inclusive, rounded down to its bucket.",
-            ValueShape::DayOrInstantOfOurTime
+            ValueShape::BoundedDayOrInstant
         ),
         QueryParameter::new(
             "to",
             "An RFC 3339 instant (exclusive), or a day (inclusive); default now.",
-            ValueShape::DayOrInstantOfOurTime
+            ValueShape::BoundedDayOrInstant
         ),
         QueryParameter::new(
             "tz",

@@ -38,7 +38,7 @@ pub(crate) fn schema_of(shape: ValueShape) -> RefOr<Schema> {
             .item(formatted(KnownFormat::Date))
             .item(formatted(KnownFormat::DateTime))
             .into(),
-        ValueShape::DayOrInstantOfOurTime => AnyOfBuilder::new()
+        ValueShape::BoundedDayOrInstant => AnyOfBuilder::new()
             .item(formatted(KnownFormat::Date).pattern(Some(OUR_TIME)))
             .item(formatted(KnownFormat::DateTime).pattern(Some(OUR_TIME)))
             .into(),

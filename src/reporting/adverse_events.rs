@@ -1,5 +1,5 @@
-//! The last notice by which a provider lowered an account's quality rating or messaging limit, unless
-//! a later one took it back.
+//! The last event by which a provider lowered an account's quality rating or messaging limit, unless
+//! a later event reversed it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use crate::domain::account_event::{AccountEvent, AccountEventKind};
 use crate::domain::ids::AccountId;
 use crate::store::Store;
 
-/// A notice counts for as long as WhatsApp watches a flagged number.
-const NOTICE_DAYS: i64 = 7;
+/// An event counts for as long as WhatsApp watches a flagged number.
+const EVENT_DAYS: i64 = 7;
 
 pub async fn find(
     store: &Store,
@@ -19,7 +19,7 @@ pub async fn find(
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<AccountId, AccountEvent>, Error> {
     let kinds = [AccountEventKind::Quality, AccountEventKind::Limit];
-    let since = now - TimeDelta::days(NOTICE_DAYS);
+    let since = now - TimeDelta::days(EVENT_DAYS);
     let events = store.list_recent_events(accounts, &kinds, since).await?;
     Ok(latest_adverse(events))
 }
@@ -27,7 +27,7 @@ pub async fn find(
 /// `events` are sorted, the newest first. Of each number and kind, only the newest counts.
 fn latest_adverse(events: Vec<AccountEvent>) -> BTreeMap<AccountId, AccountEvent> {
     let mut seen = BTreeSet::new();
-    let mut notices = BTreeMap::new();
+    let mut adverse = BTreeMap::new();
     for event in events {
         let subject = (
             event.account.clone(),
@@ -35,8 +35,8 @@ fn latest_adverse(events: Vec<AccountEvent>) -> BTreeMap<AccountId, AccountEvent
             event.kind.as_str(),
         );
         if seen.insert(subject) && event.is_adverse() {
-            notices.entry(event.account.clone()).or_insert(event);
+            adverse.entry(event.account.clone()).or_insert(event);
         }
     }
-    notices
+    adverse
 }
