@@ -19,7 +19,7 @@ use crate::reporting::settlement::{
     ColumnMap, Comparison, ComparisonRequest, FileError, HEAD, PeriodError, ProviderFile, cells,
     compare, covered_period, csv_bytes, read,
 };
-use crate::web::api::statistics_query::{End, parse_end};
+use crate::web::api::statistics_query::{PeriodBound, parse_bound};
 
 /// Rows of one file; they are compared in memory.
 const ROW_LIMIT: usize = 2_000_000;
@@ -146,16 +146,16 @@ fn period(
     zone: Tz,
 ) -> Result<(DateTime<Utc>, DateTime<Utc>), String> {
     let given = |name: &str, text: &Option<String>| {
-        let end = text.as_deref().map(parse_end).transpose();
+        let end = text.as_deref().map(parse_bound).transpose();
         end.map_err(|error| format!("--{name} {error}"))
     };
     let from = given("from", &arguments.from)?.map(|end| match end {
-        End::Instant(at) => at,
-        End::Day(day) => day_start(day, zone),
+        PeriodBound::Instant(at) => at,
+        PeriodBound::Day(day) => day_start(day, zone),
     });
     let to = given("to", &arguments.to)?.map(|end| match end {
-        End::Instant(at) => at,
-        End::Day(day) => day_end(day, zone),
+        PeriodBound::Instant(at) => at,
+        PeriodBound::Day(day) => day_end(day, zone),
     });
     covered_period(file, from, to, zone).map_err(|error| match error {
         PeriodError::Reversed => "--from is not before --to".to_owned(),

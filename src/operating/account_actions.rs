@@ -18,7 +18,7 @@ pub fn check_reason(reason: Option<String>) -> Result<String, &'static str> {
         .filter(|reason| !reason.is_empty())
         .unwrap_or_else(|| DEFAULT_REASON.to_owned());
     if reason.chars().count() > MAX_REASON_CHARACTERS || reason.contains('\0') {
-        return Err("is longer than 1000 characters, or holds a NUL");
+        return Err("is longer than 1000 characters, or contains a NUL character");
     }
     Ok(reason)
 }

@@ -28,7 +28,7 @@ use crate::web::client_address::client_address;
 use crate::web::error::ApiError;
 use crate::web::session_cookie;
 
-/// The use of a session is recorded when the last one that was is older.
+/// The use of a session is recorded at most this often.
 const SESSION_REFRESH: TimeDelta = TimeDelta::minutes(5);
 /// Searches of a caller with masked numbers, per minute: each may confirm a guess.
 const MASKED_SEARCHES: u32 = 60;
@@ -63,12 +63,12 @@ impl Access {
 
     /// Counts a search of a caller that sees masked numbers.
     pub(super) fn admit_search(&self, caller: &Caller) -> Result<(), ApiError> {
-        let by = match caller.kind {
+        let caller_id = match caller.kind {
             CallerKind::Token(token) => token.uuid(),
             CallerKind::Session { user, .. } => user.uuid(),
         };
         let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
-        searches.admit(&by, self.clock.now()).map_err(|wait| {
+        searches.admit(&caller_id, self.clock.now()).map_err(|wait| {
             self.refusals.record(AccessRefusal::SearchThrottled);
             ApiError::TooManySearches {
                 limit: MASKED_SEARCHES,
@@ -100,10 +100,10 @@ impl FromRequest for Caller {
 
 pub(super) async fn identify(request: &HttpRequest) -> Result<Caller, ApiError> {
     let access = access_of(request)?;
-    // Basic authentication is that of a reverse proxy.
+    // Basic authentication belongs to a reverse proxy and is ignored.
     match bearer(request.headers()) {
-        Some(token) => by_token(&access, request, token).await,
-        None => by_session(&access, request).await,
+        Some(token) => identify_by_token(&access, request, token).await,
+        None => identify_by_session(&access, request).await,
     }
 }
 
@@ -123,7 +123,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .then(|| std::str::from_utf8(token).unwrap_or_default().trim())
 }
 
-async fn by_token(access: &Access, request: &HttpRequest, text: &str) -> Result<Caller, ApiError> {
+async fn identify_by_token(access: &Access, request: &HttpRequest, text: &str) -> Result<Caller, ApiError> {
     let now = access.clock.now();
     let found = if text.starts_with(TOKEN_PREFIX) {
         access.store.find_token(text, now).await?
@@ -146,7 +146,7 @@ async fn by_token(access: &Access, request: &HttpRequest, text: &str) -> Result<
     })
 }
 
-async fn by_session(access: &Access, request: &HttpRequest) -> Result<Caller, ApiError> {
+async fn identify_by_session(access: &Access, request: &HttpRequest) -> Result<Caller, ApiError> {
     let secret = session_cookie::secret(&request.get_session());
     let secret = secret.ok_or(ApiError::Unauthenticated)?;
     let now = access.clock.now();
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_own_origin_is_the_public_url_or_the_host_that_was_asked() {
+    fn our_own_origin_is_the_public_url_or_the_requested_host() {
         let own = |origin: &str, host: &str| {
             is_own_origin(origin, Some(host), "https://hooks.example.com/base")
         };

@@ -25,7 +25,7 @@ impl BasePath {
         Self(path.unwrap_or_default())
     }
 
-    /// The address without the path; `None` if it does not begin with it.
+    /// The URI without the base path; `None` if it does not begin with that.
     fn strip(&self, uri: &Uri) -> Option<Uri> {
         let whole = uri.path_and_query()?.as_str();
         let rest = whole.strip_prefix(self.0.as_str())?;
@@ -51,7 +51,7 @@ impl BasePath {
         }
     }
 
-    /// Prefixes paths in attributes. Quotes in texts are escaped, so nothing there looks like one.
+    /// Prefixes paths in attributes. Quotes in texts are escaped, so no text looks like an attribute.
     fn prefix_links<'b>(&self, html: &'b [u8]) -> Cow<'b, [u8]> {
         LINK.replace_all(html, |found: &Captures<'_>| {
             [&found[1], self.0.as_bytes(), &found[2]].concat()
@@ -66,7 +66,7 @@ static LINK: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a valid pattern")
 });
 
-/// Middleware around all that read the path of the request.
+/// Middleware around everything that reads the path of the request.
 pub(super) async fn apply(
     base: web::Data<BasePath>,
     mut request: ServiceRequest,
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_is_stripped_only_where_it_is_whole() {
+    fn only_the_whole_base_path_is_stripped() {
         let base = BasePath::of("https://example.com/wa/");
         let strip = |path: &str| {
             base.strip(&path.parse().unwrap())
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_pages_get_the_path_and_others_stay() {
+    fn links_to_our_pages_get_the_base_path_and_others_stay() {
         let base = BasePath::of("https://example.com/wa");
         let html = br#"<a href="/">x</a><a class="y" href="/m?a=b"><form action="/x"><img src="/s"><a href="//evil"><a href="https://o/"><a href="?q"> &quot;/z&quot;"#;
         let expected = r#"<a href="/wa/">x</a><a class="y" href="/wa/m?a=b"><form action="/wa/x"><img src="/wa/s"><a href="//evil"><a href="https://o/"><a href="?q"> &quot;/z&quot;"#;

@@ -37,7 +37,7 @@ pub(super) enum BodyError {
     Stopping,
 }
 
-/// The body, with its share of the memory for all callbacks and of the memory for the account.
+/// The body, with the permits for the memory of all callbacks and for that of the account.
 pub(super) async fn read_body<'i>(
     ingest: &'i Ingest,
     account: &AccountId,

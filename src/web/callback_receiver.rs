@@ -29,7 +29,7 @@ use crate::web::error::PROVIDER_RETRY_SECONDS;
 use crate::web::pasted_url::{find_mistake, trim_part};
 use crate::web::tracked_connection::Purpose;
 
-/// For a client to send the body.
+/// How long a client may take to send the body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the handlers need; shared as `web::Data`.
@@ -68,7 +68,7 @@ pub(crate) async fn receive_callback(
     let Some((account, known, age)) = verify_callback(&state, trim_part(&path.account), &token)
     else {
         count(&counters.refused);
-        note_purpose(&request, Purpose::Other);
+        set_purpose(&request, Purpose::Other);
         let account = find_account(&state, trim_part(&path.account));
         let cause = match account {
             Some(_) => RejectionCause::WrongToken,
@@ -76,17 +76,17 @@ pub(crate) async fn receive_callback(
         };
         let url = RefusedUrl::Callback;
         record_rejection(&state, &request, cause, url, account);
-        return counted(&state, None, answer(StatusCode::NOT_FOUND, "not found"));
+        return count_response(&state, None, answer(StatusCode::NOT_FOUND, "not found"));
     };
-    note_purpose(&request, Purpose::Callback);
-    // Before any check of a signature, because a handshake has none.
+    set_purpose(&request, Purpose::Callback);
+    // Before signatures are checked, because a handshake has none.
     if request.method() == Method::GET && authenticity::is_handshake(request.query_string()) {
         let answer = answer_handshake(&state, known, request.query_string());
         if !answer.status().is_success() {
             let (cause, url) = (RejectionCause::WrongVerifyToken, RefusedUrl::Callback);
             record_rejection(&state, &request, cause, url, Some(account.clone()));
         }
-        return counted(&state, Some(&account), answer);
+        return count_response(&state, Some(&account), answer);
     }
     let address = CallbackAddress {
         account: account.clone(),
@@ -98,7 +98,7 @@ pub(crate) async fn receive_callback(
         token: Secret::new(token),
     };
     let answer = receive(&state, address, Some(known), &request, payload).await;
-    counted(&state, Some(&account), answer)
+    count_response(&state, Some(&account), answer)
 }
 
 pub(crate) async fn receive_report(
@@ -110,13 +110,13 @@ pub(crate) async fn receive_report(
     let token = trim_part(&path.token).to_owned();
     let Some((account, message)) = state.keys.verify_report_token(&token) else {
         count(&state.ingest.counters().refused);
-        note_purpose(&request, Purpose::Other);
+        set_purpose(&request, Purpose::Other);
         let (cause, url) = (RejectionCause::WrongReportToken, RefusedUrl::Report);
         record_rejection(&state, &request, cause, url, None);
         let answer = answer(StatusCode::UNAUTHORIZED, "unauthorized");
-        return counted(&state, None, answer);
+        return count_response(&state, None, answer);
     };
-    note_purpose(&request, Purpose::Callback);
+    set_purpose(&request, Purpose::Callback);
     let address = CallbackAddress {
         account: account.clone(),
         route: Route::Report(message),
@@ -124,17 +124,17 @@ pub(crate) async fn receive_report(
     };
     let known = state.accounts.find(&account);
     let answer = receive(&state, address, known, &request, payload).await;
-    counted(&state, Some(&account), answer)
+    count_response(&state, Some(&account), answer)
 }
 
-/// Room is kept for connections with callbacks.
-fn note_purpose(request: &HttpRequest, purpose: Purpose) {
+/// Informs the connection table, which reserves connections for callbacks.
+fn set_purpose(request: &HttpRequest, purpose: Purpose) {
     if let Some(handle) = request.conn_data::<ConnectionHandle>() {
         handle.set_purpose(purpose);
     }
 }
 
-fn counted(
+fn count_response(
     state: &CallbackState,
     account: Option<&AccountId>,
     answer: HttpResponse,
@@ -156,7 +156,7 @@ fn find_account(state: &CallbackState, account: &str) -> Option<AccountId> {
     state.accounts.find(&account).map(|_| account)
 }
 
-/// For the list that operators see.
+/// Adds the request to the list of rejections that operators see.
 fn record_rejection(
     state: &CallbackState,
     request: &HttpRequest,
@@ -288,7 +288,7 @@ async fn receive(
     }
 }
 
-/// A test whether the URL responds; it has nothing to store.
+/// Whether the request only tests if the URL responds; it has nothing to store.
 fn is_probe(request: &HttpRequest, body: &[u8]) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
         && request.query_string().is_empty()

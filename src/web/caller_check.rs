@@ -18,7 +18,7 @@ use crate::web::route_access::{API_BASE, RouteAccess};
 /// Parameters that hold a customer's number, an id of theirs, or a part of it.
 pub(crate) const SEARCHES: [&str; 4] = ["q", "to", "recipient", "phone"];
 
-/// Handlers that take the [`Caller`] get it from the request's extensions.
+/// Checks the caller, and puts it into the request's extensions, from which handlers get it.
 pub(super) async fn admit(
     request: &mut ServiceRequest,
     access: RouteAccess,
@@ -43,8 +43,8 @@ pub(super) async fn admit(
     Ok(())
 }
 
-/// Fails as for something that does not exist if what the path names belongs to another account.
-/// Handlers check what a query or a body names.
+/// Fails with [`ApiError::NotFound`] if what the path names belongs to an account that the caller may
+/// not access. Handlers check what a query or a body names.
 async fn check_subject(request: &ServiceRequest, caller: &Caller) -> Result<(), ApiError> {
     if request.match_info().is_empty() {
         return Ok(());
@@ -55,8 +55,8 @@ async fn check_subject(request: &ServiceRequest, caller: &Caller) -> Result<(), 
         .unwrap_or_default()
         .split('/')
         .skip(1);
-    let (list, place) = (words.next().unwrap_or_default(), words.next());
-    let name = place.and_then(|place| place.strip_prefix('{')?.strip_suffix('}'));
+    let (list, parameter) = (words.next().unwrap_or_default(), words.next());
+    let name = parameter.and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));
     let value = name.and_then(|name| request.match_info().get(name));
     let (Some(value), Some(services)) = (value, request.app_data::<web::Data<Services>>()) else {
         return Err(ApiError::NotFound);
@@ -132,7 +132,7 @@ fn is_search(request: &ServiceRequest) -> bool {
         })
 }
 
-/// `to` is the end of a period in some lists. No number of a customer is written so.
+/// `to` is the end of a period in some lists. A customer's number never looks like a time.
 fn is_time(text: &str) -> bool {
     DateTime::parse_from_rfc3339(text).is_ok() || text.parse::<NaiveDate>().is_ok()
 }

@@ -37,8 +37,8 @@ pub(super) fn rate_limit_key(address: Option<IpAddr>) -> String {
 }
 
 impl TrustedProxies {
-    /// Goes back from the peer as long as the address is a trusted proxy: what a client wrote itself
-    /// into the header comes before the addresses that proxies appended.
+    /// Starts at the peer and follows the header backwards as long as the address is a trusted proxy:
+    /// what a client wrote into the header itself comes before the addresses that proxies appended.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer;
         for address in named_addresses(headers).into_iter().rev() {
@@ -56,7 +56,7 @@ impl TrustedProxies {
     }
 }
 
-/// In the order of the header, nearest proxy last; `None` for what is no address. `X-Forwarded-For`
+/// In the order of the header, nearest proxy last; `None` for a part that is not an address. `X-Forwarded-For`
 /// wins: proxies that write it pass on a `Forwarded` that the client wrote.
 fn named_addresses(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let read = |name, parse: fn(&str) -> Option<IpAddr>| -> Vec<Option<IpAddr>> {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_header_is_understood() {
+    fn the_header_forwarded_is_parsed() {
         for (value, expected) in [
             ("for=203.0.113.7;proto=https;by=10.0.0.1", "203.0.113.7"),
             ("For=\"[2001:db8::7]:4711\"", "2001:db8::7"),

@@ -1,5 +1,5 @@
-//! The socket of a client, as actix reads and writes it. Reports to the connection table what passes,
-//! and is at its end once the table says so.
+//! The socket of a client, as actix reads and writes it. Reports its activity to the connection table,
+//! and reads as closed once the table has ended the connection.
 
 use std::io;
 use std::pin::Pin;

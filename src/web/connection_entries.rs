@@ -1,4 +1,5 @@
-//! The rows of a connection table: each connection with what it counts as, and the counts.
+//! The rows of a connection table: each connection with its purpose, and the number of connections
+//! of each purpose.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ pub(super) struct Entries {
     pub(super) callbacks: usize,
     /// All other connections, without those that must end.
     pub(super) others: usize,
-    /// Ended to make room, since the last log line.
+    /// Connections ended to make room since the last log line.
     ended: u64,
 }
 
@@ -65,7 +66,7 @@ impl Entries {
     }
 
     /// Requests for anything but callbacks that are being answered.
-    pub(super) fn answered_others(&self) -> usize {
+    pub(super) fn count_other_responses(&self) -> usize {
         let others = self.running().filter(|entry| {
             entry.purpose == Purpose::Other && entry.connection.activity() == Activity::Response
         });
@@ -79,6 +80,7 @@ impl Entries {
         }
     }
 
+    /// Ends at most `most` connections, those whose activity began longest ago.
     pub(super) fn end_oldest(&mut self, most: usize, may_end: impl Fn(&Entry) -> bool) {
         let mut candidates: Vec<(Duration, u64)> = self
             .running()
@@ -96,7 +98,7 @@ impl Entries {
         }
     }
 
-    /// Counts no longer, although its worker has yet to close it.
+    /// Ends a connection. It no longer counts, although its worker has yet to close it.
     pub(super) fn end(&mut self, id: u64) {
         let Some(entry) = self.by_id.get_mut(&id).filter(|entry| !entry.ended) else {
             return;

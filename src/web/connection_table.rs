@@ -1,29 +1,30 @@
-//! The open connections of one listener, and which of them make room for callbacks.
+//! The open connections of one listener, and which of them end to make room for callbacks.
 //!
-//! A connection says what it is for only when the head of its request has arrived, so none can be
+//! What a connection is for is known only when the head of its request has arrived, so none can be
 //! refused when it is accepted. Therefore every connection is accepted at once, and the table ends
 //! others instead:
 //!
-//! - A connection counts as a callback's from the moment a callback token was verified on it until it
-//!   brings another request; every other connection, new ones included, counts as one of the others.
-//! - The others may use the limit less the reserve. One more, and those end whose activity began
-//!   longest ago: idle, sending a head, or sending a body. With every 64 KiB a body
-//!   counts as having just begun, so an upload at an ordinary rate outlives one that trickles.
-//! - Beyond the limit itself, the same holds for all connections: many slow bodies at one leaked
+//! - A connection counts as a callback connection from the moment a callback token was verified on it
+//!   until its next request; all others, including new ones, count as other connections.
+//! - Other connections may use the limit less the reserve. If there are more, those end whose activity
+//!   (being idle, sending a head, or sending a body) began longest ago. A body counts as begun again
+//!   with every 64 KiB, so an upload at an ordinary rate outlives one that trickles.
+//! - Beyond the limit itself, the same applies to all connections: many slow bodies at one leaked
 //!   callback URL end in the same way.
-//! - A complete request that is being answered, or a connection so young that its first head may be on
-//!   its way, never ends in this way. Others are refused (503) while
-//!   the answered ones use half of what they may, so that there are always some that can end.
+//! - A connection does not end in this way while a complete request on it is being answered, or while
+//!   it is so young that its first head may be on its way. Other requests are refused (503) while
+//!   those being answered use half of what other connections may use, so that there are always some
+//!   that can end.
 //!
 //! Twice a second the table also ends connections whose client takes too long for a head or does not
-//! read its response, and, while the others use half of what they may (pressure), those that have
-//! been idle for 15 s. Under pressure each response to anything but a callback is the last on its
-//! connection, so that idle ones do not add up, and a proxy that keeps connections does not send a
-//! callback on one that is just ending.
+//! read its response, and, under pressure (other connections use more than half of what they may),
+//! those that have been idle for 15 s. Under pressure each response to anything but a callback is the
+//! last on its connection, so that idle connections do not accumulate, and a proxy that keeps
+//! connections does not send a callback on one that is just ending.
 //!
-//! To end means that the server reads the end of the stream, as if the client had closed it: what it
-//! was writing still leaves, a body counts as too slow, and the socket closes. A request that is found
-//! to have arrived before that is still served, so a busy worker loses none.
+//! To end a connection means that the server reads the end of the stream, as if the client had closed
+//! it: what it was writing is still sent, a body counts as too slow, and the socket closes. A request
+//! that turns out to have arrived before is still served, so a busy worker loses none.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,10 +38,10 @@ use crate::web::tracked_connection::{Activity, Purpose, TrackedConnection};
 const IDLE_UNDER_PRESSURE: Duration = Duration::from_secs(15);
 /// A client may take this long before it reads more of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Younger connections do not end: the head of a callback may be on its way. If all are younger, the next
-/// ones wait in the listener's backlog.
+/// Younger connections do not end: the head of a callback may be on its way. If all are younger, the
+/// next ones wait in the listener's backlog.
 const GRACE: Duration = Duration::from_millis(500);
-/// So many end at a time, as a share of the limit, because all are compared to find the oldest.
+/// One in this many of the limit end at a time, because finding the oldest compares all.
 const BATCH_SHARE: usize = 64;
 
 /// How many connections a listener may have.
@@ -49,35 +50,35 @@ pub(crate) struct ConnectionLimits {
     pub(crate) total: usize,
     /// Part of the total that only callbacks may use.
     pub(crate) reserve: usize,
-    /// For the head of a request after the first; actix watches that of the first.
+    /// How long the head of a request after the first may take; actix limits that of the first.
     pub(crate) head: Duration,
-    /// How long an idle connection is kept without pressure. actix watches it too, but not where a part
-    /// of the next head arrived with the request before.
+    /// How long an idle connection is kept without pressure. actix has this limit too, but not if a
+    /// part of the next head arrived with the request before.
     pub(crate) idle: Duration,
 }
 
 #[derive(Clone)]
 pub(crate) struct ConnectionTable(Arc<TableState>);
 
-/// Does not keep the table.
+/// Does not keep the table alive.
 pub(crate) struct WeakConnectionTable(Weak<TableState>);
 
 struct TableState {
     limits: ConnectionLimits,
     epoch: Instant,
-    pressed: AtomicBool,
-    crowded: AtomicBool,
+    under_pressure: AtomicBool,
+    refusing_others: AtomicBool,
     entries: Mutex<Entries>,
 }
 
-/// A connection for the requests on it.
+/// A connection, as the requests on it use it.
 #[derive(Clone)]
 pub(crate) struct ConnectionHandle {
     pub(super) connection: Arc<TrackedConnection>,
     table: ConnectionTable,
 }
 
-/// A connection for its stream; leaves the table when it is dropped.
+/// A connection, as its stream uses it; leaves the table when it is dropped.
 pub(super) struct TableEntry(pub(super) ConnectionHandle);
 
 impl ConnectionTable {
@@ -85,8 +86,8 @@ impl ConnectionTable {
         Self(Arc::new(TableState {
             limits,
             epoch: Instant::now(),
-            pressed: AtomicBool::new(false),
-            crowded: AtomicBool::new(false),
+            under_pressure: AtomicBool::new(false),
+            refusing_others: AtomicBool::new(false),
             entries: Mutex::default(),
         }))
     }
@@ -107,11 +108,11 @@ impl ConnectionTable {
         })
     }
 
-    /// Ends connections that take too long. To be called often.
+    /// Ends connections that take too long. Call it often.
     pub(crate) fn sweep(&self) {
         let limits = self.0.limits;
         let mut entries = self.lock();
-        let idle = if self.is_pressed() {
+        let idle = if self.is_under_pressure() {
             IDLE_UNDER_PRESSURE
         } else {
             limits.idle
@@ -133,18 +134,18 @@ impl ConnectionTable {
         for id in slow {
             entries.end(id);
         }
-        // Those that were too young when the last one was accepted.
+        // Connections that were too young when the last one was accepted may end now.
         self.make_room(&mut entries);
         self.note_pressure(&entries);
-        self.note_crowd(&entries);
+        self.note_refusing(&entries);
         entries.log();
     }
 
-    pub(super) fn is_pressed(&self) -> bool {
-        self.0.pressed.load(Ordering::Relaxed)
+    pub(super) fn is_under_pressure(&self) -> bool {
+        self.0.under_pressure.load(Ordering::Relaxed)
     }
 
-    fn for_others(&self) -> usize {
+    fn other_limit(&self) -> usize {
         let limits = self.0.limits;
         limits.total.saturating_sub(limits.reserve)
     }
@@ -152,12 +153,12 @@ impl ConnectionTable {
     fn make_room(&self, entries: &mut Entries) {
         let total = self.0.limits.total;
         let batch = (total / BATCH_SHARE).max(1);
-        let excess = entries.others.saturating_sub(self.for_others());
+        let excess = entries.others.saturating_sub(self.other_limit());
         if excess > 0 {
             entries.end_oldest(excess + batch, |entry| {
                 entry.purpose == Purpose::Other && entry.connection.age() >= GRACE
             });
-            self.note_crowd(entries);
+            self.note_refusing(entries);
         }
         let excess = (entries.others + entries.callbacks).saturating_sub(total);
         if excess > 0 {
@@ -166,13 +167,13 @@ impl ConnectionTable {
     }
 
     fn note_pressure(&self, entries: &Entries) {
-        let pressed = entries.others * 2 > self.for_others();
-        self.0.pressed.store(pressed, Ordering::Relaxed);
+        let under_pressure = entries.others * 2 > self.other_limit();
+        self.0.under_pressure.store(under_pressure, Ordering::Relaxed);
     }
 
-    fn note_crowd(&self, entries: &Entries) {
-        let crowded = entries.answered_others() * 2 > self.for_others();
-        self.0.crowded.store(crowded, Ordering::Relaxed);
+    fn note_refusing(&self, entries: &Entries) {
+        let refusing_others = entries.count_other_responses() * 2 > self.other_limit();
+        self.0.refusing_others.store(refusing_others, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -201,7 +202,7 @@ impl fmt::Debug for ConnectionTable {
 }
 
 impl ConnectionHandle {
-    /// Room is kept for callbacks only.
+    /// Connections are reserved for callbacks only.
     pub(super) fn set_purpose(&self, purpose: Purpose) {
         if self.connection.purpose() == purpose {
             return;
@@ -223,15 +224,15 @@ impl ConnectionHandle {
         self.connection.is_half_closed()
     }
 
-    /// Whether requests for anything but callbacks must be refused, because half of what they may use
-    /// are requests that are being answered.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.table.0.crowded.load(Ordering::Relaxed)
+    /// Whether requests for anything but callbacks must be refused, because those being answered use
+    /// half of what other connections may use.
+    pub(super) fn must_refuse_others(&self) -> bool {
+        self.table.0.refusing_others.load(Ordering::Relaxed)
     }
 
     /// Whether the response that is being sent must be the last on this connection.
     pub(super) fn must_close(&self) -> bool {
-        self.connection.purpose() == Purpose::Other && self.table.is_pressed()
+        self.connection.purpose() == Purpose::Other && self.table.is_under_pressure()
     }
 }
 

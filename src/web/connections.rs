@@ -2,7 +2,7 @@
 //! next response, and none is closed while its client may be sending a request.
 //!
 //! When it stops, actix closes idle connections at once, and drops connections that it has accepted
-//! but not read from. Both are resets, and a provider that posts only once has then lost a callback.
+//! but not read from. Both are resets, and a callback of a provider that never retries would be lost.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::web::route_registration::{HEALTH_PATH, is_callback_path, is_media_pat
 use crate::web::tracked_connection::{Activity, Purpose};
 use crate::web::web_state::WebState;
 
-/// Answered even while others get 503: a load balancer would send no callbacks either.
+/// Answered even while other requests get 503: otherwise a load balancer would send no callbacks.
 const PROBE_PATHS: [&str; 2] = [HEALTH_PATH, "/readyz"];
 
 /// Connections without a new request for this long are considered idle and may be closed.
@@ -120,8 +120,8 @@ impl Drop for OpenConnection {
 }
 
 /// Middleware: reports to the connection table what happens on a connection. Each response closes its
-/// connection while the process stops, or where the connection table wants it.
-pub(crate) async fn follow(
+/// connection while the process stops, or where the connection table requires it.
+pub(crate) async fn track(
     state: web::Data<WebState>,
     connections: web::Data<Connections>,
     request: ServiceRequest,
@@ -132,10 +132,10 @@ pub(crate) async fn follow(
     let is_media = is_media_path(request.path());
     if let Some(handle) = &handle {
         handle.connection.begin(Activity::Response);
-        // That of a callback is known when its token was verified.
+        // The purpose of a callback is set when its token is verified.
         if is_media || !is_callback_path(request.path()) {
             handle.set_purpose(Purpose::Other);
-            if handle.is_crowded() && !PROBE_PATHS.contains(&request.path()) {
+            if handle.must_refuse_others() && !PROBE_PATHS.contains(&request.path()) {
                 handle.connection.begin(Activity::Waiting);
                 let mut refusal = ApiError::Busy.error_response();
                 refusal

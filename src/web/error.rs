@@ -27,7 +27,7 @@ use crate::web::request_id;
 /// `Retry-After` of a 503 to a provider, in seconds: by then a lock is released, the spool has room, or the
 /// next process runs. Also for a stream beyond the limit.
 pub(crate) const PROVIDER_RETRY_SECONDS: u16 = 5;
-/// `Retry-After` while the main database is migrated, and after which time pages reload themselves.
+/// `Retry-After` while the main database is migrated, in seconds; pages reload themselves after it.
 pub(crate) const UPGRADE_RETRY_SECONDS: u16 = 10;
 /// `Retry-After` of a 503 to a caller of the API, in seconds.
 const API_RETRY_SECONDS: u16 = 1;
@@ -85,10 +85,10 @@ pub enum ApiError {
     /// The client took too long to send the body.
     #[error("the body arrived too slowly")]
     TooSlow,
-    /// Of one token or session, or of the process.
+    /// More live streams than one token or session, or the process, may have.
     #[error("{0}")]
     TooManyStreams(#[from] TooManyStreams),
-    /// Of a caller that sees masked numbers: each search may confirm a guess.
+    /// Searches of a caller that sees masked numbers: each may confirm a guess.
     #[error(
         "without the scope `operate`, {limit} searches for a recipient are possible in a minute"
     )]

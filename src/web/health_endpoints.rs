@@ -20,7 +20,7 @@ pub(crate) async fn ready(state: web::Data<WebState>) -> HttpResponse {
         return plain(unavailable(), "stopping");
     }
     if spool.refusing {
-        let text = "callbacks are refused: neither journal nor spool takes them";
+        let text = "callbacks are refused: neither journal nor spool accepts them";
         return plain(unavailable(), text);
     }
     let Some(services) = state.services() else {
@@ -29,7 +29,7 @@ pub(crate) async fn ready(state: web::Data<WebState>) -> HttpResponse {
         return plain(HttpResponse::Ok(), text);
     };
     let text = if spool.in_use {
-        "ready for callbacks; a database does not take them, the spool does"
+        "ready for callbacks; a database does not accept them, the spool does"
     } else if services.store.last_write_failed() {
         "ready for callbacks; the main database cannot be written, so sends are refused"
     } else if alarms::is_late(services) {

@@ -20,7 +20,7 @@ const READY_PATH: &str = "/readyz";
 pub(super) struct OwnHosts {
     /// In lower case.
     hosts: Vec<Host>,
-    /// It listens on every address of the machine.
+    /// Whether the server listens on every address of the machine.
     any_address: bool,
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn check(
         || request.headers().contains_key(AUTHORIZATION);
     let is_foreign = |value: &str| !parse_host(value).is_some_and(|host| own.contains(&host));
     let named = request.headers().get(HOST);
-    // HTTP/1.0 has none.
+    // A request of HTTP/1.0 may lack it.
     if !is_exempt && named.is_some_and(|host| host.to_str().map_or(true, is_foreign)) {
         return Ok(request.error_response(ApiError::UnknownHost));
     }
@@ -86,13 +86,13 @@ fn parse_host(text: &str) -> Option<Host> {
 mod tests {
     use super::*;
 
-    fn knows(public_url: &str, listen: &str, host: &str) -> bool {
+    fn accepts(public_url: &str, listen: &str, host: &str) -> bool {
         let own = OwnHosts::new(public_url, listen);
         parse_host(host).is_some_and(|host| own.contains(&host))
     }
 
     #[test]
-    fn a_server_knows_its_own_names() {
+    fn a_server_accepts_its_own_names() {
         let url = "https://hooks.example.com/wa";
         let any = "0.0.0.0:8080";
         for (listen, host, known) in [
@@ -113,7 +113,7 @@ mod tests {
             ("[::]:8080", "10.0.0.1", true),
             ("host.internal:8080", "host.internal:8080", true),
         ] {
-            assert_eq!(knows(url, listen, host), known, "{listen} {host}");
+            assert_eq!(accepts(url, listen, host), known, "{listen} {host}");
         }
     }
 }

@@ -33,8 +33,8 @@ pub struct Listeners {
 /// socket that is not inherited is bound to its address.
 pub fn open(address: &str, callback_address: Option<&str>) -> Result<Listeners, ListenError> {
     let mut inherited = ListenFd::from_env();
-    let mut open_one = |place, key, address: &str| {
-        inherit_or_bind(&mut inherited, place, address).map_err(|source| ListenError {
+    let mut open_one = |index, key, address: &str| {
+        inherit_or_bind(&mut inherited, index, address).map_err(|source| ListenError {
             key,
             address: address.to_owned(),
             source,
@@ -85,10 +85,10 @@ fn bind(address: &str) -> std::io::Result<TcpListener> {
 
 fn inherit_or_bind(
     inherited: &mut ListenFd,
-    place: usize,
+    index: usize,
     address: &str,
 ) -> std::io::Result<Listener> {
-    let inherited = inherited.take_tcp_listener(place)?;
+    let inherited = inherited.take_tcp_listener(index)?;
     let (socket, owner) = match inherited {
         Some(socket) => (socket, SocketOwner::ParentProcess),
         None => (bind(address)?, SocketOwner::ThisProcess),

@@ -1,5 +1,5 @@
-//! The open streams of live changes: how many there may be, and whose they are, so that they end with
-//! their token or session.
+//! The open streams of live changes: limits their number, and ends the streams of a session that
+//! ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -17,20 +17,20 @@ use crate::services::Services;
 use crate::web::auth::identify;
 use crate::web::error::ApiError;
 
-/// Prometheus asks for it.
+/// The type that Prometheus requests.
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// For the database to find a token; shorter than the timeout of a scrape.
+/// How long the database may take to find a token; shorter than the timeout of a scrape.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a token stays accepted while the database is unavailable.
-const REMEMBERED: TimeDelta = TimeDelta::hours(24);
+const REMEMBERED_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// The credentials that were accepted last: metrics matter most while the database is unavailable.
 #[derive(Debug, Default)]
-pub(crate) struct LastReader(Mutex<Option<([u8; 32], DateTime<Utc>)>>);
+pub(crate) struct LastCredentials(Mutex<Option<([u8; 32], DateTime<Utc>)>>);
 
-impl LastReader {
+impl LastCredentials {
     fn remember(&self, request: &HttpRequest, now: DateTime<Utc>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
             fingerprint(request).map(|fingerprint| (fingerprint, now));
@@ -38,13 +38,13 @@ impl LastReader {
 
     fn matches(&self, request: &HttpRequest, now: DateTime<Utc>) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|(last, at)| now - at < REMEMBERED && fingerprint(request) == Some(last))
+        last.is_some_and(|(last, at)| now - at < REMEMBERED_FOR && fingerprint(request) == Some(last))
     }
 }
 
 pub(crate) async fn show(
     services: web::Data<Services>,
-    last: web::Data<LastReader>,
+    last: web::Data<LastCredentials>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let on_this_machine = request
@@ -71,7 +71,7 @@ pub(crate) async fn show(
 
 async fn admit(
     services: &Services,
-    last: &LastReader,
+    last: &LastCredentials,
     request: &HttpRequest,
 ) -> Result<(), ApiError> {
     let now = services.clock.now();

@@ -23,7 +23,7 @@ use crate::web::problem_json::Problem;
 use crate::web::session_cookie;
 use crate::web::sign_in;
 
-/// What a problem says in its header, too.
+/// Headers of a problem that its page keeps.
 const KEPT_HEADERS: [HeaderName; 2] = [ALLOW, RETRY_AFTER];
 
 /// Middleware of all pages: replaces the JSON of a problem.
@@ -60,7 +60,8 @@ where
     })
 }
 
-/// The sign-in page. After a GET it leads back to the requested page, unless its address is too long.
+/// The address of the sign-in page. After a GET, signing in leads back to the requested page, unless
+/// that page's address is too long.
 fn login_address(request: &HttpRequest) -> String {
     if !request.method().is_safe() {
         return "/login".to_owned();

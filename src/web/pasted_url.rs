@@ -5,8 +5,8 @@ use actix_web::HttpRequest;
 
 use crate::domain::callback_record::UrlMistake;
 
-/// A pattern of actix that accepts any number of slashes wherever `path` has one, and at its end slashes
-/// and anything else but letters and digits.
+/// A pattern for actix that accepts any number of slashes wherever `path` has one, and at its end any
+/// characters but letters, digits, `_` and `-`.
 pub(crate) fn pattern(path: &str) -> String {
     let segments = path.split('/').skip(1).enumerate();
     let segments: Vec<String> = segments

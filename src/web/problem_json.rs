@@ -9,7 +9,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 const ERRORS_LIMIT: usize = 2_000;
 /// Bytes of JSON of one field's name or message.
 const TEXT_LIMIT: usize = 500;
-/// Bytes of JSON of the sentence.
+/// Bytes of JSON of the detail.
 const DETAIL_LIMIT: usize = 1_000;
 
 /// `{"field":"","message":""},`
@@ -20,7 +20,7 @@ const FRAME_BYTES: usize = 27;
 pub struct FieldError {
     /// As the caller wrote it: `media.url`, `created_after`.
     pub field: String,
-    /// Continues the name.
+    /// What is wrong, to be read after the name of the field.
     pub message: String,
 }
 

@@ -1,8 +1,9 @@
-//! The body of every request: its client has limited time for it, and the connection closes after a
-//! response that was sent before its end.
+//! Limits the time for the body of every request, and closes the connection after a response that was
+//! sent before the end of the body.
 //!
-//! actix closes it itself after a body with a length. It would read a chunked body whose reader was
-//! dropped for as long as the client sends, so the response keeps the reader until it is written.
+//! actix itself closes the connection if the body has a length. But if the reader of a chunked body is
+//! dropped, actix reads the body for as long as the client sends, so the response keeps the reader
+//! until it is written.
 
 use std::cell::RefCell;
 use std::pin::Pin;

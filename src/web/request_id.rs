@@ -19,7 +19,8 @@ pub(super) fn current() -> Uuid {
     CURRENT.try_with(|id| *id).unwrap_or_else(|_| generate())
 }
 
-/// Outermost middleware. An id that the caller sends is not used: it could equal another request's id, and mix up their log lines.
+/// Outermost middleware. An id that the caller sends is not used: it could equal another request's id
+/// and mix up their log lines.
 pub(super) async fn assign<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,

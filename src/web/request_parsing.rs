@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
 
-/// An invalid or unknown field is named by its path.
+/// Errors name an invalid or unknown field by its path.
 pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -34,7 +34,7 @@ fn json_error(path: &str, error: &serde_json::Error) -> ApiError {
     ApiError::Invalid(vec![field_error(path, message)])
 }
 
-/// A value of another type in a path is not found.
+/// A path with a value of the wrong type is answered as not found.
 fn path_error(error: &PathError) -> ApiError {
     match error {
         PathError::Deserialize(_) => ApiError::NotFound,

@@ -21,7 +21,7 @@ pub enum RouteAccess {
 }
 
 impl RouteAccess {
-    /// What a token or a session needs; none for routes that check something else.
+    /// The scope that a token or a session needs; `None` for routes that check something else.
     pub fn scope(self) -> Option<Scope> {
         match self {
             Self::Scoped(scope) | Self::PerAccount(scope) => Some(scope),

@@ -41,7 +41,7 @@ const PAGE_POLICY: &str =
 pub enum RouteGroup {
     /// Plain, and served also while the main database is migrated.
     Always,
-    /// For machines outside the API: providers, load balancers, browsers that load a file.
+    /// For clients that do not use the API: providers that fetch a file, Prometheus.
     Plain,
     /// JSON below `/api/v1`; described by `/api/openapi.json`.
     Api,

@@ -23,7 +23,7 @@ use crate::web::connection_table::{ConnectionLimits, ConnectionTable};
 use crate::web::connections::{self, Connections};
 use crate::web::host_check::{self, OwnHosts};
 use crate::web::live_streams::LiveStreams;
-use crate::web::metrics_endpoint::LastReader;
+use crate::web::metrics_endpoint::LastCredentials;
 use crate::web::request_body::{self, BodyTime};
 use crate::web::request_id;
 use crate::web::route_registration::ServedRoutes;
@@ -31,17 +31,17 @@ use crate::web::session_cookie::{is_secure, session_middleware};
 use crate::web::web_state::{self, WebState, WorkerState};
 use crate::web::{configure_part, routes};
 
-/// For requests in flight at a stop, in seconds.
+/// How long a stop waits for requests in flight, in seconds.
 const SHUTDOWN_SECONDS: u64 = 15;
 /// Longer than most clients keep an idle connection: if the server closes it, a request that the
 /// client is just sending is lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// How long the rest of a request is read and dropped after an early response, so that the client
-/// can read that.
+/// can read the response.
 const LINGER: Duration = Duration::from_secs(1);
-/// How often connections are looked through for those that take too long.
+/// How often connections that take too long are ended.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
-/// The connection table watches a limit of actix's own for so long after it should have acted.
+/// The connection table enforces limits that actix has too, but later by this much.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long clients may take.
@@ -62,15 +62,15 @@ impl Default for Deadlines {
     }
 }
 
-/// Of all listeners together. An idle connection holds up to about 130 KiB.
+/// For all listeners together. An idle connection holds up to about 130 KiB.
 const CONNECTION_LIMIT: usize = 4096;
-/// One of so many connections beyond the limit is accepted before another has closed for it.
+/// One in this many of the limit are accepted beyond it before others have closed for them.
 const OVERLAP_SHARE: usize = 8;
-/// One of so many connections is kept for callbacks.
+/// One in this many connections is reserved for callbacks.
 const RESERVE_SHARE: usize = 4;
 /// Files and sockets for other purposes: databases, spool, calls to providers.
 const OTHER_FILES: u64 = 256;
-/// Connections get at least one of so many files: the other purposes need some fifty.
+/// Connections get at least one in this many files: the other purposes need about fifty.
 const CONNECTION_SHARE: u64 = 8;
 
 /// Runs a future on actix's runtime.
@@ -78,8 +78,8 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     actix_web::rt::System::with_tokio_rt(runtime).block_on(future)
 }
 
-/// For everything but HTTP: actix's workers have their own threads, so that parsing a large request
-/// does not delay the journal.
+/// The runtime for everything but HTTP: actix's workers have their own threads, so that parsing a
+/// large request does not delay the journal.
 fn runtime() -> tokio::runtime::Runtime {
     let multi = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -132,7 +132,7 @@ pub fn start(
         body_timeout: deadlines.body,
     });
     let document = web::Data::new(OpenApiDocument::new(&services.config.public_url, &routes()));
-    let last_reader = web::Data::new(LastReader::default());
+    let last_credentials = web::Data::new(LastCredentials::default());
     let live_streams = web::Data::new(LiveStreams::default());
     let body_time = web::Data::new(BodyTime(deadlines.body));
     let own_hosts = OwnHosts::new(&services.config.public_url, &services.config.listen);
@@ -153,7 +153,7 @@ pub fn start(
         let app = App::new()
             .app_data(callbacks.clone())
             .app_data(document.clone())
-            .app_data(last_reader.clone())
+            .app_data(last_credentials.clone())
             .app_data(live_streams.clone())
             .app_data(body_time.clone())
             .app_data(own_hosts.clone())
@@ -165,7 +165,7 @@ pub fn start(
             .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(request_body::limit))
             .wrap(from_fn(host_check::check))
-            .wrap(from_fn(connections::follow))
+            .wrap(from_fn(connections::track))
             .wrap(default_headers(&public_url))
             .wrap(from_fn(base_path::apply))
             .wrap(from_fn(request_id::assign))
@@ -207,7 +207,7 @@ pub fn start(
     Ok(server.run())
 }
 
-/// With HTTPS, browsers are to use nothing else for a year.
+/// With HTTPS, browsers must use only HTTPS for a year.
 fn default_headers(public_url: &str) -> DefaultHeaders {
     let headers = DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff"));
     if is_secure(public_url) {
@@ -217,7 +217,7 @@ fn default_headers(public_url: &str) -> DefaultHeaders {
     }
 }
 
-/// Until the server has ended.
+/// Sweeps the table until the server has ended.
 async fn sweep(table: ConnectionTable) {
     let table = table.downgrade();
     while let Some(table) = table.upgrade() {
@@ -240,8 +240,8 @@ fn connection_limits(accepted: usize, settings: ServerSettings) -> ConnectionLim
     }
 }
 
-/// How many connections may be accepted. Raises the limit of open files as far as possible; what it
-/// leaves is the limit of connections.
+/// How many connections may be accepted: what the limit of open files leaves, after raising that limit
+/// as far as needed and possible.
 fn accepted_limit() -> usize {
     let most = CONNECTION_LIMIT + CONNECTION_LIMIT / OVERLAP_SHARE;
     let wanted = most as u64 + OTHER_FILES;

@@ -30,7 +30,7 @@ pub(super) fn is_secure(public_url: &str) -> bool {
     public_url.starts_with("https:")
 }
 
-/// An encrypted cookie that scripts cannot read. When a session ends, the database knows.
+/// An encrypted cookie that scripts cannot read. Whether its session has ended is in the database.
 pub fn session_middleware(
     key: &[u8; 64],
     public_url: &str,
@@ -52,7 +52,7 @@ pub(super) fn secret(session: &Session) -> Option<String> {
     session.get(SECRET).ok().flatten()
 }
 
-/// Discards the previous content of the cookie, so that one that was planted is worth nothing.
+/// Discards the previous content of the cookie, so that a planted cookie has no effect.
 pub(super) fn begin(session: &Session, secret: &Secret) -> Result<(), ApiError> {
     session.clear();
     session.renew();

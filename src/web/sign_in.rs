@@ -32,7 +32,7 @@ pub(super) const NEXT_LIMIT: usize = 1_024;
 const TOKEN_LIMIT: usize = 256;
 /// In bytes, of an address that the page repeats.
 const EMAIL_LIMIT: usize = 254;
-/// Of the name that a browser gives itself, in characters.
+/// In characters, of the stored `User-Agent`.
 const BROWSER_LIMIT: usize = 200;
 
 /// The session keeps the requested page, because the link may be opened in another tab.
@@ -66,7 +66,7 @@ pub async fn sign_in(
         .filter(|next| is_local(next))
         .unwrap_or_else(|| "/".to_owned());
     session_cookie::begin(&session, &new.secret)?;
-    Ok(lead_to(next))
+    Ok(redirect_to(next))
 }
 
 async fn by_link(
@@ -121,7 +121,7 @@ fn origin(access: &Access, request: &HttpRequest) -> SignInOrigin {
     }
 }
 
-/// Ends the session, so that a copy of its cookie is worth nothing, and its streams.
+/// Ends the session and its streams, so that a copy of its cookie has no effect.
 pub async fn sign_out(
     request: HttpRequest,
     session: Session,
@@ -144,7 +144,7 @@ pub async fn sign_out(
         }
     }
     session.purge();
-    Ok(lead_to("/login".to_owned()))
+    Ok(redirect_to("/login".to_owned()))
 }
 
 fn find(pairs: &[u8], name: &str) -> Option<String> {
@@ -153,14 +153,14 @@ fn find(pairs: &[u8], name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-fn lead_to(address: String) -> HttpResponse {
+fn redirect_to(address: String) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((LOCATION, address))
         .insert_header((CACHE_CONTROL, "no-store"))
         .finish()
 }
 
-/// The form, with the e-mail address of a refused attempt.
+/// The page with the form, and the e-mail address of a refused attempt.
 fn page(form: SignInForm, email: Option<String>) -> Result<HttpResponse, ApiError> {
     let (status, wait) = match &form {
         SignInForm::Link(_) | SignInForm::Empty => (StatusCode::OK, None),
@@ -189,8 +189,8 @@ fn page(form: SignInForm, email: Option<String>) -> Result<HttpResponse, ApiErro
         .body(html))
 }
 
-/// Whether it is a path of our own that fits into a session. Browsers take `//host` and `/\host` for other hosts, and ignore
-/// some white space.
+/// Whether the address is a path of our own that fits into a session. Browsers take `//host` and
+/// `/\host` for other hosts, and ignore some white space.
 fn is_local(address: &str) -> bool {
     let plain = address
         .chars()
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_pages_are_led_to() {
+    fn only_addresses_of_our_own_pages_are_accepted() {
         for good in ["/", "/messages?state=failed&q=a%20b", "/messages/1#x"] {
             assert!(is_local(good), "{good}");
         }

@@ -1,5 +1,5 @@
 //! A request body that ends with an error when its client is too slow: there is a time limit for the
-//! whole, and a minimum of bytes per interval.
+//! whole body, and a minimum number of bytes per interval.
 
 use std::cell::Cell;
 use std::io;
@@ -20,7 +20,7 @@ use crate::web::tracked_connection::Activity;
 /// In each interval at least [`MIN_INTERVAL_BYTES`] must arrive.
 const INTERVAL: Duration = Duration::from_secs(10);
 const MIN_INTERVAL_BYTES: u64 = 10 * 1024;
-/// The time limit of a body is extended by a second for so many bytes received.
+/// The time limit of a body is extended by a second whenever this many bytes were received.
 const BYTES_PER_EXTRA_SECOND: u64 = 64 * 1024;
 
 pub(super) struct TimedBody {
@@ -32,7 +32,7 @@ pub(super) struct TimedBody {
     received: u64,
     interval_started: Instant,
     interval_received: u64,
-    /// Exists once the body had to be waited for.
+    /// Created when the body is first waited for.
     timer: Option<Pin<Box<Sleep>>>,
     outcome: BodyOutcome,
 }
@@ -71,7 +71,7 @@ impl TimedBody {
         self.outcome.clone()
     }
 
-    /// When the body has taken too long, unless more of it arrives.
+    /// When the body has taken too long, unless more of it arrives before.
     fn deadline(&self) -> Instant {
         let extra = Duration::from_secs(self.received / BYTES_PER_EXTRA_SECOND);
         self.started + self.base_limit + extra

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 
-/// A body that brings so many bytes counts as active again.
+/// Whenever this many bytes of a body have arrived, its activity counts as begun again.
 const PROGRESS_BYTES: u64 = 64 * 1024;
 /// Nothing waits to be written.
 const NOT_BLOCKED: u64 = u64::MAX;
@@ -38,7 +38,7 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct TrackedConnection {
     id: u64,
-    /// When times begin to count.
+    /// Times are counted from this instant.
     epoch: Instant,
     activity: AtomicU8,
     /// When the activity began, or its body last made progress; in milliseconds.
@@ -84,7 +84,6 @@ impl TrackedConnection {
         self.activity.store(activity as u8, Ordering::Relaxed);
     }
 
-    /// Bytes arrived.
     pub(super) fn received(&self, bytes: usize) {
         match self.activity() {
             // None at the end of the stream.
@@ -108,7 +107,7 @@ impl TrackedConnection {
         self.half_closed.load(Ordering::Relaxed)
     }
 
-    /// The client does not read.
+    /// Call it when the client does not read.
     pub(super) fn block(&self) {
         if self.blocked_since.load(Ordering::Relaxed) == NOT_BLOCKED {
             self.blocked_since.store(self.now(), Ordering::Relaxed);
@@ -128,7 +127,7 @@ impl TrackedConnection {
 
     // --- The connection table ------------------------------------------------
 
-    /// From now on the stream is at its end for the server, as if the client had closed it.
+    /// From now on the server reads the end of the stream, as if the client had closed it.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.waker.wake();
@@ -165,7 +164,7 @@ impl TrackedConnection {
         }
     }
 
-    /// How long the current activity lasts; progress of its body does not matter.
+    /// How long ago the activity began, or its body last made progress.
     pub(super) fn age(&self) -> Duration {
         self.elapsed(self.since.load(Ordering::Relaxed))
     }

@@ -26,7 +26,7 @@ struct StateParts {
     complete: OnceLock<CompleteState>,
 }
 
-/// As handlers extract it.
+/// The values that handlers extract.
 struct CompleteState {
     services: web::Data<Services>,
     access: web::Data<Access>,
@@ -34,7 +34,7 @@ struct CompleteState {
 }
 
 impl WebState {
-    /// Until [`WebState::complete`].
+    /// Serves only what needs no main database until [`WebState::complete`] is called.
     pub fn receiving(receiving: ReceivingServices, progress: UpgradeProgress) -> Self {
         Self(Arc::new(StateParts {
             receiving,
@@ -43,7 +43,7 @@ impl WebState {
         }))
     }
 
-    /// From now on every route is served. A second call has no effect.
+    /// Makes all routes work. A second call has no effect.
     pub fn complete(&self, services: Services) {
         self.0.complete.get_or_init(|| CompleteState {
             access: web::Data::new(Access::new(
@@ -67,7 +67,7 @@ impl WebState {
         complete.map(|complete| complete.services.get_ref())
     }
 
-    /// What is waited for while the main database is not open.
+    /// The current step of the upgrade while the main database is not open.
     pub(super) fn step(&self) -> UpgradeStep {
         self.0.progress.step()
     }
@@ -103,14 +103,14 @@ impl WorkerState {
             extensions.insert(complete.services.clone());
             extensions.insert(complete.access.clone());
             extensions.insert(complete.exporter.clone());
-            // It is empty.
+            // The cell is empty, so this cannot fail.
             let _ = self.complete.set(Rc::new(extensions));
         }
         self.complete.get().cloned()
     }
 }
 
-/// Middleware around all routes: what their handlers extract, once it exists.
+/// Middleware around all routes: provides what their handlers extract, once it exists.
 pub(super) async fn provide(
     worker: WorkerState,
     mut request: ServiceRequest,

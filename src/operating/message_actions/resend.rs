@@ -106,7 +106,7 @@ pub(in crate::operating) fn message_input(
                 // It was deleted after the submission.
                 return Err(lost_upload_error());
             }
-            upload = Some(ReceivedFile::again(message, stored.clone()));
+            upload = Some(ReceivedFile::of_message(message, stored.clone()));
             (None, None, media.mime_type.clone())
         }
     };

@@ -53,7 +53,7 @@ pub struct TemplateInput {
 pub struct ButtonInput {
     /// `url`, `quick_reply` or `copy_code`.
     pub kind: String,
-    /// Its place in the template, from 0; absent means its place in this list.
+    /// Its position in the template, from 0; absent means its position in this list.
     pub index: Option<u8>,
     pub value: String,
 }

@@ -27,11 +27,11 @@ pub(crate) async fn list(
     services: web::Data<Services>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let standings = account_health::list_accounts(&services).await?;
-    let data = standings
+    let statuses = account_health::list_accounts(&services).await?;
+    let data = statuses
         .iter()
-        .filter(|standing| caller.accounts.allows(&standing.id))
-        .map(|standing| account_response(standing, caller.visibility()))
+        .filter(|status| caller.accounts.allows(&status.id))
+        .map(|status| account_response(status, caller.visibility()))
         .collect();
     Ok(HttpResponse::Ok().json(AccountListResponse {
         data,
@@ -39,47 +39,47 @@ pub(crate) async fn list(
     }))
 }
 
-fn account_response(standing: &AccountStatus, visibility: Visibility) -> AccountResponse {
+fn account_response(status: &AccountStatus, visibility: Visibility) -> AccountResponse {
     let shown = visibility == Visibility::Full;
     let url = if shown {
-        standing.callback_url.as_str()
+        status.callback_url.as_str()
     } else {
         "<callback URL>"
     };
-    let steps = providers::get(standing.provider).setup();
-    let pause = match &standing.health {
+    let steps = providers::get(status.provider).setup();
+    let pause = match &status.health {
         Health::Paused(pause) => Some(pause),
         _ => None,
     };
-    let trip = match &standing.health {
+    let trip = match &status.health {
         Health::Tripped(trip) => Some(trip),
         _ => None,
     };
-    let slowdown = standing.slowdown.as_ref();
+    let slowdown = status.slowdown.as_ref();
     AccountResponse {
         trip_reason: trip.map(|trip| trip.reason.clone()),
         tripped_since: trip.map(|trip| wire::time(trip.since)),
         last_reply: trip.map(|trip| visibility.mask_text(&trip.last_reply)),
         next_probe_at: trip.map(|trip| wire::time(trip.next_probe_at)),
-        rate: standing.rate,
-        effective_rate: standing.effective_rate.map(round_rate),
+        rate: status.rate,
+        effective_rate: status.effective_rate.map(round_rate),
         effective_rate_reason: slowdown.map(|it| visibility.mask_text(&it.reason)),
         slowed_since: slowdown.map(|it| wire::time(it.since)),
         held_until: slowdown.map(|it| wire::time(it.hold_until)),
-        id: standing.id.to_string(),
-        provider: standing.provider.as_str(),
-        callback_url: shown.then(|| standing.callback_url.clone()),
+        id: status.id.to_string(),
+        provider: status.provider.as_str(),
+        callback_url: shown.then(|| status.callback_url.clone()),
         setup: steps
             .iter()
             .map(|step| step.replace("{url}", url))
             .collect(),
-        capabilities: CapabilitiesResponse::of(standing.provider),
-        senders: standing.senders.clone(),
-        last_callback_at: standing.last_callback_at.map(wire::time),
-        old_callback_url_used_at: standing.old_address_at.map(wire::time),
-        health: standing.health.as_str(),
-        last_hour: LastHourResponse::of(&standing.activity),
-        warnings: standing
+        capabilities: CapabilitiesResponse::of(status.provider),
+        senders: status.senders.clone(),
+        last_callback_at: status.last_callback_at.map(wire::time),
+        old_callback_url_used_at: status.old_address_at.map(wire::time),
+        health: status.health.as_str(),
+        last_hour: LastHourResponse::of(&status.activity),
+        warnings: status
             .warnings
             .iter()
             .map(|warning| AccountWarningResponse {
@@ -91,7 +91,7 @@ fn account_response(standing: &AccountStatus, visibility: Visibility) -> Account
         pause_reason: pause.map(|pause| visibility.mask_text(&pause.reason)),
         paused_since: pause.map(|pause| wire::time(pause.since)),
         paused_by: pause.map(|pause| pause.by.as_str()),
-        mode: standing.mode.map(|mode| match mode {
+        mode: status.mode.map(|mode| match mode {
             AccountMode::Live => "live",
             AccountMode::DryRun => "dry-run",
         }),

@@ -110,7 +110,7 @@ pub(crate) async fn list(
         template: parameters.parse_with("template", parse_template),
         sender: parameters.parse_with("sender", parse_phone),
     };
-    let cursor = parameters.cursor(read_place);
+    let cursor = parameters.cursor(read_position);
     let limit = parameters.limit();
     let fingerprint = parameters.fingerprint();
     let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
@@ -128,7 +128,7 @@ pub(crate) async fn list(
         .collect();
     let next_cursor = page
         .next
-        .map(|next| fingerprint.write_cursor(&write_place(next)));
+        .map(|next| fingerprint.write_cursor(&write_position(next)));
     Ok(HttpResponse::Ok().json(AccountEventListResponse { data, next_cursor }))
 }
 
@@ -154,15 +154,15 @@ fn response(event: &AccountEvent, visibility: Visibility) -> AccountEventRespons
     }
 }
 
-fn write_place(cursor: EventCursor) -> Vec<u8> {
+fn write_position(cursor: EventCursor) -> Vec<u8> {
     let millis = cursor.at.timestamp_millis().to_be_bytes();
     let part = cursor.part.to_be_bytes();
     [millis.as_slice(), &part, cursor.callback.uuid().as_bytes()].concat()
 }
 
-/// The inverse of [`write_place`].
-fn read_place(place: &[u8]) -> Option<EventCursor> {
-    let (millis, rest) = place.split_first_chunk::<8>()?;
+/// The inverse of [`write_position`].
+fn read_position(position: &[u8]) -> Option<EventCursor> {
+    let (millis, rest) = position.split_first_chunk::<8>()?;
     let (part, callback) = rest.split_first_chunk::<4>()?;
     Some(EventCursor {
         at: DateTime::from_timestamp_millis(i64::from_be_bytes(*millis))?,

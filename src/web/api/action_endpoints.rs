@@ -115,11 +115,11 @@ pub(crate) async fn mark_failed(
     run(&services, &caller, &request, id, action).await
 }
 
-/// Why a message is marked as failed.
+/// Checks the reason why a message is marked as failed.
 pub(crate) fn check_reason(reason: Option<String>) -> Result<Option<String>, ApiError> {
     let is_invalid = |reason: &String| reason.chars().count() > 1000 || reason.contains('\0');
     if reason.as_ref().is_some_and(is_invalid) {
-        let message = "is longer than 1000 characters, or holds a NUL";
+        let message = "is longer than 1000 characters, or contains a NUL character";
         return Err(ApiError::field("reason", message));
     }
     Ok(reason)

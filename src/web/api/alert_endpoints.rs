@@ -23,7 +23,7 @@ pub(crate) struct AlertListResponse {
 
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct AlertResponse {
-    /// Its place in the configuration, from 1.
+    /// Its position in the configuration, from 1.
     pub(crate) number: usize,
     /// `failure_rate`, `silent`, `tripped`, `overdue`, `backlog`, `budget` or `quarantine`.
     pub(crate) kind: &'static str,
@@ -34,7 +34,7 @@ pub(crate) struct AlertResponse {
     pub(crate) format: &'static str,
     /// Whether it notifies anyone.
     pub(crate) has_url: bool,
-    /// Open ones.
+    /// Open incidents.
     pub(crate) incidents: Vec<IncidentResponse>,
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn list(
     post,
     path = "/api/v1/alerts/{number}/test",
     operation_id = "testAlert",
-    params(("number" = usize, Path, minimum = 1, description = "The alert's place in the configuration, from 1.")),
+    params(("number" = usize, Path, minimum = 1, description = "The alert's position in the configuration, from 1.")),
     responses((status = 204, description = "Queued, and tried once."), NotPossible),
 )]
 pub(crate) async fn test(

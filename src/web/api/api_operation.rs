@@ -16,7 +16,7 @@ pub struct ApiOperation {
 }
 
 impl ApiOperation {
-    /// The one operation of a description.
+    /// The only operation of a description.
     pub(crate) fn new(description: OpenApi) -> Option<Self> {
         let (path, item) = description.paths.paths.into_iter().next()?;
         let (method, operation) = [(HttpMethod::Get, item.get), (HttpMethod::Post, item.post)]
@@ -44,7 +44,7 @@ impl ApiOperation {
         })
     }
 
-    /// Whether it finds customers by a number or a part of it.
+    /// Whether it searches for customers by a number or a part of it.
     pub(crate) fn searches(&self) -> bool {
         self.parameters()
             .any(|parameter| SEARCHES.contains(&parameter.name.as_str()))

@@ -50,8 +50,8 @@ pub(crate) struct AuditQuery {
 impl AuditQuery {
     pub(crate) fn write_cursor(&self, last: ActionCursor) -> String {
         let millis = last.happened_at.timestamp_millis().to_be_bytes();
-        let place = [millis.as_slice(), last.id.uuid().as_bytes()].concat();
-        self.fingerprint.write_cursor(&place)
+        let position = [millis.as_slice(), last.id.uuid().as_bytes()].concat();
+        self.fingerprint.write_cursor(&position)
     }
 }
 
@@ -68,12 +68,12 @@ pub(crate) fn parse(pairs: &[(String, String)]) -> Result<AuditQuery, Vec<FieldE
             let id = text.parse::<MessageId>();
             id.map_err(|_| "is not the id of a message".to_owned())
         }),
-        from: parameters.parse_with("from", |text| parse_end(text, 0)),
-        to: parameters.parse_with("to", |text| parse_end(text, 1)),
+        from: parameters.parse_with("from", |text| parse_bound(text, 0)),
+        to: parameters.parse_with("to", |text| parse_bound(text, 1)),
     };
     let query = AuditQuery {
         filter,
-        after: parameters.cursor(read_place),
+        after: parameters.cursor(read_position),
         limit: parameters.limit(),
         fingerprint: parameters.fingerprint(),
     };
@@ -81,7 +81,7 @@ pub(crate) fn parse(pairs: &[(String, String)]) -> Result<AuditQuery, Vec<FieldE
 }
 
 /// An instant, or the start of the day that is `later` days after the given one.
-fn parse_end(text: &str, later: u64) -> Result<DateTime<Utc>, String> {
+fn parse_bound(text: &str, later: u64) -> Result<DateTime<Utc>, String> {
     let day = text.parse::<NaiveDate>().ok();
     let day = day.and_then(|day| day.checked_add_days(Days::new(later)));
     match day {
@@ -91,8 +91,8 @@ fn parse_end(text: &str, later: u64) -> Result<DateTime<Utc>, String> {
 }
 
 /// The inverse of [`AuditQuery::write_cursor`].
-fn read_place(place: &[u8]) -> Option<ActionCursor> {
-    let (millis, id) = place.split_first_chunk::<8>()?;
+fn read_position(position: &[u8]) -> Option<ActionCursor> {
+    let (millis, id) = position.split_first_chunk::<8>()?;
     Some(ActionCursor {
         happened_at: DateTime::from_timestamp_millis(i64::from_be_bytes(*millis))?,
         id: ActionId::from(uuid::Uuid::from_bytes(id.try_into().ok()?)),

@@ -73,7 +73,7 @@ pub(crate) async fn list(
     let known = [CampaignListParameters::LIST, PageParameters::LIST];
     let mut parameters = Parameters::read(&pairs(request.query_string()), &known);
     let account = parameters.parse_with("account", parse_account);
-    let cursor = parameters.cursor(read_place);
+    let cursor = parameters.cursor(read_position);
     let limit = parameters.limit();
     let fingerprint = parameters.fingerprint();
     let (account, cursor, limit) = parameters.finish((account, cursor, limit))?;
@@ -89,7 +89,7 @@ pub(crate) async fn list(
     let more = campaigns.len() > limit;
     campaigns.truncate(limit);
     let last = campaigns.last().filter(|_| more);
-    let next_cursor = last.map(|last| fingerprint.write_cursor(&write_place(last)));
+    let next_cursor = last.map(|last| fingerprint.write_cursor(&write_position(last)));
     let mut data = Vec::with_capacity(campaigns.len());
     for campaign in &campaigns {
         let states = count_states(store, campaign).await?;
@@ -169,7 +169,7 @@ pub(crate) async fn resume(
     run(&services, &caller, &id, resume).await
 }
 
-/// Cancel what a campaign has not submitted
+/// Cancel the messages of a campaign that are not submitted yet
 #[utoipa::path(
     post,
     path = "/api/v1/campaigns/{id}/cancel",
@@ -192,7 +192,7 @@ pub(crate) async fn find(services: &Services, id: &str) -> Result<Campaign, ApiE
     found.ok_or(ApiError::NotFound)
 }
 
-/// Changes the state of a campaign, and wakes who sends it.
+/// Changes the state of a campaign, and wakes the jobs that send it.
 pub(crate) async fn change(
     services: &Services,
     caller: &Caller,
@@ -231,14 +231,14 @@ async fn answer(
     Ok(HttpResponse::Ok().json(response))
 }
 
-fn write_place(campaign: &Campaign) -> Vec<u8> {
+fn write_position(campaign: &Campaign) -> Vec<u8> {
     let millis = campaign.created_at.timestamp_millis().to_be_bytes();
     [millis.as_slice(), campaign.id.as_str().as_bytes()].concat()
 }
 
-/// The inverse of [`write_place`].
-fn read_place(place: &[u8]) -> Option<CampaignCursor> {
-    let (millis, id) = place.split_first_chunk::<8>()?;
+/// The inverse of [`write_position`].
+fn read_position(position: &[u8]) -> Option<CampaignCursor> {
+    let (millis, id) = position.split_first_chunk::<8>()?;
     let created_at = DateTime::<Utc>::from_timestamp_millis(i64::from_be_bytes(*millis))?;
     Some(CampaignCursor {
         created_at,

@@ -33,27 +33,27 @@ impl Fingerprint {
     }
 
     /// Opaque to the caller; valid only with the same filters.
-    pub(crate) fn write_cursor(self, place: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode([place, &self.0].concat())
+    pub(crate) fn write_cursor(self, position: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode([position, &self.0].concat())
     }
 
     pub(super) fn read_cursor(self, word: &str) -> Option<Vec<u8>> {
         let mut bytes = URL_SAFE_NO_PAD.decode(word).ok()?;
-        let place = bytes.len().checked_sub(FINGERPRINT_LENGTH)?;
-        let bound = bytes.split_off(place);
+        let position = bytes.len().checked_sub(FINGERPRINT_LENGTH)?;
+        let bound = bytes.split_off(position);
         (bound == self.0).then_some(bytes)
     }
 }
 
 /// The position of a message.
-pub(crate) fn write_place(cursor: Cursor) -> Vec<u8> {
+pub(crate) fn write_position(cursor: Cursor) -> Vec<u8> {
     let millis = cursor.at.timestamp_millis().to_be_bytes();
     [millis.as_slice(), cursor.id.uuid().as_bytes()].concat()
 }
 
-/// The inverse of [`write_place`].
-pub(crate) fn read_place(place: &[u8]) -> Option<Cursor> {
-    let (millis, id) = place.split_first_chunk::<8>()?;
+/// The inverse of [`write_position`].
+pub(crate) fn read_position(position: &[u8]) -> Option<Cursor> {
+    let (millis, id) = position.split_first_chunk::<8>()?;
     Some(Cursor {
         at: DateTime::from_timestamp_millis(i64::from_be_bytes(*millis))?,
         id: Uuid::from_bytes(id.try_into().ok()?).into(),

@@ -18,7 +18,7 @@ pub(crate) struct MessageMoved;
 pub(crate) struct IdempotencyKeyReused;
 pub(crate) struct NotPossible;
 pub(crate) struct NoLongerKept;
-/// Problems with a body that is not JSON.
+/// Problems of an uploaded body that is not JSON.
 pub(crate) struct UploadProblems;
 
 impl IntoResponses for MessageMoved {

@@ -11,7 +11,7 @@ use crate::reporting::query_values::{parse_flag, parse_word, parse_zone};
 use crate::reporting::value_shape::ValueShape;
 use crate::store::messages::{Cursor, MessageFilter, MessageOrder};
 use crate::web::api::cursor::Fingerprint;
-use crate::web::api::cursor::{read_place, write_place};
+use crate::web::api::cursor::{read_position, write_position};
 use crate::web::api::parameters::Parameters;
 use crate::web::api::query_parameter::{PageParameters, QueryParameter, query_parameters};
 use crate::web::problem_json::FieldError;
@@ -70,7 +70,7 @@ pub struct ListQuery {
 impl ListQuery {
     /// Opaque to the caller; valid only with the same filters.
     pub fn write_cursor(&self, cursor: Cursor) -> String {
-        self.fingerprint.write_cursor(&write_place(cursor))
+        self.fingerprint.write_cursor(&write_position(cursor))
     }
 }
 
@@ -102,7 +102,7 @@ pub fn parse_list(
         filter,
         order: order.unwrap_or_default(),
         limit: parameters.limit(),
-        after: parameters.cursor(read_place),
+        after: parameters.cursor(read_position),
         fingerprint: parameters.fingerprint(),
     };
     parameters.finish(query)
@@ -227,15 +227,15 @@ mod tests {
     #[test]
     fn a_cursor_accepts_the_same_filters_in_any_spelling() {
         let first = list("state=sent,failed&account=k&overdue=true").unwrap();
-        let place = Cursor {
+        let position = Cursor {
             at: now(),
             id: MessageId::new(now()),
         };
-        let word = first.write_cursor(place);
+        let word = first.write_cursor(position);
         let again = list(&format!(
             "account=k&state=failed&overdue=1&state=sent&limit=2&cursor={word}"
         ));
-        assert_eq!(again.unwrap().after, Some(place));
+        assert_eq!(again.unwrap().after, Some(position));
         for query in ["account=k2&state=sent,failed&overdue=true", "account=k", ""] {
             let errors = list(&format!("{query}&cursor={word}")).unwrap_err();
             assert_eq!(errors[0].field, "cursor", "{query}");

@@ -1,4 +1,4 @@
-//! The HTTP API under `/api/v1`. The routes are in `web/mod.rs`; each handler describes itself for
+//! The HTTP API under `/api/v1`. The routes are in `web/routes.rs`; each handler describes itself for
 //! the OpenAPI document.
 
 pub(crate) mod account_action_endpoints;

@@ -63,11 +63,11 @@ pub(crate) async fn register(
     caller: Caller,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    let observation = observation(parse_json(&body)?);
-    require_account(&caller, &observation.account)?;
+    let registration = registration(parse_json(&body)?);
+    require_account(&caller, &registration.account)?;
     let now = services.clock.now();
     let registered =
-        register_observed::register(&services.store, &services.accounts, &observation, now).await?;
+        register_observed::register(&services.store, &services.accounts, &registration, now).await?;
     let status = match registered.listing {
         ListingStatus::New => StatusCode::CREATED,
         ListingStatus::AlreadyListed => StatusCode::OK,
@@ -87,7 +87,7 @@ pub(crate) async fn register(
         }))
 }
 
-fn observation(request: ObservedRequest) -> RegistrationRequest {
+fn registration(request: ObservedRequest) -> RegistrationRequest {
     RegistrationRequest {
         account: request.account,
         provider_id: request.provider_id,

@@ -166,7 +166,7 @@ fn list_problems(described: &ApiOperation) -> Vec<ProblemCode> {
     problems.into_iter().collect()
 }
 
-/// What holds for every operation.
+/// Rules that apply to every operation.
 const DESCRIPTION: &str = "Sends WhatsApp media messages through four providers and tracks the delivery of each one.\n\n\
     Times are RFC 3339 in UTC with milliseconds. Lists are newest first; what does not exist is absent, never null. \
     Unknown body keys, parameters and options are rejected by name; an optional text of a body may be null. Every error is a `Problem` with a stable `code`.\n\n\
@@ -183,7 +183,7 @@ fn bearer() -> SecurityScheme {
     let mut http = Http::new(HttpAuthScheme::Bearer);
     let scopes = Scope::ALL.map(Scope::as_str).join(", ");
     http.description = Some(format!(
-        "An API token `bt_…`, made by `bluetick token create --name NAME --scopes {scopes}`."
+        "An API token `bt_…`, created by `bluetick token create --name NAME --scopes {scopes}`."
     ));
     SecurityScheme::Http(http)
 }

@@ -9,7 +9,7 @@ use crate::reporting::query_values::{parse_account, parse_provider_message_id, p
 use crate::reporting::value_shape::ValueShape;
 use crate::services::Services;
 use crate::store::orphan_list::OrphanFilter;
-use crate::web::api::cursor::{read_place, write_place};
+use crate::web::api::cursor::{read_position, write_position};
 use crate::web::api::list_response::list_response;
 use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::query_parameter::{ACCOUNT, PageParameters, QueryParameter, query_parameters};
@@ -58,7 +58,7 @@ pub(crate) async fn list(
         ..OrphanFilter::default()
     };
     filter.limit_to(&caller.accounts);
-    let cursor = parameters.cursor(read_place);
+    let cursor = parameters.cursor(read_position);
     let limit = parameters.limit();
     let fingerprint = parameters.fingerprint();
     let (filter, cursor, limit) = parameters.finish((filter, cursor, limit))?;
@@ -67,7 +67,7 @@ pub(crate) async fn list(
         .iter()
         .map(|orphan| orphan_response(orphan, caller.visibility()))
         .collect();
-    let next_cursor = next.map(|next| fingerprint.write_cursor(&write_place(next)));
+    let next_cursor = next.map(|next| fingerprint.write_cursor(&write_position(next)));
     Ok(HttpResponse::Ok().json(OrphanListResponse { data, next_cursor }))
 }
 

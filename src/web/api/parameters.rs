@@ -52,7 +52,7 @@ impl Parameters {
             } else if value.is_empty() {
                 parameters.refuse(name, "is empty; leave it out");
             } else if value.contains('\0') {
-                // PostgreSQL cannot compare it with a text.
+                // PostgreSQL cannot compare NUL with a text.
                 parameters.refuse(name, "contains a NUL character");
             } else {
                 let values = parameters.values.entry(name.clone()).or_default();
@@ -105,8 +105,8 @@ impl Parameters {
         self.take("cursor", |word| {
             fingerprint
                 .read_cursor(word)
-                .and_then(|place| parser(&place))
-                .ok_or_else(|| "belongs to no page of these filters".to_owned())
+                .and_then(|position| parser(&position))
+                .ok_or_else(|| "is not a cursor of a list with these filters".to_owned())
         })
     }
 
@@ -157,7 +157,7 @@ mod tests {
             text.parse::<i64>().map_err(|error| error.to_string())
         });
         parameters.parse_with("text", |text| Ok(text.to_owned()));
-        let cursor = parameters.cursor(|place| Some(place.to_vec()));
+        let cursor = parameters.cursor(|position| Some(position.to_vec()));
         (parameters, number, cursor)
     }
 
@@ -181,7 +181,7 @@ mod tests {
                 ),
                 ("number", "is given twice"),
                 ("limit", "is not a whole number from 1 to 500"),
-                ("cursor", "belongs to no page of these filters"),
+                ("cursor", "is not a cursor of a list with these filters"),
             ]
         );
     }
@@ -189,17 +189,17 @@ mod tests {
     #[test]
     fn a_cursor_is_opaque_and_accepts_its_filters_in_any_spelling() {
         let (parameters, ..) = read("number=7&text=a");
-        let word = parameters.fingerprint().write_cursor(b"a place");
-        assert!(!word.contains("place"));
-        let (same, number, place) = read(&format!("text=a&limit=3&number=%2B07&cursor={word}"));
+        let word = parameters.fingerprint().write_cursor(b"a position");
+        assert!(!word.contains("position"));
+        let (same, number, position) = read(&format!("text=a&limit=3&number=%2B07&cursor={word}"));
         assert_eq!(
-            (number, place.as_deref()),
-            (Some(7), Some(b"a place".as_slice()))
+            (number, position.as_deref()),
+            (Some(7), Some(b"a position".as_slice()))
         );
         assert!(same.finish(()).is_ok());
         for other in ["number=8&text=a", "number=7", "text=a", ""] {
-            let (parameters, _, place) = read(&format!("{other}&cursor={word}"));
-            assert_eq!(place, None, "{other}");
+            let (parameters, _, position) = read(&format!("{other}&cursor={word}"));
+            assert_eq!(position, None, "{other}");
             assert!(parameters.finish(()).is_err(), "{other}");
         }
     }

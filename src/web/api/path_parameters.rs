@@ -50,7 +50,7 @@ impl IntoParams for OrphanPath {
 impl IntoParams for ProblemPath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let kinds = ValueShape::Word(|| ProblemKind::ALL.map(ProblemKind::as_str).to_vec());
-        vec![path("kind", "A name of `/problems`.", kinds)]
+        vec![path("kind", "A kind, as `/problems` names it.", kinds)]
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn erase_person(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let request: ErasePersonRequest = parse_json(&body)?;
-    // Continues if the client leaves.
+    // A task, so that it continues if the client disconnects.
     let erased = actix_web::rt::spawn(async move {
         let decision = Decision {
             actor: caller.actor(),

@@ -16,14 +16,14 @@ use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::id_conflicts::{IdConflict, IdConflictCursor};
 use crate::store::messages::Cursor;
 use crate::store::quarantine::QuarantinedPart;
-use crate::web::api::cursor::{read_place, write_place};
+use crate::web::api::cursor::{read_position, write_position};
 use crate::web::api::parameters::{Parameters, pairs};
 use crate::web::api::path_parameters::ProblemPath;
 use crate::web::api::query_parameter::PageParameters;
 use crate::web::api::wire;
 use crate::web::error::ApiError;
 
-/// Bytes of an instant and an id, as [`write_place`] writes them.
+/// Bytes of an instant and an id, as [`write_position`] writes them.
 const CURSOR_BYTES: usize = 24;
 
 /// One kind of problem.
@@ -84,7 +84,7 @@ pub(crate) async fn list(
         .find(|known| key(*known) == *kind);
     let mut parameters = Parameters::read(&pairs(request.query_string()), &[PageParameters::LIST]);
     let limit = parameters.limit();
-    let after = parameters.cursor(|place| read_kind_place(kind?, place));
+    let after = parameters.cursor(|position| read_kind_position(kind?, position));
     let fingerprint = parameters.fingerprint();
     let (limit, after) = parameters.finish((limit, after))?;
     let kind = kind.ok_or(ApiError::NotFound)?;
@@ -95,31 +95,31 @@ pub(crate) async fn list(
         why: kind.reason(),
         next_step: kind.next_step(),
         data: data(found.items, caller.visibility()),
-        next_cursor: next.map(|place| fingerprint.write_cursor(&write_kind_place(kind, &place))),
+        next_cursor: next.map(|position| fingerprint.write_cursor(&write_kind_position(kind, &position))),
     }))
 }
 
-/// The place of a cursor, with the kind that it belongs to.
-fn write_kind_place(kind: ProblemKind, place: &ProblemCursor) -> Vec<u8> {
-    let place = match place {
-        ProblemCursor::Message(cursor) => write_place(*cursor),
+/// The position of a cursor, with the kind of the list.
+fn write_kind_position(kind: ProblemKind, position: &ProblemCursor) -> Vec<u8> {
+    let position = match position {
+        ProblemCursor::Message(cursor) => write_position(*cursor),
         ProblemCursor::Account(account) => account.as_str().as_bytes().to_vec(),
         ProblemCursor::Claim(claim) => {
             let at = Cursor {
                 at: claim.seen_at,
                 id: claim.claimant,
             };
-            [write_place(at).as_slice(), claim.provider_id.as_bytes()].concat()
+            [write_position(at).as_slice(), claim.provider_id.as_bytes()].concat()
         }
         ProblemCursor::Callback(callback) => callback.uuid().as_bytes().to_vec(),
         ProblemCursor::Journal(seq) => seq.to_be_bytes().to_vec(),
     };
-    [kind.as_str().as_bytes(), b":", place.as_slice()].concat()
+    [kind.as_str().as_bytes(), b":", position.as_slice()].concat()
 }
 
-/// Reads what [`write_kind_place`] wrote for the same kind.
-fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<ProblemCursor> {
-    let place = bytes
+/// Reads what [`write_kind_position`] wrote for the same kind.
+fn read_kind_position(kind: ProblemKind, bytes: &[u8]) -> Option<ProblemCursor> {
+    let position = bytes
         .strip_prefix(kind.as_str().as_bytes())?
         .strip_prefix(b":")?;
     let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
@@ -127,13 +127,13 @@ fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<ProblemCursor> {
         ProblemKind::Uncertain
         | ProblemKind::Overdue
         | ProblemKind::Conflicts
-        | ProblemKind::Orphans => ProblemCursor::Message(read_place(place)?),
+        | ProblemKind::Orphans => ProblemCursor::Message(read_position(position)?),
         ProblemKind::PausedAccounts | ProblemKind::TrippedAccounts => {
-            ProblemCursor::Account(text(place)?.parse().ok()?)
+            ProblemCursor::Account(text(position)?.parse().ok()?)
         }
         ProblemKind::IdConflicts => {
-            let (at, provider_id) = place.split_at_checked(CURSOR_BYTES)?;
-            let at = read_place(at)?;
+            let (at, provider_id) = position.split_at_checked(CURSOR_BYTES)?;
+            let at = read_position(at)?;
             ProblemCursor::Claim(IdConflictCursor {
                 seen_at: at.at,
                 claimant: at.id,
@@ -141,10 +141,10 @@ fn read_kind_place(kind: ProblemKind, bytes: &[u8]) -> Option<ProblemCursor> {
             })
         }
         ProblemKind::Quarantine => {
-            ProblemCursor::Callback(Uuid::from_bytes(place.try_into().ok()?).into())
+            ProblemCursor::Callback(Uuid::from_bytes(position.try_into().ok()?).into())
         }
         ProblemKind::Unverified => {
-            ProblemCursor::Journal(i64::from_be_bytes(place.try_into().ok()?))
+            ProblemCursor::Journal(i64::from_be_bytes(position.try_into().ok()?))
         }
         ProblemKind::Rejected => return None,
     })

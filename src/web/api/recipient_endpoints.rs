@@ -1,5 +1,6 @@
 //! `POST /api/v1/campaigns/{id}/recipients`: the recipients of a campaign as CSV or NDJSON. The body
-//! goes to a temporary file first, so that a slow client holds nothing else, and memory stays flat.
+//! is written to a temporary file first, so that a slow client blocks nothing else and memory use is
+//! bounded.
 
 use std::io::{BufReader, Seek, Write};
 
@@ -38,7 +39,7 @@ query_parameters!(
 /// CSV with a header, or one JSON object per line; at most 1,000,000 rows. The columns `to`, `name`,
 /// `caption`, `media_url`, `ref`, `ref1`, `ref2` and `client_reference` are fields of the message;
 /// any other is a variable for `{{column}}` in the caption. A row with a `client_reference`, else a
-/// `to`, that the campaign has is a duplicate, so the same file can be sent again.
+/// `to`, that the campaign already has is a duplicate, so the same file can be sent again.
 #[utoipa::path(
     post,
     path = "/api/v1/campaigns/{id}/recipients",
@@ -62,7 +63,7 @@ pub(crate) async fn add(
         return Err(ApiError::NotPossible(reason));
     }
     let format = row_format(&request)?;
-    let file = keep(&services, payload).await?;
+    let file = save_body(&services, payload).await?;
     let mode = if dry_run {
         ImportMode::DryRun
     } else {
@@ -89,7 +90,7 @@ fn row_format(request: &HttpRequest) -> Result<RowFormat, ApiError> {
     }
 }
 
-async fn keep(services: &Services, mut payload: web::Payload) -> Result<NamedTempFile, ApiError> {
+async fn save_body(services: &Services, mut payload: web::Payload) -> Result<NamedTempFile, ApiError> {
     let internal = |error: std::io::Error| ApiError::Internal(error.into());
     let mut file = services.uploads.create_temporary().map_err(internal)?;
     let mut size = 0;
@@ -105,7 +106,7 @@ async fn keep(services: &Services, mut payload: web::Payload) -> Result<NamedTem
     Ok(file)
 }
 
-/// Imports the rows of an uploaded file, and wakes who sends them.
+/// Imports the rows of an uploaded file, and wakes the campaign sender.
 pub(crate) async fn import_rows(
     services: &Services,
     campaign: &Campaign,

@@ -13,7 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::operating::message_actions::resend::ResendMedia;
 use crate::services::Services;
-use crate::web::api::send_body::{FILE_LIMIT, content_type, keep_file, read_json};
+use crate::web::api::send_body::{FILE_LIMIT, content_type, save_file_part, read_json};
 use crate::web::api::wire::campaign_responses::campaign_media;
 use crate::web::api::wire::send_request::MediaRequest;
 use crate::web::error::ApiError;
@@ -69,7 +69,7 @@ async fn receive_file(
     services: &Services,
     mut parts: Multipart,
 ) -> Result<(NamedTempFile, ResendMedia), ApiError> {
-    let mut kept = None;
+    let mut saved = None;
     while let Some(part) = parts.next().await {
         let mut part = part.map_err(|error| ApiError::MalformedRequest(error.to_string()))?;
         let name = part.name().unwrap_or_default().to_owned();
@@ -79,13 +79,13 @@ async fn receive_file(
                 "is not known here; send the part `file`",
             ));
         }
-        if kept.is_some() {
+        if saved.is_some() {
             return Err(ApiError::field(name, "is given twice"));
         }
-        kept = Some(keep_file(services, &mut part, &mut Sha256::new(), FILE_LIMIT).await?);
+        saved = Some(save_file_part(services, &mut part, &mut Sha256::new(), FILE_LIMIT).await?);
     }
     let (temporary, file) =
-        kept.ok_or_else(|| ApiError::field("file", "is missing; send it as a part"))?;
+        saved.ok_or_else(|| ApiError::field("file", "is missing; send it as a part"))?;
     let media = ResendMedia::File {
         file,
         mime_type: None,

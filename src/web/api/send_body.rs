@@ -109,7 +109,7 @@ async fn receive_parts(services: &Services, mut parts: Multipart) -> Result<Rece
                 message = Some(parse_json(&body)?);
             }
             "file" if file.is_none() => {
-                file = Some(keep_file(services, &mut part, &mut hasher, FILE_LIMIT).await?);
+                file = Some(save_file_part(services, &mut part, &mut hasher, FILE_LIMIT).await?);
             }
             "message" | "file" => return Err(ApiError::field(name, "is given twice")),
             _ => {
@@ -145,9 +145,9 @@ async fn read_text(part: &mut Field) -> Result<Vec<u8>, ApiError> {
     Ok(body)
 }
 
-/// Streams the file to the folder of uploads, so that storing it is a rename. `limit` in bytes; a
+/// Streams the file to the folder of uploads, so that storing it is a rename. `limit` is in bytes; a
 /// larger file is an error of the field `file`.
-pub(crate) async fn keep_file(
+pub(crate) async fn save_file_part(
     services: &Services,
     part: &mut Field,
     hasher: &mut Sha256,

@@ -71,28 +71,28 @@ pub(crate) async fn send(
     let changes = services.store.changes();
     let now = services.clock.now();
     let account = received.input.account.clone();
-    let receipt = services.acceptor.accept(received.input, key, now).await?;
+    let stored = services.acceptor.accept(received.input, key, now).await?;
     services.dispatch_wakeup.notify_one();
-    let state = wait_for_outcome(&services, receipt.id, wait, changes).await?;
-    answer(&services, &account, &receipt, state).await
+    let state = wait_for_outcome(&services, stored.id, wait, changes).await?;
+    answer(&services, &account, &stored, state).await
 }
 
 async fn answer(
     services: &Services,
     account: &str,
-    receipt: &StoredMessage,
+    stored: &StoredMessage,
     state: DeliveryState,
 ) -> Result<HttpResponse, ApiError> {
-    let mut warnings = receipt.warnings.clone();
+    let mut warnings = stored.warnings.clone();
     if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) {
-        let attempts = services.store.list_attempts(receipt.id).await?;
+        let attempts = services.store.list_attempts(stored.id).await?;
         warnings.extend(attempts.iter().filter_map(Attempt::warning));
     }
     let body = StoredMessageResponse {
-        id: receipt.id.uuid(),
+        id: stored.id.uuid(),
         state: state.as_str(),
         account: account.to_owned(),
-        created_at: wire::time(receipt.created_at),
+        created_at: wire::time(stored.created_at),
         warnings: warnings.into_iter().map(Into::into).collect(),
     };
     let submitted = !matches!(
@@ -108,8 +108,8 @@ async fn answer(
     } else {
         StatusCode::ACCEPTED
     });
-    response.insert_header(("Location", format!("/api/v1/messages/{}", receipt.id)));
-    if receipt.repeat == RequestRepeat::Repeated {
+    response.insert_header(("Location", format!("/api/v1/messages/{}", stored.id)));
+    if stored.repeat == RequestRepeat::Repeated {
         response.insert_header(("Idempotency-Replayed", "true"));
     }
     Ok(response.json(body))

@@ -44,7 +44,7 @@ query_parameters!(
     ]
 );
 
-/// Per account and kind: a quarter of a year of hours.
+/// Buckets per account and kind: the hours of a quarter of a year.
 const BUCKET_LIMIT: i64 = 2300;
 
 pub(crate) struct StatisticsQuery {
@@ -54,7 +54,7 @@ pub(crate) struct StatisticsQuery {
 }
 
 #[derive(Debug)]
-pub(crate) enum End {
+pub(crate) enum PeriodBound {
     Instant(DateTime<Utc>),
     Day(NaiveDate),
 }
@@ -76,14 +76,14 @@ pub(crate) fn parse(
     let zone = parameters
         .parse_with("tz", parse_zone)
         .unwrap_or(services.config.report_time_zone);
-    let to = match parameters.parse_with("to", parse_end) {
-        Some(End::Instant(at)) => at,
-        Some(End::Day(day)) => day_end(day, zone),
+    let to = match parameters.parse_with("to", parse_bound) {
+        Some(PeriodBound::Instant(at)) => at,
+        Some(PeriodBound::Day(day)) => day_end(day, zone),
         None => now,
     };
-    let from = match parameters.parse_with("from", parse_end) {
-        Some(End::Instant(at)) => at,
-        Some(End::Day(day)) => bucketed_statistics::day_start(day, zone),
+    let from = match parameters.parse_with("from", parse_bound) {
+        Some(PeriodBound::Instant(at)) => at,
+        Some(PeriodBound::Day(day)) => bucketed_statistics::day_start(day, zone),
         None => default_start(width, to),
     };
     let account = parameters.parse_with("account", parse_account);
@@ -114,15 +114,15 @@ fn default_start(width: BucketWidth, to: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
-/// A year of five digits is a typo, and arithmetic with it can overflow.
-pub(crate) fn parse_end(text: &str) -> Result<End, String> {
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(End::Day);
+/// Refuses distant years: a year of five digits is a typo, and arithmetic with it can overflow.
+pub(crate) fn parse_bound(text: &str) -> Result<PeriodBound, String> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(PeriodBound::Day);
     let end = day
-        .or_else(|_| parse_instant(text).map(End::Instant))
+        .or_else(|_| parse_instant(text).map(PeriodBound::Instant))
         .map_err(|_| "must be a day (2026-11-20) or an RFC 3339 instant".to_owned())?;
     let year = match &end {
-        End::Day(day) => day.year(),
-        End::Instant(at) => at.year(),
+        PeriodBound::Day(day) => day.year(),
+        PeriodBound::Instant(at) => at.year(),
     };
     if (2000..=9000).contains(&year) {
         Ok(end)

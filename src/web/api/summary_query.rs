@@ -15,7 +15,7 @@ use crate::store::bucket_counts::Period;
 use crate::web::api::filter::{MarkParameter, parse_mark};
 use crate::web::api::parameters::Parameters;
 use crate::web::api::query_parameter::{QueryParameter, query_parameters};
-use crate::web::api::statistics_query::{End, PeriodParameters, parse_end};
+use crate::web::api::statistics_query::{PeriodBound, PeriodParameters, parse_bound};
 use crate::web::problem_json::FieldError;
 
 query_parameters!(
@@ -28,7 +28,7 @@ query_parameters!(
         ),
         QueryParameter::new(
             "by",
-            "Parts that have rows of their own besides the interval: account, kind and campaign, separated by commas, or none; default account,kind.",
+            "Dimensions that rows are grouped by besides the interval: account, kind and campaign, separated by commas, or none; default account,kind.",
             ValueShape::WordsOr(
                 || Dimension::ALL.map(Dimension::as_str).to_vec(),
                 NO_DIMENSION
@@ -38,9 +38,9 @@ query_parameters!(
     ]
 );
 
-/// Instead of dimensions.
+/// The value for no dimensions.
 const NO_DIMENSION: &str = "none";
-/// Days of a summary without `from`, with today.
+/// Days of a summary without `from`, including today.
 const DEFAULT_DAYS: u64 = 30;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,14 +94,14 @@ pub fn parse_summary(
     ];
     let mut parameters = Parameters::read(pairs, &known);
     let zone = parameters.parse_with("tz", parse_zone).unwrap_or(zone);
-    let to = match parameters.parse_with("to", parse_end) {
-        Some(End::Instant(at)) => at,
-        Some(End::Day(day)) => day_end(day, zone),
+    let to = match parameters.parse_with("to", parse_bound) {
+        Some(PeriodBound::Instant(at)) => at,
+        Some(PeriodBound::Day(day)) => day_end(day, zone),
         None => now,
     };
-    let from = match parameters.parse_with("from", parse_end) {
-        Some(End::Instant(at)) => at,
-        Some(End::Day(day)) => day_start(day, zone),
+    let from = match parameters.parse_with("from", parse_bound) {
+        Some(PeriodBound::Instant(at)) => at,
+        Some(PeriodBound::Day(day)) => day_start(day, zone),
         None => to.checked_sub_days(Days::new(DEFAULT_DAYS)).unwrap_or(to),
     };
     let from = BucketWidth::Day.start(from, zone);

@@ -20,9 +20,9 @@ use crate::web::api::wire::message_parts::PricingResponse;
 /// One line of a timeline.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct TimelineResponse {
-    /// Our clock.
+    /// By our clock.
     pub(crate) at: String,
-    /// The provider's clock, if it reported a time.
+    /// By the provider's clock, if it reported a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) occurred_at: Option<String>,
     /// Why `occurred_at` is not used: it is more than five minutes after `at`, or before 2009.
@@ -53,7 +53,7 @@ pub(crate) struct TimelineResponse {
 
 list_response!(TimelineListResponse, TimelineResponse);
 
-/// List the receipts, attempts and actions of a message by our clock
+/// List the receipts, attempts and actions of a message, ordered by our clock
 #[utoipa::path(
     get,
     path = "/api/v1/messages/{id}/timeline",
@@ -77,13 +77,13 @@ pub(crate) async fn show(
             TimelineEvent::Attempt(attempt) => TimelineResponse {
                 word: Some(attempt.outcome.as_str().to_owned()),
                 detail: masked(attempt.detail.as_deref(), visibility),
-                ..bare(attempt.started_at, "attempt")
+                ..empty_line(attempt.started_at, "attempt")
             },
             TimelineEvent::Action(action) => TimelineResponse {
                 word: Some(action.kind.as_str().to_owned()),
                 detail: masked(action.detail.as_deref(), visibility),
                 actor: Some(action.actor.clone()),
-                ..bare(action.happened_at, "action")
+                ..empty_line(action.happened_at, "action")
             },
             TimelineEvent::Receipt { receipt, .. } => receipt_line(receipt, visibility),
         })
@@ -102,7 +102,7 @@ fn receipt_line(receipt: &Receipt, visibility: Visibility) -> TimelineResponse {
         time_problem: receipt.time_problem().map(|problem| problem.to_string()),
         recipient: receipt.recipient.as_deref().map(shown),
         callback_id: (receipt.source_kind == SourceKind::Callback).then_some(receipt.source),
-        ..bare(receipt.received_at, "other")
+        ..empty_line(receipt.received_at, "other")
     };
     match &receipt.event {
         ReceiptEvent::Stage(stage) => TimelineResponse {
@@ -136,7 +136,7 @@ fn masked(text: Option<&str>, visibility: Visibility) -> Option<String> {
     text.map(|text| visibility.mask_text(text))
 }
 
-fn bare(at: DateTime<Utc>, kind: &'static str) -> TimelineResponse {
+fn empty_line(at: DateTime<Utc>, kind: &'static str) -> TimelineResponse {
     TimelineResponse {
         at: wire::time(at),
         occurred_at: None,

@@ -16,7 +16,7 @@ const PRINTABLE: &str =
     "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$";
 const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 const UUID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-const OUR_TIME: &str = "^([2-8][0-9]{3}|9000)-";
+const BOUNDED_YEAR: &str = "^([2-8][0-9]{3}|9000)-";
 /// The component with the names of all zones.
 pub(crate) const TIME_ZONE: &str = "TimeZone";
 
@@ -39,8 +39,8 @@ pub(crate) fn schema_of(shape: ValueShape) -> RefOr<Schema> {
             .item(formatted(KnownFormat::DateTime))
             .into(),
         ValueShape::BoundedDayOrInstant => AnyOfBuilder::new()
-            .item(formatted(KnownFormat::Date).pattern(Some(OUR_TIME)))
-            .item(formatted(KnownFormat::DateTime).pattern(Some(OUR_TIME)))
+            .item(formatted(KnownFormat::Date).pattern(Some(BOUNDED_YEAR)))
+            .item(formatted(KnownFormat::DateTime).pattern(Some(BOUNDED_YEAR)))
             .into(),
         ValueShape::TimeZone => Ref::from_schema_name(TIME_ZONE).into(),
         ValueShape::Uuid => formatted(KnownFormat::Uuid).into(),

@@ -37,9 +37,9 @@ pub(crate) struct WindowResponse {
 )]
 pub(crate) async fn show(
     services: web::Data<Services>,
-    place: web::Path<(String, String)>,
+    path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    let (account, phone) = place.into_inner();
+    let (account, phone) = path.into_inner();
     let account: AccountId = account.parse().map_err(|_| ApiError::NotFound)?;
     if !services.store.list_accounts().await?.contains_key(&account) {
         return Err(ApiError::NotFound);

@@ -23,7 +23,7 @@ use crate::reporting::settlement::{
     PeriodError, compare, covered_period, csv_bytes, known_columns, read, read_header,
 };
 use crate::services::Services;
-use crate::web::api::statistics_query::{End, parse_end};
+use crate::web::api::statistics_query::{PeriodBound, parse_bound};
 use crate::web::dashboard::message_summary::short_id;
 use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -198,9 +198,9 @@ fn given_end(
     let Some(text) = given.given(name) else {
         return Ok(None);
     };
-    match parse_end(&text).map_err(|error| field(name, error))? {
-        End::Instant(at) => Ok(Some(at)),
-        End::Day(day) => Ok(Some(of_day(day))),
+    match parse_bound(&text).map_err(|error| field(name, error))? {
+        PeriodBound::Instant(at) => Ok(Some(at)),
+        PeriodBound::Day(day) => Ok(Some(of_day(day))),
     }
 }
 

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use crate::sending::accept::ReceivedFile;
 use crate::services::Services;
-use crate::web::api::send_body::keep_file;
+use crate::web::api::send_body::save_file_part;
 use crate::web::error::ApiError;
 
 /// In bytes: how much of a file that exceeds its limit is skipped to reach the fields after it.
@@ -60,7 +60,7 @@ impl UploadForm {
             let disposition = part.content_disposition();
             let is_file = disposition.is_some_and(|it| it.get_filename().is_some());
             if is_file {
-                let kept = keep_file(services, &mut part, &mut Sha256::new(), file_limit).await;
+                let kept = save_file_part(services, &mut part, &mut Sha256::new(), file_limit).await;
                 let (file, received) = match kept {
                     Ok(kept) => kept,
                     Err(ApiError::Invalid(errors)) => {

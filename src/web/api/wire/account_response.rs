@@ -27,9 +27,9 @@ pub(crate) struct AccountResponse {
     pub(crate) old_callback_url_used_at: Option<String>,
     /// `ok`, `unconfigured`, `slow`, `silent`, `failing`, `refused`, `paused` or `tripped`.
     pub(crate) health: &'static str,
-    /// What `failing` and `slow` are judged by.
+    /// The figures that decide whether `health` is `failing` or `slow`.
     pub(crate) last_hour: LastHourResponse,
-    /// What works although it is set up wrongly at the provider.
+    /// Mistakes in the set-up at the provider that do no harm.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<AccountWarningResponse>,
     /// Why it is paused, in the words of the provider or of the operator.
@@ -45,7 +45,7 @@ pub(crate) struct AccountResponse {
     pub(crate) trip_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tripped_since: Option<String>,
-    /// The provider's last answer before or since it tripped.
+    /// The provider's last reply before or since it tripped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_reply: Option<String>,
     /// When one message will test whether the provider accepts again.
@@ -71,22 +71,22 @@ pub(crate) struct AccountResponse {
     pub(crate) mode: Option<&'static str>,
 }
 
-/// The last hour, to the quarter, and the seven days before it.
+/// The last hour, from a quarter hour on, and the seven days before it.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct LastHourResponse {
-    /// Messages of which a submission began.
+    /// Messages whose submission began.
     pub(crate) attempted: i64,
     pub(crate) failed: i64,
     /// Share of the attempted messages that failed; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failed_percent: Option<i64>,
-    /// The same of the seven days before.
+    /// The same value over the seven days before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) usual_failed_percent: Option<i64>,
-    /// Half of the delivered messages took at most this long since they were submitted.
+    /// Half of the delivered messages took at most this long after their submission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) delivered_p50_ms: Option<f64>,
-    /// The same of the seven days before.
+    /// The same value over the seven days before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) usual_delivered_p50_ms: Option<f64>,
 }

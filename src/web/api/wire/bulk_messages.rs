@@ -57,7 +57,7 @@ pub(crate) struct MarkMessagesFailedRequest {
 pub(crate) struct BulkResponse {
     pub(crate) dry_run: bool,
     pub(crate) count: u64,
-    /// Matching messages for which that is not possible.
+    /// Matching messages for which the action is not possible.
     pub(crate) skipped: u64,
     /// The first 100 of these.
     pub(crate) skipped_messages: Vec<SkippedMessage>,

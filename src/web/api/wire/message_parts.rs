@@ -96,8 +96,8 @@ impl FailureResponse {
 /// The price.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct PricingResponse {
-    /// Of a message, whether it is charged: a charge that was announced is made on delivery, and
-    /// absent until then. Of a report, as reported.
+    /// Of a message: whether it is charged; absent until its delivery, when an announced charge is
+    /// made. Of a report: as reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) billable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,7 +145,7 @@ impl PricingResponse {
     }
 }
 
-/// What a message costs.
+/// The cost of a message.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CostResponse {
     /// `reported` by the provider, `estimated` by the rates, `free`, `none` (not delivered) or

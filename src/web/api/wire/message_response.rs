@@ -71,13 +71,13 @@ pub(crate) struct MessageResponse {
     pub(crate) pricing: Option<PricingResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cost: Option<CostResponse>,
-    /// A word in the provider's reply that neither confirms nor refuses the message, such as
+    /// A status in the provider's reply that neither confirms nor refuses the message, such as
     /// `held_for_quality_assessment`; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reply_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempts: Option<Vec<AttemptResponse>>,
-    /// What is odd about the reply that accepted it.
+    /// What is unexpected in the reply that accepted the message.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<WarningResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -195,7 +195,7 @@ impl MessageResponse {
             .into_iter()
             .filter_map(|stage| {
                 let reached = delivery.stage(stage)?;
-                // Only our own clock reports when a message was queued.
+                // No report names the stage `queued`.
                 let reported = stage != Stage::Queued;
                 let response = StageResponse {
                     at: time(reached.at),

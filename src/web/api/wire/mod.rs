@@ -1,4 +1,4 @@
-//! The JSON of the API, and what of it a caller without `operate` may see. One file per resource.
+//! The JSON of the API, masked for callers without `operate`. One file per resource.
 
 pub(crate) mod account_response;
 pub(crate) mod bulk_messages;

@@ -26,7 +26,7 @@ pub(crate) struct ProblemsResponse {
 pub(crate) struct AlarmResponse {
     /// `callbacks_refused`, `sends_refused`, `disk_low`, `reconcile_lag`, `spool_in_use`,
     /// `set_aside`, `orphan_flood`, `over_ceiling`, `account_tripped`, `busy` or `budget`.
-    /// `account_tripped` is also that of an account that its provider paused.
+    /// `account_tripped` also covers an account that its provider paused.
     pub(crate) alarm: &'static str,
     /// Absent if it does not concern one account.
     #[serde(skip_serializing_if = "Option::is_none")]

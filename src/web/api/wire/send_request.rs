@@ -50,7 +50,7 @@ pub(crate) struct SendRequest {
     #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) campaign: Option<String>,
     /// How long it may stay queued: RFC 3339, or a duration such as `2h`; absent: the account's
-    /// `send_before`. Then it fails as expired.
+    /// `send_before`. After that it fails as expired.
     #[schema(pattern = "^ *[0-9]")]
     pub(crate) send_before: Option<String>,
     /// `wa_source` (Kaleyra); `source`, `linkWithRecord` (Zixflow).

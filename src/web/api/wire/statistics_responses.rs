@@ -29,7 +29,7 @@ pub(crate) struct StatisticsResponse {
     pub(crate) data: Vec<BucketResponse>,
 }
 
-/// The present state of everything in one sentence.
+/// The current condition of everything in one sentence.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct HeadlineResponse {
     /// The worst issue, or `All accounts healthy`, `No callback has arrived yet` or `No account yet`.
@@ -87,7 +87,7 @@ pub(crate) struct BucketResponse {
     /// Messages of accounts in dry-run, by state.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) dry_run: BTreeMap<&'static str, i64>,
-    /// Why messages failed that we sent.
+    /// Why messages that we sent failed.
     pub(crate) failures: FailuresResponse,
     /// Time from acceptance, by stage: `sent`, `delivered`, `read`.
     pub(crate) time_to: BTreeMap<&'static str, TimesResponse>,
@@ -130,7 +130,7 @@ pub(crate) struct FailuresResponse {
 /// Percentiles, in milliseconds.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct TimesResponse {
-    /// How many messages had this stage reported.
+    /// For how many messages this stage was reported.
     pub(crate) count: i64,
     pub(crate) p50_ms: f64,
     pub(crate) p95_ms: f64,

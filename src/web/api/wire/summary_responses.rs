@@ -22,7 +22,7 @@ pub(crate) struct SummaryResponse {
     pub(crate) tz: &'static str,
     /// `day`, `week` or `month`.
     pub(crate) interval: &'static str,
-    /// Parts that have rows of their own besides the interval.
+    /// Dimensions that rows are grouped by besides the interval.
     pub(crate) by: Vec<&'static str>,
     /// Inclusive; messages count at their first attempt.
     pub(crate) from: String,
@@ -42,7 +42,7 @@ pub(crate) struct PreviousResponse {
     pub(crate) total: FiguresResponse,
 }
 
-/// One interval, account, kind and campaign, as far as they have rows of their own.
+/// One interval, account, kind and campaign, as far as rows are grouped by them.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct SummaryRowResponse {
     /// The first day of the interval that is in the period.
@@ -61,20 +61,20 @@ pub(crate) struct SummaryRowResponse {
 
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct FiguresResponse {
-    /// How many we sent.
+    /// How many messages we sent.
     pub(crate) messages: i64,
-    /// Those, by state; every state is present.
+    /// The same, by state; every state is present.
     pub(crate) states: BTreeMap<&'static str, i64>,
-    /// Those of which a submission began; percentages are of these.
+    /// Messages whose submission began; percentages are of these.
     pub(crate) attempted: i64,
     /// Delivered, read or played.
     pub(crate) delivered: i64,
     /// Read or played.
     pub(crate) read: i64,
     pub(crate) failed: i64,
-    /// Of the failed ones, how many failed in the queue, as by expiring: they were not attempted.
+    /// Failed messages that were never attempted, for example because they expired in the queue.
     pub(crate) failed_in_queue: i64,
-    /// How many were sent elsewhere.
+    /// How many messages were sent elsewhere.
     pub(crate) observed: i64,
     /// How many belong to accounts in dry-run.
     pub(crate) dry_run: i64,
@@ -83,7 +83,7 @@ pub(crate) struct FiguresResponse {
     pub(crate) cost: CostSumResponse,
 }
 
-/// The cost of messages that we and others sent.
+/// The cost of messages that were sent by us or elsewhere.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CostSumResponse {
     /// One per currency; amounts of different currencies are never added up.
@@ -92,9 +92,9 @@ pub(crate) struct CostSumResponse {
     pub(crate) deliveries: i64,
     /// Deliveries that cost nothing.
     pub(crate) free: i64,
-    /// Deliveries that are in no sum because no rate fits.
+    /// Deliveries that are not in the amounts because no rate fits.
     pub(crate) unknown: i64,
-    /// Whether some of the sums are estimated by rates.
+    /// Whether some of the amounts are estimated from rates.
     pub(crate) estimated: bool,
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct CostSumResponse {
 pub(crate) struct AmountResponse {
     /// A decimal.
     pub(crate) amount: String,
-    /// Absent where a provider named none.
+    /// Absent if the provider named none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) currency: Option<String>,
 }
@@ -224,7 +224,7 @@ impl CostsResponse {
             as_of: time(as_of),
             tz,
             month: month.month.format("%Y-%m").to_string(),
-            // With those that cost something last month only: the rows add up to both totals.
+            // Includes groups with costs only in the month before, so that the rows add up to both totals.
             data: month
                 .groups
                 .keys()

@@ -11,7 +11,7 @@ use crate::sending::accept::{ButtonInput, TemplateInput};
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemplateRequest {
-    /// The approved name; at LancePilot the template's numeric id.
+    /// The approved name; for LancePilot the template's numeric id.
     #[serde(default)]
     #[schema(required, min_length = 1)]
     pub(crate) name: String,
@@ -33,7 +33,7 @@ pub(crate) struct TemplateButtonBody {
     #[serde(rename = "type", default)]
     #[schema(required, pattern = "^(url|quick_reply|copy_code)$")]
     pub(crate) kind: String,
-    /// Its place among the template's buttons, from 0; if absent, its place in this list.
+    /// Its position among the template's buttons, from 0; if absent, its position in this list.
     pub(crate) index: Option<u8>,
     #[serde(default)]
     #[schema(required, min_length = 1)]

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::domain::message_warning::{MessageWarning, WarningCode};
 
-/// What is probably a mistake about a message that was accepted.
+/// A probable mistake in a message that was accepted.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct WarningResponse {
     /// Stable. More may be added.
