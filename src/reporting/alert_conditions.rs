@@ -1,4 +1,4 @@
-//! Which alerts apply now, and the sentence that each of them sends.
+//! The alert rules whose conditions hold now, and the sentence that each of them sends.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -15,7 +15,7 @@ use crate::reporting::headline;
 use crate::services::Services;
 use crate::store::send_queue::QueuePart;
 
-/// A rule that applies.
+/// A rule whose condition holds.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ActiveCondition {
     /// Index in the configuration.
@@ -26,7 +26,7 @@ pub struct ActiveCondition {
     pub summary: String,
 }
 
-/// In the order of the rules.
+/// The active conditions, in the order of the rules.
 pub async fn list_active(
     services: &Services,
     now: DateTime<Utc>,
@@ -123,15 +123,15 @@ fn check_health(rule: &AlertRule, account: &AccountStatus, now: DateTime<Utc>) -
     }
 }
 
-/// Since when and why an account sends nothing, unless an operator decided it. A pause does not end
-/// a trip.
+/// Since when and why an account sends nothing; `None` if only an operator paused it. A pause does not
+/// end a trip.
 fn find_stop(account: &AccountStatus) -> Option<(DateTime<Utc>, String)> {
     if let Some(trip) = &account.trip {
         return Some((trip.since, Visibility::Masked.mask_text(&trip.reason)));
     }
     match &account.health {
         Health::Paused(pause) if pause.by == PausedBy::Provider => {
-            // Not in the provider's words, which may name a customer.
+            // Not the provider's text, which may name a customer.
             let reason = "the provider rejects the account or its messages; correct the cause, then resume the account";
             Some((pause.since, reason.to_owned()))
         }

@@ -9,7 +9,7 @@ use crate::reporting::value_shape::ValueShape;
 
 /// The value that selects callbacks that are not processed yet.
 pub const PENDING: &str = "pending";
-/// In characters, of the text that bodies are searched for. A shorter one is in nearly all bodies.
+/// Characters of the text that bodies are searched for. A shorter text is in nearly all bodies.
 const TEXT_LENGTH: std::ops::RangeInclusive<usize> = 3..=200;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct CallbackFilter {
     pub received_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub received_before: Option<DateTime<Utc>>,
-    /// In the body, byte for byte.
+    /// A text that the body contains, byte for byte.
     pub text: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use crate::services::Services;
 use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::callback_reports::CallbackReport;
 
-/// The method of a callback of which only the body is kept.
+/// Shown as the method of a callback whose body alone is kept.
 const METHOD_NOT_KEPT: &str = "?";
 /// The note on such a callback.
 const COPY_NOTE: &str =

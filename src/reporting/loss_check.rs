@@ -21,8 +21,8 @@ pub struct LossCheck {
     pub outcomes: Vec<(Outcome, i64)>,
     /// At most 10,000.
     pub unprocessed: u64,
-    /// By how much the journal's number of processed callbacks exceeds the sum of `outcomes`.
-    /// Unknown during a rebuild.
+    /// The journal's number of processed callbacks minus the sum of `outcomes`. Unknown during a
+    /// rebuild.
     pub difference: Option<i64>,
     pub messages: Option<MessageComparison>,
     pub verified: Option<Verification>,

@@ -24,7 +24,7 @@ use crate::telemetry;
 /// If the databases do not respond within this time, `/metrics` shows everything else.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// In the text format of Prometheus.
+/// Renders all metrics in the `OpenMetrics` text format.
 pub async fn render(services: &Services) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("bluetick");
     services.journal.metrics().register(&mut registry);
@@ -192,7 +192,7 @@ fn disks(services: &Services, registry: &mut Registry) {
     registry.register_with_unit("disk", "Size of a folder's disk", Unit::Bytes, total);
 }
 
-/// As the dispatcher last read the flows.
+/// Registers the send flows as the dispatcher last read them.
 fn sending(services: &Services, registry: &mut Registry) {
     let tripped = GaugeFamily::<1>::default();
     let rates = Family::<LabelSet<1>, Gauge<f64, AtomicU64>>::default();

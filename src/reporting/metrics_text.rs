@@ -1,6 +1,6 @@
-//! Metrics in the text format of Prometheus, from that of `OpenMetrics`. They differ in the name of
-//! a counter's family, which in the older format ends in `_total` like its series; `OpenMetrics`
-//! also has units and an end.
+//! Converts metrics from the `OpenMetrics` text format to the older one of Prometheus. In the older
+//! format the name of a counter's family ends in `_total`, like its series; `OpenMetrics` also has
+//! units and an end marker.
 
 use std::collections::HashSet;
 

@@ -14,7 +14,7 @@ const EXPECTED_WAIT: Duration = Duration::from_secs(5);
 /// The last call has one part in this many in the moving average.
 const AVERAGED_CALLS: u32 = 8;
 /// How much later than its slot a call may begin without delaying the calls after it. Calls that are
-/// late together exceed the rate by those of this time.
+/// late together exceed the rate by as many calls as fit into this time.
 const TOLERATED_LATENESS: Duration = Duration::from_millis(20);
 
 /// When the calls of claimed messages begin.

@@ -68,13 +68,15 @@ impl Access {
             CallerKind::Session { user, .. } => user.uuid(),
         };
         let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
-        searches.admit(&caller_id, self.clock.now()).map_err(|wait| {
-            self.refusals.record(AccessRefusal::SearchThrottled);
-            ApiError::TooManySearches {
-                limit: MASKED_SEARCHES,
-                wait,
-            }
-        })
+        searches
+            .admit(&caller_id, self.clock.now())
+            .map_err(|wait| {
+                self.refusals.record(AccessRefusal::SearchThrottled);
+                ApiError::TooManySearches {
+                    limit: MASKED_SEARCHES,
+                    wait,
+                }
+            })
     }
 }
 
@@ -123,7 +125,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .then(|| std::str::from_utf8(token).unwrap_or_default().trim())
 }
 
-async fn identify_by_token(access: &Access, request: &HttpRequest, text: &str) -> Result<Caller, ApiError> {
+async fn identify_by_token(
+    access: &Access,
+    request: &HttpRequest,
+    text: &str,
+) -> Result<Caller, ApiError> {
     let now = access.clock.now();
     let found = if text.starts_with(TOKEN_PREFIX) {
         access.store.find_token(text, now).await?

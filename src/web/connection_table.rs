@@ -41,7 +41,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Younger connections do not end: the head of a callback may be on its way. If all are younger, the
 /// next ones wait in the listener's backlog.
 const GRACE: Duration = Duration::from_millis(500);
-/// One in this many of the limit end at a time, because finding the oldest compares all.
+/// Connections end in batches of the limit divided by this, because finding the oldest compares all.
 const BATCH_SHARE: usize = 64;
 
 /// How many connections a listener may have.
@@ -168,12 +168,16 @@ impl ConnectionTable {
 
     fn note_pressure(&self, entries: &Entries) {
         let under_pressure = entries.others * 2 > self.other_limit();
-        self.0.under_pressure.store(under_pressure, Ordering::Relaxed);
+        self.0
+            .under_pressure
+            .store(under_pressure, Ordering::Relaxed);
     }
 
     fn note_refusing(&self, entries: &Entries) {
         let refusing_others = entries.count_other_responses() * 2 > self.other_limit();
-        self.0.refusing_others.store(refusing_others, Ordering::Relaxed);
+        self.0
+            .refusing_others
+            .store(refusing_others, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {

@@ -87,7 +87,7 @@ impl Connections {
         while let Ok(Ok(())) = timeout(IDLE_TIME, requests.changed()).await {}
     }
 
-    /// For the server's `on_connect`.
+    /// Counts a new connection; called by the server's `on_connect`.
     pub(super) fn count(&self, data: &mut Extensions) {
         let count = if self.stopping.is_cancelled() {
             &self.late

@@ -74,7 +74,7 @@ pub enum ApiError {
     UnknownHost,
     #[error("this Idempotency-Key was used with another request")]
     IdempotencyKeyReused,
-    /// Not in the current state.
+    /// The current state does not allow it.
     #[error("{0}")]
     NotPossible(String),
     #[error("the body is larger than {limit} bytes")]

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::scope::CallerKind;
 
-/// Of one process.
+/// Live streams of one process.
 const PROCESS_LIMIT: usize = 100;
-/// Of one token or session.
+/// Live streams of one token or session.
 const CALLER_LIMIT: usize = 5;
 
 /// Shared as `web::Data`.

@@ -38,7 +38,9 @@ impl LastCredentials {
 
     fn matches(&self, request: &HttpRequest, now: DateTime<Utc>) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|(last, at)| now - at < REMEMBERED_FOR && fingerprint(request) == Some(last))
+        last.is_some_and(|(last, at)| {
+            now - at < REMEMBERED_FOR && fingerprint(request) == Some(last)
+        })
     }
 }
 

@@ -20,7 +20,7 @@ pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// The only extractor of actix that handlers use is that of paths.
+/// Of actix's extractors, handlers use only the one for paths.
 pub fn configure_extractors(config: &mut web::ServiceConfig) {
     config.app_data(web::PathConfig::default().error_handler(|error, _| path_error(&error).into()));
 }

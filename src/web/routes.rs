@@ -32,7 +32,7 @@ pub fn configure(config: &mut ServiceConfig) {
     configure_part(config, ServedRoutes::All);
 }
 
-/// For a listener that serves a part of the routes.
+/// Configures a listener that serves a part of the routes.
 pub fn configure_part(config: &mut ServiceConfig, served: ServedRoutes) {
     config.configure(request_parsing::configure_extractors);
     register(config, &routes(), served);

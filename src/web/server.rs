@@ -47,9 +47,9 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// How long clients may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadlines {
-    /// For the head of a request.
+    /// How long the head of a request may take.
     pub head: Duration,
-    /// For the body of a request.
+    /// How long the body of a request may take.
     pub body: Duration,
 }
 
@@ -64,7 +64,7 @@ impl Default for Deadlines {
 
 /// For all listeners together. An idle connection holds up to about 130 KiB.
 const CONNECTION_LIMIT: usize = 4096;
-/// One in this many of the limit are accepted beyond it before others have closed for them.
+/// The limit divided by this may be accepted beyond it, before others have closed for them.
 const OVERLAP_SHARE: usize = 8;
 /// One in this many connections is reserved for callbacks.
 const RESERVE_SHARE: usize = 4;

@@ -28,7 +28,7 @@ use crate::web::session_cookie;
 
 /// In bytes: browsers accept 4,096 bytes of a cookie, which holds the session encrypted.
 pub(super) const NEXT_LIMIT: usize = 1_024;
-/// In bytes. The page repeats the token; those of our links are much shorter.
+/// In bytes. The page repeats the token; the tokens of our links are much shorter.
 const TOKEN_LIMIT: usize = 256;
 /// In bytes, of an address that the page repeats.
 const EMAIL_LIMIT: usize = 254;

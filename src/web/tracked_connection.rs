@@ -1,6 +1,6 @@
 //! What one connection of a client is doing, and whether it must end.
 //!
-//! Its own worker writes, and the connection table reads from any thread.
+//! The connection's own worker writes most fields; the connection table reads them from any thread.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::Waker;

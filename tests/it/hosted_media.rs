@@ -223,7 +223,11 @@ async fn the_file_is_removed_seven_days_after_the_final_state() {
     }
     let sweep = async || {
         app.services.uploads.sweep(app.now()).await.unwrap();
-        app.services.uploads.sweep_database(app.now()).await.unwrap();
+        app.services
+            .uploads
+            .sweep_database(app.now())
+            .await
+            .unwrap();
         let mut found = Vec::new();
         for url in &urls {
             found.push(get(Method::GET, url, &[]).await.status().as_u16());
@@ -254,7 +258,11 @@ async fn the_file_of_a_message_without_a_report_is_removed_at_last() {
     for (days, status) in [(36, 200), (2, 404)] {
         app.advance(TimeDelta::days(days));
         app.services.uploads.sweep(app.now()).await.unwrap();
-        app.services.uploads.sweep_database(app.now()).await.unwrap();
+        app.services
+            .uploads
+            .sweep_database(app.now())
+            .await
+            .unwrap();
         assert_eq!(get(Method::GET, &url, &[]).await.status(), status, "{days}");
     }
     app.finish().await;
@@ -335,7 +343,11 @@ async fn a_message_with_an_uploaded_file_is_sent_again_while_the_file_is_kept() 
     // The end of one file ends no other.
     app.advance(TimeDelta::days(8));
     app.services.uploads.sweep(app.now()).await.unwrap();
-    app.services.uploads.sweep_database(app.now()).await.unwrap();
+    app.services
+        .uploads
+        .sweep_database(app.now())
+        .await
+        .unwrap();
     assert_eq!(get(Method::GET, &first, &[]).await.status(), 404);
     assert_eq!(get(Method::GET, &third, &[]).await.status(), 200);
     app.finish().await;
@@ -348,7 +360,11 @@ async fn a_message_whose_uploaded_file_is_gone_says_so_when_it_is_to_be_sent_aga
     let id = failed_upload(&app).await;
     app.advance(TimeDelta::days(8));
     app.services.uploads.sweep(app.now()).await.unwrap();
-    app.services.uploads.sweep_database(app.now()).await.unwrap();
+    app.services
+        .uploads
+        .sweep_database(app.now())
+        .await
+        .unwrap();
     let page = load(app.request("GET", &format!("/messages/{id}"))).await;
     assert!(page.text.contains("choose it again"), "{}", page.text);
     let (status, problem) = app.post(&format!("/api/v1/messages/{id}/resend")).await;

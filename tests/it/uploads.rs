@@ -40,7 +40,11 @@ fn noise(length: usize) -> Vec<u8> {
 
 /// Files waiting for submission, in the folder for uploads or in the database.
 async fn kept_uploads(app: &App) -> usize {
-    app.services.uploads.sweep_database(app.now()).await.unwrap();
+    app.services
+        .uploads
+        .sweep_database(app.now())
+        .await
+        .unwrap();
     let files = std::fs::read_dir(app.database.folder().join("uploads"));
     let rows = app.database.query("SELECT 'one' AS line FROM uploads");
     files.map_or(0, Iterator::count) + rows.await.len()

@@ -148,7 +148,7 @@ fn sum<'a>(figures: impl Iterator<Item = &'a CostFigures>) -> CostFigures {
     })
 }
 
-/// To four decimals.
+/// Rounded to four decimals.
 fn average(amount: Decimal, messages: i64) -> Option<Decimal> {
     let share = amount.checked_div(Decimal::from(messages))?;
     Some(share.round_dp(4))

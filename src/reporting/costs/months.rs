@@ -10,7 +10,7 @@ pub(super) fn month_start(at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
     day_start(first_day(at, zone), zone)
 }
 
-/// Start of the month that is `months` after that of an instant.
+/// Start of the month that is `months` after the month of an instant.
 pub(super) fn month_after(at: DateTime<Utc>, zone: Tz, months: u32) -> DateTime<Utc> {
     let first = first_day(at, zone);
     let later = first.checked_add_months(Months::new(months));

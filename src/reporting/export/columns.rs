@@ -173,7 +173,7 @@ pub(super) struct ColumnContext {
 }
 
 impl ColumnContext {
-    /// In the order of [`COLUMNS`].
+    /// The cells of a row, in the order of [`COLUMNS`].
     pub(super) fn cells(self, message: &PricedMessage) -> impl Iterator<Item = Cell<'_>> {
         COLUMNS
             .iter()

@@ -191,7 +191,7 @@ impl SummaryFile {
             .collect()
     }
 
-    /// In the order of the columns of CSV.
+    /// The cells of a row, in the order of the columns of CSV.
     fn values(
         &self,
         group: &SummaryGroup,
@@ -239,7 +239,7 @@ impl SummaryFile {
     }
 }
 
-/// In the order of the labels, after the group.
+/// The cells after those of the group, in the order of the labels.
 fn figure_values(figures: &SummaryFigures, currencies: &BTreeSet<String>) -> Vec<Value> {
     let (states, cost) = (&figures.states, &figures.cost);
     let seconds = |stage| {

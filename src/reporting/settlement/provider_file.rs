@@ -298,7 +298,7 @@ fn parse_recipient(text: &str) -> String {
         .unwrap_or_else(|| text.to_owned())
 }
 
-/// By the word of the status, else by the times that are filled in.
+/// Reads the state from the status, else from the times that are filled in.
 fn parse_state(
     status: Option<&str>,
     has: impl Fn(FileField) -> Result<bool, String>,

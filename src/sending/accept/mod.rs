@@ -98,7 +98,7 @@ impl Acceptor {
     }
 
     /// Whether an account is configured.
-    pub fn knows(&self, account: &AccountId) -> bool {
+    pub fn has_account(&self, account: &AccountId) -> bool {
         self.accounts.contains_key(account)
     }
 
@@ -281,7 +281,7 @@ fn idempotency_key(
 }
 
 impl StoredMessage {
-    /// `warnings` are those of this request.
+    /// `warnings` are about this request; a repeated request gets the first one's, if they are stored.
     fn of(
         accepted: Accepted,
         warnings: Vec<MessageWarning>,

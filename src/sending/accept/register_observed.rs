@@ -42,7 +42,7 @@ pub struct RegistrationResult {
 /// Whether a registered message was listed before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ListingStatus {
-    /// It was unknown, or an orphan.
+    /// The message was unknown, or an orphan.
     New,
     AlreadyListed,
 }

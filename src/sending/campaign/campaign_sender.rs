@@ -107,7 +107,7 @@ impl CampaignSender {
         // A campaign without recipients gets its messages from callers, and never ends by itself.
         let has_rows = recipients.accepted + recipients.rejected > 0;
         // Without the account all recipients would be rejected.
-        let has_account = self.acceptor.knows(&campaign.account);
+        let has_account = self.acceptor.has_account(&campaign.account);
         if !has_rows || !has_account || self.must_wait(campaign, now).await? {
             return Ok(SenderStep::Idle);
         }

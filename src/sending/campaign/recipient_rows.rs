@@ -35,7 +35,7 @@ pub enum RowFormat {
 }
 
 impl RowFormat {
-    /// By the extension; CSV unless it names another.
+    /// The format that the file extension names, else CSV.
     pub fn of_file_name(name: &str) -> Self {
         let extension = name.rsplit_once('.').map(|(_, extension)| extension);
         match extension {

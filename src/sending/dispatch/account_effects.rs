@@ -130,7 +130,7 @@ impl AccountEffects {
             }
             SendError::NotReached(_) => FailureCause::Unreachable,
             SendError::Unclear(_) => FailureCause::Unclear,
-            // Without a status it was not the provider who refused.
+            // Without an HTTP status the refusal is our own, not the provider's.
             SendError::TryLater { .. } if status.is_some() => FailureCause::TryLater,
             SendError::Refused(failure) if status.is_some() => {
                 let code = failure.code.as_deref().unwrap_or_default();

@@ -42,7 +42,7 @@ struct Recording<'a> {
 }
 
 impl Dispatcher {
-    /// In the order of `group`.
+    /// Returns the recorded outcomes in the order of `group`.
     pub(super) async fn record(
         &self,
         ledger: Ledger,

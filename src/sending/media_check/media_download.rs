@@ -18,7 +18,7 @@ use crate::http_client::guarded_fetch::{FetchError, GuardedClient, fetch_error};
 use crate::sending::media_check::inspection::{FILE_LIMIT, inspect};
 use crate::sending::media_check::url_state::UrlState;
 
-/// For a whole file.
+/// How long a whole fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(super) async fn fetch(client: &GuardedClient, url: &Url, folder: &Path) -> UrlState {
@@ -45,7 +45,7 @@ pub(super) async fn fetch(client: &GuardedClient, url: &Url, folder: &Path) -> U
     }
 }
 
-/// At most one chunk more than [`FILE_LIMIT`].
+/// Downloads at most one chunk more than [`FILE_LIMIT`].
 async fn download(
     response: Response,
     folder: &Path,
@@ -92,7 +92,7 @@ fn not_checked(error: std::io::Error) -> MediaFinding {
     MediaFinding::new(MediaRule::Checked, message)
 }
 
-/// Its content is not fetched.
+/// The result for a file that is too large to be fetched.
 fn too_large(labels: MediaLabels, size: u64) -> UrlState {
     let message = format!("the file has {size} bytes; no provider takes more than 16 MiB");
     UrlState::Fetched {

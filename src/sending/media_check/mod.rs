@@ -127,7 +127,10 @@ impl MediaChecker {
                 );
                 // Only one request waits for a slow host.
                 if self.0.begun_urls.contains_key(&checked_url) {
-                    self.0.unresponsive_hosts.insert(host, finding.clone()).await;
+                    self.0
+                        .unresponsive_hosts
+                        .insert(host, finding.clone())
+                        .await;
                 }
                 vec![finding]
             }

@@ -101,7 +101,9 @@ fn check_boxes(file: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
         position = position.saturating_add(length);
         if position > size {
             let missing = position - size;
-            return Ok(Some(format!("{missing} bytes of the box `{name}` are missing")));
+            return Ok(Some(format!(
+                "{missing} bytes of the box `{name}` are missing"
+            )));
         }
     }
     Ok(None)

@@ -98,7 +98,7 @@ fn account_response(status: &AccountStatus, visibility: Visibility) -> AccountRe
     }
 }
 
-/// To a hundredth, as a measured rate.
+/// Rounds to a hundredth, because the rate is measured.
 fn round_rate(rate: f64) -> f64 {
     (rate * 100.0).round() / 100.0
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/messages/{id}/explain`: why a message's state is what it is, as JSON or as text.
+//! `/api/v1/messages/{id}/explain`: explains the state of a message, as JSON or as text.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,7 +14,7 @@ use crate::web::api::documented_responses::MessageMoved;
 use crate::web::api::find_message::{FindMessageError, find};
 use crate::web::api::path_parameters::MessagePath;
 
-/// Why a message's state is what it is.
+/// Why a message is in its state.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct ExplanationResponse {
     pub(crate) id: Uuid,

@@ -1,7 +1,7 @@
 //! The response of a list.
 
-/// Declares the page of a list. One type per list, because the schema of a generic type repeats
-/// that of its rows instead of referring to it.
+/// Declares the page of a list. One type per list, because the schema of a generic type repeats the
+/// schema of its rows instead of referring to it.
 macro_rules! list_response {
     ($name:ident, $row:ty) => {
         /// A page of a list.

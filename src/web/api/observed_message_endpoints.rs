@@ -67,7 +67,8 @@ pub(crate) async fn register(
     require_account(&caller, &registration.account)?;
     let now = services.clock.now();
     let registered =
-        register_observed::register(&services.store, &services.accounts, &registration, now).await?;
+        register_observed::register(&services.store, &services.accounts, &registration, now)
+            .await?;
     let status = match registered.listing {
         ListingStatus::New => StatusCode::CREATED,
         ListingStatus::AlreadyListed => StatusCode::OK,

@@ -95,7 +95,8 @@ pub(crate) async fn list(
         why: kind.reason(),
         next_step: kind.next_step(),
         data: data(found.items, caller.visibility()),
-        next_cursor: next.map(|position| fingerprint.write_cursor(&write_kind_position(kind, &position))),
+        next_cursor: next
+            .map(|position| fingerprint.write_cursor(&write_kind_position(kind, &position))),
     }))
 }
 

@@ -90,7 +90,10 @@ fn row_format(request: &HttpRequest) -> Result<RowFormat, ApiError> {
     }
 }
 
-async fn save_body(services: &Services, mut payload: web::Payload) -> Result<NamedTempFile, ApiError> {
+async fn save_body(
+    services: &Services,
+    mut payload: web::Payload,
+) -> Result<NamedTempFile, ApiError> {
     let internal = |error: std::io::Error| ApiError::Internal(error.into());
     let mut file = services.uploads.create_temporary().map_err(internal)?;
     let mut size = 0;

@@ -13,7 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::operating::message_actions::resend::ResendMedia;
 use crate::services::Services;
-use crate::web::api::send_body::{FILE_LIMIT, content_type, save_file_part, read_json};
+use crate::web::api::send_body::{FILE_LIMIT, content_type, read_json, save_file_part};
 use crate::web::api::wire::campaign_responses::campaign_media;
 use crate::web::api::wire::send_request::MediaRequest;
 use crate::web::error::ApiError;

@@ -79,7 +79,7 @@ pub(crate) async fn receive(
     }
 }
 
-/// In lower case, without parameters.
+/// The content type in lower case, without parameters.
 pub(super) fn content_type(request: &HttpRequest) -> String {
     let value = request.headers().get(header::CONTENT_TYPE);
     let text = value.and_then(|value| value.to_str().ok());

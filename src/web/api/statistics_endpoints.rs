@@ -19,7 +19,7 @@ use crate::web::error::ApiError;
 
 /// States, failures and percentiles per account, kind and bucket
 ///
-/// Messages count in the bucket of their first submission, until then in that of their acceptance.
+/// Messages count in the bucket of their first submission; until then, of their acceptance.
 /// Messages sent elsewhere (`observed`) and dry runs are counted separately. Percentiles are of the
 /// time from acceptance to a stage, for stages that a report named.
 #[utoipa::path(

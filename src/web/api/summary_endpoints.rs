@@ -23,7 +23,7 @@ use crate::web::problem_json::FieldError;
 /// Deliveries and cost per day, week or month, by account, kind and campaign
 ///
 /// Messages count on the day of their first attempt; until then, on the day of their creation. The
-/// total and that of the period before with the same length are beside the rows.
+/// response also has the total, and the total of the period before with the same length.
 #[utoipa::path(
     get,
     path = "/api/v1/reports/summary.json",

@@ -63,7 +63,7 @@ impl SummaryQuery {
         }
     }
 
-    /// From this day until now, by day and account.
+    /// A query from the day `first` until now, by day and account.
     pub(crate) fn by_account(first: NaiveDate, zone: Tz, now: DateTime<Utc>) -> Self {
         Self {
             period: Period {

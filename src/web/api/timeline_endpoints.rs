@@ -30,7 +30,7 @@ pub(crate) struct TimelineResponse {
     pub(crate) time_problem: Option<String>,
     /// `stage`, `failure`, `other`, `notice`, `attempt` or `action`.
     pub(crate) kind: &'static str,
-    /// The stage, the unknown word, the notice, the attempt's outcome or the action's kind.
+    /// The stage, the unknown status, the notice, the attempt's outcome or the action's kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) word: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

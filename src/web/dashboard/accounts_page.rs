@@ -15,7 +15,7 @@ use crate::domain::provider_account::AccountMode;
 use crate::domain::scope::{Caller, Visibility};
 use crate::providers;
 use crate::reporting::account_health::{self, AccountStatus, Health};
-use crate::reporting::account_notices;
+use crate::reporting::adverse_events;
 use crate::services::Services;
 use crate::web::dashboard::account_set_up::{AccountSetUp, config_file};
 use crate::web::dashboard::event_rows::{self, EventRow, LatestEvents};
@@ -48,7 +48,7 @@ pub(super) async fn load(services: &Services, caller: &Caller) -> Result<Account
     }
     let ids: Vec<AccountId> = accounts.iter().map(|it| it.id.clone()).collect();
     let now = services.clock.now();
-    for notice in account_notices::find(&services.store, &ids, now)
+    for notice in adverse_events::find(&services.store, &ids, now)
         .await?
         .values()
     {

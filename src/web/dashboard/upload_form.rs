@@ -60,7 +60,8 @@ impl UploadForm {
             let disposition = part.content_disposition();
             let is_file = disposition.is_some_and(|it| it.get_filename().is_some());
             if is_file {
-                let kept = save_file_part(services, &mut part, &mut Sha256::new(), file_limit).await;
+                let kept =
+                    save_file_part(services, &mut part, &mut Sha256::new(), file_limit).await;
                 let (file, received) = match kept {
                     Ok(kept) => kept,
                     Err(ApiError::Invalid(errors)) => {

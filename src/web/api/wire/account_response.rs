@@ -40,7 +40,7 @@ pub(crate) struct AccountResponse {
     /// `operator`, or `provider`: it rejects the account, or most messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) paused_by: Option<&'static str>,
-    /// Why nothing but probes is sent, while `health` is `tripped`.
+    /// Why only probes are sent, while `health` is `tripped`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trip_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -113,7 +113,7 @@ pub(crate) struct CampaignResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) finished_at: Option<String>,
     pub(crate) recipients: RecipientsSummary,
-    /// Messages by state. Recipients that are no messages yet count as queued, or as cancelled with
+    /// Messages by state. Recipients without a message yet count as queued, or as cancelled with
     /// their campaign.
     pub(crate) counts: BTreeMap<&'static str, u64>,
     pub(crate) progress: CampaignProgress,
@@ -136,7 +136,7 @@ pub(crate) struct RecipientsSummary {
     pub(crate) accepted: u64,
     pub(crate) duplicates: u64,
     pub(crate) rejected: u64,
-    /// Accepted recipients that are not messages yet.
+    /// Accepted recipients without a message yet.
     pub(crate) waiting: u64,
 }
 

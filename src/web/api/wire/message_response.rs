@@ -109,7 +109,7 @@ pub(crate) struct StageResponse {
 }
 
 impl MessageResponse {
-    /// A message of a list: everything that its row holds.
+    /// A message of a list, with everything that its row in the database holds.
     pub(crate) fn of(message: &Message, visibility: Visibility, now: DateTime<Utc>) -> Self {
         let full = visibility == Visibility::Full;
         let stages = Stage::ALL
@@ -181,7 +181,7 @@ impl MessageResponse {
         }
     }
 
-    /// With the folded stages, every id and every attempt.
+    /// A single message, with the folded stages, every id and every attempt.
     pub(crate) fn complete(
         message: &Message,
         delivery: &Delivery,
