@@ -56,7 +56,7 @@ pub struct SummaryArguments {
     /// day, week or month [default: day]
     #[arg(long, value_name = "INTERVAL")]
     pub interval: Option<String>,
-    /// Parts that have rows of their own: account, kind and campaign, separated by commas, or none [default: account,kind]
+    /// Dimensions that rows are grouped by: account, kind and campaign, separated by commas, or none [default: account,kind]
     #[arg(long, value_name = "PARTS")]
     pub by: Option<String>,
     /// Account id

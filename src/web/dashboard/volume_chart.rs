@@ -74,6 +74,8 @@ pub(super) struct ChartBar {
 pub(super) struct ChartLabel {
     pub(super) percent: String,
     pub(super) text: String,
+    /// SVG's `text-anchor`: near the right end, the text is on the left of its place.
+    pub(super) anchor: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -229,6 +231,11 @@ fn labels(figures: &PeriodFigures, zone: Tz, percent: &impl Fn(f64) -> String) -
             text: local(index)
                 .format(if is_days { "%-d %b" } else { "%H:%M" })
                 .to_string(),
+            anchor: if index * 10 < figures.bars.len() * 9 {
+                "start"
+            } else {
+                "end"
+            },
         })
         .collect()
 }
