@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::error::BenchError;
 use crate::load::{Measured, Plan};
 
-/// On one thread. `call` makes the body of each request.
+/// Runs on one thread. `call` makes the body of each request.
 pub fn run(
     address: SocketAddr,
     path: &str,
@@ -30,12 +30,12 @@ async fn send_calls(
 ) -> Result<Measured, BenchError> {
     let client = bluetick::http_client::builder().build()?;
     let mut measured = Measured {
-        answered: 0,
-        refused: 0,
+        succeeded: 0,
+        rejected: 0,
         elapsed: plan.measured,
         latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
         next: plan.first,
-        all: 0,
+        succeeded_in_run: 0,
         processor: Duration::ZERO,
     };
     let measured_from = Instant::now() + plan.warm_up;
@@ -53,17 +53,17 @@ async fn send_calls(
         measured.next += 1;
         let reply = request.send().await?;
         if !reply.status().is_success() {
-            measured.refused += 1;
+            measured.rejected += 1;
             continue;
         }
         let accepted: Value = reply.json().await?;
         if accepted.pointer("/data/id").is_none() {
-            return Err("the provider's answer has no id".into());
+            return Err("the provider's reply has no id".into());
         }
-        measured.all += 1;
+        measured.succeeded_in_run += 1;
         let ended = Instant::now();
         if ended >= measured_from && ended < until {
-            measured.answered += 1;
+            measured.succeeded += 1;
             let micros = ended.duration_since(began).as_micros();
             measured.latency.saturating_record(u64::try_from(micros)?);
         }

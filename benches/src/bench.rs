@@ -1,4 +1,4 @@
-//! The building blocks of all parts: a running installation, and ways to send to it.
+//! What all parts of the benchmark share: a running installation, and ways to send to it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::server::{Installation, Reconciliation, Server};
 /// Maximum number of callbacks acknowledged and not yet applied while the sustained rate is
 /// measured.
 const BACKLOG: u64 = 8192;
-/// Interval of reading the reconciler's position.
+/// How often the reconciler's position is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 pub struct Bench<'a> {
@@ -55,7 +55,7 @@ impl Subject {
         Ok(self)
     }
 
-    /// Over TLS; without it before.
+    /// Restarts with TLS to PostgreSQL instead of unencrypted connections.
     pub fn restart_with_tls(mut self) -> Result<Self, BenchError> {
         self.server.stop()?;
         let url = &self.installation.database_url;
@@ -68,7 +68,7 @@ impl Subject {
         Ok(self)
     }
 
-    pub fn in_campaign(self) -> Result<Self, BenchError> {
+    pub fn with_campaign_order(self) -> Result<Self, BenchError> {
         let population = self.callbacks.population();
         let callbacks = Arc::new(Callbacks::new(population, ReadOrder::Campaign)?);
         Ok(Self { callbacks, ..self })
@@ -192,7 +192,7 @@ impl<'a> Bench<'a> {
         self.send_for(subject, connections, pace, Duration::ZERO)
     }
 
-    /// Measures at least `shortest`.
+    /// Measures for at least `shortest`.
     pub fn send_for(
         &self,
         subject: &Subject,
@@ -229,7 +229,7 @@ impl<'a> Bench<'a> {
         }
         let elapsed = last.1.duration_since(began).as_secs_f64();
         Ok(if elapsed > 0.0 {
-            count(last.0 - first) / elapsed
+            to_f64(last.0 - first) / elapsed
         } else {
             0.0
         })
@@ -245,28 +245,28 @@ impl<'a> Bench<'a> {
         let done = AtomicBool::new(false);
         let offset = self.position(subject)?;
         let first = subject.next.load(Ordering::Relaxed);
-        let raise = || -> Result<u64, BenchError> {
+        let raise_limit = || -> Result<u64, BenchError> {
             let applied = self.position(subject)? - offset;
             limit.store(first + applied + BACKLOG, Ordering::Relaxed);
             Ok(applied)
         };
-        raise()?;
+        raise_limit()?;
         std::thread::scope(|scope| {
             let follower = scope.spawn(|| -> Result<f64, BenchError> {
-                let begun = Instant::now();
+                let began = Instant::now();
                 let mut from = None;
                 let mut applied = 0;
                 while !done.load(Ordering::Relaxed) {
                     std::thread::sleep(POLL_INTERVAL);
-                    applied = raise()?;
-                    if begun.elapsed() < self.scale.warm_up {
+                    applied = raise_limit()?;
+                    if began.elapsed() < self.scale.warm_up {
                         from = Some((applied, Instant::now()));
                     }
                 }
                 let (before, since) = from.ok_or("no time passed")?;
-                Ok(count(applied - before) / since.elapsed().as_secs_f64())
+                Ok(to_f64(applied - before) / since.elapsed().as_secs_f64())
             });
-            let pace = Pace::Behind(Arc::clone(&limit));
+            let pace = Pace::Limited(Arc::clone(&limit));
             let measured = self.send(subject, connections, pace);
             done.store(true, Ordering::Relaxed);
             let rate = follower.join().map_err(|_| "the follower panicked")??;
@@ -277,16 +277,16 @@ impl<'a> Bench<'a> {
 
 /// A run with rejected requests is not a measurement.
 pub fn check_all_accepted(measured: &Measured) -> Result<(), BenchError> {
-    if measured.refused > 0 {
-        return Err(format!("{} requests were rejected", measured.refused).into());
+    if measured.rejected > 0 {
+        return Err(format!("{} requests were rejected", measured.rejected).into());
     }
-    if measured.answered == 0 {
+    if measured.succeeded == 0 {
         return Err("no request succeeded".into());
     }
     Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn count(number: u64) -> f64 {
+fn to_f64(number: u64) -> f64 {
     number as f64
 }

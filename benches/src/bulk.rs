@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
 use crate::bulk_rows::main_database;
-use crate::cell::{Cell, Load};
+use crate::cell::{Cell, TableRows};
 use crate::error::BenchError;
 use crate::journal_rows::journal;
 use crate::population::Population;
@@ -27,9 +27,9 @@ pub fn fill(installation: &Installation, population: &Population) -> Result<(), 
             journal.join().map_err(|_| "loading the journal panicked")?
         })?;
     } else {
-        let mut loads = main_database(population);
-        loads.push(journal(population));
-        fill_server(&installation.database_url, population, loads)?;
+        let mut tables = main_database(population);
+        tables.push(journal(population));
+        fill_server(&installation.database_url, population, tables)?;
     }
     eprintln!(
         "  {} messages loaded in {:.0} s",
@@ -39,7 +39,7 @@ pub fn fill(installation: &Installation, population: &Population) -> Result<(), 
     Ok(())
 }
 
-/// When the newest message of an installation on SQLite was created; `None` without any.
+/// When the newest message of an installation on SQLite was created; `None` if there is none.
 pub fn newest_message(folder: &Path) -> Result<Option<DateTime<Utc>>, BenchError> {
     let file = folder.join("bluetick.db");
     if !file.exists() {
@@ -54,7 +54,7 @@ pub fn newest_message(folder: &Path) -> Result<Option<DateTime<Utc>>, BenchError
 fn fill_file(
     installation: &Installation,
     file: &str,
-    loads: Vec<Load<'_>>,
+    tables: Vec<TableRows<'_>>,
 ) -> Result<(), BenchError> {
     let mut database = Connection::open(installation.folder.join(file))?;
     database.execute_batch(
@@ -62,15 +62,15 @@ fn fill_file(
     )?;
     let indexes = drop_indexes(&database)?;
     let transaction = database.transaction()?;
-    for load in loads {
-        let marks = vec!["?"; load.columns.len()].join(", ");
+    for table in tables {
+        let placeholders = vec!["?"; table.columns.len()].join(", ");
         let text = format!(
-            "INSERT OR REPLACE INTO {} ({}) VALUES ({marks})",
-            load.table,
-            load.columns.join(", ")
+            "INSERT OR REPLACE INTO {} ({}) VALUES ({placeholders})",
+            table.name,
+            table.columns.join(", ")
         );
         let mut insert = transaction.prepare(&text)?;
-        for row in load.rows {
+        for row in table.rows {
             insert.execute(rusqlite::params_from_iter(row))?;
         }
     }
@@ -95,8 +95,8 @@ fn drop_indexes(database: &Connection) -> Result<Vec<String>, BenchError> {
     Ok(found.into_iter().map(|(_, text)| text).collect())
 }
 
-/// By `COPY` in `psql`.
-fn fill_server(url: &str, population: &Population, loads: Vec<Load<'_>>) -> Result<(), BenchError> {
+/// Uses `COPY` in `psql`.
+fn fill_server(url: &str, population: &Population, tables: Vec<TableRows<'_>>) -> Result<(), BenchError> {
     let mut client = Command::new("psql")
         .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", url])
         .stdin(Stdio::piped())
@@ -106,10 +106,10 @@ fn fill_server(url: &str, population: &Population, loads: Vec<Load<'_>>) -> Resu
         script,
         "BEGIN;\nDELETE FROM settings WHERE name IN ('reconcile_position', 'charges_counted');"
     )?;
-    for load in loads {
-        let columns = load.columns.join(", ");
-        writeln!(script, "COPY {} ({columns}) FROM STDIN;", load.table)?;
-        for row in load.rows {
+    for table in tables {
+        let columns = table.columns.join(", ");
+        writeln!(script, "COPY {} ({columns}) FROM STDIN;", table.name)?;
+        for row in table.rows {
             let cells: Vec<String> = row.iter().map(Cell::copy_text).collect();
             writeln!(script, "{}", cells.join("\t"))?;
         }

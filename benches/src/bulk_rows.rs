@@ -9,29 +9,29 @@ use bluetick::domain::failure::Failure;
 use bluetick::domain::latency::LatencyBucket;
 use bluetick::domain::receipt::{Pricing, Receipt, ReceiptEvent, SourceKind};
 
-use crate::cell::{Cell, Load};
+use crate::cell::{Cell, TableRows};
 use crate::journal_rows::seq;
 use crate::population::{
     ACCOUNTS, BUCKET, InitialState, Population, account, delay, recipient, scatter, second_id,
     wamid,
 };
 
-/// Of the sums of counts, in milliseconds.
+/// Lengths of the periods that the sum tables sum up, in milliseconds.
 const WIDTHS: [i64; 2] = [60 * 60 * 1000, 24 * 60 * 60 * 1000];
 /// The business number of every message.
 const SENDER: &str = "918600000001";
 
 /// All tables of the main database.
-pub fn main_database(population: &Population) -> Vec<Load<'_>> {
-    let mut loads = vec![
+pub fn main_database(population: &Population) -> Vec<TableRows<'_>> {
+    let mut tables = vec![
         messages(population),
         receipts(population),
         outcomes(population),
         provider_ids(population),
     ];
-    loads.extend(counts(population));
-    loads.push(settings(population));
-    loads
+    tables.extend(counts(population));
+    tables.push(settings(population));
+    tables
 }
 
 /// The only receipt of a message.
@@ -60,9 +60,9 @@ fn receipt(population: &Population, number: u64) -> Receipt {
     }
 }
 
-fn messages(population: &Population) -> Load<'_> {
-    Load {
-        table: "messages",
+fn messages(population: &Population) -> TableRows<'_> {
+    TableRows {
+        name: "messages",
         columns: &[
             "id",
             "account",
@@ -134,23 +134,23 @@ fn message(population: &Population, number: u64) -> Vec<Cell> {
     let account = account(number);
     vec![
         Cell::Id(population.message_id(number).uuid()),
-        Cell::Word(account.id),
-        Cell::Word(account.provider),
-        Cell::Word("api"),
-        Cell::Word(SENDER),
+        Cell::Literal(account.id),
+        Cell::Literal(account.provider),
+        Cell::Literal("api"),
+        Cell::Literal(SENDER),
         Cell::Text(to.clone()),
         Cell::Text(to.chars().rev().collect()),
-        Cell::Word("A Customer"),
-        Cell::Word(kind(number)),
-        Cell::Word("https://shop.example/pictures/card.jpg"),
-        Cell::Word("image/jpeg"),
-        Cell::Word("Your order is on its way."),
-        Cell::Word("autumn"),
+        Cell::Literal("A Customer"),
+        Cell::Literal(kind(number)),
+        Cell::Literal("https://shop.example/pictures/card.jpg"),
+        Cell::Literal("image/jpeg"),
+        Cell::Literal("Your order is on its way."),
+        Cell::Literal("autumn"),
         Cell::Text(format!("order-{number}")),
-        Cell::Word("done"),
+        Cell::Literal("done"),
         Cell::Number(1),
         Cell::Number(created_at.timestamp_millis() + 200),
-        Cell::Word(delivery.state.as_str()),
+        Cell::Literal(delivery.state.as_str()),
         Cell::Number(i64::from(population.initial_state(number).is_delivered())),
         Cell::Flag(false),
         Cell::Number(86_400_000),
@@ -161,9 +161,9 @@ fn message(population: &Population, number: u64) -> Vec<Cell> {
         stage(Stage::Read),
         Cell::Number(implied),
         failed(Cell::Number(reported_at)),
-        failed(Cell::Word("131026")),
-        failed(Cell::Word("Message undeliverable")),
-        failed(Cell::Word("recipient")),
+        failed(Cell::Literal("131026")),
+        failed(Cell::Literal("Message undeliverable")),
+        failed(Cell::Literal("recipient")),
         Cell::Text(wamid(number)),
         Cell::Number(created_at.timestamp_millis()),
         Cell::Number(reported_at),
@@ -178,36 +178,36 @@ fn kind(number: u64) -> &'static str {
     }
 }
 
-fn receipts(population: &Population) -> Load<'_> {
+fn receipts(population: &Population) -> TableRows<'_> {
     let row = |number| {
         let receipt = receipt(population, number);
         let at = Cell::Number(receipt.received_at.timestamp_millis());
         let mut row = vec![
             Cell::Id(receipt.source),
             Cell::Number(0),
-            Cell::Word("callback"),
+            Cell::Literal("callback"),
             Cell::Id(population.message_id(number).uuid()),
             at.clone(),
             at,
         ];
         row.extend(match receipt.event {
             ReceiptEvent::Stage(stage) => [
-                Cell::Word("stage"),
-                Cell::Word(stage.as_str()),
+                Cell::Literal("stage"),
+                Cell::Literal(stage.as_str()),
                 Cell::Null,
                 Cell::Null,
             ],
             _ => [
-                Cell::Word("failure"),
+                Cell::Literal("failure"),
                 Cell::Null,
-                Cell::Word("131026"),
-                Cell::Word("Message undeliverable"),
+                Cell::Literal("131026"),
+                Cell::Literal("Message undeliverable"),
             ],
         });
         row
     };
-    Load {
-        table: "receipts",
+    TableRows {
+        name: "receipts",
         columns: &[
             "source",
             "part",
@@ -224,26 +224,26 @@ fn receipts(population: &Population) -> Load<'_> {
     }
 }
 
-fn outcomes(population: &Population) -> Load<'_> {
+fn outcomes(population: &Population) -> TableRows<'_> {
     let row = |number| {
         let at = population.created_at(number) + delay(number);
         vec![
             Cell::Id(population.callback_id(number).uuid()),
             seq(number),
-            Cell::Word(account(number).id),
+            Cell::Literal(account(number).id),
             Cell::Number(at.timestamp_millis()),
-            Cell::Word("receipts"),
+            Cell::Literal("receipts"),
         ]
     };
-    Load {
-        table: "callback_outcomes",
+    TableRows {
+        name: "callback_outcomes",
         columns: &["callback", "seq", "account", "received_at", "outcome"],
         rows: Box::new((0..population.size).map(row)),
     }
 }
 
 /// In the order of the primary key.
-fn provider_ids(population: &Population) -> Load<'_> {
+fn provider_ids(population: &Population) -> TableRows<'_> {
     let of_account = |place: u64| {
         let mut numbers: Vec<u64> = (0..population.size)
             .filter(|number| number % 4 == place)
@@ -252,12 +252,12 @@ fn provider_ids(population: &Population) -> Load<'_> {
         let second = numbers.clone();
         let row = |number: u64, id: String, learned_from| {
             vec![
-                Cell::Word(account(number).id),
+                Cell::Literal(account(number).id),
                 Cell::Text(id),
                 Cell::Id(population.message_id(number).uuid()),
-                Cell::Word(learned_from),
+                Cell::Literal(learned_from),
                 Cell::Number(population.created_at(number).timestamp_millis() + 300),
-                // By the reply, or by a callback with a tag or a report URL.
+                // `certain`: from the reply, or from a callback with a tag or a report URL.
                 Cell::Flag(true),
             ]
         };
@@ -270,8 +270,8 @@ fn provider_ids(population: &Population) -> Load<'_> {
         // Hexadecimal digits sort before `wamid.`.
         second.chain(first)
     };
-    Load {
-        table: "provider_ids",
+    TableRows {
+        name: "provider_ids",
         columns: &[
             "account",
             "provider_id",
@@ -284,19 +284,21 @@ fn provider_ids(population: &Population) -> Load<'_> {
     }
 }
 
-/// Quarter hour or start of a sum, account, kind.
+/// Start of the quarter hour or of the sum, account, kind.
 type Cohort = (i64, &'static str, &'static str);
 
-/// Messages by cohort, state, and by cohort, stage and time; deliveries by cohort.
 #[derive(Default)]
 struct Counts {
+    /// Messages by cohort and state.
     states: BTreeMap<(Cohort, &'static str), i64>,
+    /// Messages by cohort, stage and latency bucket.
     latencies: BTreeMap<(Cohort, (&'static str, i64)), i64>,
+    /// Deliveries by cohort.
     charges: BTreeMap<(Cohort, ()), i64>,
 }
 
 /// The count tables and their sums.
-fn counts(population: &Population) -> [Load<'_>; 5] {
+fn counts(population: &Population) -> [TableRows<'_>; 5] {
     let mut counts = Counts::default();
     for number in 0..population.size {
         let created_at = population.created_at(number).timestamp_millis();
@@ -305,7 +307,7 @@ fn counts(population: &Population) -> [Load<'_>; 5] {
             account(number).id,
             kind(number),
         );
-        let took = LatencyBucket::of(delay(number)).number();
+        let latency = LatencyBucket::of(delay(number)).number();
         let (state, reached) = match population.initial_state(number) {
             InitialState::Sent => ("sent", Some("sent")),
             InitialState::Delivered => ("delivered", Some("delivered")),
@@ -317,65 +319,65 @@ fn counts(population: &Population) -> [Load<'_>; 5] {
             *counts.charges.entry((cohort, ())).or_default() += 1;
         }
         if let Some(stage) = reached {
-            let key = (cohort, (stage, took));
+            let key = (cohort, (stage, latency));
             *counts.latencies.entry(key).or_default() += 1;
         }
     }
-    let [messages, message_sums] = state_loads(counts.states);
-    let latency_sums = latency_load(&counts.latencies);
-    let [charges, charge_sums] = charge_loads(counts.charges);
+    let [messages, message_sums] = state_tables(counts.states);
+    let latency_sums = latency_table(&counts.latencies);
+    let [charges, charge_sums] = charge_tables(counts.charges);
     [messages, message_sums, latency_sums, charges, charge_sums]
 }
 
-fn state_loads<'p>(states: BTreeMap<(Cohort, &'static str), i64>) -> [Load<'p>; 2] {
+fn state_tables<'p>(states: BTreeMap<(Cohort, &'static str), i64>) -> [TableRows<'p>; 2] {
     let sums = sum_up(&states, &WIDTHS);
     [
-        Load {
-            table: "message_counts",
+        TableRows {
+            name: "message_counts",
             columns: &[
                 "bucket", "account", "kind", "origin", "state", "code", "class", "campaign",
                 "messages",
             ],
-            rows: Box::new(states.into_iter().map(state)),
+            rows: Box::new(states.into_iter().map(state_row)),
         },
-        Load {
-            table: "message_sums",
+        TableRows {
+            name: "message_sums",
             columns: &[
                 "width", "start", "account", "kind", "origin", "state", "code", "class",
                 "campaign", "messages",
             ],
-            rows: Box::new(sums.into_iter().map(|row| with_width(row, state))),
+            rows: Box::new(sums.into_iter().map(|row| with_width(row, state_row))),
         },
     ]
 }
 
-fn latency_load<'p>(latencies: &BTreeMap<(Cohort, (&'static str, i64)), i64>) -> Load<'p> {
+fn latency_table<'p>(latencies: &BTreeMap<(Cohort, (&'static str, i64)), i64>) -> TableRows<'p> {
     let mut histograms: BTreeMap<_, String> = BTreeMap::new();
-    for ((width, (cohort, (stage, took))), messages) in
+    for ((width, (cohort, (stage, latency))), messages) in
         sum_up(latencies, &[BUCKET, WIDTHS[0], WIDTHS[1]])
     {
         let histogram = histograms.entry((width, (cohort, stage))).or_default();
-        // Writing to a text cannot fail.
-        let _ = write!(histogram, "{took}:{messages} ");
+        // Writing to a `String` cannot fail.
+        let _ = write!(histogram, "{latency}:{messages} ");
     }
     let histogram = |((width, (cohort, stage)), histogram)| {
         let mut row = vec![Cell::Number(width)];
         row.extend(cohort_cells(cohort));
-        row.extend([Cell::Word(stage), Cell::Text(histogram)]);
+        row.extend([Cell::Literal(stage), Cell::Text(histogram)]);
         row
     };
-    Load {
-        table: "latency_sums",
+    TableRows {
+        name: "latency_sums",
         columns: &["width", "start", "account", "kind", "stage", "histogram"],
         rows: Box::new(histograms.into_iter().map(histogram)),
     }
 }
 
-fn charge_loads<'p>(charges: BTreeMap<(Cohort, ()), i64>) -> [Load<'p>; 2] {
+fn charge_tables<'p>(charges: BTreeMap<(Cohort, ()), i64>) -> [TableRows<'p>; 2] {
     let sums = sum_up(&charges, &WIDTHS);
     [
-        Load {
-            table: "charge_counts",
+        TableRows {
+            name: "charge_counts",
             columns: &[
                 "bucket",
                 "account",
@@ -390,10 +392,10 @@ fn charge_loads<'p>(charges: BTreeMap<(Cohort, ()), i64>) -> [Load<'p>; 2] {
                 "currency",
                 "deliveries",
             ],
-            rows: Box::new(charges.into_iter().map(charge)),
+            rows: Box::new(charges.into_iter().map(charge_row)),
         },
-        Load {
-            table: "charge_sums",
+        TableRows {
+            name: "charge_sums",
             columns: &[
                 "width",
                 "start",
@@ -409,7 +411,7 @@ fn charge_loads<'p>(charges: BTreeMap<(Cohort, ()), i64>) -> [Load<'p>; 2] {
                 "currency",
                 "deliveries",
             ],
-            rows: Box::new(sums.into_iter().map(|row| with_width(row, charge))),
+            rows: Box::new(sums.into_iter().map(|row| with_width(row, charge_row))),
         },
     ]
 }
@@ -439,43 +441,42 @@ fn with_width<K>(
 }
 
 fn cohort_cells((start, account, kind): Cohort) -> [Cell; 3] {
-    [Cell::Number(start), Cell::Word(account), Cell::Word(kind)]
+    [Cell::Number(start), Cell::Literal(account), Cell::Literal(kind)]
 }
 
-fn state(((cohort, state), messages): ((Cohort, &'static str), i64)) -> Vec<Cell> {
+fn state_row(((cohort, state), messages): ((Cohort, &'static str), i64)) -> Vec<Cell> {
     let (code, class) = if state == "failed" {
         ("131026", "recipient")
     } else {
         ("", "")
     };
     let mut row = cohort_cells(cohort).to_vec();
-    row.extend(["api", state, code, class, ""].map(Cell::Word));
+    row.extend(["api", state, code, class, ""].map(Cell::Literal));
     row.push(Cell::Number(messages));
     row
 }
 
-/// Deliveries by account and kind.
-fn charge(((cohort, ()), deliveries): ((Cohort, ()), i64)) -> Vec<Cell> {
+fn charge_row(((cohort, ()), deliveries): ((Cohort, ()), i64)) -> Vec<Cell> {
     let mut row = cohort_cells(cohort).to_vec();
-    row.extend(["", SENDER, "IN", "", ""].map(Cell::Word));
+    row.extend(["", SENDER, "IN", "", ""].map(Cell::Literal));
     row.push(Cell::Flag(false));
-    row.extend(["", ""].map(Cell::Word));
+    row.extend(["", ""].map(Cell::Literal));
     row.push(Cell::Number(deliveries));
     row
 }
 
-/// Everything loaded counts as applied, and all charges as counted.
-fn settings(population: &Population) -> Load<'_> {
+/// Marks all loaded callbacks as applied and all charges as counted.
+fn settings(population: &Population) -> TableRows<'_> {
     let rows = [
         ("reconcile_position", population.size.to_string()),
         ("charges_counted", "1".to_owned()),
     ];
-    Load {
-        table: "settings",
+    TableRows {
+        name: "settings",
         columns: &["name", "value"],
         rows: Box::new(
             rows.into_iter()
-                .map(|(name, value)| vec![Cell::Word(name), Cell::Text(value)]),
+                .map(|(name, value)| vec![Cell::Literal(name), Cell::Text(value)]),
         ),
     }
 }

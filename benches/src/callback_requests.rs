@@ -38,7 +38,8 @@ pub struct Callbacks {
     order: ReadOrder,
     keys: Keys,
     tokens: Vec<String>,
-    millis: i64,
+    /// Timestamp of every callback, in milliseconds.
+    reported_at: i64,
 }
 
 impl Callbacks {
@@ -53,7 +54,7 @@ impl Callbacks {
             order,
             keys,
             tokens,
-            millis: population.now().timestamp_millis(),
+            reported_at: population.now().timestamp_millis(),
         })
     }
 
@@ -109,19 +110,19 @@ impl Callbacks {
         let stage = Self::stage(number);
         let to = recipient(message);
         let wamid = wamid(message);
-        let seconds = self.millis / 1000;
-        let second = second_id(message).unwrap_or_default();
+        let seconds = self.reported_at / 1000;
+        let second_id = second_id(message).unwrap_or_default();
         match account(message).dialect {
             Dialect::Sobot => sobot_body(&wamid, stage, seconds, &to),
             Dialect::Kaleyra => {
                 let tag = correlation_tag::format_tag(self.population.message_id(message));
                 format!(
-                    r#"{{"meta_object":{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"918600000001","phone_number_id":"104000000000077"}},"statuses":[{{"id":"{second}","status":"{stage}","timestamp":"{seconds}","recipient_id":"{to}","pricing":{{"billable":true,"pricing_model":"PMP","category":"marketing"}}}}]}},"field":"messages"}},"extra_info":{{"trace_id":"0b1f0a4e-1111-4c1a-9e77-1a5000000001","message_id":"{wamid}","waba_id":"1200000034512345","ref":"autumn","ref1":"order {message}","ref2":"{tag}","enable_url_tracking_body":false}},"status":"{stage}","message_id":"{wamid}"}}"#
+                    r#"{{"meta_object":{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"918600000001","phone_number_id":"104000000000077"}},"statuses":[{{"id":"{second_id}","status":"{stage}","timestamp":"{seconds}","recipient_id":"{to}","pricing":{{"billable":true,"pricing_model":"PMP","category":"marketing"}}}}]}},"field":"messages"}},"extra_info":{{"trace_id":"0b1f0a4e-1111-4c1a-9e77-1a5000000001","message_id":"{wamid}","waba_id":"1200000034512345","ref":"autumn","ref1":"order {message}","ref2":"{tag}","enable_url_tracking_body":false}},"status":"{stage}","message_id":"{wamid}"}}"#
                 )
             }
             Dialect::Zixflow => format!(
-                r#"{{"campaignId":"68fe00112233445566778899","messageId":"{second}","wamid":"{wamid}","phoneId":"104000000000088","to":"{to}","status":"{stage}","timestamp":{},"workspace":{{"id":"68fe00aa","name":"A workspace of some length","plan":"growth","region":"in"}},"campaign":{{"id":"68fe00112233445566778899","name":"Autumn pictures for customers in the south","channel":"whatsapp","createdBy":"an operator with a long name","variables":[]}},"contact":{{"recordId":"68fe0011223344556677abcd","collection":"people","owner":"unassigned","subscribed":true,"tags":["autumn","pictures","returning"]}}}}"#,
-                self.millis
+                r#"{{"campaignId":"68fe00112233445566778899","messageId":"{second_id}","wamid":"{wamid}","phoneId":"104000000000088","to":"{to}","status":"{stage}","timestamp":{},"workspace":{{"id":"68fe00aa","name":"A workspace of some length","plan":"growth","region":"in"}},"campaign":{{"id":"68fe00112233445566778899","name":"Autumn pictures for customers in the south","channel":"whatsapp","createdBy":"an operator with a long name","variables":[]}},"contact":{{"recordId":"68fe0011223344556677abcd","collection":"people","owner":"unassigned","subscribed":true,"tags":["autumn","pictures","returning"]}}}}"#,
+                self.reported_at
             ),
             Dialect::LancePilot => format!(
                 r#"{{"event":"message.status","data":{{"type":"messages","id":"0d1c0000-0000-4000-8000-{:012x}","attributes":{{"wamid":"{wamid}","status":"{stage}","to":"+{to}","updated_at":"{}"}},"relationships":{{"contact":{{"data":{{"type":"contacts","id":"0d1c0000-0000-4000-8000-000000000077","attributes":{{"first_name":"A","last_name":"Customer","phone":"+{to}","subscribed":true,"labels":["autumn","pictures"],"created_at":"2026-01-01T00:00:00.000000Z"}}}}}},"workspace":{{"data":{{"type":"workspaces","id":"0d1c0000-0000-4000-8000-000000000001"}}}}}}}}}}"#,

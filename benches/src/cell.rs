@@ -10,7 +10,7 @@ use uuid::Uuid;
 pub enum Cell {
     Null,
     Number(i64),
-    Word(&'static str),
+    Literal(&'static str),
     Text(String),
     Id(Uuid),
     Flag(bool),
@@ -18,8 +18,8 @@ pub enum Cell {
 }
 
 /// Rows of one table.
-pub struct Load<'a> {
-    pub table: &'static str,
+pub struct TableRows<'a> {
+    pub name: &'static str,
     pub columns: &'static [&'static str],
     pub rows: Box<dyn Iterator<Item = Vec<Cell>> + 'a>,
 }
@@ -30,7 +30,7 @@ impl Cell {
         match self {
             Self::Null => "\\N".to_owned(),
             Self::Number(number) => number.to_string(),
-            Self::Word(text) => (*text).to_owned(),
+            Self::Literal(text) => (*text).to_owned(),
             Self::Text(text) => text.clone(),
             Self::Id(id) => id.to_string(),
             Self::Flag(flag) => flag.to_string(),
@@ -51,7 +51,7 @@ impl ToSql for Cell {
         Ok(match self {
             Self::Null => ToSqlOutput::Owned(Value::Null),
             Self::Number(number) => ToSqlOutput::Owned(Value::Integer(*number)),
-            Self::Word(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Literal(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Self::Id(id) => ToSqlOutput::Borrowed(ValueRef::Blob(id.as_bytes())),
             Self::Flag(flag) => ToSqlOutput::Owned(Value::Integer((*flag).into())),

@@ -20,7 +20,7 @@ const SUSTAINED: &str = "sustained";
 const CALLBACKS_KEPT: u32 = 53;
 /// Callbacks that the purge must remove in that measurement.
 const PURGED: i64 = 1_000_000;
-const LONGEST_PURGE: Duration = Duration::from_mins(4);
+const MAX_PURGE_TIME: Duration = Duration::from_mins(4);
 
 pub fn naive(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let database = bench.folder.join("naive.db");
@@ -80,7 +80,7 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
 pub fn campaign(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.small);
     let subject = bench.start_subject("campaign", None, &population)?;
-    let subject = subject.restart(Reconciliation::Enabled)?.in_campaign()?;
+    let subject = subject.restart(Reconciliation::Enabled)?.with_campaign_order()?;
     sustained(bench, &subject, "a campaign: sustained", table)?;
     subject.server.stop()
 }
@@ -96,10 +96,10 @@ fn sustained(
         (256, Target::AtLeast(0.22, 0.4)),
     ] {
         let reference = ReferenceRate::measure(bench, connections)?;
-        let (rate, behind) = bench.sustain(subject, connections)?;
+        let (rate, applied) = bench.sustain(subject, connections)?;
         bench.drain(subject)?;
         let row = over_c(what, connections);
-        reference.compare(table, &row, rate, &behind, target);
+        reference.compare(table, &row, rate, &applied, target);
         if connections == 64
             && let Some(naive) = table.find(NAIVE)
         {
@@ -121,7 +121,7 @@ pub fn kept_pages(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError
     subject.server.stop()
 }
 
-/// Ten times as many receipts.
+/// Start, pages, ingest and a purge with ten times as many receipts.
 pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.large);
     let subject = bench.start_subject("large", None, &population)?;
@@ -145,10 +145,10 @@ pub fn large(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     );
     reads::pages(bench, &subject, table)?;
     let reference = ReferenceRate::measure(bench, 64)?;
-    let (rate, behind) = bench.sustain(&subject, 64)?;
+    let (rate, applied) = bench.sustain(&subject, 64)?;
     bench.drain(&subject)?;
     let what = format!("{}, {receipts}", over_c(SUSTAINED, 64));
-    reference.compare(table, &what, rate, &behind, Target::None);
+    reference.compare(table, &what, rate, &applied, Target::None);
     if let Some(small) = table.find(&over_c(SUSTAINED, 64)) {
         let ratio = rate / reference.rate / small;
         let target = Target::AtLeast(0.75, 0.95);
@@ -168,19 +168,19 @@ pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> 
         table.skip("PostgreSQL", "BENCH_DATABASE_URL is not set");
         return Ok(());
     };
-    let population = Population::new(bench.scale.server);
+    let population = Population::new(bench.scale.smallest);
     let subject = bench.start_subject("server", Some(&url), &population)?;
     let reference = ReferenceRate::measure(bench, 64)?;
     let acked = bench.send(&subject, 64, Pace::Saturating)?;
     bench.drain(&subject)?;
     let what = "PostgreSQL: ack while reconciling ÷ C, 64 connections";
     reference.compare(table, what, acked.rate(), &acked, Target::None);
-    let (rate, behind) = bench.sustain(&subject, 64)?;
+    let (rate, applied) = bench.sustain(&subject, 64)?;
     bench.drain(&subject)?;
     let what = "PostgreSQL: sustained ÷ C, 64 connections";
-    reference.compare(table, what, rate, &behind, Target::None);
+    reference.compare(table, what, rate, &applied, Target::None);
     let (steady, visible) = bench.send_and_watch(&subject, 64, 1000)?;
-    let shown = format!(
+    let detail = format!(
         "{}; visible p99 {:.1}",
         percentiles(&steady),
         quantile(&visible, 0.99)
@@ -189,7 +189,7 @@ pub fn postgres(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> 
     table.add(
         "PostgreSQL: ack p99 at 1,000 per second, ms",
         p99,
-        shown,
+        detail,
         Target::None,
     );
     let subject = subject.restart_with_tls()?;
@@ -218,9 +218,9 @@ fn steady(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(),
     Ok(())
 }
 
-/// `rate` as it is shown.
+/// `rate` is the text in the name of the row.
 pub fn add_visible(table: &mut Table, rate: &str, visible: &[Duration]) {
-    let shown = format!(
+    let detail = format!(
         "p50 {:.1}, {} samples",
         quantile(visible, 0.5),
         visible.len()
@@ -229,7 +229,7 @@ pub fn add_visible(table: &mut Table, rate: &str, visible: &[Duration]) {
     table.add(
         &what,
         quantile(visible, 0.99),
-        shown,
+        detail,
         Target::AtMost(100.0, 30.0),
     );
 }
@@ -243,14 +243,14 @@ fn purge(bench: &Bench<'_>, subject: Subject, table: &mut Table) -> Result<Subje
     let subject = subject.restart_with_callback_retention(CALLBACKS_KEPT)?;
     let mut during = bench.send(&subject, 64, Pace::Steady(1000))?;
     while subject.installation.first_callback_seq()? - first < PURGED {
-        if began.elapsed() > LONGEST_PURGE {
+        if began.elapsed() > MAX_PURGE_TIME {
             table.skip(what, "the purge removed too few callbacks");
             return Ok(subject);
         }
         let further = bench.send(&subject, 64, Pace::Steady(1000))?;
         during.latency.add(further.latency)?;
     }
-    let shown = format!(
+    let detail = format!(
         "{}; without {}; {} callbacks removed in {:.0} s; files {before:.0} MB, then {:.0}",
         percentiles(&during),
         percentiles(&without),
@@ -259,11 +259,11 @@ fn purge(bench: &Bench<'_>, subject: Subject, table: &mut Table) -> Result<Subje
         subject.installation.database_megabytes()?,
     );
     let ratio = during.percentile(0.99) / without.percentile(0.99);
-    table.add(what, ratio, shown, Target::AtMost(2.0, 1.2));
+    table.add(what, ratio, detail, Target::AtMost(2.0, 1.2));
     Ok(subject)
 }
 
-/// C, measured just before.
+/// The rate and cost of C, measured just before.
 struct ReferenceRate {
     rate: f64,
     cost: f64,
@@ -286,14 +286,14 @@ impl ReferenceRate {
         measured: &Measured,
         target: Target,
     ) {
-        let shown = format!(
+        let detail = format!(
             "{rate:.0} of {:.0} per second; {}; C costs {:.1} µs, {:.3} of that",
             self.rate,
             cost_text(measured),
             self.cost,
             self.cost / measured.cost()
         );
-        table.add(what, rate / self.rate, shown, target);
+        table.add(what, rate / self.rate, detail, target);
     }
 }
 
@@ -312,8 +312,8 @@ fn quantile(sorted: &[Duration], share: f64) -> f64 {
 }
 
 fn percentiles(measured: &Measured) -> String {
-    let [half, most, nearly_all] = [0.5, 0.99, 0.999].map(|share| measured.percentile(share));
-    format!("p50 {half:.1} p99 {most:.1} p99.9 {nearly_all:.1}")
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| measured.percentile(share));
+    format!("p50 {p50:.1} p99 {p99:.1} p99.9 {p999:.1}")
 }
 
 fn cost_text(measured: &Measured) -> String {

@@ -1,30 +1,30 @@
 //! The rows of the journal.
 
-use crate::cell::{Cell, Load};
+use crate::cell::{Cell, TableRows};
 use crate::population::{Population, account, delay};
 
 /// Raw callbacks. Their bodies are short because they are not replayed.
-pub fn journal(population: &Population) -> Load<'_> {
+pub fn journal(population: &Population) -> TableRows<'_> {
     const BODY: &[u8] = br#"{"note":"loaded for a benchmark and not parsed any more"}"#;
     let row = |number| {
         let at = population.created_at(number) + delay(number);
         vec![
             seq(number),
             Cell::Id(population.callback_id(number).uuid()),
-            Cell::Word(account(number).id),
-            Cell::Word("callback"),
-            Cell::Word("POST"),
-            Cell::Word(""),
-            Cell::Word(r#"[["content-type","application/json"],["user-agent","axios/1.7.9"]]"#),
-            Cell::Word("127.0.0.1"),
+            Cell::Literal(account(number).id),
+            Cell::Literal("callback"),
+            Cell::Literal("POST"),
+            Cell::Literal(""),
+            Cell::Literal(r#"[["content-type","application/json"],["user-agent","axios/1.7.9"]]"#),
+            Cell::Literal("127.0.0.1"),
             Cell::Number(at.timestamp_millis()),
-            Cell::Word("verified"),
+            Cell::Literal("verified"),
             Cell::Number(57),
             Cell::Bytes(BODY),
         ]
     };
-    Load {
-        table: "journal",
+    TableRows {
+        name: "journal",
         columns: &[
             "seq",
             "id",

@@ -27,8 +27,8 @@ pub enum Pace {
     /// Requests per second on all connections, independent of the server. Latency counts from the
     /// due instant if the connection was still waiting for a response then.
     Steady(u32),
-    /// Like `Saturating`, but only numbers below this limit, which the caller raises.
-    Behind(Arc<AtomicU64>),
+    /// Like `Saturating`, but only for request numbers below this limit, which the caller raises.
+    Limited(Arc<AtomicU64>),
 }
 
 #[derive(Clone, Debug)]
@@ -52,18 +52,17 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// 2xx responses within the measured time.
-    pub answered: u64,
+    pub succeeded: u64,
     /// Other responses, in the whole run.
-    pub refused: u64,
+    pub rejected: u64,
     pub elapsed: Duration,
     /// In microseconds.
     pub latency: Histogram<u64>,
     /// Number after the last request.
     pub next: u64,
     /// 2xx responses in the whole run.
-    pub all: u64,
-    /// Processor time in the whole run: of the client as `run` returns it, to which callers add the
-    /// server's.
+    pub succeeded_in_run: u64,
+    /// Processor time in the whole run. `run` returns that of the client; callers add the server's.
     pub processor: Duration,
 }
 
@@ -72,15 +71,15 @@ impl Measured {
     /// the rate.
     pub fn cost(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let all = self.all as f64;
-        self.processor.as_secs_f64() * 1e6 / all
+        let requests = self.succeeded_in_run as f64;
+        self.processor.as_secs_f64() * 1e6 / requests
     }
 
     /// Requests per second.
     pub fn rate(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let answered = self.answered as f64;
-        answered / self.elapsed.as_secs_f64()
+        let succeeded = self.succeeded as f64;
+        succeeded / self.elapsed.as_secs_f64()
     }
 
     /// In milliseconds.
@@ -95,7 +94,7 @@ struct RunState {
     address: SocketAddr,
     requests: Arc<dyn Requests>,
     pace: Pace,
-    begun: Instant,
+    began: Instant,
     measured_from: Instant,
     until: Instant,
     first: u64,
@@ -103,13 +102,13 @@ struct RunState {
 }
 
 struct ConnectionResult {
-    all: u64,
-    answered: u64,
-    refused: u64,
+    succeeded_in_run: u64,
+    succeeded: u64,
+    rejected: u64,
     latency: Histogram<u64>,
 }
 
-/// On one thread.
+/// Runs on one thread.
 pub fn run(
     address: SocketAddr,
     plan: &Plan,
@@ -129,13 +128,13 @@ async fn run_all(
     plan: &Plan,
     requests: Arc<dyn Requests>,
 ) -> Result<Measured, BenchError> {
-    let begun = Instant::now();
-    let measured_from = begun + plan.warm_up;
+    let began = Instant::now();
+    let measured_from = began + plan.warm_up;
     let shared = Arc::new(RunState {
         address,
         requests,
         pace: plan.pace.clone(),
-        begun,
+        began,
         measured_from,
         until: measured_from + plan.measured,
         first: plan.first,
@@ -145,21 +144,21 @@ async fn run_all(
     for _ in 0..plan.connections {
         connections.spawn(send_requests(Arc::clone(&shared)));
     }
-    let mut all = ConnectionResult::empty()?;
-    while let Some(seen) = connections.join_next().await {
-        let seen = seen??;
-        all.all += seen.all;
-        all.answered += seen.answered;
-        all.refused += seen.refused;
-        all.latency.add(&seen.latency)?;
+    let mut total = ConnectionResult::empty()?;
+    while let Some(result) = connections.join_next().await {
+        let result = result??;
+        total.succeeded_in_run += result.succeeded_in_run;
+        total.succeeded += result.succeeded;
+        total.rejected += result.rejected;
+        total.latency.add(&result.latency)?;
     }
     Ok(Measured {
-        answered: all.answered,
-        refused: all.refused,
+        succeeded: total.succeeded,
+        rejected: total.rejected,
         elapsed: plan.measured,
-        latency: all.latency,
+        latency: total.latency,
         next: shared.next.load(Ordering::Relaxed),
-        all: all.all,
+        succeeded_in_run: total.succeeded_in_run,
         processor: Duration::ZERO,
     })
 }
@@ -167,9 +166,9 @@ async fn run_all(
 impl ConnectionResult {
     fn empty() -> Result<Self, BenchError> {
         Ok(Self {
-            all: 0,
-            answered: 0,
-            refused: 0,
+            succeeded_in_run: 0,
+            succeeded: 0,
+            rejected: 0,
             latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
         })
     }
@@ -177,13 +176,13 @@ impl ConnectionResult {
 
 async fn send_requests(shared: Arc<RunState>) -> Result<ConnectionResult, BenchError> {
     let mut connection = Connection::open(shared.address).await?;
-    let mut seen = ConnectionResult::empty()?;
+    let mut result = ConnectionResult::empty()?;
     let mut request = Vec::with_capacity(4096);
     loop {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         let free_at = Instant::now();
         let Some(due_at) = shared.wait_for_turn(number).await else {
-            return Ok(seen);
+            return Ok(result);
         };
         request.clear();
         shared.requests.write(number, &mut request);
@@ -193,14 +192,14 @@ async fn send_requests(shared: Arc<RunState>) -> Result<ConnectionResult, BenchE
         let status = connection.exchange(&request).await?;
         let ended = Instant::now();
         if !(200..300).contains(&status) {
-            seen.refused += 1;
+            result.rejected += 1;
             continue;
         }
-        seen.all += 1;
+        result.succeeded_in_run += 1;
         if ended >= shared.measured_from && ended < shared.until {
-            seen.answered += 1;
+            result.succeeded += 1;
             let micros = ended.duration_since(began).as_micros();
-            seen.latency.saturating_record(u64::try_from(micros)?);
+            result.latency.saturating_record(u64::try_from(micros)?);
         }
     }
 }
@@ -213,14 +212,14 @@ impl RunState {
             Pace::Saturating => (Instant::now() < self.until).then_some(None),
             Pace::Steady(rate) => {
                 let nanos = (number - self.first) * 1_000_000_000 / u64::from(*rate);
-                let due = self.begun + Duration::from_nanos(nanos);
+                let due = self.began + Duration::from_nanos(nanos);
                 if due >= self.until {
                     return None;
                 }
                 sleep_until(due).await;
                 Some(Some(due))
             }
-            Pace::Behind(limit) => loop {
+            Pace::Limited(limit) => loop {
                 if Instant::now() >= self.until {
                     return None;
                 }
@@ -233,7 +232,7 @@ impl RunState {
     }
 }
 
-/// Persistent.
+/// A persistent HTTP connection.
 pub struct Connection {
     stream: TcpStream,
     received: Vec<u8>,

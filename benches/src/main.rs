@@ -77,7 +77,7 @@ fn main() -> Result<(), BenchError> {
         return baseline::serve(baseline);
     }
     let scale = match arguments.soak {
-        Some(minutes) => Scale::soaking(minutes),
+        Some(minutes) => Scale::soak(minutes),
         None if arguments.quick => Scale::QUICK,
         None => Scale::FULL,
     };

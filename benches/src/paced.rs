@@ -12,12 +12,12 @@ use crate::population::Population;
 use crate::server::{Reconciliation, Server};
 use crate::table::{Table, Target};
 
-/// At a low rate a short run has too few callbacks.
-const FEWEST_CALLBACKS: u64 = 400;
+/// Minimum number of callbacks per run: at low rates a run takes longer.
+const MIN_CALLBACKS: u64 = 400;
 const CONNECTIONS: u32 = 16;
 
-/// Callbacks a second, how many times the naive processor time each may cost, and how many context
-/// switches: floor and goal.
+/// Callbacks per second; targets of processor time relative to naive, and of context switches per
+/// callback.
 const RATES: [(u32, Target, Target); 5] = [
     (20, Target::None, Target::None),
     (100, Target::AtMost(5.0, 3.0), Target::None),
@@ -26,7 +26,7 @@ const RATES: [(u32, Target, Target); 5] = [
     (2000, Target::None, Target::None),
 ];
 
-/// Callbacks a second while single ones are watched until they are visible.
+/// Callbacks per second while single ones are watched until they are visible.
 const WATCHED_RATES: [u32; 3] = [20, 100, 500];
 
 /// What a server spent on each callback.
@@ -36,25 +36,25 @@ struct Cost {
 }
 
 pub fn paced(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
-    let population = Population::new(bench.scale.server);
+    let population = Population::new(bench.scale.smallest);
     let subject = bench.start_subject("paced", None, &population)?;
     let subject = subject.restart(Reconciliation::Enabled)?;
     for (rate, time, switches) in RATES {
         let naive = measure_naive(bench, rate)?;
         let (cost, measured) = measure(bench, &subject, rate)?;
-        let shown = format!(
+        let detail = format!(
             "{:.0} µs, naive {:.0}; p99 {:.1} ms",
             cost.micros,
             naive.micros,
             measured.percentile(0.99)
         );
         let what = format!("processor time at {rate} per second ÷ naive");
-        table.add(&what, cost.micros / naive.micros, shown, time);
+        table.add(&what, cost.micros / naive.micros, detail, time);
         let what = format!("context switches of a callback at {rate} per second");
-        let shown = format!("naive {:.1}", naive.switches);
-        table.add(&what, cost.switches, shown, switches);
+        let detail = format!("naive {:.1}", naive.switches);
+        table.add(&what, cost.switches, detail, switches);
     }
-    // Beside the reads that watch them, callbacks would cost more.
+    // Measured separately, because the reads of the watcher would add to the cost.
     for rate in WATCHED_RATES {
         let (_, visible) = bench.send_and_watch(&subject, CONNECTIONS, rate)?;
         add_visible(table, &rate.to_string(), &visible);
@@ -88,7 +88,7 @@ fn measure(
 }
 
 fn shortest(rate: u32) -> Duration {
-    Duration::from_millis(FEWEST_CALLBACKS * 1000 / u64::from(rate))
+    Duration::from_millis(MIN_CALLBACKS * 1000 / u64::from(rate))
 }
 
 struct Spent {
@@ -105,7 +105,7 @@ impl Spent {
     }
 
     fn since(&self, before: &Self, measured: &Measured) -> Result<Cost, BenchError> {
-        let callbacks = f64::from(u32::try_from(measured.all)?);
+        let callbacks = f64::from(u32::try_from(measured.succeeded_in_run)?);
         let processor = self.processor.saturating_sub(before.processor);
         let switches = u32::try_from(self.switches.saturating_sub(before.switches))?;
         Ok(Cost {

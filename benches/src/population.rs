@@ -12,7 +12,7 @@ const OPEN: u64 = 1_000_000;
 const OPEN_SPAN: u64 = 2 * 3_600_000;
 /// Milliseconds within which all others were created, before them.
 const CLOSED_SPAN: u64 = 60 * 86_400_000;
-/// Length of a row of the count tables, in milliseconds.
+/// Length of a bucket of the count tables, in milliseconds.
 pub const BUCKET: i64 = 15 * 60 * 1000;
 /// Odd, so that multiplication maps 64-bit numbers one to one.
 const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -97,7 +97,7 @@ impl Population {
         }
     }
 
-    /// Messages of an earlier run, of which the newest was created then.
+    /// The messages of an earlier run; `newest` is when its newest message was created.
     pub fn until(size: u64, newest: DateTime<Utc>) -> Self {
         let mut population = Self::new(size);
         population.now += newest - population.created_at(size.saturating_sub(1));
@@ -170,7 +170,7 @@ pub fn scatter(number: u64) -> u64 {
     number.wrapping_mul(SCATTER)
 }
 
-/// In digits.
+/// Digits without `+`.
 pub fn recipient(number: u64) -> String {
     format!("9199{:08}", scatter(number) % 100_000_000)
 }

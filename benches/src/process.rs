@@ -30,7 +30,7 @@ pub fn processor_time(process: u32) -> Result<Duration, BenchError> {
 pub fn context_switches(process: u32) -> Result<u64, BenchError> {
     let mut switches = 0;
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        // A thread may end meanwhile.
+        // The thread may have ended meanwhile.
         let Ok(status) = fs::read_to_string(task?.path().join("status")) else {
             continue;
         };

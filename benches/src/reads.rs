@@ -16,7 +16,7 @@ use crate::table::{Table, Target};
 
 /// The median is reported.
 const REQUESTS_PER_PAGE: usize = 7;
-/// Expected of every page.
+/// Response time that every page should reach.
 const GOAL_MS: u32 = 10;
 
 /// The pages and lists that operators use most, with their filters.
@@ -88,7 +88,7 @@ fn paths(population: &Population) -> Vec<String> {
     ]
 }
 
-/// The slowest page, by the median of its response times.
+/// Measures every page. Reports the slowest one, by the median of its response times.
 pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<(), BenchError> {
     let token = subject
         .installation
@@ -127,7 +127,7 @@ pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<
         .iter()
         .filter(|took| **took <= Duration::from_millis(GOAL_MS.into()))
         .count();
-    let shown = format!(
+    let detail = format!(
         "{}; {within} of {} within {GOAL_MS} ms, median {:.1}",
         slowest.1,
         all.len(),
@@ -136,7 +136,7 @@ pub fn pages(bench: &Bench<'_>, subject: &Subject, table: &mut Table) -> Result<
     table.add(
         "slowest page, ms",
         millis(slowest.0),
-        shown,
+        detail,
         Target::AtMost(50.0, f64::from(GOAL_MS)),
     );
     Ok(())
@@ -178,7 +178,7 @@ pub fn exports(
     Ok(())
 }
 
-/// How long it took, and the peak memory in MB.
+/// Returns the duration and the peak memory in MB.
 fn export(installation: &Installation, format: &str) -> Result<(Duration, f64), BenchError> {
     let began = Instant::now();
     let mut child = installation

@@ -21,13 +21,13 @@ const ACCOUNT: &str = "sobot-main";
 const PROVIDER_PATH: &str = "/message/";
 /// How often the database is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-const LONGEST_DRAIN: Duration = Duration::from_mins(5);
+const MAX_DRAIN_TIME: Duration = Duration::from_mins(5);
 /// Messages of a campaign that are queued before a single message is sent.
 const QUEUED_BEFORE_SINGLE: u64 = 20_000;
 /// Recipients of a file. SQLite's page caches are full after half of them; from then on memory must
 /// not depend on how many messages were sent.
 const FILE_RECIPIENTS: u64 = 80_000;
-/// How many different recipients there are, all with numbers of one country.
+/// Number of different recipients, all in one country.
 const RECIPIENTS: u64 = 100_000_000;
 
 pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
@@ -45,8 +45,8 @@ pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         ),
     ] {
         let (p50, p99) = (measured.percentile(0.5), measured.percentile(0.99));
-        let shown = format!("p50 {p50:.3} p99 {p99:.3} ms");
-        table.add(what, measured.rate(), shown, Target::None);
+        let detail = format!("p50 {p50:.3} p99 {p99:.3} ms");
+        table.add(what, measured.rate(), detail, Target::None);
     }
     let sender = Sender::start(bench, provider.address)?;
     for connections in [1, 16] {
@@ -73,8 +73,8 @@ pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
             "submit ÷ a bare client, accepted on {}",
             describe_connections(connections)
         );
-        let shown = format!("{rate:.0} per second, {queued} messages");
-        table.add(&what, rate / bare.rate(), shown, Target::None);
+        let detail = format!("{rate:.0} per second, {queued} messages");
+        table.add(&what, rate / bare.rate(), detail, Target::None);
     }
     for (connections, ratio, rate) in [
         (1, Target::None, Target::None),
@@ -87,7 +87,7 @@ pub fn sending(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
         let began = Instant::now();
         let accepted = sender.send(bench, connections)?;
         sender.drain()?;
-        let per_second = to_f64(accepted.all) / began.elapsed().as_secs_f64();
+        let per_second = to_f64(accepted.succeeded_in_run) / began.elapsed().as_secs_f64();
         let what = format!(
             "accept + submit ÷ a bare client, {}",
             describe_connections(connections)
@@ -118,13 +118,13 @@ fn compare(
     measured: &Measured,
     target: Target,
 ) {
-    let shown = format!(
+    let detail = format!(
         "{rate:.0} of {:.0} per second; p50 {:.1} p99 {:.1} ms",
         bare.rate(),
         measured.percentile(0.5),
         measured.percentile(0.99)
     );
-    table.add(what, rate / bare.rate(), shown, target);
+    table.add(what, rate / bare.rate(), detail, target);
 }
 
 /// A running installation with one account, whose provider is `baseline provider`: it accepts every
@@ -202,7 +202,7 @@ impl Sender {
     fn drain(&self) -> Result<(), BenchError> {
         let began = Instant::now();
         while !self.is_queue_empty()? {
-            if began.elapsed() > LONGEST_DRAIN {
+            if began.elapsed() > MAX_DRAIN_TIME {
                 return Err("the queue was not empty in time".into());
             }
             std::thread::sleep(POLL_INTERVAL);
@@ -235,9 +235,9 @@ impl Sender {
         if status != 201 {
             return Err(format!("the single message got status {status}").into());
         }
-        let shown = format!("behind {bulk}, {} still queued", self.count_queued()?);
+        let detail = format!("behind {bulk}, {} still queued", self.count_queued()?);
         let what = "a single message behind a campaign, s until submitted";
-        table.add(what, took.as_secs_f64(), shown, Target::AtMost(2.0, 0.5));
+        table.add(what, took.as_secs_f64(), detail, Target::AtMost(2.0, 0.5));
         self.drain()
     }
 
@@ -268,21 +268,21 @@ impl Sender {
             if done >= FILE_RECIPIENTS {
                 break;
             }
-            if began.elapsed() > LONGEST_DRAIN {
+            if began.elapsed() > MAX_DRAIN_TIME {
                 return Err("the campaign was not sent in time".into());
             }
             std::thread::sleep(POLL_INTERVAL);
         }
         let rate = to_f64(FILE_RECIPIENTS) / began.elapsed().as_secs_f64();
-        let shown = format!("{FILE_RECIPIENTS} recipients of a file");
-        table.add("a campaign, messages per second", rate, shown, Target::None);
+        let detail = format!("{FILE_RECIPIENTS} recipients of a file");
+        table.add("a campaign, messages per second", rate, detail, Target::None);
         let first_half_peak = first_half_peak.unwrap_or(peak);
-        let shown = format!("peak RSS; {first_half_peak:.1} in the first half");
-        table.add("memory of a campaign, MB", peak, shown, Target::None);
-        let shown = "peak of the second half minus the peak of the first";
+        let detail = format!("peak RSS; {first_half_peak:.1} in the first half");
+        table.add("memory of a campaign, MB", peak, detail, Target::None);
+        let detail = "peak of the second half minus the peak of the first";
         let growth = peak - first_half_peak;
         let target = Target::AtMost(20.0, 5.0);
-        table.add("growth of memory in a campaign, MB", growth, shown, target);
+        table.add("growth of memory in a campaign, MB", growth, detail, target);
         Ok(())
     }
 
@@ -324,7 +324,7 @@ impl Messages {
         self.write_with("prefer: wait=30\r\n", number, out);
     }
 
-    fn write_with(&self, more: &str, number: u64, out: &mut Vec<u8>) {
+    fn write_with(&self, more_headers: &str, number: u64, out: &mut Vec<u8>) {
         let campaign = self.campaign.map_or(String::new(), |campaign| {
             format!(r#","campaign":"{campaign}""#)
         });
@@ -332,7 +332,7 @@ impl Messages {
             r#"{{"account":"{ACCOUNT}","to":"+{}","name":"Asha","kind":"image","media":{{"url":"https://media.example.com/a.jpg"}},"client_reference":"order-{number}"{campaign}}}"#,
             recipient(number)
         );
-        let headers = format!("authorization: Bearer {}\r\n{more}", self.token);
+        let headers = format!("authorization: Bearer {}\r\n{more_headers}", self.token);
         write_post("/api/v1/messages", &headers, &body, out);
     }
 }

@@ -116,7 +116,7 @@ impl Installation {
         Self::create_with_accounts(binary, folder, database_url, tables.to_vec())
     }
 
-    /// `accounts` are the TOML of their tables.
+    /// `accounts` has the TOML table of each account.
     pub fn create_with_accounts(
         binary: &Path,
         folder: &Path,

@@ -15,7 +15,7 @@ pub enum Target {
 #[derive(Clone, Debug)]
 struct Row {
     what: String,
-    shown: String,
+    detail: String,
     value: f64,
     target: Target,
 }
@@ -24,15 +24,15 @@ struct Row {
 pub struct Table(Vec<Row>);
 
 impl Table {
-    /// `target` applies to `value`; `shown` is the detail.
-    pub fn add(&mut self, what: &str, value: f64, shown: impl Into<String>, target: Target) {
+    /// `target` applies to `value`; `detail` explains it.
+    pub fn add(&mut self, what: &str, value: f64, detail: impl Into<String>, target: Target) {
         let row = Row {
             what: what.to_owned(),
-            shown: shown.into(),
+            detail: detail.into(),
             value,
             target,
         };
-        eprintln!("  {} | {} | {}", row.what, number(row.value), row.shown);
+        eprintln!("  {} | {} | {}", row.what, number(row.value), row.detail);
         self.0.push(row);
     }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Table {
             writeln!(
                 out,
                 "| {} | {value} | {floor} | {goal} | {holds} | {} |",
-                row.what, row.shown
+                row.what, row.detail
             )?;
         }
         Ok(())

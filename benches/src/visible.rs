@@ -9,12 +9,13 @@ use crate::error::BenchError;
 use crate::load::{Connection, Measured, Pace, Requests};
 use crate::reads;
 
-/// Maximum number of watched callbacks per run.
+/// Callback numbers reserved for watching per run. Only the odd ones, `read`, are sent.
 const WATCHED: u64 = 2000;
-const BETWEEN_WATCHED: Duration = Duration::from_millis(10);
+const WATCH_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Bench<'_> {
-    /// Sends 1,000 callbacks per second, and measures further ones until the API shows them.
+    /// Sends `rate` callbacks per second, and measures for some further ones how long it takes until
+    /// the API shows them.
     pub fn send_and_watch(
         &self,
         subject: &Subject,
@@ -31,13 +32,13 @@ impl Bench<'_> {
                 self.runtime.block_on(async {
                     let mut watcher = Watcher::open(subject, &token).await?;
                     let mut took = Vec::new();
-                    // `read`; `delivered` may have been implied before.
+                    // Only `read`: `delivered` may already be implied.
                     for number in (first..first + WATCHED).filter(|number| number % 2 == 1) {
                         if Instant::now() > until {
                             break;
                         }
                         took.push(watcher.watch(number).await?);
-                        tokio::time::sleep(BETWEEN_WATCHED).await;
+                        tokio::time::sleep(WATCH_INTERVAL).await;
                     }
                     took.sort_unstable();
                     Ok::<_, BenchError>(took)
