@@ -24,7 +24,7 @@ const SERVER_TIMEOUT: Duration = Duration::from_secs(8);
 
 pub(super) struct JournalInserter {
     pools: Pools,
-    /// On SQLite.
+    /// Used on SQLite only.
     connection: HeldConnection,
     statements: InsertStatements,
     /// Reserved disk space, if the journal is a file.
@@ -123,7 +123,7 @@ impl JournalInserter {
     }
 
     /// Waits for the end of the running attempt, or forever if none is running.
-    pub(super) async fn ended(&mut self) -> (Result<(), Error>, AttemptPurpose) {
+    pub(super) async fn wait_for_attempt(&mut self) -> (Result<(), Error>, AttemptPurpose) {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
@@ -143,6 +143,7 @@ impl JournalInserter {
         }
     }
 
+    /// Checks whether the journal accepts writes, before the writer starts.
     pub(super) async fn probe(&self) -> Result<(), Error> {
         self.check_disk()?;
         let (pools, connection) = (self.pools.clone(), self.connection.clone());
@@ -151,7 +152,7 @@ impl JournalInserter {
         probed
     }
 
-    /// After the last attempt.
+    /// Call after the last attempt.
     pub(super) async fn close(&mut self) {
         self.connection.close().await;
     }

@@ -17,8 +17,8 @@ use crate::domain::callback_record::CallbackRecord;
 use crate::journal::batch::QueuedRecord;
 use crate::journal::inserter::JournalInserter;
 use crate::journal::journal_metrics::JournalMetrics;
-use crate::journal::latest_received::LatestReceived;
 use crate::journal::memory_limit::{MemoryLimit, MemoryPermit};
+use crate::journal::partition_hint::PartitionHint;
 use crate::journal::spool::{Spool, SpoolSettings, SpoolStatus};
 use crate::journal::spool_switch::SpoolSwitch;
 use crate::journal::sqlite_maintenance::{MaintenanceRequest, MaintenanceTask};
@@ -36,7 +36,7 @@ pub struct Journal(Arc<JournalParts>);
 struct JournalParts {
     pools: Pools,
     identity: Uuid,
-    latest_received: LatestReceived,
+    partition_hint: PartitionHint,
     queue: mpsc::Sender<QueuedRecord>,
     maintenance: mpsc::Sender<MaintenanceRequest>,
     memory: MemoryLimit,
@@ -115,7 +115,7 @@ impl Journal {
         Ok(Self(Arc::new(JournalParts {
             pools,
             identity,
-            latest_received: LatestReceived::default(),
+            partition_hint: PartitionHint::default(),
             queue,
             maintenance,
             memory: MemoryLimit::new(),
@@ -131,8 +131,8 @@ impl Journal {
         &self.0.pools
     }
 
-    pub(super) fn latest_received(&self) -> &LatestReceived {
-        &self.0.latest_received
+    pub(super) fn partition_hint(&self) -> &PartitionHint {
+        &self.0.partition_hint
     }
 
     /// Waits until a body of this size may be held in memory. Two callers that each hold a part of
@@ -142,7 +142,7 @@ impl Journal {
     }
 
     /// Appends a record. `Ok` means durable: synced to disk (or committed by PostgreSQL), in the
-    /// journal or in the spool. An existing id adds nothing.
+    /// journal or in the spool. A record whose id exists is not added again.
     ///
     /// After an error with [`Error::is_transient`] the record may or may not be stored; it may be
     /// appended again. The record is written even if the caller is dropped.
@@ -258,8 +258,8 @@ impl Journal {
     }
 }
 
-/// On the threads that all jobs share, each commit woke two of them. On SQLite only: connections to
-/// PostgreSQL would depend on this runtime after its end.
+/// The writer has its own thread, because on the threads that all jobs share each commit woke two of
+/// them. On SQLite only: connections to PostgreSQL would depend on this runtime after its end.
 fn run_on_own_thread(writer: Writer, tasks: &TaskTracker) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! Limits the memory that bodies use from their receipt until they are written.
+//! Limits the memory that bodies use from their arrival until they are written.
 
 use std::sync::Arc;
 

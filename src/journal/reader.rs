@@ -19,24 +19,24 @@ impl Journal {
         byte_limit: u64,
     ) -> Result<Vec<JournalEntry>, Error> {
         let is_partitioned = self.pools().is_shared();
-        let mut since = self.latest_received().first_id().filter(|_| is_partitioned);
-        let mut sizes = self.list_entry_sizes(seq, limit, since).await?;
-        if since.is_some() && !self.is_complete(seq, &sizes).await? {
+        let mut first_id = self.partition_hint().first_id().filter(|_| is_partitioned);
+        let mut sizes = self.list_entry_sizes(seq, limit, first_id).await?;
+        if first_id.is_some() && !self.is_complete(seq, &sizes).await? {
             // An older entry was appended late, or a sequence number is unused.
-            since = None;
-            sizes = self.list_entry_sizes(seq, limit, since).await?;
+            first_id = None;
+            sizes = self.list_entry_sizes(seq, limit, first_id).await?;
         }
         let Some(last) = last_within(&sizes, byte_limit) else {
             return Ok(Vec::new());
         };
-        let entries: Vec<JournalEntry> = after(seq, since)
+        let entries: Vec<JournalEntry> = entries_after(seq, first_id)
             .filter(Column::Seq.lte(last))
             .all(self.pools().reader())
             .await?
             .into_iter()
             .map(JournalEntry::try_from)
             .collect::<Result<_, _>>()?;
-        self.latest_received().update(&entries);
+        self.partition_hint().update(&entries);
         Ok(entries)
     }
 
@@ -46,7 +46,7 @@ impl Journal {
         seq: i64,
         limit: u64,
     ) -> Result<Vec<JournalPosition>, Error> {
-        let rows: Vec<(i64, Uuid, i64)> = after(seq, None)
+        let rows: Vec<(i64, Uuid, i64)> = entries_after(seq, None)
             .select_only()
             .columns([Column::Seq, Column::Id, Column::ReceivedAt])
             .limit(limit)
@@ -68,9 +68,9 @@ impl Journal {
         &self,
         seq: i64,
         limit: u64,
-        since: Option<Uuid>,
+        first_id: Option<Uuid>,
     ) -> Result<Vec<EntrySize>, Error> {
-        Ok(after(seq, since)
+        Ok(entries_after(seq, first_id)
             .select_only()
             .columns([Column::Seq, Column::Size])
             .limit(limit)
@@ -91,11 +91,11 @@ impl Journal {
     }
 }
 
-fn after(seq: i64, since: Option<Uuid>) -> Select<Entity> {
+fn entries_after(seq: i64, first_id: Option<Uuid>) -> Select<Entity> {
     let entries = Entity::find()
         .filter(Column::Seq.gt(seq))
         .order_by_asc(Column::Seq);
-    match since {
+    match first_id {
         Some(id) => entries.filter(Column::Id.gte(id)),
         None => entries,
     }

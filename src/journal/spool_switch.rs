@@ -25,7 +25,7 @@ const SEARCH_POLL_INTERVAL: Duration = Duration::from_millis(20);
 pub(super) struct SpoolSwitch {
     spool: Spool,
     /// Why the journal does not accept records now; `None` if it does.
-    refusal: Option<String>,
+    journal_error: Option<String>,
     /// Whether the reason is a full disk.
     is_disk_full: bool,
     /// Whether the spool does not accept records either.
@@ -50,7 +50,7 @@ impl SpoolSwitch {
         let now = Instant::now();
         Self {
             spool,
-            refusal: None,
+            journal_error: None,
             is_disk_full: false,
             spool_refuses: false,
             probe_at: now,
@@ -59,10 +59,10 @@ impl SpoolSwitch {
         }
     }
 
-    /// For a start at which the journal does not accept writes.
+    /// For a process that starts while the journal does not accept writes.
     pub(super) fn in_use(spool: Spool, error: &Error) -> Self {
         let mut spool_switch = Self::new(spool);
-        spool_switch.journal_refused(error);
+        spool_switch.note_journal_failure(error);
         spool_switch
     }
 
@@ -71,29 +71,29 @@ impl SpoolSwitch {
     }
 
     /// Why records go to the spool now, if they do.
-    pub(super) fn refusal(&self) -> Option<&str> {
-        self.refusal.as_deref()
+    pub(super) fn journal_error(&self) -> Option<&str> {
+        self.journal_error.as_deref()
     }
 
     /// Whether the journal does not accept records because its disk is full.
     pub(super) fn is_disk_full(&self) -> bool {
-        self.refusal.is_some() && self.is_disk_full
+        self.journal_error.is_some() && self.is_disk_full
     }
 
-    /// Notes that the journal did not accept a write, for a reason other than its content.
-    pub(super) fn journal_refused(&mut self, error: &Error) {
+    /// Call when the journal did not accept a write, for a reason other than its content.
+    pub(super) fn note_journal_failure(&mut self, error: &Error) {
         self.probe_at = Instant::now() + PROBE_INTERVAL;
         self.is_disk_full = error.is_disk_full();
         let reason = error.to_string();
-        if self.refusal.replace(reason).is_none() {
+        if self.journal_error.replace(reason).is_none() {
             tracing::warn!(%error, "the journal does not accept callbacks; writing to the spool");
             self.spool.change_status(|status| status.in_use = true);
         }
     }
 
-    pub(super) fn journal_accepted(&mut self) {
+    pub(super) fn note_journal_success(&mut self) {
         self.spool_refuses = false;
-        if self.refusal.take().is_some() {
+        if self.journal_error.take().is_some() {
             tracing::info!("the journal accepts callbacks again");
             self.spool.change_status(|status| {
                 status.in_use = false;
@@ -128,7 +128,7 @@ impl SpoolSwitch {
 
     /// When the next task is due.
     pub(super) fn due_at(&self, inserter: InserterState) -> Instant {
-        let has_task = self.refusal.is_some() || self.spool.holds_records();
+        let has_task = self.journal_error.is_some() || self.spool.holds_records();
         if has_task && inserter == InserterState::Idle {
             self.search_at.min(self.probe_at)
         } else {
@@ -155,11 +155,11 @@ impl SpoolSwitch {
             .await
         {
             Ok(Some(chunk)) => Some(SpoolTask::Drain(chunk)),
-            Ok(None) => self.refusal.is_some().then_some(SpoolTask::Probe),
+            Ok(None) => self.journal_error.is_some().then_some(SpoolTask::Probe),
             Err(error) => {
                 tracing::error!(%error, "cannot read a spool file; will retry");
                 self.probe_at = now + SEARCH_INTERVAL;
-                self.refusal.is_some().then_some(SpoolTask::Probe)
+                self.journal_error.is_some().then_some(SpoolTask::Probe)
             }
         }
     }
@@ -176,16 +176,15 @@ impl SpoolSwitch {
         self.search_at = now + pause;
     }
 
-    /// Handles the result of inserting a chunk.
-    pub(super) async fn chunk_ended(&mut self, chunk: &Chunk, result: &Result<(), Error>) {
+    pub(super) async fn handle_chunk_result(&mut self, chunk: &Chunk, result: &Result<(), Error>) {
         let stored = match result {
             Ok(()) => {
-                self.journal_accepted();
+                self.note_journal_success();
                 self.chunk_rows = (self.chunk_rows * 2).min(MAX_BATCH_ROWS);
                 self.spool.mark_drained(chunk).await.map(|_| ())
             }
             Err(error) if !error.is_about_content() => {
-                self.journal_refused(error);
+                self.note_journal_failure(error);
                 return;
             }
             Err(_) if chunk.records.len() > 1 => {

@@ -53,7 +53,7 @@ impl Writer {
                     self.start_requested_maintenance();
                 }
                 WriterEvent::AttemptEnded(result, purpose) => {
-                    self.attempt_ended(result, purpose).await;
+                    self.handle_ended_attempt(result, purpose).await;
                 }
                 WriterEvent::Maintenance(request) => self.inserter.start_maintenance(request),
                 WriterEvent::SpoolTaskDue => {}
@@ -75,7 +75,7 @@ impl Writer {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled(), if !self.queue.is_closed() => self.queue.close(),
-                (result, purpose) = self.inserter.ended() => return WriterEvent::AttemptEnded(result, purpose),
+                (result, purpose) = self.inserter.wait_for_attempt() => return WriterEvent::AttemptEnded(result, purpose),
                 first = self.queue.recv() => return first.map_or(WriterEvent::Stopped, WriterEvent::Queued),
                 () = wait_until(due_at) => return WriterEvent::SpoolTaskDue,
                 Some(request) = self.maintenance.recv(), if accepts_maintenance => return WriterEvent::Maintenance(request),
@@ -129,34 +129,34 @@ impl Writer {
         }
         self.inserter.start_batch(batch.records());
         let Some(spool_switch) = &mut self.spool_switch else {
-            return self.inserter.ended().await.0;
+            return self.inserter.wait_for_attempt().await.0;
         };
-        let result = match timeout_at(deadline, self.inserter.ended()).await {
+        let result = match timeout_at(deadline, self.inserter.wait_for_attempt()).await {
             Ok((result, _)) => result,
             Err(_) => Err(Error::TooSlow),
         };
         match &result {
-            Err(error) if !error.is_about_content() => spool_switch.journal_refused(error),
+            Err(error) if !error.is_about_content() => spool_switch.note_journal_failure(error),
             _ => {}
         }
         result
     }
 
     fn is_journal_accepting(&self) -> bool {
-        let refusal = self.spool_switch.as_ref().and_then(SpoolSwitch::refusal);
-        refusal.is_none()
+        let journal_error = self.spool_switch.as_ref().and_then(SpoolSwitch::journal_error);
+        journal_error.is_none()
     }
 
-    /// Waits for the end of another attempt. False if the journal accepts no writes afterwards.
+    /// Waits for the running attempt. False if the journal accepts no writes afterwards.
     async fn wait_until_idle(&mut self, deadline: Instant) -> bool {
         if self.inserter.state() == InserterState::Idle {
             return true;
         }
-        match timeout_at(deadline, self.inserter.ended()).await {
-            Ok((result, purpose)) => self.attempt_ended(result, purpose).await,
+        match timeout_at(deadline, self.inserter.wait_for_attempt()).await {
+            Ok((result, purpose)) => self.handle_ended_attempt(result, purpose).await,
             Err(_) => {
                 if let Some(spool_switch) = &mut self.spool_switch {
-                    spool_switch.journal_refused(&Error::TooSlow);
+                    spool_switch.note_journal_failure(&Error::TooSlow);
                 }
             }
         }
@@ -175,7 +175,7 @@ impl Writer {
             }
             Err(spool) => {
                 let journal = spool_switch
-                    .refusal()
+                    .journal_error()
                     .map_or(error.to_string(), str::to_owned);
                 batch.reply(|| {
                     Err(Error::NotDurable {
@@ -192,20 +192,20 @@ impl Writer {
             .observe(target, batch.len(), batch.body_bytes(), started.elapsed());
     }
 
-    /// An attempt that no batch waits for has ended: a probe, a chunk of the spool, maintenance, or
-    /// a batch that was too slow.
-    async fn attempt_ended(&mut self, result: Result<(), Error>, purpose: AttemptPurpose) {
+    /// Handles the end of an attempt that no batch waits for: a probe, a chunk of the spool,
+    /// maintenance, or a batch that was too slow.
+    async fn handle_ended_attempt(&mut self, result: Result<(), Error>, purpose: AttemptPurpose) {
         let Some(spool_switch) = &mut self.spool_switch else {
             return;
         };
         match (&result, purpose) {
             (_, AttemptPurpose::Maintenance) => return,
-            (_, AttemptPurpose::Drain(chunk)) => spool_switch.chunk_ended(&chunk, &result).await,
+            (_, AttemptPurpose::Drain(chunk)) => spool_switch.handle_chunk_result(&chunk, &result).await,
             (Ok(()), AttemptPurpose::Batch | AttemptPurpose::Probe) => {
-                spool_switch.journal_accepted();
+                spool_switch.note_journal_success();
             }
             (Err(error), AttemptPurpose::Batch | AttemptPurpose::Probe) => {
-                spool_switch.journal_refused(error);
+                spool_switch.note_journal_failure(error);
             }
         }
         if result.is_ok() {
@@ -226,7 +226,7 @@ impl Writer {
         }
     }
 
-    /// Drains the spool while the journal accepts it and time is left.
+    /// Drains the spool while the journal accepts records and time is left.
     async fn finish(mut self) {
         let deadline = Instant::now() + DRAIN_TIMEOUT;
         if let Some(spool_switch) = &mut self.spool_switch {
@@ -234,10 +234,10 @@ impl Writer {
         }
         self.start_spool_task().await;
         while self.inserter.state() == InserterState::Busy {
-            let Ok((result, purpose)) = timeout_at(deadline, self.inserter.ended()).await else {
+            let Ok((result, purpose)) = timeout_at(deadline, self.inserter.wait_for_attempt()).await else {
                 break;
             };
-            self.attempt_ended(result, purpose).await;
+            self.handle_ended_attempt(result, purpose).await;
             if !self.is_journal_accepting() {
                 break;
             }

@@ -9,17 +9,17 @@ use uuid::Uuid;
 
 use crate::db::Error;
 use crate::journal::spool::shared_file::{SharedFile, file_error};
-use crate::journal::spool::spool_file::{ClaimedFile, SpoolFile};
+use crate::journal::spool::spool_file::{ClaimOutcome, SpoolFile};
 
 #[derive(Debug, Default)]
 pub(super) struct AbandonedFiles {
     claimed: VecDeque<SharedFile>,
-    /// Files that must not be drained here, so that each is logged only once.
+    /// Files that must not be drained here; remembered, so that each is logged only once.
     ignored: BTreeSet<PathBuf>,
     search: Option<JoinHandle<io::Result<FoundFiles>>>,
 }
 
-type FoundFiles = Vec<(PathBuf, ClaimedFile)>;
+type FoundFiles = Vec<(PathBuf, ClaimOutcome)>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FileSearch {
@@ -49,18 +49,18 @@ impl AbandonedFiles {
         let found = search.await.unwrap_or_else(|error| Err(error.into()));
         for (path, found) in found.map_err(|source| file_error(folder, source))? {
             match found {
-                ClaimedFile::Claimed(file) => {
+                ClaimOutcome::Claimed(file) => {
                     tracing::info!(
                         records = file.undrained(),
                         "found callbacks in the spool file of an ended process"
                     );
                     self.claimed.push_back(SharedFile::new(file));
                 }
-                ClaimedFile::Foreign(reason) => {
+                ClaimOutcome::Foreign(reason) => {
                     tracing::warn!(file = %path.display(), reason, "ignoring a spool file");
                     self.ignored.insert(path);
                 }
-                ClaimedFile::InUse | ClaimedFile::Empty => {}
+                ClaimOutcome::InUse | ClaimOutcome::Empty => {}
             }
         }
         Ok(FileSearch::Finished)

@@ -84,7 +84,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Whether a record would be accepted now, by limits and disk.
+    /// Whether a record would be accepted now, given the limits and the disk.
     pub(crate) async fn accepts_records(&self) -> bool {
         let limits = self.settings.limits;
         let checked = self.own.run(move |file| check_limits(file, 0, limits));

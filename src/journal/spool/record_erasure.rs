@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use crate::domain::callback_record::CallbackRecord;
 use crate::journal::spool::file_names::{DAMAGED_EXTENSION, EXTENSION, REJECTED_EXTENSION};
 use crate::journal::spool::record_scan::RecordScan;
-use crate::journal::spool::spool_file::{HEADER, HEADER_BYTES, MAGIC};
+use crate::journal::spool::spool_file::{FIRST_RECORD, HEADER_BYTES, MAGIC};
 
 /// Whether a spool file in this folder has callbacks that are not in the journal yet.
 pub(crate) fn holds_records(folder: &Path) -> io::Result<bool> {
@@ -18,7 +18,7 @@ pub(crate) fn holds_records(folder: &Path) -> io::Result<bool> {
         let path = entry?.path();
         let is_spool = path.extension().is_some_and(|known| known == EXTENSION);
         let length = path.metadata().map_or(0, |metadata| metadata.len());
-        if is_spool && length > HEADER {
+        if is_spool && length > FIRST_RECORD {
             return Ok(true);
         }
     }
@@ -48,7 +48,7 @@ fn erase_in(path: &Path, is_erased: &dyn Fn(&CallbackRecord) -> bool) -> io::Res
     let file = File::open(path)?;
     let end = file.metadata()?.len();
     let mut header = [0; HEADER_BYTES];
-    if end < HEADER || file.try_lock().is_err() {
+    if end < FIRST_RECORD || file.try_lock().is_err() {
         return Ok(0);
     }
     file.read_exact_at(&mut header, 0)?;
@@ -64,7 +64,7 @@ fn erase_in(path: &Path, is_erased: &dyn Fn(&CallbackRecord) -> bool) -> io::Res
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut copy = NamedTempFile::new_in(folder)?;
     copy.write_all(&header)?;
-    let (mut at, mut erased) = (Some(HEADER), 0);
+    let (mut at, mut erased) = (Some(FIRST_RECORD), 0);
     while let Some(start) = at {
         let Some((record, next)) = scan.read_at(start)? else {
             at = scan.find_record(start + 1)?;

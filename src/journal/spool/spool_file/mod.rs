@@ -20,9 +20,10 @@ use crate::journal::spool::record_scan::RecordScan;
 
 /// First bytes of a file; the last one is the format version.
 pub(super) const MAGIC: [u8; 8] = *b"btspool\x01";
-/// Magic, marker, and identity of the journal that the records belong to.
+/// Size of the header: magic, marker, and identity of the journal that the records belong to.
 pub(super) const HEADER_BYTES: usize = 32;
-pub(super) const HEADER: u64 = HEADER_BYTES as u64;
+/// Position of the first record.
+pub(super) const FIRST_RECORD: u64 = HEADER_BYTES as u64;
 
 #[derive(Debug)]
 pub(super) struct SpoolFile {
@@ -46,9 +47,9 @@ pub(super) struct ReadRecords {
     pub(super) next: u64,
 }
 
-/// Result of claiming a file of another process.
+/// Result of claiming the file of another process.
 #[derive(Debug)]
-pub(super) enum ClaimedFile {
+pub(super) enum ClaimOutcome {
     Claimed(SpoolFile),
     InUse,
     /// It no longer exists, or was empty and has been removed.
@@ -75,7 +76,7 @@ impl SpoolFile {
         if file.metadata()?.nlink() == 0 {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Self::new(path, file, marker, HEADER))
+        Ok(Self::new(path, file, marker, FIRST_RECORD))
     }
 
     fn new(path: PathBuf, file: File, marker: RecordMarker, end: u64) -> Self {
@@ -84,42 +85,42 @@ impl SpoolFile {
             file,
             marker,
             end,
-            position: HEADER,
+            position: FIRST_RECORD,
             undrained: 0,
             damaged: false,
         }
     }
 
-    pub(super) fn claim(path: PathBuf, journal: Uuid) -> io::Result<ClaimedFile> {
+    pub(super) fn claim(path: PathBuf, journal: Uuid) -> io::Result<ClaimOutcome> {
         let file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ClaimedFile::Empty),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ClaimOutcome::Empty),
             Err(error) => return Err(error),
         };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(ClaimedFile::InUse),
+            Err(TryLockError::WouldBlock) => return Ok(ClaimOutcome::InUse),
             Err(TryLockError::Error(error)) => return Err(error),
         }
         let end = file.metadata()?.len();
-        if end <= HEADER {
+        if end <= FIRST_RECORD {
             // The header is synced before the first record, so nothing here was acknowledged.
             remove(&path)?;
-            return Ok(ClaimedFile::Empty);
+            return Ok(ClaimOutcome::Empty);
         }
         let mut header = [0; HEADER_BYTES];
         file.read_exact_at(&mut header, 0)?;
         if header[..8] != MAGIC {
-            return Ok(ClaimedFile::Foreign("not a spool file of this version"));
+            return Ok(ClaimOutcome::Foreign("not a spool file of this version"));
         }
         if header[16..] != *journal.as_bytes() {
-            return Ok(ClaimedFile::Foreign("it belongs to another journal"));
+            return Ok(ClaimOutcome::Foreign("it belongs to another journal"));
         }
         let mut marker = RecordMarker::default();
         marker.copy_from_slice(&header[8..16]);
         let mut claimed = Self::new(path, file, marker, end);
-        claimed.undrained = claimed.scan().count_from(HEADER)?;
-        Ok(ClaimedFile::Claimed(claimed))
+        claimed.undrained = claimed.scan().count_from(FIRST_RECORD)?;
+        Ok(ClaimOutcome::Claimed(claimed))
     }
 
     pub(super) fn marker(&self) -> RecordMarker {
@@ -136,7 +137,7 @@ impl SpoolFile {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.end - HEADER
+        self.end - FIRST_RECORD
     }
 
     /// Appends and syncs records. After an error none of them is stored.
@@ -191,9 +192,9 @@ impl SpoolFile {
         self.position = next;
         self.undrained = self.undrained.saturating_sub(records);
         if self.is_drained() && !self.damaged {
-            self.file.set_len(HEADER)?;
-            self.end = HEADER;
-            self.position = HEADER;
+            self.file.set_len(FIRST_RECORD)?;
+            self.end = FIRST_RECORD;
+            self.position = FIRST_RECORD;
             self.undrained = 0;
         }
         Ok(())
@@ -232,7 +233,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a new name durable: it is only after its folder is synced.
+/// Makes a new name durable, which requires that its folder is synced.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),

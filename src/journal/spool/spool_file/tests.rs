@@ -42,7 +42,7 @@ fn abandoned_file(records: &[CallbackRecord]) -> (TempDir, PathBuf) {
 
 fn claim(path: &Path) -> SpoolFile {
     match SpoolFile::claim(path.to_owned(), JOURNAL).unwrap() {
-        ClaimedFile::Claimed(file) => file,
+        ClaimOutcome::Claimed(file) => file,
         other => panic!("{other:?}"),
     }
 }
@@ -91,7 +91,7 @@ fn a_truncated_last_record_does_not_affect_earlier_ones() {
 #[test]
 fn a_flipped_byte_affects_only_its_own_record() {
     let records = [record(1, b"one"), record(2, b"two"), record(3, b"three")];
-    let start = HEADER + bytes(&records[0]).len() as u64;
+    let start = FIRST_RECORD + bytes(&records[0]).len() as u64;
     let length = bytes(&records[1]).len() as u64;
     for at in start..start + length {
         let (_folder, path) = abandoned_file(&records);
@@ -119,7 +119,7 @@ fn a_record_inside_a_body_is_not_read_as_a_record() {
     let (_folder, path) = abandoned_file(&records);
     let file = OpenOptions::new().write(true).open(&path).unwrap();
     // The head of the surrounding record.
-    file.write_all_at(&[0xff; 4], HEADER + 8).unwrap();
+    file.write_all_at(&[0xff; 4], FIRST_RECORD + 8).unwrap();
     assert_eq!(read_all(&mut claim(&path)), records[1..]);
 }
 
@@ -143,13 +143,13 @@ fn a_file_in_use_and_a_file_of_another_journal_are_left_alone() {
     let (_folder, path) = abandoned_file(&[record(1, b"one")]);
     let claimed = claim(&path);
     let again = SpoolFile::claim(path.clone(), JOURNAL).unwrap();
-    assert!(matches!(again, ClaimedFile::InUse));
+    assert!(matches!(again, ClaimOutcome::InUse));
     drop(claimed);
     let foreign = SpoolFile::claim(path.clone(), Uuid::from_u128(8)).unwrap();
-    assert!(matches!(foreign, ClaimedFile::Foreign(_)));
+    assert!(matches!(foreign, ClaimOutcome::Foreign(_)));
     fs::write(&path, [b'x'; 100]).unwrap();
     let unknown = SpoolFile::claim(path.clone(), JOURNAL).unwrap();
-    assert!(matches!(unknown, ClaimedFile::Foreign(_)));
+    assert!(matches!(unknown, ClaimOutcome::Foreign(_)));
     assert!(path.exists());
 }
 

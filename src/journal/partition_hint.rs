@@ -1,4 +1,4 @@
-//! Where PostgreSQL begins to search for the next entries.
+//! In which partitions PostgreSQL searches first for the next entries.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,12 +9,12 @@ use crate::db::instant;
 use crate::domain::callback_record::JournalEntry;
 use crate::journal::partitions;
 
-/// The earliest time of receipt among the entries that were read last. The next entries are rarely
+/// When the earliest of the entries that were read last was received. The next entries are rarely
 /// much older, so PostgreSQL need not search every partition.
 #[derive(Debug, Default)]
-pub(super) struct LatestReceived(AtomicI64);
+pub(super) struct PartitionHint(AtomicI64);
 
-impl LatestReceived {
+impl PartitionHint {
     /// The smallest id to search first; `None` before the first read.
     pub(super) fn first_id(&self) -> Option<Uuid> {
         let millis = self.0.load(Ordering::Relaxed);
