@@ -7,20 +7,20 @@ use crate::providers::payload::{first_text, items, parse_recipient, plain_word};
 use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::parse_time;
 
-/// In bytes.
-const VALUE_LIMIT: usize = 256;
-pub(super) const LIMIT_WORDS: &[&str] = &[
+/// Maximum bytes of a value such as a status or a template name.
+const VALUE_BYTES_LIMIT: usize = 256;
+pub(super) const MESSAGING_LIMIT_EVENTS: &[&str] = &[
     "onboarding",
     "upgrade",
     "downgrade",
     "throughput_upgrade",
     "limited",
 ];
-pub(super) const TEMPLATE_NAMES: &[&str] =
+pub(super) const TEMPLATE_NAME_FIELDS: &[&str] =
     &["message_template_name", "template_name", "templateName"];
-pub(super) const TEMPLATE_IDS: &[&str] = &["message_template_id", "template_id", "templateId"];
-pub(super) const NUMBERS: &[&str] = &["display_phone_number", "phone_number", "displayPhoneNumber"];
-pub(super) const LIMITS: &[&str] = &[
+pub(super) const TEMPLATE_ID_FIELDS: &[&str] = &["message_template_id", "template_id", "templateId"];
+pub(super) const PHONE_NUMBER_FIELDS: &[&str] = &["display_phone_number", "phone_number", "displayPhoneNumber"];
+pub(super) const MESSAGING_LIMIT_FIELDS: &[&str] = &[
     "current_limit",
     "max_daily_conversations_per_business",
     "max_daily_conversation_per_phone",
@@ -29,16 +29,16 @@ pub(super) const DETAIL_LIMIT: usize = 1024;
 
 pub(super) fn event_of_field(field: &str, value: &Value) -> ReportedEvent {
     match field {
-        "phone_number_quality_update" => of_number_quality(value),
-        "business_capability_update" => of_capability(value),
-        "message_template_status_update" | "template_status" => of_template_status(value),
-        "message_template_quality_update" => of_template_change(
+        "phone_number_quality_update" => number_quality_event(value),
+        "business_capability_update" => capability_event(value),
+        "message_template_status_update" | "template_status" => template_status_event(value),
+        "message_template_quality_update" => template_change_event(
             value,
             "quality",
             &["previous_quality_score"],
             &["new_quality_score"],
         ),
-        "template_category_update" => of_template_change(
+        "template_category_update" => template_change_event(
             value,
             "category",
             &["previous_category"],
@@ -47,16 +47,16 @@ pub(super) fn event_of_field(field: &str, value: &Value) -> ReportedEvent {
         "message_template_components_update" => ReportedEvent {
             title: template_title(value, "content changed"),
             template: template(value),
-            ..base(AccountEventKind::Template, value)
+            ..base_event(AccountEventKind::Template, value)
         },
         "account_update"
         | "account_review_update"
         | "business_status_update"
-        | "account_alerts" => of_account(field, value),
-        "phone_number_name_update" => of_number_name(value),
+        | "account_alerts" => account_event(field, value),
+        "phone_number_name_update" => number_name_event(value),
         "security" => ReportedEvent {
             title: titled("Security of the number", value),
-            ..base(AccountEventKind::PhoneNumber, value)
+            ..base_event(AccountEventKind::PhoneNumber, value)
         },
         other => {
             let kind = if other.contains("template") {
@@ -72,43 +72,43 @@ pub(super) fn event_of_field(field: &str, value: &Value) -> ReportedEvent {
                 title: titled(&readable_or(other, "notice"), value),
                 previous: value_of(value, &["old_status", "previous_status", "previous"]),
                 template: template(value),
-                ..base(kind, value)
+                ..base_event(kind, value)
             }
         }
     }
 }
 
-fn of_number_quality(value: &Value) -> ReportedEvent {
+fn number_quality_event(value: &Value) -> ReportedEvent {
     let event = first_text(value, &["event"])
         .unwrap_or_default()
         .to_lowercase();
-    let limit = value_of(value, LIMITS);
+    let limit = value_of(value, MESSAGING_LIMIT_FIELDS);
     let rating = value_of(value, &["new_quality_rating", "quality_rating"]);
-    if LIMIT_WORDS.contains(&event.as_str()) || event.is_empty() && limit.is_some() {
+    if MESSAGING_LIMIT_EVENTS.contains(&event.as_str()) || event.is_empty() && limit.is_some() {
         return ReportedEvent {
-            title: value_text(format!(
+            title: shorten_value(format!(
                 "Messaging limit: {}",
                 readable_or(&event, "changed")
             )),
             previous: value_of(value, &["old_limit", "previous_limit"]),
             current: limit,
-            ..base(AccountEventKind::Limit, value)
+            ..base_event(AccountEventKind::Limit, value)
         };
     }
     let detail = limit.map(|limit| format!("messaging limit {limit}"));
     ReportedEvent {
-        title: value_text(format!(
+        title: shorten_value(format!(
             "Quality rating: {}",
             readable_or(&event, "changed")
         )),
         previous: value_of(value, &["previous_quality_rating", "old_quality_rating"]),
         current: rating.or_else(|| value_of(value, &["event"])),
         detail: detail.or_else(|| explanation(value)),
-        ..base(AccountEventKind::Quality, value)
+        ..base_event(AccountEventKind::Quality, value)
     }
 }
 
-fn of_capability(value: &Value) -> ReportedEvent {
+fn capability_event(value: &Value) -> ReportedEvent {
     let numbers = value_of(
         value,
         &[
@@ -118,24 +118,24 @@ fn of_capability(value: &Value) -> ReportedEvent {
     );
     ReportedEvent {
         title: "Messaging limit of the business".to_owned(),
-        current: value_of(value, LIMITS),
+        current: value_of(value, MESSAGING_LIMIT_FIELDS),
         detail: numbers.map(|numbers| format!("at most {numbers} phone numbers")),
-        ..base(AccountEventKind::Limit, value)
+        ..base_event(AccountEventKind::Limit, value)
     }
 }
 
-fn of_template_status(value: &Value) -> ReportedEvent {
+fn template_status_event(value: &Value) -> ReportedEvent {
     let status = first_text(value, &["event", "status"]).unwrap_or_default();
     ReportedEvent {
         title: template_title(value, &readable_or(&status, "changed")),
         previous: value_of(value, &["previous_status", "old_status"]),
-        current: Some(value_text(status)).filter(|status| !status.is_empty()),
+        current: Some(shorten_value(status)).filter(|status| !status.is_empty()),
         template: template(value),
-        ..base(AccountEventKind::Template, value)
+        ..base_event(AccountEventKind::Template, value)
     }
 }
 
-fn of_template_change(
+fn template_change_event(
     value: &Value,
     what: &str,
     previous: &[&str],
@@ -151,11 +151,11 @@ fn of_template_change(
         previous,
         current,
         template: template(value),
-        ..base(AccountEventKind::Template, value)
+        ..base_event(AccountEventKind::Template, value)
     }
 }
 
-fn of_account(field: &str, value: &Value) -> ReportedEvent {
+fn account_event(field: &str, value: &Value) -> ReportedEvent {
     let subject = match field {
         "account_review_update" => "Account review",
         "business_status_update" => "Business",
@@ -177,27 +177,27 @@ fn of_account(field: &str, value: &Value) -> ReportedEvent {
     let detail = Some(restrictions.join(", ")).filter(|text| !text.is_empty());
     ReportedEvent {
         title: titled(subject, value),
-        current: value_of(value, WORDS).or_else(|| state.clone().map(value_text)),
+        current: value_of(value, CHANGE_FIELDS).or_else(|| state.clone().map(shorten_value)),
         detail: detail
             .or(violation)
             .or_else(|| state.map(|state| readable(&state)))
             .map(|text| shorten(text, DETAIL_LIMIT))
             .or_else(|| explanation(value)),
-        ..base(AccountEventKind::Account, value)
+        ..base_event(AccountEventKind::Account, value)
     }
 }
 
-fn of_number_name(value: &Value) -> ReportedEvent {
+fn number_name_event(value: &Value) -> ReportedEvent {
     let name = value_of(value, &["requested_verified_name", "new_verified_name"]);
     ReportedEvent {
         title: titled("Name of the number", value),
         detail: name.or_else(|| explanation(value)),
-        ..base(AccountEventKind::PhoneNumber, value)
+        ..base_event(AccountEventKind::PhoneNumber, value)
     }
 }
 
-/// Where the word of a change stands.
-pub(super) const WORDS: &[&str] = &[
+/// Fields that may hold the word for a change, such as `APPROVED`.
+pub(super) const CHANGE_FIELDS: &[&str] = &[
     "event",
     "decision",
     "new_status",
@@ -208,11 +208,11 @@ pub(super) const WORDS: &[&str] = &[
 
 /// `Account review: approved`
 fn titled(subject: &str, value: &Value) -> String {
-    let word = first_text(value, WORDS).unwrap_or_default();
+    let word = first_text(value, CHANGE_FIELDS).unwrap_or_default();
     if word.is_empty() {
-        return value_text(subject.to_owned());
+        return shorten_value(subject.to_owned());
     }
-    value_text(format!("{subject}: {}", readable(&word)))
+    shorten_value(format!("{subject}: {}", readable(&word)))
 }
 
 fn template_title(value: &Value, change: &str) -> String {
@@ -221,14 +221,14 @@ fn template_title(value: &Value, change: &str) -> String {
             format!(" ({})", plain_word(&language))
         });
     let name = template(value).unwrap_or_default();
-    value_text(format!("Template {name}{language}: {change}"))
+    shorten_value(format!("Template {name}{language}: {change}"))
 }
 
 fn template(value: &Value) -> Option<String> {
-    value_of(value, TEMPLATE_NAMES).or_else(|| value_of(value, TEMPLATE_IDS))
+    value_of(value, TEMPLATE_NAME_FIELDS).or_else(|| value_of(value, TEMPLATE_ID_FIELDS))
 }
 
-pub(super) fn base(kind: AccountEventKind, value: &Value) -> ReportedEvent {
+pub(super) fn base_event(kind: AccountEventKind, value: &Value) -> ReportedEvent {
     const TIMES: &[&str] = &[
         "timestamp",
         "time",
@@ -236,15 +236,15 @@ pub(super) fn base(kind: AccountEventKind, value: &Value) -> ReportedEvent {
         "category_update_timestamp",
     ];
     ReportedEvent {
-        current: value_of(value, WORDS),
-        sender: first_text(value, NUMBERS).and_then(|number| parse_recipient(&number)),
+        current: value_of(value, CHANGE_FIELDS),
+        sender: first_text(value, PHONE_NUMBER_FIELDS).and_then(|number| parse_recipient(&number)),
         detail: explanation(value),
         occurred_at: first_text(value, TIMES).and_then(|time| parse_time(&time)),
-        ..empty(kind)
+        ..empty_event(kind)
     }
 }
 
-pub(super) fn empty(kind: AccountEventKind) -> ReportedEvent {
+pub(super) fn empty_event(kind: AccountEventKind) -> ReportedEvent {
     ReportedEvent {
         kind,
         title: String::new(),
@@ -275,11 +275,11 @@ fn explanation(value: &Value) -> Option<String> {
 }
 
 pub(super) fn value_of(value: &Value, names: &[&str]) -> Option<String> {
-    first_text(value, names).map(value_text)
+    first_text(value, names).map(shorten_value)
 }
 
-pub(super) fn value_text(text: String) -> String {
-    shorten(text, VALUE_LIMIT)
+pub(super) fn shorten_value(text: String) -> String {
+    shorten(text, VALUE_BYTES_LIMIT)
 }
 
 /// `ACCOUNT_RESTRICTION` → `account restriction`

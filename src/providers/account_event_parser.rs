@@ -1,7 +1,7 @@
-//! Notices about an account, in Meta's changes and as flat objects: quality, limits, templates,
-//! restrictions, names.
+//! Parses events about an account, in Meta's changes and as flat objects: quality, limits,
+//! templates, restrictions, names.
 //!
-//! Documentation: the other fields beside `messages` on
+//! Documentation: the fields other than `messages` on
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview>,
 //! read on 2026-11-28. Kaleyra sends some of them as query strings and flat objects.
 
@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::domain::account_event::{AccountEventKind, ReportedEvent};
 use crate::providers::account_event_fields::{
-    DETAIL_LIMIT, LIMIT_WORDS, LIMITS, NUMBERS, TEMPLATE_IDS, TEMPLATE_NAMES, WORDS, base, empty,
-    event_of_field, readable, value_of, value_text,
+    DETAIL_LIMIT, MESSAGING_LIMIT_EVENTS, MESSAGING_LIMIT_FIELDS, PHONE_NUMBER_FIELDS, TEMPLATE_ID_FIELDS, TEMPLATE_NAME_FIELDS, CHANGE_FIELDS, base_event, empty_event,
+    event_of_field, readable, value_of, shorten_value,
 };
 use crate::providers::meta_failure::parse_error;
 use crate::providers::payload::{first_text, plain_word};
@@ -18,9 +18,9 @@ use crate::providers::protocol::CallbackPart;
 use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::parse_time;
 
-/// The words of a number's rating and limit. A status never has one of them.
-const RATING_WORDS: &[&str] = &["flagged", "unflagged"];
-const TEMPLATE_WORDS: &[&str] = &[
+/// Events of a number's quality rating. The status of a message is never one of them.
+const RATING_EVENTS: &[&str] = &["flagged", "unflagged"];
+const TEMPLATE_EVENTS: &[&str] = &[
     "approved",
     "archived",
     "unarchived",
@@ -38,7 +38,7 @@ const TEMPLATE_WORDS: &[&str] = &[
     "rejected",
 ];
 /// A flat object with one of these is about a message.
-const OF_MESSAGES: &[&str] = &[
+const MESSAGE_FIELDS: &[&str] = &[
     "message_id",
     "messageId",
     "wamid",
@@ -47,7 +47,7 @@ const OF_MESSAGES: &[&str] = &[
     "to",
 ];
 /// Fields about customers and their messages, not about the account.
-const OF_CUSTOMERS: &[&str] = &[
+const CUSTOMER_FIELDS: &[&str] = &[
     "calls",
     "history",
     "message_echoes",
@@ -58,61 +58,61 @@ const OF_CUSTOMERS: &[&str] = &[
     "user_preferences",
 ];
 
-/// The notice of a change that holds neither statuses nor messages.
-pub(super) fn of_field(field: &str, value: &Value) -> CallbackPart {
+/// Parses a change that holds neither statuses nor messages.
+pub(super) fn parse_field(field: &str, value: &Value) -> CallbackPart {
     let word = first_text(value, &["event", "current_limit"])
         .map_or(String::new(), |event| format!(": {}", plain_word(&event)));
     let notice = match plain_word(field) {
         name if name.is_empty() => format!("unknown field{word}"),
         name => format!("{name}{word}"),
     };
-    if OF_CUSTOMERS.contains(&field) || field.starts_with("group") {
+    if CUSTOMER_FIELDS.contains(&field) || field.starts_with("group") {
         return CallbackPart::Notice(notice);
     }
     let event = event_of_field(field, value);
     CallbackPart::AccountEvent(ReportedEvent { notice, ..event })
 }
 
-/// A flat object with the names of this field.
-pub(super) fn of_documented(field: &str, object: &Value, notice: String) -> CallbackPart {
+/// Parses a flat object that has the members of Meta's `field`.
+pub(super) fn parse_with_fields_of(field: &str, object: &Value, notice: String) -> CallbackPart {
     let event = event_of_field(field, object);
     CallbackPart::AccountEvent(ReportedEvent { notice, ..event })
 }
 
-/// The notice of a flat object that cannot be a status.
-pub(super) fn of_flat(object: &Value) -> Option<CallbackPart> {
+/// Parses a flat object; `None` if it may be the status of a message.
+pub(super) fn parse_flat(object: &Value) -> Option<CallbackPart> {
     let has = |names: &[&str]| first_text(object, names).is_some();
-    let of_template = has(&TEMPLATE_NAMES[..1]) || has(&TEMPLATE_IDS[..1]);
-    let of_number = has(NUMBERS) || has(LIMITS);
-    let restricts = ["ban_info", "violation_info", "restriction_info"]
+    let is_about_template = has(&TEMPLATE_NAME_FIELDS[..1]) || has(&TEMPLATE_ID_FIELDS[..1]);
+    let is_about_number = has(PHONE_NUMBER_FIELDS) || has(MESSAGING_LIMIT_FIELDS);
+    let has_restriction = ["ban_info", "violation_info", "restriction_info"]
         .iter()
         .any(|name| object.get(name).is_some_and(|info| !info.is_null()));
-    let is_known = of_template || of_number || restricts;
-    if !is_known || has(OF_MESSAGES) {
+    let is_known = is_about_template || is_about_number || has_restriction;
+    if !is_known || has(MESSAGE_FIELDS) {
         return None;
     }
     let event = first_text(object, &["event", "status"]).map(|word| word.to_lowercase());
     let is_one_of = |words: &[&str]| event.as_deref().is_some_and(|word| words.contains(&word));
-    let field = if of_template && has(&["new_category", "previous_category", "correct_category"]) {
+    let field = if is_about_template && has(&["new_category", "previous_category", "correct_category"]) {
         "template_category_update"
-    } else if of_template && has(&["new_quality_score", "previous_quality_score"]) {
+    } else if is_about_template && has(&["new_quality_score", "previous_quality_score"]) {
         "message_template_quality_update"
-    } else if of_template && is_one_of(TEMPLATE_WORDS) {
+    } else if is_about_template && is_one_of(TEMPLATE_EVENTS) {
         "message_template_status_update"
-    } else if has(NUMBERS) && has(&["decision"]) {
+    } else if has(PHONE_NUMBER_FIELDS) && has(&["decision"]) {
         "phone_number_name_update"
-    } else if of_number && (is_one_of(RATING_WORDS) || is_one_of(LIMIT_WORDS)) {
+    } else if is_about_number && (is_one_of(RATING_EVENTS) || is_one_of(MESSAGING_LIMIT_EVENTS)) {
         "phone_number_quality_update"
-    } else if restricts {
+    } else if has_restriction {
         "account_update"
     } else {
         return None;
     };
-    Some(of_field(field, object))
+    Some(parse_field(field, object))
 }
 
-/// An error that belongs to no message.
-pub(super) fn of_error(error: &Value, sender: Option<String>) -> CallbackPart {
+/// Parses an error that belongs to no message.
+pub(super) fn parse_system_error(error: &Value, sender: Option<String>) -> CallbackPart {
     let failure = parse_error(error);
     let code = failure.code.clone();
     let title = failure.title.clone().unwrap_or_default();
@@ -122,16 +122,16 @@ pub(super) fn of_error(error: &Value, sender: Option<String>) -> CallbackPart {
         plain_word(&title)
     );
     CallbackPart::AccountEvent(ReportedEvent {
-        title: value_text(format!("Error: {title}")),
-        current: code.map(value_text),
+        title: shorten_value(format!("Error: {title}")),
+        current: code.map(shorten_value),
         sender,
         detail: failure.detail.map(|text| shorten(text, DETAIL_LIMIT)),
         notice,
-        ..empty(AccountEventKind::Error)
+        ..empty_event(AccountEventKind::Error)
     })
 }
 
-/// Sets the time of the entry around the changes, where an event has none.
+/// Gives events without a time that of the entry around the changes.
 pub(super) fn set_time(parts: &mut [CallbackPart], entry: &Value) {
     for part in parts {
         if let CallbackPart::AccountEvent(event) = part
@@ -142,8 +142,9 @@ pub(super) fn set_time(parts: &mut [CallbackPart], entry: &Value) {
     }
 }
 
-/// An event of the panel: `template.approved`, `channel.disconnected`.
-pub(super) fn of_named_event(
+/// Parses an event that is named by its subject and what happened: `template.approved`,
+/// `channel.disconnected`.
+pub(super) fn parse_named_event(
     subject: &str,
     word: &str,
     fields: &Value,
@@ -154,7 +155,7 @@ pub(super) fn of_named_event(
     } else {
         AccountEventKind::Account
     };
-    let name = value_of(fields, TEMPLATE_NAMES)
+    let name = value_of(fields, TEMPLATE_NAME_FIELDS)
         .or_else(|| value_of(fields, &["name", "title"]))
         .filter(|_| kind == AccountEventKind::Template);
     let mut shown = readable(subject);
@@ -165,10 +166,10 @@ pub(super) fn of_named_event(
         .as_ref()
         .map_or(String::new(), |name| format!(" {name}"));
     CallbackPart::AccountEvent(ReportedEvent {
-        title: value_text(format!("{shown}{named}: {}", readable(word))),
-        current: value_of(fields, WORDS).or_else(|| Some(value_text(word.to_owned()))),
+        title: shorten_value(format!("{shown}{named}: {}", readable(word))),
+        current: value_of(fields, CHANGE_FIELDS).or_else(|| Some(shorten_value(word.to_owned()))),
         template: name,
         notice,
-        ..base(kind, fields)
+        ..base_event(kind, fields)
     })
 }

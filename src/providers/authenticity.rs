@@ -25,11 +25,11 @@ pub enum AuthenticityError {
     WrongLogin,
     #[error("none of the configured headers was presented")]
     NoHeader,
-    #[error("the header `{0}` holds another value than configured")]
+    #[error("the header `{0}` does not have the configured value")]
     WrongHeader(String),
     #[error("the signature header `{0}` is missing")]
     NoSignature(String),
-    #[error("the signature in `{0}` does not fit the body")]
+    #[error("the signature in `{0}` does not match the body")]
     WrongSignature(String),
 }
 
@@ -61,7 +61,7 @@ pub fn is_handshake(query: &str) -> bool {
 /// Returns the challenge to echo, if the handshake presents the account's token.
 pub fn verify_challenge(query: &str, verify_token: Option<&Secret>) -> Option<String> {
     let presented = parameter(query, "hub.verify_token")?;
-    let genuine = same(presented.as_bytes(), verify_token?.expose().as_bytes());
+    let genuine = are_equal(presented.as_bytes(), verify_token?.expose().as_bytes());
     (is_handshake(query) && bool::from(genuine))
         .then(|| parameter(query, "hub.challenge"))
         .flatten()
@@ -84,7 +84,7 @@ fn check_basic(
         .ok_or(AuthenticityError::NoLogin)?;
     let genuine = logins.iter().fold(Choice::from(0), |genuine, login| {
         let expected = format!("{}:{}", login.username, login.password.expose());
-        genuine | same(&presented, expected.as_bytes())
+        genuine | are_equal(&presented, expected.as_bytes())
     });
     accept(genuine, || AuthenticityError::WrongLogin)
 }
@@ -98,7 +98,7 @@ fn check_header(
     for secret in expected {
         for value in values(headers, &secret.name) {
             presented = Some(&secret.name);
-            genuine |= same(value.as_bytes(), secret.value.expose().as_bytes());
+            genuine |= are_equal(value.as_bytes(), secret.value.expose().as_bytes());
         }
     }
     let name = presented.ok_or(AuthenticityError::NoHeader)?;
@@ -120,14 +120,14 @@ fn check_signature(
         .iter()
         .filter_map(|secret| sign(secret, body))
         .fold(Choice::from(0), |genuine, expected| {
-            genuine | same(presented.as_bytes(), expected.as_bytes())
+            genuine | are_equal(presented.as_bytes(), expected.as_bytes())
         });
     accept(genuine, || {
         AuthenticityError::WrongSignature(signature.header.clone())
     })
 }
 
-/// The expected header value. HMAC accepts keys of any length, so it is never absent.
+/// The expected header value. HMAC accepts keys of any length, so this is never `None`.
 fn sign(secret: &Secret, body: &[u8]) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
     mac.update(body);
@@ -152,7 +152,7 @@ fn values<'h>(
 }
 
 /// Compares digests, so that the time does not even depend on the length of the expected text.
-fn same(presented: &[u8], expected: &[u8]) -> Choice {
+fn are_equal(presented: &[u8], expected: &[u8]) -> Choice {
     Sha256::digest(presented)
         .as_slice()
         .ct_eq(Sha256::digest(expected).as_slice())

@@ -1,4 +1,4 @@
-//! Reads the name of a JSON member. Of a long one, only the beginning is kept.
+//! Reads the name of a JSON member, and keeps only the beginning of a long one.
 
 use std::fmt;
 

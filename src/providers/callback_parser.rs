@@ -14,7 +14,7 @@ use crate::providers::probe::{is_empty, is_probe};
 use crate::providers::protocol::{Callback, CallbackPart, Provider};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
-/// Members that may hold the whole content, as an object or as a text with JSON.
+/// Members that may hold the whole content, as an object or as a text that contains JSON.
 const WRAPPERS: &[&str] = &["payload", "data", "json", "event", "notification"];
 
 /// What a callback contains.
@@ -39,7 +39,7 @@ pub fn parse_callback(
 }
 
 impl ParsedContent {
-    /// The reason has no personal data.
+    /// `reason` must not contain personal data.
     pub fn unparseable(reason: String) -> Self {
         Self {
             parts: vec![CallbackPart::Unparseable(reason)],
@@ -87,14 +87,14 @@ impl DocumentParser<'_> {
             Ok(document) => self.parse(document),
             Err(reason) => vec![CallbackPart::Unparseable(reason.clone())],
         }));
-        let reports = parts.iter().any(has_content);
-        let Some(query) = query.filter(|_| !reports || ignores_configured_names) else {
+        let body_has_content = parts.iter().any(has_content);
+        let Some(query) = query.filter(|_| !body_has_content || ignores_configured_names) else {
             return probe_if_empty(parts);
         };
         if ignores_configured_names && let Some(configured) = self.parse_configured(query) {
             return configured;
         }
-        if reports {
+        if body_has_content {
             return parts;
         }
         let query_parts = self.parse(query);
@@ -135,7 +135,8 @@ impl DocumentParser<'_> {
     }
 }
 
-/// Whether a part reports anything. A body without content beside a query string is a probe too.
+/// Whether a part reports anything. A probe does not: an empty body together with a query string is
+/// parsed as one.
 fn has_content(part: &CallbackPart) -> bool {
     !matches!(part, CallbackPart::Unparseable(_) | CallbackPart::Probe)
 }

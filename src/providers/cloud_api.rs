@@ -20,9 +20,9 @@ use crate::providers::protocol::{CallbackPart, Inbound, Report};
 use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::{self, Meaning, parse_time};
 
-/// Bytes of a category, a model or a price that are kept.
+/// Maximum bytes kept of a category, a model or a price.
 pub(super) const PRICING_WORD_LIMIT: usize = 64;
-/// Bytes of a pricing object that are kept; a longer one is not kept.
+/// Maximum bytes of a pricing object; a longer one is not kept.
 const RAW_PRICING_LIMIT: usize = 1024;
 
 /// Parses a payload in one of Meta's shapes, in order; `None` if it has none of them.
@@ -68,8 +68,8 @@ fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
     if has("statuses") || has("messages") || (has("errors") && has("messaging_product")) {
         return Some(parse_value(object, None));
     }
-    if let Some(notice) = account_event_parser::of_flat(object) {
-        return Some(vec![notice]);
+    if let Some(event) = account_event_parser::parse_flat(object) {
+        return Some(vec![event]);
     }
     let is_status = has("id") && object.get("status").and_then(parse_text).is_some();
     is_status.then(|| vec![parse_status(object, object, None)])
@@ -96,7 +96,7 @@ fn parse_change(change: &Value) -> Vec<CallbackPart> {
         return parse_value(value, field.as_deref());
     }
     match field {
-        Some(field) if field != "messages" => vec![account_event_parser::of_field(&field, value)],
+        Some(field) if field != "messages" => vec![account_event_parser::parse_field(&field, value)],
         _ if has("errors") => parse_value(value, None),
         _ => vec![CallbackPart::unparseable(
             "a change without statuses, messages or errors",
@@ -104,7 +104,7 @@ fn parse_change(change: &Value) -> Vec<CallbackPart> {
     }
 }
 
-/// `field` is that of the enclosing change.
+/// `field` is the name in the enclosing change.
 fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
     let statuses = items(value.get("statuses"));
     let messages = items(value.get("messages"));
@@ -120,7 +120,7 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
             .and_then(|metadata| first_text(metadata, &["display_phone_number"]))
             .and_then(|number| parse_recipient(&number));
         let errors = items(value.get("errors")).iter();
-        let errors = errors.map(|error| account_event_parser::of_error(error, sender.clone()));
+        let errors = errors.map(|error| account_event_parser::parse_system_error(error, sender.clone()));
         parts = collect_parts(parts.into_iter().chain(errors));
     }
     if parts.is_empty() {
@@ -134,7 +134,8 @@ fn is_failed(status: &Value) -> bool {
         .is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed))
 }
 
-/// A customer's message. WhatsApp's system messages (a changed number) do not open a window.
+/// A customer's message. WhatsApp's system messages (such as a changed number) do not open the
+/// conversation window.
 fn parse_message(message: &Value) -> CallbackPart {
     if !message.is_object() {
         return CallbackPart::unparseable("a message that is not an object");
@@ -149,15 +150,15 @@ fn parse_message(message: &Value) -> CallbackPart {
     })
 }
 
-/// Parses one status. `enclosing` is the value around it, which may have the contact and errors,
-/// and `field` that of the change.
+/// Parses one status. `enclosing` is the value around it, which may have the contact and errors;
+/// `field` is the name in the enclosing change.
 fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> CallbackPart {
     if !status.is_object() {
         return CallbackPart::unparseable("a status that is not an object");
     }
     let Some(word) = first_text(status, &["status"]).filter(|word| !is_not_status_word(word))
     else {
-        return CallbackPart::unparseable("a status without a word");
+        return CallbackPart::unparseable("a status without a status word");
     };
     if let Some(subject) = notice::subject_of_status(status, field) {
         return notice::of_status(&subject, &word, status);
@@ -192,8 +193,8 @@ fn recipient_of_status(status: &Value, enclosing: &Value) -> Option<String> {
         .or_else(|| only_contact(enclosing))
 }
 
-/// The customer of a value, if it names only one: a list of contacts has no order that the statuses
-/// share.
+/// The customer of a value, if it names only one. Several could not be assigned to the statuses,
+/// because the two lists have no common order.
 fn only_contact(enclosing: &Value) -> Option<String> {
     let mut contacts = items(enclosing.get("contacts")).iter().map(|contact| {
         first_text(contact, &["wa_id", "user_id"]).and_then(|text| parse_recipient(&text))
@@ -239,7 +240,7 @@ pub(super) fn parse_pricing(object: &Value) -> Pricing {
     }
 }
 
-/// A boolean, also as a text or a number.
+/// A boolean, even if it is a text or a number.
 fn flag(value: &Value) -> Option<bool> {
     match parse_text(value) {
         None => value.as_bool(),

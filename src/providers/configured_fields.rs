@@ -91,11 +91,11 @@ impl ConfiguredFieldsParser<'_> {
         let chain: Vec<&Value> = std::iter::once(value)
             .chain(ancestors.iter().copied())
             .collect();
-        if let Some(word) = self.word(value) {
+        if let Some(word) = self.find_word(value) {
             let sources = self.list_sources(&chain);
             if self.uses_configured_name(&sources) {
-                let report = self.report(&word, &sources);
-                let report = notice::as_notice_if_other_event(report, &chain, &word);
+                let report = self.parse_report(&word, &sources);
+                let report = notice::as_notice_if_non_delivery(report, &chain, &word);
                 parts.push(CallbackPart::Report(report));
             }
             return;
@@ -129,7 +129,7 @@ impl ConfiguredFieldsParser<'_> {
         }
     }
 
-    fn word(&self, object: &Value) -> Option<String> {
+    fn find_word(&self, object: &Value) -> Option<String> {
         first_text(object, &names(self.fields.status.as_ref(), STATUSES))
             .filter(|word| !is_not_status_word(word))
     }
@@ -142,29 +142,29 @@ impl ConfiguredFieldsParser<'_> {
             .any(|name| sources.iter().any(|object| object.get(name).is_some()))
     }
 
-    fn report(&self, word: &str, sources: &[&Value]) -> Report {
+    fn parse_report(&self, word: &str, sources: &[&Value]) -> Report {
         let fields = self.fields;
         let mut ids = Vec::new();
         add_id(&mut ids, find(sources, fields.id.as_ref(), IDS));
         Report {
             ids,
-            tag: self.tag(sources),
+            tag: self.find_tag(sources),
             recipient: find(sources, fields.recipient.as_ref(), RECIPIENTS)
                 .and_then(|text| parse_recipient(&text)),
             kind: None,
             event: Some(vocabulary::parse_status_word(
                 word,
                 self.status_words,
-                || self.failure(sources),
+                || self.parse_failure(sources),
             )),
             occurred_at: find(sources, fields.time.as_ref(), TIMES)
                 .and_then(|text| parse_time(&text)),
-            pricing: self.pricing(sources),
+            pricing: self.parse_pricing(sources),
         }
     }
 
     /// The last tag in a reference, else a tag in any field.
-    fn tag(&self, sources: &[&Value]) -> Option<MessageId> {
+    fn find_tag(&self, sources: &[&Value]) -> Option<MessageId> {
         let slot =
             |chosen: &Option<String>, defaults: &str| find(sources, chosen.as_ref(), &[defaults]);
         let references = References {
@@ -183,7 +183,7 @@ impl ConfiguredFieldsParser<'_> {
         })
     }
 
-    fn failure(&self, sources: &[&Value]) -> Failure {
+    fn parse_failure(&self, sources: &[&Value]) -> Failure {
         let chosen = self.fields.error.as_deref().and_then(|name| {
             sources
                 .iter()
@@ -193,7 +193,7 @@ impl ConfiguredFieldsParser<'_> {
         chosen.unwrap_or_else(|| parse_failure(sources))
     }
 
-    fn pricing(&self, sources: &[&Value]) -> Pricing {
+    fn parse_pricing(&self, sources: &[&Value]) -> Pricing {
         let mut pricing = find_pricing(sources.iter().copied());
         let chosen = self.fields.price.as_deref().and_then(|name| {
             sources
@@ -226,7 +226,7 @@ impl ConfiguredFieldsParser<'_> {
             .flat_map(serde_json::Map::values)
             .take(SOURCES_LIMIT)
         {
-            if inner.is_object() && self.word(inner).is_none() {
+            if inner.is_object() && self.find_word(inner).is_none() {
                 self.add_sources(inner, found);
             }
         }

@@ -18,13 +18,15 @@ use crate::providers::vocabulary::parse_time;
 
 /// Nesting depth; Meta's own shapes have eight levels.
 const DEPTH_LIMIT: usize = 24;
-/// Per callback, as many as it may have parts.
+/// Maximum number per callback: as many as it may have parts.
 const LINKS_LIMIT: usize = 5_000;
 
 /// Two ids of one customer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CustomerIdLink {
+    /// The old id, if the customer's id has changed.
     pub identity: String,
+    /// The new id, if the customer's id has changed.
     pub other: String,
     pub kind: LinkKind,
     /// By the provider's clock.
@@ -110,7 +112,7 @@ fn collect(
         return;
     }
     if object.contains_key("contacts") {
-        // Only one contact: a list of contacts has no order that the statuses share.
+        // Several contacts could not be assigned to statuses: the two lists have no common order.
         if let [contact] = items(object.get("contacts")) {
             let contact_ids = ids_of(contact, CONTACT);
             for (list, names) in [("statuses", RECIPIENT), ("messages", SENDER)] {
@@ -240,7 +242,7 @@ fn link_change(
     }
 }
 
-/// Links every two of these ids.
+/// Links every pair of these ids.
 fn link_all(ids: &[String], at: Option<ReportedTime>, links: &mut Vec<CustomerIdLink>) {
     for (index, one) in ids.iter().enumerate() {
         for other in &ids[index + 1..] {

@@ -28,7 +28,7 @@ pub(super) struct FieldNames {
     pub(super) recipients: &'static [&'static str],
     /// Texts that may contain the correlation tag, the last reference first.
     pub(super) tags: &'static [&'static str],
-    /// Words with another meaning for this provider.
+    /// Status words that mean something else at this provider.
     pub(super) status_words: StatusWords,
 }
 
@@ -50,10 +50,10 @@ pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
         occurred_at: find_time(chain, names, meaning),
         pricing: find_pricing(chain.iter().copied()),
     };
-    Some(notice::as_notice_if_other_event(report, chain, &word))
+    Some(notice::as_notice_if_non_delivery(report, chain, &word))
 }
 
-/// The message of the last tag in any reference.
+/// The message that the last tag in any reference names.
 pub(super) fn find_tag(chain: &[&Value], names: &FieldNames) -> Option<MessageId> {
     chain.iter().find_map(|object| {
         names

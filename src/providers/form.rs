@@ -1,4 +1,4 @@
-//! Reads form fields, and lines of `name: value`, as one JSON object within the limits of a
+//! Reads form fields, and lines of `name: value`, as one JSON object, within the limits of a
 //! callback.
 
 use serde_json::{Map, Value};
@@ -8,12 +8,12 @@ use crate::providers::json_value::read_json_text;
 use crate::providers::nested_names::{insert, split_path, with_lists};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, TEXT_LIMIT, cut};
 
-/// Bytes of a pair as sent: a name and a value of which every byte is encoded in three.
+/// Maximum bytes of an encoded pair: a name and a value with every byte percent-encoded.
 const PAIR_LIMIT: usize = 2 * 3 * TEXT_LIMIT;
-/// The name of JSON that is the only field.
+/// The name under which JSON is stored that is the only field.
 const ONLY_FIELD: &str = "payload";
 
-/// The fields of a form. Of a repeated name, the first value that is not empty stays.
+/// The fields of a form. If a name is repeated, the first value that is not empty is kept.
 pub(super) struct FormFields<'b> {
     budget: &'b ReadingBudget,
     fields: Map<String, Value>,
@@ -26,7 +26,7 @@ pub(super) fn parse<'b>(
     budget: &'b ReadingBudget,
 ) -> Result<FormFields<'b>, ReadingLimit> {
     let mut form = FormFields::new(budget);
-    // JSON that was not encoded: `&`, `+` and `%` are its own.
+    // JSON that was not percent-encoded: `&`, `+` and `%` belong to it.
     if let Some((name, value)) = encoded.split_once('=')
         && begins_json(value)
         && may_hold_json(name, 1)
@@ -36,7 +36,7 @@ pub(super) fn parse<'b>(
     }
     let is_only = !encoded.contains('&');
     for pair in encoded.trim_start_matches('?').split('&') {
-        // Of HTML that was taken for text.
+        // The rest of an `&amp;` from HTML.
         let pair = pair.strip_prefix("amp;").unwrap_or(pair);
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let pair = match pair.as_bytes().get(..PAIR_LIMIT) {
@@ -44,7 +44,7 @@ pub(super) fn parse<'b>(
             _ => pair.as_bytes(),
         };
         for (name, value) in form_urlencoded::parse(pair) {
-            // A body of JSON with the type of a form becomes a name.
+            // A JSON body that is sent as a form is decoded as a name.
             if is_only && value.is_empty() && form.add_json(ONLY_FIELD, &name)? {
                 break;
             }
@@ -90,14 +90,14 @@ impl<'b> FormFields<'b> {
     /// Adds a decoded field.
     pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), ReadingLimit> {
         let path = split_path(cut(name));
-        let is_holder = path
+        let may_hold_json = path
             .last()
             .is_some_and(|name| may_hold_json(name, path.len()));
         for _ in &path {
             self.budget.count_value()?;
         }
         self.has_paths |= path.len() > 1;
-        let held = if is_holder && begins_json(value) {
+        let held = if may_hold_json && begins_json(value) {
             read_json_text(value, self.budget)?
         } else {
             None
@@ -107,7 +107,7 @@ impl<'b> FormFields<'b> {
         Ok(())
     }
 
-    /// Adds the only field: its text may be JSON whatever its name.
+    /// Adds the only field, whose text may be JSON under any name.
     pub(super) fn add_only(&mut self, name: &str, value: &str) -> Result<(), ReadingLimit> {
         if self.add_json(ONLY_FIELD, value)? {
             return Ok(());
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_value_that_is_not_empty_stays() {
+    fn the_first_value_that_is_not_empty_is_kept() {
         assert_eq!(
             fields("id=&status=sent&id=a%2Bb+c&&status=read"),
             json!({"id": "a+b c", "status": "sent"})

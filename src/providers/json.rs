@@ -1,5 +1,5 @@
-//! Reads JSON as the documents that it consists of: one, or several, each on its line or not
-//! separated at all.
+//! Reads a text as one or more JSON documents, which may be on separate lines or not separated at
+//! all.
 
 use serde_json::Value;
 
@@ -12,8 +12,8 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 /// A document, or why it could not be read; the reason has no personal data.
 pub(super) type Document = Result<Value, String>;
 
-/// Reads what is valid as it stands, else repairs what senders get wrong. A document that stays
-/// unreadable voids none of the others.
+/// Reads valid JSON as it is, and otherwise repairs mistakes that senders make. A document that stays
+/// unreadable does not affect the others.
 pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, ReadingLimit> {
     let counted = budget.counted();
     let error = match read(text, budget)? {
@@ -28,7 +28,7 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
     }
     let (mut values, still_wrong) = read(&repair(text)?, budget)?;
     if is_misquoted(text) {
-        // Brackets inside of texts were taken for those of JSON.
+        // Brackets inside strings were taken for brackets of JSON.
         values.clear();
     } else if still_wrong.is_none() {
         return Ok(readable(values));
@@ -50,7 +50,7 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
     Ok(documents)
 }
 
-/// The documents of a text of which only the quotes are wrong.
+/// The documents of a text in which only the quotes are wrong.
 fn read_requoted(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>>, ReadingLimit> {
     let Some(requoted) = requote(text) else {
         return Ok(None);
@@ -64,7 +64,7 @@ fn read_requoted(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>
     Ok(Some(values))
 }
 
-/// What is complete in a text that ends too early.
+/// The complete objects and lists of a text that ends too early.
 fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, ReadingLimit> {
     let counted = budget.counted();
     let requoted = requote(text);
@@ -97,7 +97,8 @@ fn readable(values: Vec<Value>) -> Vec<Document> {
     values.into_iter().map(Ok).collect()
 }
 
-/// Whether there are several lines, and the first one is a whole document or each one begins one.
+/// Whether the text has several lines, and either the first line is a whole document or every line
+/// begins one.
 fn is_on_lines(text: &str) -> bool {
     let mut lines = text
         .lines()
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn trailing_commas_are_dropped_only_outside_of_texts() {
+    fn trailing_commas_are_dropped_only_outside_strings() {
         assert_eq!(
             parse_one("{\"a\": \"x,]\\\",}\", \"b\": [1, 2, ],\n}").unwrap(),
             json!({"a": "x,]\",}", "b": [1, 2]})
@@ -211,8 +212,8 @@ mod tests {
             matches!(first.as_slice(), [Err(_), Ok(_), Ok(_)]),
             "{first:?}"
         );
-        let behind = parse("{\"a\":1}<br />").unwrap();
-        assert!(matches!(behind.as_slice(), [Ok(_), Err(_)]), "{behind:?}");
+        let trailing = parse("{\"a\":1}<br />").unwrap();
+        assert!(matches!(trailing.as_slice(), [Ok(_), Err(_)]), "{trailing:?}");
     }
 
     #[test]
@@ -249,7 +250,7 @@ mod tests {
             parse(&deep(65)).unwrap_err(),
             "it is nested deeper than 64 levels"
         );
-        // A limit is the reason although the text is no JSON beyond it.
+        // The limit is reported although the text is not valid JSON either.
         assert!(
             parse(&"[".repeat(1_000_000))
                 .unwrap_err()
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_text_the_beginning_is_kept() {
+    fn only_the_beginning_of_a_long_text_is_kept() {
         let long = "ä".repeat(TEXT_LIMIT);
         let text = json!({ "id": "x", "text": long, &long: 1 }).to_string();
         let kept = "ä".repeat(TEXT_LIMIT / 2);

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-/// Names of members whose object or list some senders write as a text with JSON. None is a name for
-/// what a customer wrote: that is never read.
+/// Names of members whose object or list some senders write as a text that contains JSON. None of
+/// them names a customer's text, which is never parsed.
 const JSON_TEXT_NAMES: &[&str] = &[
     "attributes",
     "changes",
@@ -21,13 +21,13 @@ const JSON_TEXT_NAMES: &[&str] = &[
     "statuses",
     "value",
 ];
-/// Names of members that contain a whole callback as a text with JSON. Further inside they may name
-/// what a customer wrote.
+/// Names of members that contain a whole callback as a text that contains JSON. At deeper levels they
+/// may name a customer's text.
 const OUTER_JSON_TEXT_NAMES: &[&str] =
     &["data", "event", "json", "notification", "payload", "result"];
 /// The deepest level at which these names count: `[{"payload": "…"}]` has two.
 const OUTER_DEPTH: usize = 2;
-/// The most bytes of a text that is read as JSON. It is in memory beside the callback's own text.
+/// Maximum bytes of a text that is read as JSON. It is in memory together with the callback's text.
 const JSON_TEXT_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Whether a text under this name is read as JSON if it begins like an object or a list. `depth` is
@@ -41,7 +41,7 @@ pub(super) fn begins_json(text: &str) -> bool {
     text.len() <= JSON_TEXT_LIMIT && text.trim_ascii_start().starts_with(['{', '['])
 }
 
-/// PHP writes a list with gaps as an object with numbers for names.
+/// Turns an object whose names are numbers into a list: PHP writes a list with gaps that way.
 pub(super) fn list_or_object(object: Map<String, Value>) -> Value {
     const DIGITS: usize = 5;
     let is_number = |name: &String| {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_for_names_make_a_list() {
+    fn an_object_whose_names_are_numbers_becomes_a_list() {
         for (object, expected) in [
             (
                 json!({"0": {"a": 1}, "2": {"a": 2}}),

@@ -1,14 +1,14 @@
 //! Rewrites JSON with mistakes that senders make, so that one bad value does not make the whole
-//! unreadable.
+//! document unreadable.
 
 use crate::providers::reading_budget::{ReadingLimit, VALUES_LIMIT};
 
-/// Bytes of the rewritten text.
+/// Maximum bytes of the rewritten text.
 const REPAIRED_LIMIT: usize = 32 * 1024 * 1024;
-/// Names and values of one text: each value may have a name.
+/// Maximum number of names and values: each value may have a name.
 const TOKENS_LIMIT: usize = 2 * VALUES_LIMIT + 2;
 
-/// Words of other languages for `null`.
+/// Words for `null` in other languages, and numbers that JSON does not have.
 const NULLS: &[&str] = &[
     "null",
     "none",
@@ -24,10 +24,13 @@ const NULLS: &[&str] = &[
     "+infinity",
 ];
 
-/// Lone surrogates become U+FFFD; backslashes without meaning and control characters are escaped;
-/// words and numbers that JSON does not have become texts, true, false or null; so do template
-/// variables without quotes; a missing value becomes null; a comma before a closing bracket or
-/// between two documents is left out. Other mistakes stay.
+/// Rewrites these mistakes, and leaves all others:
+/// - Lone surrogates become U+FFFD.
+/// - Backslashes without meaning and control characters are escaped.
+/// - Words and numbers that JSON does not have become true, false, null or a string.
+/// - Template variables without quotes become strings.
+/// - A missing value becomes null.
+/// - A comma before a closing bracket or between two documents is removed.
 pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
     let mut repair = Repair {
         rest: text,
@@ -48,7 +51,7 @@ pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
             _ if expects_value && !matches!(next, '"' | '{' | '[' | ']') => {
                 repair.copy_word(VALUE_ENDS)?;
             }
-            '"' => repair.copy_text()?,
+            '"' => repair.copy_string()?,
             '{' | '[' => {
                 repair.depth += 1;
                 repair.count_token()?;
@@ -77,11 +80,11 @@ pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
 const WORD_ENDS: &[char] = &[
     '"', '{', '}', '[', ']', ',', ':', ' ', '\t', '\r', '\n', '\u{c}',
 ];
-/// End a value behind a colon, which may be a time or several words.
+/// End a value after a colon, which may be a time or several words.
 const VALUE_ENDS: &[char] = &['"', '{', '}', '[', ']', ',', '\r', '\n'];
-/// How variables of templates begin and end.
+/// How template variables begin and end.
 const VARIABLES: &[(&str, &str)] = &[("{{", "}}"), ("${", "}"), ("#{", "}"), ("<%", "%>")];
-/// Bytes of a variable.
+/// Maximum bytes of a variable.
 const VARIABLE_LIMIT: usize = 200;
 
 struct Repair<'t> {
@@ -89,7 +92,7 @@ struct Repair<'t> {
     kept: String,
     depth: usize,
     tokens: usize,
-    /// Directly behind a colon.
+    /// Directly after a colon.
     expects_value: bool,
 }
 
@@ -122,8 +125,8 @@ impl<'t> Repair<'t> {
         self.depth == 0 || self.rest[1..].trim_ascii_start().starts_with(['}', ']'])
     }
 
-    /// Copies a text with its quotes, or what there is of it.
-    fn copy_text(&mut self) -> Result<(), ReadingLimit> {
+    /// Copies a string with its quotes, or up to the end of the text if it is not closed.
+    fn copy_string(&mut self) -> Result<(), ReadingLimit> {
         self.count_token()?;
         self.copy(1);
         loop {
@@ -148,7 +151,7 @@ impl<'t> Repair<'t> {
         }
     }
 
-    /// Copies what begins with a backslash.
+    /// Copies an escape sequence.
     fn copy_escape(&mut self) {
         let unit = |at: usize| {
             let digits = self.rest.get(at..)?.strip_prefix("\\u")?.get(..4)?;
@@ -166,14 +169,14 @@ impl<'t> Repair<'t> {
         }
     }
 
-    /// For `"price":,`.
+    /// Adds the value that is missing in `"price":,`.
     fn insert_null(&mut self) -> Result<(), ReadingLimit> {
         self.count_token()?;
         self.kept.push_str("null");
         Ok(())
     }
 
-    /// Copies a variable that was not filled, such as `{{timestamp}}`, as a text.
+    /// Copies a variable that was not filled, such as `{{timestamp}}`, as a string.
     fn copy_variable(&mut self) -> Result<bool, ReadingLimit> {
         let Some(length) = VARIABLES.iter().find_map(|(begin, end)| {
             let rest = self.rest.strip_prefix(begin)?;
@@ -192,7 +195,7 @@ impl<'t> Repair<'t> {
         Ok(true)
     }
 
-    /// Copies a word or a number outside of texts, up to one of `ends`.
+    /// Copies a word or a number outside strings, up to one of `ends`.
     fn copy_word(&mut self, ends: &[char]) -> Result<(), ReadingLimit> {
         self.count_token()?;
         let word = self.take(self.rest.find(ends).unwrap_or(self.rest.len()));
@@ -216,7 +219,7 @@ impl<'t> Repair<'t> {
     }
 }
 
-/// Whether JSON has the number and a double can hold it.
+/// Whether it is a valid JSON number that a double can hold.
 fn is_number(word: &str) -> bool {
     word.starts_with(|c: char| c == '-' || c.is_ascii_digit())
         && serde_json::from_str::<serde_json::Number>(word).is_ok()
@@ -234,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mistakes_are_repaired_where_they_are() {
+    fn mistakes_are_repaired_and_the_rest_is_unchanged() {
         for (text, repaired) in [
             (
                 r#"{"a":"x,]\",}","b":[1,2, ],}"#,

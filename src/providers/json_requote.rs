@@ -1,12 +1,12 @@
-//! Rewrites JSON whose quotes are wrong: a template put a text with quotes between quotes, a language
-//! printed its own objects, or the whole was escaped once more. What ends too early is closed behind
-//! its last complete object.
+//! Rewrites JSON whose quotes are wrong: a template inserted a text that contains quotes, a program
+//! printed objects in the syntax of its language, or the whole document was escaped again. Closes
+//! truncated JSON after its last complete object.
 
-/// Bytes of a text that is rewritten.
+/// Maximum bytes of a text that is rewritten.
 const TEXT_LIMIT: usize = 8 * 1024 * 1024;
-/// Levels of objects and lists.
+/// Maximum depth of objects and lists.
 const DEPTH_LIMIT: usize = 64;
-/// Bytes in which the name of the next member ends.
+/// Maximum bytes that are searched for the end of the next member's name.
 const NAME_LIMIT: usize = 100;
 
 /// `None` if there is nothing to rewrite.
@@ -20,7 +20,7 @@ pub(super) fn requote(text: &str) -> Option<String> {
     (unescaped.is_some() || requoted != text).then_some(requoted)
 }
 
-/// Whether the first name or its value has quotes that JSON does not have: a repair would keep them as
+/// Whether the first name or its value has quotes that JSON does not have, which a repair would keep as
 /// a part of it.
 pub(super) fn is_misquoted(text: &str) -> bool {
     let first = skip_brackets(text);
@@ -40,8 +40,8 @@ fn skip_brackets(text: &str) -> &str {
     text.trim_start_matches(|c: char| matches!(c, '{' | '[') || c.is_ascii_whitespace())
 }
 
-/// How HTML writes signs. An ampersand is last: it may begin any of the others.
-const HTML_SIGNS: &[(&str, &str)] = &[
+/// HTML entities. `&amp;` is last, because its replacement may begin any of the others.
+const HTML_ENTITIES: &[(&str, &str)] = &[
     ("&quot;", "\""),
     ("&#34;", "\""),
     ("&#034;", "\""),
@@ -58,13 +58,14 @@ const HTML_SIGNS: &[(&str, &str)] = &[
 ];
 
 fn begins_with_html_quote(text: &str) -> bool {
-    let mut quotes = HTML_SIGNS
+    let mut quotes = HTML_ENTITIES
         .iter()
-        .filter(|(_, sign)| matches!(*sign, "\"" | "'"));
+        .filter(|(_, character)| matches!(*character, "\"" | "'"));
     quotes.any(|(quote, _)| text.starts_with(quote))
 }
 
-/// `{\"id\":\"x\"}` or `{&quot;id&quot;:&quot;x&quot;}`, as plain JSON.
+/// Turns `{\"id\":\"x\"}` or `{&quot;id&quot;:&quot;x&quot;}` into plain JSON; `None` for any other
+/// text.
 fn unescape(text: &str) -> Option<String> {
     let first = skip_brackets(text);
     if first.starts_with("\\\"") {
@@ -77,16 +78,16 @@ fn unescape(text: &str) -> Option<String> {
         return Some(plain);
     }
     begins_with_html_quote(first).then(|| {
-        HTML_SIGNS
+        HTML_ENTITIES
             .iter()
-            .fold(text.to_owned(), |text, (written, sign)| {
-                text.replace(written, sign)
+            .fold(text.to_owned(), |text, (entity, character)| {
+                text.replace(entity, character)
             })
     })
 }
 
-/// The text up to the end of the last complete object or list, closed; `None` if there is none inside
-/// of another.
+/// The text up to the end of the last complete object or list, with the enclosing ones closed; `None`
+/// if there is no complete one inside another.
 pub(super) fn close_truncated(text: &str) -> Option<String> {
     let mut open = Vec::new();
     let mut last = None;
@@ -124,11 +125,14 @@ enum Container {
     List,
 }
 
-/// What a text between quotes is.
+/// What a quoted text is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum QuotedText {
+    /// The name of an object's member.
     Name,
-    Member,
+    /// The value of an object's member.
+    MemberValue,
+    /// An element of a list.
     Element,
 }
 
@@ -136,7 +140,7 @@ struct Requoting<'t> {
     rest: &'t str,
     written: String,
     open: Vec<Container>,
-    behind_colon: bool,
+    after_colon: bool,
 }
 
 impl<'t> Requoting<'t> {
@@ -145,7 +149,7 @@ impl<'t> Requoting<'t> {
             rest: text,
             written: String::with_capacity(text.len()),
             open: Vec::new(),
-            behind_colon: false,
+            after_colon: false,
         }
     }
 
@@ -154,12 +158,12 @@ impl<'t> Requoting<'t> {
         while let Some(next) = self.take() {
             match (next, self.open.last()) {
                 ('"' | '\'', Some(container)) => {
-                    let place = match container {
+                    let role = match container {
                         Container::List => QuotedText::Element,
-                        Container::Object if self.behind_colon => QuotedText::Member,
+                        Container::Object if self.after_colon => QuotedText::MemberValue,
                         Container::Object => QuotedText::Name,
                     };
-                    self.copy_text(next, place);
+                    self.copy_text(next, role);
                     continue;
                 }
                 // Python's old prefix of a text.
@@ -175,7 +179,7 @@ impl<'t> Requoting<'t> {
                 return None;
             }
             if !next.is_whitespace() {
-                self.behind_colon = next == ':';
+                self.after_colon = next == ':';
             }
             self.written.push(next);
         }
@@ -189,7 +193,7 @@ impl<'t> Requoting<'t> {
         Some(next)
     }
 
-    fn copy_text(&mut self, quote: char, place: QuotedText) {
+    fn copy_text(&mut self, quote: char, role: QuotedText) {
         self.written.push('"');
         while let Some(next) = self.take() {
             match next {
@@ -200,32 +204,32 @@ impl<'t> Requoting<'t> {
                     }
                     self.written.extend(escaped);
                 }
-                _ if next == quote && is_end(self.rest, place) => break,
+                _ if next == quote && is_end(self.rest, role) => break,
                 '"' => self.written.push_str("\\\""),
                 other => self.written.push(other),
             }
         }
         self.written.push('"');
-        self.behind_colon = false;
+        self.after_colon = false;
     }
 }
 
 /// Whether a quote ends its text, by what follows it.
-fn is_end(rest: &str, place: QuotedText) -> bool {
+fn is_end(rest: &str, role: QuotedText) -> bool {
     let rest = rest.trim_ascii_start();
     let mut characters = rest.chars();
-    match (characters.next(), place) {
+    match (characters.next(), role) {
         (None, _) | (Some(':'), QuotedText::Name) | (Some(',' | ']'), QuotedText::Element) => true,
-        (Some('}'), QuotedText::Member) => {
-            let behind = characters.as_str().trim_ascii_start();
-            behind.is_empty() || behind.starts_with(['}', ']', ',', '{', '\u{1e}'])
+        (Some('}'), QuotedText::MemberValue) => {
+            let after = characters.as_str().trim_ascii_start();
+            after.is_empty() || after.starts_with(['}', ']', ',', '{', '\u{1e}'])
         }
-        (Some(','), QuotedText::Member) => begins_member(characters.as_str().trim_ascii_start()),
+        (Some(','), QuotedText::MemberValue) => begins_member(characters.as_str().trim_ascii_start()),
         _ => false,
     }
 }
 
-/// Whether a name and a colon follow, or the end of the object behind a superfluous comma.
+/// Whether a name and a colon follow, or the end of the object after a superfluous comma.
 fn begins_member(rest: &str) -> bool {
     let start = &rest[..rest.floor_char_boundary(NAME_LIMIT)];
     if start.starts_with('}') {
@@ -235,8 +239,8 @@ fn begins_member(rest: &str) -> bool {
     let name = name.trim_start_matches(['"', '\'']);
     let end = name.find(['"', '\'', ':', ',', '{', '}']);
     end.is_some_and(|end| {
-        let behind = name[end..].trim_start_matches(['"', '\'']);
-        behind.trim_ascii_start().starts_with(':')
+        let after = name[end..].trim_start_matches(['"', '\'']);
+        after.trim_ascii_start().starts_with(':')
     })
 }
 
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_inside_of_a_text_do_not_end_it() {
+    fn quotes_inside_a_text_do_not_end_it() {
         for (text, expected) in [
             (
                 r#"{"name":"Raj "the boss" Rao","id":"x"}"#,
@@ -282,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_too_early_is_closed_behind_its_last_complete_object() {
+    fn truncated_json_is_closed_after_its_last_complete_object() {
         for (text, closed) in [
             (
                 r#"{"a":[{"id":"x"},{"id":"y"#,
@@ -299,14 +303,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_right_stays(name in "[a-z]{1,8}", text in "\\PC{0,30}", list in prop::collection::vec("\\PC{0,9}", 0..4)) {
+        fn valid_json_keeps_its_value(name in "[a-z]{1,8}", text in "\\PC{0,30}", list in prop::collection::vec("\\PC{0,9}", 0..4)) {
             let value = json!({ &name: text, "list": list, "in": { "n": 1, "t": text } });
             let requoted = requote(&value.to_string()).unwrap_or_else(|| value.to_string());
             prop_assert_eq!(serde_json::from_str::<Value>(&requoted).ok(), Some(value));
         }
 
         #[test]
-        fn any_text_is_rewritten_or_left(text in "[{}\\[\\],:\"'\\\\a& ]{0,60}") {
+        fn any_text_is_handled_without_panic(text in "[{}\\[\\],:\"'\\\\a& ]{0,60}") {
             let _ = (requote(&text), close_truncated(&text));
         }
     }

@@ -1,5 +1,5 @@
-//! Reads one JSON value within the limits of a callback. Of a long text, only the beginning is
-//! kept; JSON inside a text is read, once, where an object or a list is expected.
+//! Reads one JSON value within the limits of a callback. Keeps only the beginning of a long text. JSON
+//! inside a text is read, once, where an object or a list is expected.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub(super) fn read_json_text(
     field.read_repaired(text)
 }
 
-/// Reads one value, or several that follow each other. Those before an error are complete.
+/// Reads one or more consecutive values. Those before an error are complete.
 pub(super) fn read_sequence(
     text: &str,
     budget: &ReadingBudget,
@@ -57,12 +57,12 @@ pub(super) fn read_sequence(
 struct BoundedValue<'b> {
     budget: &'b ReadingBudget,
     depth: usize,
-    /// Of the member that has the value or the list around it; absent for the document.
+    /// Name of the member whose value this is, or of the list around it; absent for the document.
     name: Option<&'b str>,
     nested_json: NestedJson,
 }
 
-/// Whether texts that contain JSON are read. Those inside such a text are not.
+/// Whether texts that contain JSON are parsed. Texts inside such JSON are not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum NestedJson {
     Read,
@@ -82,7 +82,7 @@ impl<'b> BoundedValue<'b> {
     /// The object or list that a text contains.
     #[cold]
     fn read_json_text<E: Error>(self, text: &str) -> Result<Option<Value>, E> {
-        // A whole document in quotes is no member of another yet.
+        // A document that is one quoted text: the texts in it may still contain JSON.
         let nested_json = match self.name {
             None => NestedJson::Read,
             Some(_) => NestedJson::KeptAsText,
@@ -95,14 +95,14 @@ impl<'b> BoundedValue<'b> {
         seed.read_repaired(text).map_err(E::custom)
     }
 
-    /// Reads a text that is one value, if need be after a repair.
+    /// Reads a text that is one value, after a repair if necessary.
     fn read_repaired(self, text: &str) -> Result<Option<Value>, ReadingLimit> {
         let counted = self.budget.counted();
         if let Some(value) = self.read(text)? {
             return Ok(Some(value));
         }
         self.budget.forget_since(counted);
-        // A repair keeps the quotes of names that JSON does not have.
+        // A repair would keep quotes that JSON does not have as a part of the names.
         let repaired = repair(text).ok().filter(|_| !is_misquoted(text));
         let mut value = repaired.map_or(Ok(None), |repaired| self.read(&repaired))?;
         if value.is_none()
@@ -123,7 +123,7 @@ impl<'b> BoundedValue<'b> {
         let read = self.deserialize(&mut reader);
         match read.and_then(|value| reader.end().map(|()| value)) {
             Ok(value) => Ok(Some(value)),
-            // Brackets that are no JSON may be nested as deeply as they like.
+            // Brackets in a text that is not JSON may be nested without limit.
             Err(_) if self.budget.forget_depth() => Ok(None),
             Err(_) => self.budget.exceeded().map_or(Ok(None), Err),
         }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_customer_wrote_is_never_read() {
+    fn a_text_of_a_customer_is_never_parsed() {
         let forged = json!({ "status": "failed", "message_id": "x" }).to_string();
         for written in [forged, "[".repeat(100), "{".repeat(100)] {
             for document in [
@@ -265,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_within_the_limits_is_read_as_serde_json_reads_it(
+        fn json_within_the_limits_is_read_as_serde_json_reads_it(
             text in r#"(\{"a":|[\[{]|[\]}]|"[a-z\\"]{0,3}"|:|,|-?[0-9]{1,3}|1e400|0\.5|null|true| ){0,24}"#
         ) {
             let expected: Option<Value> = serde_json::from_str(&text).ok();

@@ -1,5 +1,4 @@
-//! Parses the errors of a report in Meta's shapes, and codes and texts that stand beside its
-//! status.
+//! Parses the errors of a report in Meta's shapes, and codes and texts in fields next to its status.
 
 use serde_json::Value;
 
@@ -9,22 +8,21 @@ use crate::providers::json_in_text::begins_json;
 use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::reading_budget::shorten;
 
-/// Errors of one report that are read; a batch may repeat many thousand of them for each report.
+/// Maximum number of errors read per report; a batch may repeat thousands of them for each report.
 const ERRORS_LIMIT: usize = 16;
-/// Bytes of a title and of a detail that are kept.
+/// Maximum bytes kept of a title and of a detail.
 const FAILURE_TEXT_LIMIT: usize = 1024;
-/// Texts of an error that has no known name, and bytes of each.
+/// Maximum number of texts joined from an error without any known field, and maximum bytes of each.
 const JOINED_TEXTS: usize = 4;
 const JOINED_LIMIT: usize = 256;
-/// Bytes of a code that are kept.
+/// Maximum bytes kept of a code.
 const FAILURE_CODE_LIMIT: usize = 64;
-/// Bytes of a text in which JSON is looked for: a value needs many times the memory of its text.
-const HELD_JSON_LIMIT: usize = 16 * 1024;
-/// Names of errors.
-const ERRORS: &[&str] = &["errors", "error", "error_data", "err", "failure"];
-/// Names of a code, and of a text, that are fields of the status itself.
-const CODES: &[&str] = &["errorCode", "error_code", "ErrorCode", "code"];
-const WORDS: &[&str] = &[
+/// Maximum bytes of a text that is searched for JSON: a value needs many times the memory of its text.
+const NESTED_JSON_LIMIT: usize = 16 * 1024;
+const ERROR_FIELDS: &[&str] = &["errors", "error", "error_data", "err", "failure"];
+/// Fields of the status itself, with a code and with a text.
+const CODE_FIELDS: &[&str] = &["errorCode", "error_code", "ErrorCode", "code"];
+const REASON_FIELDS: &[&str] = &[
     "reason",
     "remark",
     "errorMessage",
@@ -39,18 +37,16 @@ const WORDS: &[&str] = &[
     "description",
     "title",
 ];
-/// Names of a title.
-const TITLES: &[&str] = &["title", "message", "reason", "description"];
-/// Names of a detail.
-const DETAILS: &[&str] = &["details", "detail", "message"];
-/// In characters; a longer text is not a code.
-const CODE_LIMIT: usize = 32;
+const TITLE_FIELDS: &[&str] = &["title", "message", "reason", "description"];
+const DETAIL_FIELDS: &[&str] = &["details", "detail", "message"];
+/// A longer text is not a code.
+const CODE_BYTES_LIMIT: usize = 32;
 
 /// The failure of the first object that has one, under any known name.
 pub(super) fn parse_failure(places: &[&Value]) -> Failure {
     let named = places.iter().find_map(|place| {
-        let errors = ERRORS.iter().flat_map(|name| items(place.get(name)));
-        let reasons = WORDS.iter().filter_map(|name| place.get(name));
+        let errors = ERROR_FIELDS.iter().flat_map(|name| items(place.get(name)));
+        let reasons = REASON_FIELDS.iter().filter_map(|name| place.get(name));
         let reasons = reasons.filter(|reason| reason.is_object() || reason.is_array());
         parse_errors(errors.chain(reasons.flat_map(|reason| items(Some(reason)))))
     });
@@ -82,27 +78,27 @@ fn parse_errors<'e>(errors: impl Iterator<Item = &'e Value>) -> Option<Failure> 
     errors.next().map(|first| append_errors(first, errors))
 }
 
-/// The object or list that a text holds. The reader of a callback unwraps a text once, so this one
-/// was a text in a text.
-fn held_json(text: &str) -> Option<Value> {
+/// The object or list that a text contains. The reader of a callback has already unwrapped one level
+/// of such texts.
+fn parse_nested_json(text: &str) -> Option<Value> {
     let begins_text = text.trim_start().starts_with('"');
-    if text.len() > HELD_JSON_LIMIT || (!begins_text && !begins_json(text)) {
+    if text.len() > NESTED_JSON_LIMIT || (!begins_text && !begins_json(text)) {
         return None;
     }
     match serde_json::from_str(text).ok()? {
-        Value::String(inner) => held_json(&inner),
+        Value::String(inner) => parse_nested_json(&inner),
         value => Some(value),
     }
 }
 
-fn parse_held_errors(text: &str) -> Option<Failure> {
-    let held = held_json(text)?;
-    parse_errors(items(Some(&held)).iter())
+fn parse_nested_errors(text: &str) -> Option<Failure> {
+    let nested = parse_nested_json(text)?;
+    parse_errors(items(Some(&nested)).iter())
 }
 
-/// A text as people read it, if it is JSON with an error.
+/// Replaces JSON that contains an error by the text of the error.
 fn readable(text: String) -> String {
-    match parse_held_errors(&text) {
+    match parse_nested_errors(&text) {
         Some(failure) => failure.one_line(),
         None => text,
     }
@@ -129,10 +125,10 @@ fn append_errors(first: Failure, further: impl Iterator<Item = Failure>) -> Fail
     }
 }
 
-/// One error: `{code, title, message, error_data: {details}}`, an older one with `details`, one
-/// with `error_data` as a text, texts by name, or a text.
+/// Parses one error: `{code, title, message, error_data: {details}}`, the older form with `details`,
+/// `error_data` as a text, texts under other names, or only a text.
 pub(super) fn parse_error(error: &Value) -> Failure {
-    if let Some(failure) = error.as_str().and_then(parse_held_errors) {
+    if let Some(failure) = error.as_str().and_then(parse_nested_errors) {
         return failure;
     }
     if let Some(text) = parse_text(error) {
@@ -156,15 +152,15 @@ pub(super) fn parse_error(error: &Value) -> Failure {
 
 fn parse_flat_error(error: &Value) -> Failure {
     let loose = parse_flat_failure(error);
-    let title = first_text(error, TITLES).or_else(|| loose.title.clone());
+    let title = first_text(error, TITLE_FIELDS).or_else(|| loose.title.clone());
     let details = error
         .get("error_data")
         .and_then(parse_details)
-        .or_else(|| first_text(error, DETAILS))
+        .or_else(|| first_text(error, DETAIL_FIELDS))
         .or_else(|| title.is_none().then(|| join_texts(error)).flatten());
     let words = title.as_deref().or(details.as_deref());
     Failure {
-        code: parse_code(error, CODES).or_else(|| code_in_text(words?)),
+        code: parse_code(error, CODE_FIELDS).or_else(|| code_in_text(words?)),
         detail: details.filter(|detail| Some(detail) != title.as_ref()),
         title,
         key: None,
@@ -173,13 +169,13 @@ fn parse_flat_error(error: &Value) -> Failure {
 
 /// An object, a list of them, or a text, which may hold either.
 fn parse_details(data: &Value) -> Option<String> {
-    let held = data.as_str().and_then(held_json);
+    let nested = data.as_str().and_then(parse_nested_json);
     let words = |data: &Value| {
         parse_text(data)
-            .or_else(|| first_text(data, DETAILS))
-            .or_else(|| first_text(data, TITLES))
+            .or_else(|| first_text(data, DETAIL_FIELDS))
+            .or_else(|| first_text(data, TITLE_FIELDS))
     };
-    items(Some(held.as_ref().unwrap_or(data)))
+    items(Some(nested.as_ref().unwrap_or(data)))
         .iter()
         .find_map(words)
 }
@@ -187,7 +183,7 @@ fn parse_details(data: &Value) -> Option<String> {
 /// `name: text; …` of an object without any known name.
 fn join_texts(error: &Value) -> Option<String> {
     let is_known =
-        |name: &str| matches!(name, "code" | "href" | "error_data") || DETAILS.contains(&name);
+        |name: &str| matches!(name, "code" | "href" | "error_data") || DETAIL_FIELDS.contains(&name);
     let texts = error.as_object()?.iter();
     let texts: Vec<String> = texts
         .filter(|(name, _)| !is_known(name) && name.len() <= FAILURE_CODE_LIMIT)
@@ -198,14 +194,14 @@ fn join_texts(error: &Value) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
-/// Code and text that are fields of the status itself.
+/// The code and the text in fields of the status itself.
 fn parse_flat_failure(object: &Value) -> Failure {
-    let words = WORDS.iter().filter_map(|name| first_text(object, &[name]));
+    let words = REASON_FIELDS.iter().filter_map(|name| first_text(object, &[name]));
     let mut words = words.filter(|text| !is_not_reason(text));
     let title = words.next();
     let detail = words.find(|text| Some(text) != title.as_ref());
     Failure {
-        code: parse_code(object, CODES).or_else(|| code_in_text(title.as_deref()?)),
+        code: parse_code(object, CODE_FIELDS).or_else(|| code_in_text(title.as_deref()?)),
         title,
         detail,
         key: None,
@@ -237,12 +233,12 @@ pub(super) fn code_in_text(text: &str) -> Option<String> {
 
 /// A code (`131053`, `WAV2101`), a text that may contain one, or an error object.
 pub(super) fn parse_any_error(value: &Value) -> Option<Failure> {
-    let words = parse_text(value).filter(|words| held_json(words).is_none());
+    let words = parse_text(value).filter(|words| parse_nested_json(words).is_none());
     let Some(words) = words else {
         let failure = parse_failure(&[&serde_json::json!({ "error": value })]);
         return (failure != Failure::default()).then_some(failure);
     };
-    let is_code = words.len() <= CODE_LIMIT
+    let is_code = words.len() <= CODE_BYTES_LIMIT
         && words.contains(|c: char| c.is_ascii_digit())
         && !words.contains(char::is_whitespace);
     Some(if is_code {
@@ -264,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_found_inside_words() {
+    fn a_code_is_found_inside_a_text() {
         for (text, code) in [
             ("(#131026) Message undeliverable", Some("131026")),
             ("Error 131053: media", Some("131053")),
@@ -278,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_of_another_type_is_kept() {
+    fn a_reason_is_read_in_every_known_shape() {
         for (status, words) in [
             (
                 serde_json::json!({"errors": [{"code": 131_026, "title": "Undeliverable", "error_data": "Not on WhatsApp"}]}),
@@ -339,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_read_in_a_text_within_a_text() {
+    fn a_reason_is_read_in_json_nested_in_texts() {
         let data = serde_json::json!({"details": "Not on WhatsApp"}).to_string();
         let twice = serde_json::json!(data).to_string();
         let error = |data: &str| serde_json::json!({"code": 131_026, "title": "Undeliverable", "error_data": data});

@@ -1,7 +1,7 @@
 //! Provider protocols as pure functions: no network, database, clock or async.
 //!
 //! To add a provider, copy the most similar file, add fixtures, one line to [`get`] and one row to
-//! the README; `tests/it/house.rs` reports what is missing.
+//! `docs/providers.md`; `tests/it/house.rs` reports what is missing.
 
 mod account_event_fields;
 mod account_event_parser;

@@ -1,15 +1,15 @@
-//! Reads `multipart/form-data`, as PHP posts an array, as one JSON object within the limits of a
-//! callback.
+//! Reads `multipart/form-data`, which PHP uses to post an array, as one JSON object, within the limits
+//! of a callback.
 //!
 //! The well-kept multipart libraries read asynchronous streams; here the whole body is in memory.
 
 use crate::providers::form::FormFields;
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
-/// Bytes of the line between two parts; 70 are allowed.
+/// Maximum bytes of a delimiter; the standard allows 70.
 const DELIMITER_LIMIT: usize = 256;
 
-/// The line between two parts. It is the first one that begins with `--`, whatever the header says.
+/// The line that separates the parts: the first one that begins with `--`, whatever the header says.
 pub(super) fn find_delimiter(text: &str) -> Option<&str> {
     let mut lines = text.lines().take(PREAMBLE_LIMIT);
     let line = lines.find(|line| line.starts_with("--"))?.trim_ascii_end();
@@ -19,8 +19,8 @@ pub(super) fn find_delimiter(text: &str) -> Option<&str> {
     (is_delimiter && headers.any(names_a_part)).then_some(line)
 }
 
-/// Lines up to the end of the first part's headers. Before the first part some senders write that this
-/// is a message of several parts.
+/// Maximum number of lines up to the end of the first part's headers. Some senders write a preamble
+/// before the first part.
 const PREAMBLE_LIMIT: usize = 16;
 
 pub(super) fn parse<'b>(
@@ -59,8 +59,8 @@ fn split_part(part: &str) -> Option<(&str, &str)> {
 fn find_name(headers: &str) -> Option<&str> {
     headers
         .lines()
-        .filter(|line| line.len() > NAME.len() && line.is_char_boundary(NAME.len()))
-        .find(|line| line[..NAME.len()].eq_ignore_ascii_case(NAME))?
+        .filter(|line| line.len() > DISPOSITION.len() && line.is_char_boundary(DISPOSITION.len()))
+        .find(|line| line[..DISPOSITION.len()].eq_ignore_ascii_case(DISPOSITION))?
         .split(';')
         .find_map(|parameter| {
             let (key, name) = parameter.split_once('=')?;
@@ -69,7 +69,7 @@ fn find_name(headers: &str) -> Option<&str> {
         .map(|name| name.trim().trim_matches(['"', '\'']))
 }
 
-const NAME: &str = "content-disposition:";
+const DISPOSITION: &str = "content-disposition:";
 
 #[cfg(test)]
 mod tests {

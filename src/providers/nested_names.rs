@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::providers::json_in_text::list_or_object;
 use crate::providers::payload::parse_text;
 
-/// The most parts in brackets into which a name is split. More stay unsplit in the last part.
+/// Maximum number of bracketed parts into which a name is split. The rest stays in the last part.
 const PATH_LIMIT: usize = 12;
 /// The empty part of a path, as in `a[]`: the value is appended.
 const NEXT_ELEMENT: &str = "";
@@ -22,8 +22,8 @@ pub(super) fn split_path(name: &str) -> Vec<&str> {
     }
 }
 
-/// Stores a value at a path and creates the objects around it. Of a repeated path, the first value
-/// that is not empty stays.
+/// Stores a value at a path and creates the objects around it. If a path is repeated, the first value
+/// that is not empty is kept.
 pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {
         return;
@@ -33,8 +33,8 @@ pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Valu
         name => name.to_owned(),
     };
     if rest.is_empty() {
-        let stays = |earlier: &Value| parse_text(earlier).is_some() || !earlier.is_string();
-        if !object.get(&name).is_some_and(stays) {
+        let is_kept = |earlier: &Value| parse_text(earlier).is_some() || !earlier.is_string();
+        if !object.get(&name).is_some_and(is_kept) {
             object.insert(name, value);
         }
         return;
@@ -47,7 +47,7 @@ pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Valu
     }
 }
 
-/// A number that is no member's name yet. The steps double, so that an object with many consecutive
+/// A number that is not yet the name of a member. The steps double, so that an object with many consecutive
 /// numbers is not searched one by one for each new element.
 fn next_number(object: &Map<String, Value>) -> usize {
     let mut number = object.len();

@@ -1,5 +1,4 @@
-//! Statuses that are not about the delivery of a message: calls, payments, and whatever comes
-//! later.
+//! Statuses that are not about the delivery of a message, such as those of calls and payments.
 
 use serde_json::Value;
 
@@ -32,12 +31,12 @@ const MESSAGE_TYPES: &[&str] = &[
 
 /// Types and events that are not about the delivery of a message. Compared with the text before the
 /// first `.`: `order.created` is one; `order_details` and `call_to_action` are kinds of messages.
-const OTHER_EVENTS: &[&str] = &["call", "calls", "order", "orders"];
-/// The same, also where further words follow: `payment_status`.
-const MONEY_EVENTS: &[&str] = &["payment", "payments", "refund", "refunds"];
+const NON_DELIVERY_EVENTS: &[&str] = &["call", "calls", "order", "orders"];
+/// Like [`NON_DELIVERY_EVENTS`], but also if further words follow: `payment_status`.
+const PAYMENT_EVENTS: &[&str] = &["payment", "payments", "refund", "refunds"];
 
-/// What Meta's status is about, if that is not the delivery of a message. `field` is that of the
-/// change around it.
+/// What Meta's status is about, if that is not the delivery of a message. `field` is the name in the
+/// enclosing change.
 pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<String> {
     if let Some(field) = field.filter(|field| !field.eq_ignore_ascii_case("messages")) {
         return Some(field.to_owned());
@@ -50,11 +49,11 @@ pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<S
 }
 
 /// Whether this names an event that is not about the delivery of a message: `payment.failed`.
-pub(super) fn is_other_event(name: &str) -> bool {
+pub(super) fn is_non_delivery_event(name: &str) -> bool {
     let is_one_of =
         |word: &str, events: &[&str]| events.iter().any(|event| word.eq_ignore_ascii_case(event));
     let subject = name.split('.').next().unwrap_or_default();
-    is_one_of(subject, OTHER_EVENTS) || is_one_of(first_word(name), MONEY_EVENTS)
+    is_one_of(subject, NON_DELIVERY_EVENTS) || is_one_of(first_word(name), PAYMENT_EVENTS)
 }
 
 fn first_word(name: &str) -> &str {
@@ -63,7 +62,7 @@ fn first_word(name: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// A notice with the ids and the correlation tag of the status. A call's own id is left out.
+/// A notice with the ids and the correlation tag of the status, except the id of a call.
 pub(super) fn of_status(subject: &str, status_word: &str, status: &Value) -> CallbackPart {
     let mut ids = Vec::new();
     // A call has an id of its own.
@@ -93,7 +92,7 @@ pub(super) fn event(subject: &str, status_word: &str) -> ReceiptEvent {
 
 /// Turns the report into a notice if a type or an event in `chain` is not about delivery. `chain`
 /// is the object with the status and those around it, innermost first.
-pub(super) fn as_notice_if_other_event(
+pub(super) fn as_notice_if_non_delivery(
     report: Report,
     chain: &[&Value],
     status_word: &str,
@@ -103,7 +102,7 @@ pub(super) fn as_notice_if_other_event(
         .iter()
         .flat_map(|object| NAMES.map(|name| first_text(object, &[name])))
         .flatten();
-    let Some(subject) = named.find(|subject| is_other_event(subject)) else {
+    let Some(subject) = named.find(|subject| is_non_delivery_event(subject)) else {
         return report;
     };
     Report {
@@ -129,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_of_messages_that_contain_a_word_are_no_other_events() {
+    fn message_kinds_that_contain_the_word_of_an_event_are_not_events() {
         for name in [
             "payment",
             "payment.failed",
@@ -140,7 +139,7 @@ mod tests {
             "CALLS",
             "order.created",
         ] {
-            assert!(is_other_event(name), "{name}");
+            assert!(is_non_delivery_event(name), "{name}");
         }
         for name in [
             "call_to_action",
@@ -150,7 +149,7 @@ mod tests {
             "image",
             "",
         ] {
-            assert!(!is_other_event(name), "{name}");
+            assert!(!is_non_delivery_event(name), "{name}");
         }
     }
 }

@@ -8,13 +8,13 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::placeholder::is_placeholder;
 use crate::providers::protocol::{CallbackPart, PARTS_LIMIT};
 
-/// A double below this is the integer that was written.
+/// Below this, a double represents every integer exactly.
 const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 /// In characters.
 const RECIPIENT_LIMIT: usize = 128;
 
-/// A text, or a number as text, also as the only element of a list, or in an object that names its
-/// type. Empty texts, unfilled `<placeholders>` and inexact numbers are absent.
+/// A text, or a number as text; it may also be the only element of a list, or in an object that names
+/// its type. Empty texts, unfilled `<placeholders>` and inexact numbers are absent.
 ///
 /// NUL becomes its symbol, because PostgreSQL does not store it in texts.
 pub(super) fn parse_text(value: &Value) -> Option<String> {
@@ -43,7 +43,7 @@ pub(super) fn parse_text(value: &Value) -> Option<String> {
     }
 }
 
-/// The value of `{"$numberLong": "1"}` and its like, `{"seconds": 1, "nanos": 0}`, and PHP's
+/// The value of `{"$numberLong": "1"}` and similar objects, `{"seconds": 1, "nanos": 0}`, and PHP's
 /// `{"date": "…", "timezone_type": 3, "timezone": "Asia/Kolkata"}`.
 fn typed_value(object: &Map<String, Value>) -> Option<String> {
     if let (1, Some((name, value))) = (object.len(), object.iter().next())
@@ -106,7 +106,7 @@ pub(super) fn parse_recipient(text: &str) -> Option<String> {
     }
 }
 
-/// Collects parts, at most one more than are applied: it shows that there are more.
+/// Collects parts: at most one more than are applied, to show that there are more.
 pub(super) fn collect_parts(parts: impl IntoIterator<Item = CallbackPart>) -> Vec<CallbackPart> {
     parts.into_iter().take(PARTS_LIMIT + 1).collect()
 }

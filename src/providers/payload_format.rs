@@ -11,8 +11,9 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 use crate::providers::text_decoding::decode;
 use crate::providers::{form, json, multipart, xml};
 
-/// Parses the body as JSON, XML, form fields, multipart or lines of `name: value`; none without a
-/// body. The content type counts only where the body fits several. Reasons have no personal data.
+/// Parses the body as JSON, XML, form fields, multipart or lines of `name: value`. An empty body has
+/// no documents. The content type matters only if the body could have several formats. Reasons have
+/// no personal data.
 pub(super) fn parse_body(
     callback: &Callback,
     budget: &ReadingBudget,
@@ -53,7 +54,7 @@ pub fn read_documents(callback: &Callback) -> Option<Vec<Value>> {
     documents.into_iter().map(Result::ok).collect()
 }
 
-/// Parses the query string as form fields; `None` without any.
+/// Parses the query string as form fields; `None` if it has none.
 pub(super) fn parse_query(
     query: &str,
     budget: &ReadingBudget,

@@ -1,4 +1,4 @@
-//! Finds what a callback template sends in the place of a message id.
+//! Finds the placeholder that a callback template sends instead of a message id.
 
 use serde_json::Value;
 
@@ -18,16 +18,16 @@ const NAMES: &[&str] = &[
     "whatsappmessageid",
 ];
 
-/// The first placeholder in the place of a message id, outer objects before inner ones.
+/// The first placeholder instead of a message id, in outer objects before inner ones.
 pub(super) fn find(payload: &Value, fields: &CallbackFields) -> Option<String> {
-    let of_this = payload.as_object().and_then(|object| {
+    let own = payload.as_object().and_then(|object| {
         object.iter().find_map(|(name, value)| {
             let text = value.as_str().map(str::trim)?;
             let is_id = is_id_name(name) || fields.id.as_deref() == Some(name.as_str());
             (is_id && !text.is_empty() && is_placeholder(text)).then(|| text.to_owned())
         })
     });
-    of_this.or_else(|| match payload {
+    own.or_else(|| match payload {
         Value::Object(object) => object.values().find_map(|inner| find(inner, fields)),
         Value::Array(elements) => elements.iter().find_map(|inner| find(inner, fields)),
         _ => None,

@@ -1,21 +1,21 @@
-//! Recognises what consoles and people post to see whether a callback URL works.
+//! Recognises callbacks that only test whether the URL works, posted by consoles or by hand.
 
 use serde_json::Value;
 
 use crate::providers::payload::parse_text;
 
-/// Members of a test; a report has an id and a status besides.
+/// Maximum number of members of a probe.
 const MEMBERS_LIMIT: usize = 6;
-/// Bytes of a text that says that it is a test.
+/// Maximum bytes of a text that says that it is a test.
 const TEXT_LIMIT: usize = 60;
 
 const TEST_WORDS: &[&str] = &[
     "test", "tests", "testing", "tested", "ping", "pong", "hello",
 ];
-/// Names of members that a test may have besides.
-const NEUTRAL: &[&str] = &["created_at", "date", "time", "timestamp"];
+/// Names of members that a probe may have in addition.
+const NEUTRAL_NAMES: &[&str] = &["created_at", "date", "time", "timestamp"];
 
-/// Whether it is a test: nothing, or members that say so and none that says anything else.
+/// Whether it is a probe: empty, or with members that say that it is a test and no others.
 pub(super) fn is_probe(document: &Value) -> bool {
     match document {
         Value::Object(members) if !members.is_empty() => {
@@ -27,7 +27,7 @@ pub(super) fn is_probe(document: &Value) -> bool {
                     && !is_id
                     && (is_test_text(name) || words.is_some_and(|words| is_test_text(&words)))
             };
-            let is_neutral = |(name, _): (&String, &Value)| NEUTRAL.contains(&name.as_str());
+            let is_neutral = |(name, _): (&String, &Value)| NEUTRAL_NAMES.contains(&name.as_str());
             members.len() <= MEMBERS_LIMIT
                 && members
                     .iter()

@@ -115,7 +115,7 @@ pub struct Callback {
     pub received_at: DateTime<Utc>,
 }
 
-/// The most parts of one callback that are applied; providers send batches of a few hundred.
+/// Maximum number of parts of one callback that are applied; providers send batches of a few hundred.
 pub const PARTS_LIMIT: usize = 5_000;
 
 /// One part of a parsed callback.
@@ -129,7 +129,7 @@ pub enum CallbackPart {
     Notice(String),
     /// About the account: a quality rating, a template status, a system error.
     AccountEvent(ReportedEvent),
-    /// A test whether the URL works: nothing, or a word such as `test`.
+    /// Only tests whether the URL works: empty, or a word such as `test`.
     Probe,
     /// Not understood. The reason has no personal data.
     Unparseable(String),
@@ -164,7 +164,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether it is about something else than the delivery of its message.
+    /// Whether it is about something other than the delivery of its message.
     pub fn is_notice(&self) -> bool {
         matches!(self.event, Some(ReceiptEvent::Notice(_)))
     }
@@ -193,7 +193,7 @@ pub trait Provider: Send + Sync {
     /// be left out. Never empty: an empty list is [`CallbackPart::Unparseable`].
     fn parse_payload(&self, payload: &Value) -> Vec<CallbackPart>;
 
-    /// Status words with another meaning for this provider, for callbacks with the operator's field
+    /// Status words that mean something else at this provider, for callbacks with the operator's field
     /// names.
     fn status_words(&self) -> StatusWords {
         &[]

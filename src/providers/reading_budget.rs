@@ -5,12 +5,12 @@ use std::cell::Cell;
 
 use thiserror::Error;
 
-/// JSON values, XML elements, attributes and texts, or form fields of one callback. 3 MB of Meta's
-/// statuses have fewer than 150,000.
+/// Maximum number of JSON values, of XML elements, attributes and texts, or of form fields per
+/// callback. 3 MB of Meta's statuses have fewer than 150,000.
 pub(super) const VALUES_LIMIT: usize = 200_000;
 /// A report needs three or four levels, Meta's envelope ten.
 const DEPTH_LIMIT: usize = 64;
-/// Bytes of one text. Ids, status words, times and references are shorter.
+/// Maximum bytes kept of a text. Ids, status words, times and references are shorter.
 pub(super) const TEXT_LIMIT: usize = 2048;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -19,8 +19,8 @@ pub(super) enum ReadingLimit {
     TooManyValues,
     #[error("it is nested deeper than {DEPTH_LIMIT} levels")]
     TooDeep,
-    /// A text that is invalid JSON, and too long to be repaired.
-    #[error("it is no valid text, and too long to be repaired")]
+    /// The text is invalid, and too long to be rewritten.
+    #[error("it is not a valid text, and too long to be repaired")]
     Unrepairable,
 }
 
@@ -30,7 +30,7 @@ impl From<ReadingLimit> for String {
     }
 }
 
-/// What the readers of one callback have used of the limits, whatever is wrapped in what.
+/// How much of the limits the readers of one callback have used, across nested formats.
 #[derive(Debug, Default)]
 pub(super) struct ReadingBudget {
     values: Cell<usize>,
@@ -56,13 +56,13 @@ impl ReadingBudget {
         Ok(())
     }
 
-    /// The values that were counted, for [`Self::forget_since`].
+    /// The number of values counted so far, for [`Self::forget_since`].
     pub(super) fn counted(&self) -> usize {
         self.values.get()
     }
 
-    /// Forgets the values that were counted since: they were dropped, and their text is parsed once
-    /// more.
+    /// Forgets the values that were counted after the first `counted`: they were dropped, and their text
+    /// is parsed again.
     pub(super) fn forget_since(&self, counted: usize) {
         self.values.set(counted);
     }

@@ -1,4 +1,5 @@
-//! The JSON call, and the meaning of an HTTP reply where the provider's body does not decide.
+//! The call with a JSON body, and the meaning of an HTTP reply where the provider's body does not
+//! decide.
 
 use http::Method;
 use serde::Serialize;
@@ -58,7 +59,7 @@ pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
     SendStep::Accepted(accepted)
 }
 
-/// The meaning of a status. `status` is the one in the body, if any, so that the body decides.
+/// Classifies a refusal. `status` is the one in the body, if any, so that the body decides.
 ///
 /// `failure` has the provider's text; without a code, the status becomes the code.
 pub(super) fn refused(
@@ -74,7 +75,7 @@ pub(super) fn refused(
     if failure.title.is_none() {
         failure.title = Some(format!("HTTP {status}"));
     }
-    classified(provider, reply, status, failure)
+    classify(provider, reply, status, failure)
 }
 
 /// A failure in the body of a reply whose status means success.
@@ -83,10 +84,10 @@ pub(super) fn refused_by_body(
     reply: &HttpReply,
     failure: Failure,
 ) -> SendStep {
-    classified(provider, reply, 400, failure)
+    classify(provider, reply, 400, failure)
 }
 
-fn classified(provider: ProviderId, reply: &HttpReply, status: u16, failure: Failure) -> SendStep {
+fn classify(provider: ProviderId, reply: &HttpReply, status: u16, failure: Failure) -> SendStep {
     let after = retry_after::delay(reply);
     let given = match reply.header("retry-after") {
         Some(_) => RetryAfter::Given,
@@ -99,7 +100,7 @@ fn classified(provider: ProviderId, reply: &HttpReply, status: u16, failure: Fai
             ReplyClass::SlowDownRecipient => SendError::SlowDownRecipient { failure, after },
             ReplyClass::TryLater => SendError::TryLater { failure, after },
             ReplyClass::Refused => SendError::Refused(failure),
-            // A code of acceptance beside a failure is no clear answer.
+            // A code of acceptance together with a failure is unclear.
             ReplyClass::Unclear | ReplyClass::Accepted => unclear(reply, &failure),
         },
     )

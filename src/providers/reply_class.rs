@@ -1,5 +1,5 @@
 //! What a reply that does not accept a message means for the message, its recipient and the
-//! account: one table per provider, and one for all.
+//! account: a table per provider, and tables for all of them.
 //!
 //! The sources are the providers' documentation, linked in their files, and Meta's error codes,
 //! which all of them pass on.
@@ -83,7 +83,7 @@ const fn texts(
     }
 }
 
-/// Texts with which providers say that nothing can be sent before the account is paid for.
+/// Texts with which providers report that the account has no balance.
 const NO_BALANCE: &[&str] = &[
     "insufficient balance",
     "insufficient credit",
@@ -93,14 +93,14 @@ const NO_BALANCE: &[&str] = &[
     "not enough credit",
 ];
 
-/// Before the table of the provider.
+/// Checked before the table of the provider.
 pub static FIRST_FOR_ALL: &[ReplyRule] = &[
     texts(200..=499, NO_BALANCE, ReplyClass::AccountRefused),
     codes(&["80007", "130429", "131048"], ReplyClass::SlowDown),
     codes(&["131056"], ReplyClass::SlowDownRecipient),
 ];
 
-/// After the table of the provider.
+/// Checked after the table of the provider.
 pub static LAST_FOR_ALL: &[ReplyRule] = &[
     status(429..=429, ReplyClass::SlowDown),
     status(401..=401, ReplyClass::AccountRefused),
@@ -159,7 +159,7 @@ static ZIXFLOW: &[ReplyRule] = &[texts(
 )];
 
 /// <https://api.lancepilot.com/llms.txt>. A contact that does not exist is created, so 404 means
-/// the workspace unless the text says something else.
+/// that the workspace does not exist, unless the text says something else.
 static LANCEPILOT: &[ReplyRule] = &[
     texts(
         404..=404,
@@ -169,7 +169,7 @@ static LANCEPILOT: &[ReplyRule] = &[
     status(404..=404, ReplyClass::AccountRefused),
 ];
 
-/// The rows that only one provider has.
+/// The table of a provider.
 pub fn rules_of(provider: ProviderId) -> &'static [ReplyRule] {
     match provider {
         ProviderId::Sobot => SOBOT,

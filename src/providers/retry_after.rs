@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use crate::providers::protocol::HttpReply;
 
-/// How long to wait, if the header is given and [`in_seconds`].
+/// How long to wait, if the header is present and a number of seconds; see [`in_seconds`].
 pub(super) fn delay(reply: &HttpReply) -> Option<Duration> {
     let seconds = reply.header("retry-after")?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

@@ -61,7 +61,7 @@ impl<'a> HeaderMedia<'a> {
     }
 }
 
-/// Header, body where it has variables, buttons.
+/// Header, body (if it has variables) and buttons.
 pub(super) fn components<'a>(
     kind: MediaKind,
     header: HeaderMedia<'a>,
@@ -88,7 +88,7 @@ pub(super) fn components<'a>(
             kind: "body",
             sub_type: None,
             index: None,
-            parameters: template.body.iter().map(|text| text_of(text)).collect(),
+            parameters: template.body.iter().map(|text| text_parameter(text)).collect(),
         });
     }
     let buttons = template.buttons.iter();
@@ -96,7 +96,7 @@ pub(super) fn components<'a>(
     components
 }
 
-fn text_of(text: &str) -> Parameter<'_> {
+fn text_parameter(text: &str) -> Parameter<'_> {
     Parameter {
         kind: "text",
         text: Some(text),
@@ -107,7 +107,7 @@ fn text_of(text: &str) -> Parameter<'_> {
 fn button_component(button: &TemplateButton, format: IndexFormat) -> Component<'_> {
     let value = button.value.as_str();
     let parameter = match button.kind {
-        ButtonKind::Url => text_of(value),
+        ButtonKind::Url => text_parameter(value),
         ButtonKind::QuickReply => Parameter {
             kind: "payload",
             payload: Some(value),

@@ -50,7 +50,7 @@ pub const WORDS: StatusWords = &[
     ("warning", Meaning::NoEffect),
 ];
 
-/// The length to which an unknown word is cut, in characters; the callback keeps the whole.
+/// Maximum characters kept of an unknown word; the callback keeps all of it.
 const WORD_LIMIT: usize = 100;
 
 /// `None` for an unlisted word.

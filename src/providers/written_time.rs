@@ -6,13 +6,13 @@ use chrono_tz::Tz;
 
 use crate::domain::reported_time::ReportedTime;
 
-/// Bytes; `Sun Nov 29 2026 14:32:07 GMT+0000 (Coordinated Universal Time)` has 62.
+/// Maximum bytes; `Sun Nov 29 2026 14:32:07 GMT+0000 (Coordinated Universal Time)` has 62.
 const LENGTH_LIMIT: usize = 80;
 /// Abbreviations of zones with their offsets in seconds: UTC and Indian Standard Time.
 const ZONES: &[(&str, i32)] = &[("UTC", 0), ("GMT", 0), ("Z", 0), ("IST", 19_800)];
 const DATE_SEPARATORS: &[char] = &['-', '/', '.'];
 
-/// `None` if a word has no meaning, or the time is not complete.
+/// `None` if a word is unknown or the time is incomplete.
 pub(super) fn parse(text: &str) -> Option<ReportedTime> {
     if text.len() > LENGTH_LIMIT {
         return None;
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_with_one_meaning_is_read_however_it_is_written() {
+    fn an_unambiguous_time_is_read_in_every_format() {
         let expected = DateTime::from_timestamp(1_795_962_727, 0).unwrap();
         for text in [
             "2026-11-29 14:32:07 UTC",
@@ -280,7 +280,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,90}|[0-9TZ:+/., -]{0,40}") {
+        fn any_text_is_handled_without_panic(text in "\\PC{0,90}|[0-9TZ:+/., -]{0,40}") {
             let _ = parse(&text);
         }
     }

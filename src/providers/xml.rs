@@ -25,17 +25,17 @@ struct Element {
 }
 
 /// Returns the content of the root element, or all elements where there are several roots. Errors
-/// contain nothing of the text.
+/// do not quote the text.
 ///
-/// A bad character reference becomes U+FFFD, and an unknown entity, a lone `&` or a `<` that begins no
-/// element stays as written.
+/// A bad character reference becomes U+FFFD. An unknown entity, a lone `&`, and a `<` that does not
+/// begin an element stay as written.
 pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Value, String> {
     let counted = budget.counted();
     let error = match read(text, budget) {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
-    let escaped = escape_signs(text);
+    let escaped = escape_stray_brackets(text);
     if error != MALFORMED || escaped == text {
         return Err(error);
     }
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Value, String>
 }
 
 /// Escapes each `<` that begins neither an element nor the end of one: `I <3 you`.
-fn escape_signs(text: &str) -> Cow<'_, str> {
+fn escape_stray_brackets(text: &str) -> Cow<'_, str> {
     let begins_element = |rest: &str| {
         let name = rest.strip_prefix('/').unwrap_or(rest);
         name.starts_with(|c: char| c.is_alphabetic() || c == '_') || rest.starts_with(['!', '?'])
@@ -93,7 +93,7 @@ fn read(text: &str, budget: &ReadingBudget) -> Result<Value, String> {
                     None => add_text(&mut open, &format!("&{};", cut(&reference))),
                 },
             },
-            // HTML's has no declarations.
+            // The document type of HTML has no declarations.
             Event::DocType(kind) if !kind.contains('[') => {}
             Event::DocType(_) => return Err("XML with declared entities".to_owned()),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
@@ -156,7 +156,7 @@ fn add_text(open: &mut [Element], text: &str) {
     }
 }
 
-/// Children of the same name become a list.
+/// Adds a child; children of the same name become a list.
 fn add(children: &mut Map<String, Value>, name: &str, value: Value) {
     match children.get_mut(name) {
         Some(Value::Array(list)) => list.push(value),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_reference_spoils_only_its_own_text() {
+    fn a_bad_reference_affects_only_its_own_text() {
         let text = r#"<r at="a &b; c" x=1 y="2"><n>Meera &#xD83D;&nbsp;</n><c>Fish & Chips</c><id>x</id></r>"#;
         assert_eq!(
             parse(text, &ReadingBudget::default()).unwrap(),

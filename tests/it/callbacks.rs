@@ -485,7 +485,7 @@ async fn a_callback_that_does_not_prove_its_origin_is_kept_aside_and_refused(
         [
             (
                 b"forged".to_vec(),
-                because("the signature in `X-Hub-Signature-256` does not fit the body")
+                because("the signature in `X-Hub-Signature-256` does not match the body")
             ),
             (b"bare".to_vec(), because("no Basic login was presented")),
         ]

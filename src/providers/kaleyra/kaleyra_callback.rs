@@ -21,7 +21,7 @@ pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
     require_ids(collect_parts(elements.flat_map(parse_one)))
 }
 
-/// The word of the "submit" webhooks.
+/// The status word of the "submit" webhooks.
 pub(super) const STATUS_WORDS: StatusWords =
     &[("submitsuccess", Meaning::Reached(Stage::Submitted))];
 
@@ -50,14 +50,14 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
         }
         return kaleyra_wrapper::complete(parts, payload);
     }
-    if let Some(notice) = parse_notice(payload) {
-        return vec![notice];
+    if let Some(event) = parse_account_event(payload) {
+        return vec![event];
     }
     if let Some(result) = payload.get("result").filter(|_| is_fallback_flow(payload)) {
         return parse_fallback_flow(result, payload);
     }
-    let holds_meta = ["entry", "changes", "value", "statuses", "messages"];
-    if holds_meta.iter().any(|name| payload.get(name).is_some())
+    let meta_fields = ["entry", "changes", "value", "statuses", "messages"];
+    if meta_fields.iter().any(|name| payload.get(name).is_some())
         && let Some(parts) = cloud_api::parse(payload)
     {
         return parts;
@@ -69,20 +69,20 @@ fn is_report_or_inbound(part: &CallbackPart) -> bool {
     matches!(part, CallbackPart::Report(_) | CallbackPart::Inbound(_))
 }
 
-fn parse_notice(payload: &Value) -> Option<CallbackPart> {
+fn parse_account_event(payload: &Value) -> Option<CallbackPart> {
     let event = plain_word(&first_text(payload, &["event"])?);
     if payload.get("current_limit").is_some() || payload.get("display_phone_number").is_some() {
         let limit = first_text(payload, &["current_limit"]).unwrap_or_default();
         let notice = format!("quality rating: {event} {}", plain_word(&limit));
         let field = "phone_number_quality_update";
-        return Some(account_event_parser::of_documented(field, payload, notice));
+        return Some(account_event_parser::parse_with_fields_of(field, payload, notice));
     }
     payload
         .get("message_template_name")
         .or_else(|| payload.get("message_template_id"))?;
     let notice = format!("template status: {event}");
     let field = "message_template_status_update";
-    Some(account_event_parser::of_documented(field, payload, notice))
+    Some(account_event_parser::parse_with_fields_of(field, payload, notice))
 }
 
 fn is_fallback_flow(payload: &Value) -> bool {

@@ -31,7 +31,7 @@ pub(super) fn parse(reply: &HttpReply) -> SendStep {
         Some(_) => replies::refused_by_body(KALEYRA, reply, failure),
         None if (200..300).contains(&reply.status) => match reply_id(&body) {
             Some(id) if failure.key.is_none() => replies::accepted([id]),
-            // An undocumented code is no clear answer, unless the reply also has an error.
+            // An undocumented code is unclear, unless the reply also has an error.
             _ if failure.key.is_some() => replies::refused_by_body(KALEYRA, reply, failure),
             _ => replies::unparseable_reply(KALEYRA, reply),
         },

@@ -19,12 +19,12 @@ use crate::providers::{cloud_api, meta_failure};
 /// The wrapper is about one message, so statuses with different ids or recipients get nothing from
 /// it. Conversation ids are removed.
 pub(super) fn complete(parts: Vec<CallbackPart>, payload: &Value) -> Vec<CallbackPart> {
-    let conversations = conversations(payload);
+    let conversation_ids = list_conversation_ids(payload);
     let parts: Vec<_> = parts
         .into_iter()
         .map(|part| match part {
             CallbackPart::Report(report) => CallbackPart::Report(Report {
-                ids: without(&conversations, report.ids),
+                ids: remove_conversation_ids(report.ids, &conversation_ids),
                 ..report
             }),
             other => other,
@@ -42,7 +42,7 @@ pub(super) fn complete(parts: Vec<CallbackPart>, payload: &Value) -> Vec<Callbac
         .collect()
 }
 
-/// Whether no two statuses have different ids or recipients. One without any fits all others.
+/// Whether no two statuses have different ids or recipients. A status without them matches any other.
 fn are_about_one_message(parts: &[CallbackPart]) -> bool {
     let reports = || {
         parts.iter().filter_map(|part| match part {
@@ -100,7 +100,7 @@ fn complete_report(report: Report, payload: &Value) -> Report {
 }
 
 /// The conversation ids of all statuses.
-fn conversations(payload: &Value) -> HashSet<String> {
+fn list_conversation_ids(payload: &Value) -> HashSet<String> {
     items(payload.pointer("/meta_object/value/statuses"))
         .iter()
         .filter_map(|status| first_text(status.get("conversation")?, &["id"]))
@@ -109,9 +109,12 @@ fn conversations(payload: &Value) -> HashSet<String> {
 
 /// Removes conversation ids. Kaleyra puts one into `statuses[].id`, even without a `conversation`:
 /// 32 letters and digits.
-fn without(conversations: &HashSet<String>, ids: Vec<ProviderMessageId>) -> Vec<ProviderMessageId> {
+fn remove_conversation_ids(
+    ids: Vec<ProviderMessageId>,
+    conversation_ids: &HashSet<String>,
+) -> Vec<ProviderMessageId> {
     let is_conversation = |id: &str| {
-        conversations.contains(id)
+        conversation_ids.contains(id)
             || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     };
     ids.into_iter()

@@ -8,7 +8,7 @@ use crate::providers::flat;
 use crate::providers::lancepilot::lancepilot_fields::{
     NAMES, STATUS_WORDS, contact_number, find_ids, find_kind, find_recipient,
 };
-use crate::providers::notice::{as_notice_if_other_event, is_other_event};
+use crate::providers::notice::{as_notice_if_non_delivery, is_non_delivery_event};
 use crate::providers::payload::{
     add_id, collect_parts, first_text, items, parse_recipient, plain_word,
 };
@@ -35,7 +35,7 @@ const OTHER_SUBJECTS: &[&str] = &[
     "tag",
 ];
 
-/// Those of them that are about the account.
+/// The subjects among [`OTHER_SUBJECTS`] that are about the account.
 const ACCOUNT_SUBJECTS: &[&str] = &["template", "workspace", "channel"];
 
 fn parse_event(payload: &Value) -> Vec<CallbackPart> {
@@ -47,8 +47,8 @@ fn parse_event(payload: &Value) -> Vec<CallbackPart> {
     if let Some(parts) = parse_meta(payload) {
         return parts;
     }
-    if let Some(notice) = account_event_parser::of_flat(payload) {
-        return vec![notice];
+    if let Some(event) = account_event_parser::parse_flat(payload) {
+        return vec![event];
     }
     match payload.get("data") {
         Some(Value::Array(list)) if !list.is_empty() => {
@@ -78,12 +78,12 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
     };
     let (subject, suffix) = event.rsplit_once('.').unwrap_or(("message", &event));
     let is_other = |other: &&str| subject.starts_with(*other);
-    if OTHER_SUBJECTS.iter().any(is_other) || is_other_event(subject) {
+    if OTHER_SUBJECTS.iter().any(is_other) || is_non_delivery_event(subject) {
         let notice = format!("event {}", plain_word(&event));
         let of_account = |subject: &&str| ACCOUNT_SUBJECTS.contains(subject);
         return vec![match Some(subject).filter(of_account) {
             Some(subject) => {
-                account_event_parser::of_named_event(subject, suffix, attributes, notice)
+                account_event_parser::parse_named_event(subject, suffix, attributes, notice)
             }
             None => CallbackPart::Notice(notice),
         }];
@@ -108,8 +108,8 @@ fn parse_incoming(attributes: &Value, data: &Value) -> CallbackPart {
 /// LancePilot must not be matched to a message of ours.
 fn parse_echo(attributes: &Value, data: &Value) -> CallbackPart {
     let ids = find_ids(attributes, data);
-    let by_hand = first_text(attributes, &["source"]).is_some_and(|source| source != "api");
-    if by_hand && ids.is_empty() {
+    let is_manual = first_text(attributes, &["source"]).is_some_and(|source| source != "api");
+    if is_manual && ids.is_empty() {
         return CallbackPart::Notice("sent manually in LancePilot".to_owned());
     }
     let status = flat::parse(&[attributes], &NAMES);
@@ -117,13 +117,13 @@ fn parse_echo(attributes: &Value, data: &Value) -> CallbackPart {
     CallbackPart::Report(Report {
         ids,
         tag: None,
-        recipient: if by_hand {
+        recipient: if is_manual {
             None
         } else {
             find_recipient(attributes, data)
         },
         kind: find_kind(attributes),
-        event: if by_hand && event.is_none() {
+        event: if is_manual && event.is_none() {
             Some(ReceiptEvent::Other("sent manually".to_owned()))
         } else {
             event
@@ -136,7 +136,7 @@ fn parse_echo(attributes: &Value, data: &Value) -> CallbackPart {
 /// Parses the word in the event's name, else one report for each of `statuses`, else the
 /// attributes.
 fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<CallbackPart> {
-    let around = |report: Report| {
+    let complete = |report: Report| {
         CallbackPart::Report(Report {
             ids: if report.ids.is_empty() {
                 find_ids(attributes, data)
@@ -151,7 +151,7 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
         })
     };
     if vocabulary::meaning(suffix, STATUS_WORDS).is_some() {
-        return vec![around(report_of_word(suffix, attributes, data))];
+        return vec![complete(report_of_word(suffix, attributes, data))];
     }
     let statuses = items(attributes.get("statuses"));
     if !statuses.is_empty() {
@@ -172,8 +172,8 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
             .into_iter()
             .map(|report| {
                 report.map_or_else(
-                    || CallbackPart::unparseable("a status without a word"),
-                    around,
+                    || CallbackPart::unparseable("a status without a status word"),
+                    complete,
                 )
             })
             .collect();
@@ -181,7 +181,7 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
     if let Some(word) =
         first_text(attributes, NAMES.words).or_else(|| first_text(data, NAMES.words))
     {
-        return vec![around(report_of_word(&word, attributes, data))];
+        return vec![complete(report_of_word(&word, attributes, data))];
     }
     let ids = find_ids(attributes, data);
     if ids.is_empty() || matches!(suffix, "status" | "updated") {
@@ -190,7 +190,7 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
             plain_word(suffix)
         ))];
     }
-    vec![around(report_of_word(suffix, attributes, data))]
+    vec![complete(report_of_word(suffix, attributes, data))]
 }
 
 /// Whether the statuses of one resource are about one message. If not, the resource's id is a batch
@@ -219,5 +219,5 @@ fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
             .and_then(|time| parse_time(&time)),
         pricing: cloud_api::parse_pricing(attributes),
     };
-    as_notice_if_other_event(report, &[attributes, data], word)
+    as_notice_if_non_delivery(report, &[attributes, data], word)
 }

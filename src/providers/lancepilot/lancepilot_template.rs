@@ -1,7 +1,7 @@
 //! Template messages of LancePilot. Documentation:
 //! <https://api.lancepilot.com/pages/endpoints/template-message/send-number.md>, read on 2026-11-28.
 //!
-//! A template is identified by a number. An unknown number becomes a contact.
+//! A template is identified by a number. An unknown phone number becomes a contact.
 
 use serde::Serialize;
 

@@ -5,7 +5,7 @@
 //! Authentication: a bearer token. The account's webhook may send static headers that the operator
 //! chose; nothing is signed.
 //!
-//! Quirks: the reply has an id (an ObjectId, no wamid) only with `submissionStatus: true`, and even
+//! Quirks: the reply has an id (an ObjectId, not a wamid) only with `submissionStatus: true`, and even
 //! then not always, so every message carries its own signed `reportURL`. What is posted there is
 //! not documented: all names seen elsewhere are accepted. `status` is a boolean in replies and a
 //! word in reports. Ids may be JSON numbers above 2^53. The newer "Zixflow AI" post-back is
@@ -173,7 +173,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     let Some(body) = replies::object(reply) else {
         return replies::unparseable_reply(ProviderId::Zixflow, reply);
     };
-    let verdict = ["status", "success"]
+    let is_success = ["status", "success"]
         .iter()
         .find_map(|name| body.get(name).and_then(Value::as_bool));
     let failure = Failure {
@@ -181,7 +181,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         title: first_text(&body, &["message", "error"]),
         ..Failure::default()
     };
-    match verdict {
+    match is_success {
         Some(true) => replies::accepted(first_text(&body, &["messageId", "message_id"])),
         Some(false) if (200..300).contains(&reply.status) => {
             replies::refused_by_body(ProviderId::Zixflow, reply, failure)

@@ -1,4 +1,4 @@
-//! Zixflow's callbacks: reports under every name seen, the "Zixflow AI" post-back, and the
+//! Zixflow's callbacks: reports under every field name seen so far, the "Zixflow AI" post-back, and the
 //! account's webhook.
 
 use serde_json::Value;
@@ -52,8 +52,8 @@ const NAMES: FieldNames = FieldNames {
     status_words: &[],
 };
 
-/// Fields with a nested object.
-const NESTS: &[&str] = &["data", "payload", "message", "report"];
+/// Fields that may hold a nested object.
+const NESTED_FIELDS: &[&str] = &["data", "payload", "message", "report"];
 
 /// Parses an object, or those inside it. `around` has the enclosing objects, innermost first.
 fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
@@ -74,8 +74,8 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
     if let Some(part) = parse_event(payload) {
         return vec![part];
     }
-    let holds_meta = ["entry", "changes", "value", "statuses"];
-    if holds_meta.iter().any(|name| payload.get(name).is_some())
+    let meta_fields = ["entry", "changes", "value", "statuses"];
+    if meta_fields.iter().any(|name| payload.get(name).is_some())
         && let Some(parts) = cloud_api::parse(payload)
     {
         return parts;
@@ -83,7 +83,7 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
     let chain: Vec<&Value> = std::iter::once(payload)
         .chain(around.iter().copied())
         .collect();
-    let inner: Vec<&Value> = NESTS
+    let inner: Vec<&Value> = NESTED_FIELDS
         .iter()
         .filter_map(|name| payload.get(name))
         .filter(|value| items(Some(value)).iter().any(Value::is_object))
@@ -116,8 +116,8 @@ fn parse_event(payload: &Value) -> Option<CallbackPart> {
     if event.starts_with("incoming.") {
         return Some(CallbackPart::Notice(plain_word(&event)));
     }
-    if let Some(notice) = account_event_parser::of_flat(payload) {
-        return Some(notice);
+    if let Some(event) = account_event_parser::parse_flat(payload) {
+        return Some(event);
     }
     let channel = first_text(payload, &["channel"])?.to_ascii_lowercase();
     OTHER_CHANNELS
