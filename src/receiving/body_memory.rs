@@ -1,9 +1,9 @@
 //! Limits the memory that one account's request bodies use while they are received, so that slow
 //! clients of one leaked URL delay neither other accounts nor other callbacks of this one.
 //!
-//! A body holds memory for what has arrived of it, not for what it announces. When an account has
-//! no memory left, the bodies that arrive slowest are dropped. Bodies that have arrived never are:
-//! they wait for the journal, and others wait for them.
+//! A body uses memory for the bytes that have arrived, not for the length that it announces. When an
+//! account has no memory left, the bodies that arrive slowest are dropped. Bodies that have arrived
+//! completely are never dropped: they wait for the journal, and others wait for them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +57,7 @@ struct ArrivingBody {
 pub struct AccountMemoryPermit<'m> {
     permit: SemaphorePermit<'m>,
     memory: &'m AccountMemory,
-    /// In the list of arriving bodies; `None` once the body has arrived.
+    /// Id in the list of arriving bodies; `None` once the body has arrived.
     id: Option<u64>,
     body: Arc<ArrivingBody>,
 }
@@ -112,7 +112,7 @@ impl AccountMemory {
         }
     }
 
-    /// `None` never happens: the semaphore is not closed.
+    /// Never returns `None`: the semaphore is not closed.
     async fn acquire(&self, units: usize) -> Option<SemaphorePermit<'_>> {
         let wanted = u32::try_from(units).unwrap_or(u32::MAX);
         if let Ok(permit) = self.free.try_acquire_many(wanted) {
@@ -165,7 +165,7 @@ impl ArrivingBodies {
 }
 
 impl ArrivingBody {
-    /// An upper bound of the average since it began.
+    /// An upper bound of the average rate since the body began to arrive.
     fn bytes_per_second(&self) -> u128 {
         let bytes = (self.units.load(Ordering::Relaxed) * UNIT_BYTES) as u128;
         bytes * 1000 / self.started.elapsed().as_millis().max(1)
@@ -193,7 +193,7 @@ impl AccountMemoryPermit<'_> {
         self.body.dropped.notified().await;
     }
 
-    /// The body has arrived, with this size. Releases what it does not need.
+    /// Call when the body has arrived, with its size. Releases the memory that it does not need.
     pub fn complete(&mut self, body_bytes: usize) {
         self.leave_list();
         let excess = self.permit.num_permits().saturating_sub(units(body_bytes));
@@ -241,7 +241,7 @@ mod tests {
         let memory = memory();
         let other = "other".parse().unwrap();
         let mut held = memory.reserve(&shop(), LIMIT).await.unwrap();
-        // What has arrived is not dropped.
+        // A body that has arrived is not dropped.
         held.complete(LIMIT);
         let shop = shop();
         let mut next = Box::pin(memory.reserve(&shop, 1));

@@ -23,12 +23,12 @@ pub enum ReportTarget {
     Purged,
     /// The report has no id, no tag and no recipient.
     Unidentified,
-    /// Its only ids are those of several messages.
+    /// The report has no other ids than those that several messages share.
     ConstantId,
 }
 
-/// Finds the message that a notice is about, by what was known when it arrived. It creates no
-/// orphan, and no id is learned from it.
+/// Finds the message that a notice is about, by the ids that were known when it arrived. Creates no
+/// orphan and learns no id.
 pub async fn find_message_of_notice(
     ledger: &mut Ledger,
     account: &AccountId,
@@ -83,8 +83,8 @@ pub async fn find_message(
     };
     for id in &report.ids {
         // Binding the previous id may have merged the message into another.
-        let living = ledger.current(found);
-        ledger.bind(living, account.id, id, learned_from).await?;
+        let current = ledger.current(found);
+        ledger.bind(current, account.id, id, learned_from).await?;
     }
     Ok(ReportTarget::Message(ledger.current(found)))
 }
@@ -141,8 +141,8 @@ fn find_by_provider_id(
     sent.or(holders.first()).copied()
 }
 
-/// Applies an operator's decision about this report, else matches by recipient. An undone match is
-/// never repeated by recipient.
+/// Finds the message by an operator's decision about this report, else by recipient. A match that an
+/// operator undid is not repeated by recipient.
 async fn find_by_decision_or_recipient(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
@@ -204,10 +204,10 @@ async fn find_by_decision(
         return Ok(None);
     };
     ledger.load(&[message]).await?;
-    let living = match ledger.survivor(message).await? {
+    let current = match ledger.survivor(message).await? {
         Some(survivor) if !ledger.belongs(message, account.id) => survivor,
         _ => ledger.current(message),
     };
-    ledger.load(&[living]).await?;
-    Ok(Some(living).filter(|living| ledger.belongs(*living, account.id)))
+    ledger.load(&[current]).await?;
+    Ok(Some(current).filter(|current| ledger.belongs(*current, account.id)))
 }

@@ -16,7 +16,7 @@ pub struct CallbackVolume {
     pub bytes: u64,
     /// Reports on messages that were found in callbacks when they were processed.
     pub receipts: u64,
-    /// Messages known only from callbacks that these created.
+    /// Orphans that these callbacks created.
     pub orphans: u64,
 }
 
@@ -74,17 +74,17 @@ impl SharedHourlyUsage {
 pub(super) struct HourlyUsage {
     /// Hours since 1970.
     pub(super) hour: i64,
-    /// Of the current hour, as stored in the database.
+    /// Volume of the current hour, as stored in the database.
     recorded: CallbackVolume,
-    /// Orphans of the hour before.
+    /// Orphans of the previous hour.
     earlier_orphans: u64,
-    /// By hour; not stored yet.
+    /// Volume by hour that is not stored yet.
     pub(super) unsaved: BTreeMap<i64, CallbackVolume>,
     pub(super) refused: u64,
 }
 
 impl HourlyUsage {
-    /// Also goes back if the clock was set back.
+    /// Starts to count another hour: an earlier one if the clock was set back.
     pub(super) fn start_hour(&mut self, hour: i64) {
         if hour != self.hour {
             self.earlier_orphans = if hour == self.hour + 1 {
@@ -107,7 +107,7 @@ impl HourlyUsage {
         self.add_to(self.hour, volume);
     }
 
-    /// An hour that has not begun yet, after the clock was set back, is the current one.
+    /// After the clock was set back, an hour that has not begun yet counts as the current one.
     pub(super) fn add_to(&mut self, hour: i64, volume: CallbackVolume) {
         if volume == CallbackVolume::default() {
             return;
@@ -119,14 +119,14 @@ impl HourlyUsage {
         }
     }
 
-    /// Orphans of the last sixty minutes, as if those of the hour before had come evenly.
+    /// Orphans of the last sixty minutes, assuming that those of the previous hour came evenly.
     pub(super) fn count_recent_orphans(&self, now: DateTime<Utc>) -> u64 {
         let remaining = 3_600 - now.timestamp().rem_euclid(3_600).unsigned_abs();
         let earlier = self.earlier_orphans.saturating_mul(remaining) / 3_600;
         self.used().orphans.saturating_add(earlier)
     }
 
-    /// Of all processes, as stored in the database.
+    /// Call with the orphans of all processes, as stored in the database.
     pub(super) fn set_earlier_orphans(&mut self, orphans: u64) {
         self.earlier_orphans = self.earlier_orphans.max(orphans);
     }

@@ -7,7 +7,7 @@ use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::store::ledger::Ledger;
 
-/// The audit actions that record them.
+/// The audit actions that record decisions.
 const DECISION_KINDS: [ActionKind; 3] = [
     ActionKind::Match,
     ActionKind::Unmatch,

@@ -31,7 +31,7 @@ pub(super) enum CallbackContent {
     Unverified {
         reason: String,
     },
-    /// Its provider is unknown, or it could not be applied.
+    /// Its account is unknown, or it could not be applied.
     Unsupported {
         reason: &'static str,
     },
@@ -85,8 +85,8 @@ fn parse_content(
         Ok(callback) => callback,
         Err(error) => return ParsedContent::unparseable(error.to_string()),
     };
-    let usual_names = CallbackFields::default();
-    let fields = configured.map_or(&usual_names, |account| &account.callback_fields);
+    let default_fields = CallbackFields::default();
+    let fields = configured.map_or(&default_fields, |account| &account.callback_fields);
     let parsed = catch_parser_panic(|| {
         providers::parse_callback(providers::get(provider), fields, &callback)
     });
@@ -115,7 +115,7 @@ pub(crate) fn read_documents(record: &CallbackRecord) -> Option<Vec<Value>> {
     read.ok().flatten()
 }
 
-/// A parser's panic quarantines the one callback; the others continue.
+/// A panic of a parser quarantines only its callback.
 fn catch_parser_panic(parse: impl FnOnce() -> ParsedContent) -> ParsedContent {
     // Parsers are pure functions, so a panic leaves no state behind.
     catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| {

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Ends of the journal that are remembered until they are reached.
-const MOST_REMEMBERED: usize = 64;
+/// Maximum number of ends of the journal that are remembered until they are reached.
+const MAX_REMEMBERED: usize = 64;
 
-/// Measured with the steady clock: a step of the machine's clock is no lag.
+/// Measured with the steady clock, so that a step of the machine's clock does not count as lag.
 #[derive(Debug, Default)]
 pub struct ReconcileLag(Mutex<VecDeque<JournalEnd>>);
 
@@ -31,8 +31,8 @@ impl ReconcileLag {
         while ends.front().is_some_and(|end| end.seq <= position) {
             ends.pop_front();
         }
-        // The latest end is replaced: what arrived before it has waited longer than it says.
-        if ends.len() == MOST_REMEMBERED {
+        // Replaces the latest end: the lag of the callbacks before it is then measured too low.
+        if ends.len() == MAX_REMEMBERED {
             ends.pop_back();
         }
         if ends.back().is_none_or(|latest| latest.seq < seq) {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn lag_is_the_wait_of_what_is_not_processed_yet() {
+    fn lag_is_how_long_the_oldest_unprocessed_callback_has_waited() {
         let lag = ReconcileLag::default();
         lag.note(Some(10), 0, at(0));
         lag.note(Some(20), 0, at(5));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn constant_traffic_that_is_processed_in_time_is_no_lag() {
+    fn constant_traffic_that_is_processed_in_time_causes_no_lag() {
         let lag = ReconcileLag::default();
         for second in 0..1_000 {
             lag.note(Some(100 * (second + 1)), 100 * (second - 2), at(second));
@@ -82,12 +82,12 @@ mod tests {
     }
 
     #[test]
-    fn a_reconciler_that_stands_still_takes_no_memory() {
+    fn a_reconciler_that_stands_still_uses_limited_memory() {
         let lag = ReconcileLag::default();
         for second in 0..10_000 {
             lag.note(Some(second + 1), 0, at(second));
         }
         assert_eq!(lag.measure(at(10_000)), TimeDelta::seconds(10_000));
-        assert!(lag.0.lock().unwrap().len() <= MOST_REMEMBERED);
+        assert!(lag.0.lock().unwrap().len() <= MAX_REMEMBERED);
     }
 }

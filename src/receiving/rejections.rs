@@ -1,6 +1,6 @@
-//! Requests to callback URLs that were refused: counts by cause, and the latest ones for operators.
+//! Rejected requests to callback URLs: counts by cause, and the latest ones for operators.
 //!
-//! **Invariant:** what a caller chose is neither logged nor kept, except the id of a known account.
+//! **Invariant:** nothing that the caller chose is logged or kept, except the id of a known account.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +10,8 @@ use crate::domain::enum_words::enum_words;
 use crate::domain::ids::AccountId;
 use chrono::{DateTime, Utc};
 
-/// The latest refused requests; older ones are only counted.
-pub const MOST_KEPT: usize = 1_000;
+/// Maximum number of rejections kept; older ones are only counted.
+pub const MAX_KEPT: usize = 1_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
@@ -26,7 +26,7 @@ pub enum RejectionCause {
     WrongVerifyToken,
     /// It failed the account's authentication; kept as unverified.
     Unverified,
-    /// The same, beyond the hourly limit for such requests; not kept.
+    /// It failed the account's authentication, beyond the hourly limit for such requests; not kept.
     OverUnverifiedLimit,
     /// The account reached its hourly limit.
     OverHourlyLimit,
@@ -61,20 +61,20 @@ impl RejectionCause {
 
 /// A URL of ours, without what a caller can choose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RefusedUrl {
+pub enum RejectedUrl {
     Callback,
     Report,
 }
 
-/// One refused request.
+/// One rejected request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rejection {
     pub at: DateTime<Utc>,
     pub cause: RejectionCause,
     /// The IP address that the connection came from.
     pub remote: Option<String>,
-    pub url: RefusedUrl,
-    /// If the URL names one that is known.
+    pub url: RejectedUrl,
+    /// Present if the URL names an account that is known.
     pub account: Option<AccountId>,
 }
 
@@ -82,14 +82,14 @@ impl Rejection {
     /// The path, with the token masked.
     pub fn path(&self) -> String {
         match (self.url, &self.account) {
-            (RefusedUrl::Callback, Some(account)) => format!("/callbacks/{account}/…"),
-            (RefusedUrl::Callback, None) => "/callbacks/…/…".to_owned(),
-            (RefusedUrl::Report, _) => "/reports/…".to_owned(),
+            (RejectedUrl::Callback, Some(account)) => format!("/callbacks/{account}/…"),
+            (RejectedUrl::Callback, None) => "/callbacks/…/…".to_owned(),
+            (RejectedUrl::Report, _) => "/reports/…".to_owned(),
         }
     }
 }
 
-/// Of this process, since it started.
+/// The rejections of this process since it started.
 #[derive(Debug)]
 pub struct Rejections {
     counts: [AtomicU64; RejectionCause::ALL.len()],
@@ -112,7 +112,7 @@ impl Rejections {
             count.fetch_add(1, Ordering::Relaxed);
         }
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if latest.len() == MOST_KEPT {
+        if latest.len() == MAX_KEPT {
             latest.pop_front();
         }
         latest.push_back(rejection);
@@ -143,7 +143,7 @@ mod tests {
             at: DateTime::from_timestamp(number, 0).unwrap(),
             cause,
             remote: None,
-            url: RefusedUrl::Callback,
+            url: RejectedUrl::Callback,
             account: None,
         }
     }
@@ -156,7 +156,7 @@ mod tests {
         }
         rejections.record(rejection(RejectionCause::TooSlow, 1_500));
         let latest = rejections.latest(usize::MAX);
-        assert_eq!(latest.len(), MOST_KEPT);
+        assert_eq!(latest.len(), MAX_KEPT);
         assert_eq!(latest[0].cause, RejectionCause::TooSlow);
         assert_eq!(latest[999].at.timestamp(), 501);
         for (cause, count) in rejections.counts() {

@@ -21,7 +21,7 @@ use crate::providers::authenticity;
 use crate::receiving::ingest::{Ingest, IngestOutcome, RawRequest};
 use crate::receiving::ingest_counters::count;
 use crate::receiving::known_accounts::{KnownAccount, KnownAccounts};
-use crate::receiving::rejections::{RefusedUrl, Rejection, RejectionCause};
+use crate::receiving::rejections::{RejectedUrl, Rejection, RejectionCause};
 use crate::web::callback_body::{BodyError, read_body};
 use crate::web::client_address::client_address;
 use crate::web::connection_table::ConnectionHandle;
@@ -74,7 +74,7 @@ pub(crate) async fn receive_callback(
             Some(_) => RejectionCause::WrongToken,
             None => RejectionCause::UnknownAccount,
         };
-        let url = RefusedUrl::Callback;
+        let url = RejectedUrl::Callback;
         record_rejection(&state, &request, cause, url, account);
         return count_response(&state, None, answer(StatusCode::NOT_FOUND, "not found"));
     };
@@ -83,7 +83,7 @@ pub(crate) async fn receive_callback(
     if request.method() == Method::GET && authenticity::is_handshake(request.query_string()) {
         let answer = answer_handshake(&state, known, request.query_string());
         if !answer.status().is_success() {
-            let (cause, url) = (RejectionCause::WrongVerifyToken, RefusedUrl::Callback);
+            let (cause, url) = (RejectionCause::WrongVerifyToken, RejectedUrl::Callback);
             record_rejection(&state, &request, cause, url, Some(account.clone()));
         }
         return count_response(&state, Some(&account), answer);
@@ -111,7 +111,7 @@ pub(crate) async fn receive_report(
     let Some((account, message)) = state.keys.verify_report_token(&token) else {
         count(&state.ingest.counters().refused);
         set_purpose(&request, Purpose::Other);
-        let (cause, url) = (RejectionCause::WrongReportToken, RefusedUrl::Report);
+        let (cause, url) = (RejectionCause::WrongReportToken, RejectedUrl::Report);
         record_rejection(&state, &request, cause, url, None);
         let answer = answer(StatusCode::UNAUTHORIZED, "unauthorized");
         return count_response(&state, None, answer);
@@ -161,7 +161,7 @@ fn record_rejection(
     state: &CallbackState,
     request: &HttpRequest,
     cause: RejectionCause,
-    url: RefusedUrl,
+    url: RejectedUrl,
     account: Option<AccountId>,
 ) {
     state.ingest.rejections().record(Rejection {
@@ -215,8 +215,8 @@ async fn receive(
 ) -> HttpResponse {
     let counters = state.ingest.counters();
     let url = match address.route {
-        Route::Report(_) => RefusedUrl::Report,
-        Route::Callback | Route::OldCallback | Route::MistypedCallback(_) => RefusedUrl::Callback,
+        Route::Report(_) => RejectedUrl::Report,
+        Route::Callback | Route::OldCallback | Route::MistypedCallback(_) => RejectedUrl::Callback,
     };
     let account = known.map(|_| address.account.clone());
     let refused = |cause| record_rejection(state, request, cause, url, account.clone());

@@ -22,8 +22,8 @@ pub(super) struct AccountRejection {
 /// Pauses the accounts that their providers rejected in this batch: other sends would be
 /// rejected, too.
 ///
-/// Of several rejections of one account, that of the message that was attempted last counts: a
-/// callback may contain thousands.
+/// If an account was rejected several times, only the message that was attempted last counts: a
+/// callback may contain thousands of rejections.
 pub(super) async fn pause_accounts(
     ledger: &mut Ledger,
     rejections: &[AccountRejection],
@@ -46,10 +46,10 @@ pub(super) async fn pause_accounts(
             .pause_by_report(&account, tried_at, &failure.one_line())
             .await?;
         if paused {
-            // Only documented codes reject an account. The provider's text may hold personal data.
+            // Only documented codes reject an account. The provider's text may contain personal data.
             let code = failure.code.as_deref().unwrap_or_default();
             let reason = failure_codes::describe(rejection.provider, failure).meaning;
-            tracing::warn!(account.id = %account, message.id = %rejection.message, code, reason, "the provider rejected the account by a report; sending is paused until an operator resumes it");
+            tracing::warn!(account.id = %account, message.id = %rejection.message, code, reason, "the provider rejected the account in a report; sending is paused until an operator resumes it");
         }
     }
     Ok(())

@@ -10,15 +10,15 @@ use crate::domain::ids::{AccountId, MessageId};
 use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::ledger::AdoptionResult;
 
-/// Orphans adopted in one transaction.
+/// Maximum number of orphans adopted in one transaction.
 const ADOPT_LIMIT: u64 = 200;
-/// Adopted per account within 24 hours: callers of a leaked URL must not fill the lists. The others
-/// stay orphans until the next day.
-const ADOPTED_PER_DAY: u64 = 10_000;
+/// Maximum number of orphans adopted per account within 24 hours, so that callers of a leaked URL
+/// cannot fill the lists. The others stay orphans until the next day.
+const MAX_ADOPTED_PER_DAY: u64 = 10_000;
 const NEXT_DAY: TimeDelta = TimeDelta::hours(24);
 
 impl Reconciler {
-    /// Adopts orphans that are due, unless a message without id may turn out to be theirs.
+    /// Adopts orphans that are due, unless they may still belong to a message without id.
     pub async fn adopt(&self) -> Result<usize, db::Error> {
         let now = self.clock.now();
         let due = self.store.list_adoptable(now, ADOPT_LIMIT).await?;
@@ -49,23 +49,23 @@ impl Reconciler {
         let mut ledger = self.store.ledger(now).await?;
         let adopted = async {
             ledger.load(due).await?;
-            let mut left: BTreeMap<AccountId, u64> = BTreeMap::new();
+            let mut remaining: BTreeMap<AccountId, u64> = BTreeMap::new();
             let mut adopted: BTreeMap<AccountId, u64> = BTreeMap::new();
             for id in due {
                 let Some(account) = ledger.orphan_account(*id) else {
                     continue;
                 };
-                let left = match left.entry(account.clone()) {
+                let remaining = match remaining.entry(account.clone()) {
                     Entry::Occupied(known) => known.into_mut(),
                     Entry::Vacant(unknown) => {
                         let before = ledger.count_adopted(&account).await?;
-                        unknown.insert(ADOPTED_PER_DAY.saturating_sub(before))
+                        unknown.insert(MAX_ADOPTED_PER_DAY.saturating_sub(before))
                     }
                 };
-                if *left == 0 {
+                if *remaining == 0 {
                     ledger.postpone_adoption(*id, now + NEXT_DAY)?;
                 } else if ledger.adopt(*id).await? == AdoptionResult::Adopted {
-                    *left -= 1;
+                    *remaining -= 1;
                     *adopted.entry(account).or_default() += 1;
                 }
             }
@@ -75,6 +75,6 @@ impl Reconciler {
             Ok(())
         }
         .await;
-        self.finish(ledger, adopted).await
+        self.commit_or_roll_back(ledger, adopted).await
     }
 }

@@ -60,7 +60,7 @@ impl Reconciler {
             Ok(links) => (links, Ok(())),
             Err(error) => (CustomerIdLinks::new(), Err(error)),
         };
-        let applied = self.finish(ledger, applied).await;
+        let applied = self.commit_or_roll_back(ledger, applied).await;
         self.marker.end(stage);
         if applied.is_ok() {
             self.known_links.remember(links);
@@ -90,8 +90,7 @@ impl Reconciler {
         }
     }
 
-    /// Commits on success, rolls back on failure.
-    pub(super) async fn finish(
+    pub(super) async fn commit_or_roll_back(
         &self,
         ledger: Ledger,
         done: Result<(), db::Error>,
@@ -192,6 +191,6 @@ impl Reconciler {
             .apply_first_pass(&mut ledger, &[ParsedCallback { entry, content }], position)
             .await
             .map(|_| ());
-        self.finish(ledger, applied).await
+        self.commit_or_roll_back(ledger, applied).await
     }
 }

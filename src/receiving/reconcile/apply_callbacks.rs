@@ -21,21 +21,21 @@ use crate::store::ledger::Ledger;
 use crate::store::person_links::CustomerIdLinks;
 use crate::store::quarantine::QuarantinedCopy;
 
-/// The result of a batch, beside the receipts that the ledger holds.
+/// The result of a batch, besides the receipts that the ledger holds.
 pub(super) struct AppliedBatch {
     pub(super) outcomes: Vec<CallbackOutcome>,
     pub(super) quarantined: Vec<QuarantinedCopy>,
     pub(super) rejections: Vec<AccountRejection>,
     pub(super) id_anomalies: IdAnomalies,
-    /// New links; known once the transaction is committed.
+    /// New links; they count as known once the transaction is committed.
     pub(super) links: CustomerIdLinks,
 }
 
-/// Whether quarantine keeps the body with a part.
+/// Whether quarantine keeps a copy of the body with a part.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum QuarantineCopy {
-    Body,
-    Nothing,
+enum BodyCopy {
+    Kept,
+    Omitted,
 }
 
 impl Reconciler {
@@ -90,7 +90,7 @@ impl Reconciler {
             CallbackContent::Unsupported { reason } => {
                 effects
                     .quarantined
-                    .push(quarantine(record, 0, reason, QuarantineCopy::Body));
+                    .push(quarantine(record, 0, reason, BodyCopy::Kept));
                 let reason = Some((*reason).to_owned());
                 return Ok(outcome(entry, Outcome::Quarantined, reason));
             }
@@ -128,9 +128,9 @@ impl Reconciler {
                     .iter()
                     .any(|(earlier, _)| *earlier == Outcome::Quarantined);
                 let copy = if has_copy {
-                    QuarantineCopy::Nothing
+                    BodyCopy::Omitted
                 } else {
-                    QuarantineCopy::Body
+                    BodyCopy::Kept
                 };
                 let reason = detail.as_deref().unwrap_or_default();
                 effects
@@ -152,7 +152,7 @@ fn quarantine(
     record: &CallbackRecord,
     part: i32,
     reason: &str,
-    copy: QuarantineCopy,
+    copy: BodyCopy,
 ) -> QuarantinedCopy {
     QuarantinedCopy {
         callback: record.id,
@@ -160,8 +160,8 @@ fn quarantine(
         account: record.account.clone(),
         reason: reason.to_owned(),
         content: match copy {
-            QuarantineCopy::Body => record.body.clone(),
-            QuarantineCopy::Nothing => Vec::new(),
+            BodyCopy::Kept => record.body.clone(),
+            BodyCopy::Omitted => Vec::new(),
         },
         received_at: record.received_at,
     }

@@ -1,4 +1,4 @@
-//! A batch of parsed callbacks, and the next batch, parsed while the present one is applied.
+//! A batch of parsed callbacks, and the next batch, which is parsed while the current one is applied.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,15 +7,15 @@ use crate::domain::callback_record::JournalEntry;
 use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::unpack::max_unpacked_size;
 
-/// Callbacks applied in one transaction, and bytes of their bodies. Larger batches write a database
-/// page that many callbacks change only once.
+/// Maximum number of callbacks applied in one transaction, and of bytes of their bodies. A larger batch
+/// writes a database page that many callbacks change only once.
 pub(super) const BATCH_ROWS: u64 = 2048;
 pub(super) const BATCH_BYTES: u64 = 8 * 1024 * 1024;
-/// A batch with fewer rows and bytes was not cut by a limit of the read: what is read stays within
-/// the limit in bytes by less than one body.
+/// A batch with fewer rows and bytes was not cut by the limits of the read: a read that is cut at
+/// `BATCH_BYTES` ends less than one body below it.
 const SMALL_ROWS: usize = 256;
 const SMALL_BYTES: usize = 1024 * 1024;
-/// Bytes that the bodies of a batch may unpack to. Two batches are in memory at the same time.
+/// Maximum unpacked bytes of a batch's bodies. Two batches are in memory at the same time.
 const BATCH_UNPACKED: u64 = 32 * 1024 * 1024;
 /// No callback is added to a batch that has this many parts.
 const BATCH_PARTS: usize = 10_000;
@@ -37,7 +37,7 @@ pub(super) struct PrefetchedBatch(Arc<Mutex<Option<(i64, CallbackBatch)>>>);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProcessingPass {
     First,
-    /// During a rebuild: operators may have decided about them since.
+    /// During a rebuild. Operators may have made decisions about the callbacks since the first pass.
     Repeated,
 }
 
@@ -67,8 +67,8 @@ impl CallbackBatch {
         }
     }
 
-    /// Whether it has the maximum number of callbacks. One that was cut for its bytes is not full:
-    /// two of those in memory would exceed the limit.
+    /// Whether it has the maximum number of callbacks. A batch that was cut because of its bytes does not
+    /// count as full: two of those in memory would exceed the limit.
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() as u64 == BATCH_ROWS
     }

@@ -1,4 +1,4 @@
-//! What the callbacks of a batch contain beside receipts.
+//! What the callbacks of a batch contain besides receipts.
 
 use crate::domain::account_event::{AccountEvent, ReportedEvent};
 use crate::domain::callback_record::CallbackRecord;

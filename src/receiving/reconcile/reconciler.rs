@@ -38,7 +38,7 @@ pub struct Reconciler {
     pub(super) store: Store,
     pub(super) journal: Journal,
     pub(super) accounts: Arc<BTreeMap<AccountId, Account>>,
-    known: Arc<KnownAccounts>,
+    known_accounts: Arc<KnownAccounts>,
     pub(super) limits: Arc<TrafficLimits>,
     pub(super) clock: Arc<dyn Clock>,
     steady_clock: Arc<SteadyClock>,
@@ -50,7 +50,7 @@ pub struct Reconciler {
     pub(super) known_links: KnownLinks,
     /// Callbacks on which this version of the program died; never processed again.
     pub(super) crashed: Arc<RwLock<HashSet<CallbackId>>>,
-    /// Whether the lease was held when it was asked for last.
+    /// Whether this process held the lease at the last attempt to take it.
     is_leading: Arc<AtomicBool>,
 }
 
@@ -76,7 +76,7 @@ impl Reconciler {
         store: Store,
         journal: Journal,
         accounts: Arc<BTreeMap<AccountId, Account>>,
-        known: Arc<KnownAccounts>,
+        known_accounts: Arc<KnownAccounts>,
         limits: Arc<TrafficLimits>,
         clock: Arc<dyn Clock>,
         steady_clock: Arc<SteadyClock>,
@@ -88,7 +88,7 @@ impl Reconciler {
             store,
             journal,
             accounts,
-            known,
+            known_accounts,
             limits,
             clock,
             steady_clock,
@@ -115,7 +115,7 @@ impl Reconciler {
         Ok(held)
     }
 
-    /// After links were removed from the store.
+    /// Call after links were removed from the store.
     pub(crate) fn forget_known_links(&self) {
         self.known_links.clear();
     }
@@ -216,8 +216,9 @@ impl Reconciler {
         }
     }
 
-    /// Whether the batch was processed before a rebuild began; cuts it where that ends. Ends a
-    /// rebuild, also one that another process began, once everything is processed again.
+    /// Whether the batch was processed before the rebuild began; cuts the batch where the callbacks of the
+    /// rebuild end. Ends the rebuild, even one that another process began, once all of them are
+    /// processed again.
     async fn find_pass(
         &self,
         rebuilding_until: Option<i64>,
@@ -246,6 +247,6 @@ impl Reconciler {
         #[cfg(debug_assertions)]
         abort_hook::run(ProcessingStage::Parse, &entry.record.body);
         let configured = self.accounts.get(&entry.record.account);
-        parsing::parse_callback_record(&self.known, configured, &entry.record, decisions)
+        parsing::parse_callback_record(&self.known_accounts, configured, &entry.record, decisions)
     }
 }

@@ -13,8 +13,8 @@ use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::store::callback_outcomes::CallbackOutcome;
 use crate::store::ledger::{CallbackIds, LearnedId, Ledger};
 
-/// Callbacks reprocessed beside those that were selected, and bytes of their bodies: one
-/// transaction holds them all.
+/// Maximum number of callbacks reprocessed together with those that were selected, and of bytes of
+/// their bodies: all are in one transaction.
 const RELATED_CALLBACKS: usize = 5_000;
 const RELATED_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -82,7 +82,7 @@ impl Reconciler {
         for parsed in parsed {
             others.remove(&parsed.entry.record.id);
         }
-        // Others arrived within the same millisecond.
+        // Other callbacks that were received in the same millisecond may name the id.
         let others = self.journal.find_all(&Vec::from_iter(others)).await?;
         let others = self.parse_all(&others, decisions);
         let named: Vec<CallbackIds<'_>> = others.iter().map(named_ids).collect();

@@ -1,5 +1,6 @@
-//! Separates messages that an id joined which turned out to be no id: applies the callbacks behind
-//! its former holder, and behind the messages that compete with it for other ids, again without it.
+//! Separates messages that were merged by a constant id, which callbacks carry for several messages:
+//! applies the callbacks of its former holder, and of the messages that compete with that holder for
+//! other ids, again without the constant id.
 
 use std::collections::HashSet;
 
@@ -14,8 +15,8 @@ use crate::store::ledger::Ledger;
 const ROUNDS: usize = 16;
 
 impl Reconciler {
-    /// Applies again, after the outcomes of a batch are recorded. If too many callbacks are behind
-    /// a message, it keeps its receipts until a rebuild.
+    /// Call after the outcomes of a batch are recorded. A message with too many callbacks keeps its
+    /// receipts until a rebuild.
     pub(super) async fn separate_messages(&self, ledger: &mut Ledger) -> Result<(), db::Error> {
         for _ in 0..ROUNDS {
             let holders = ledger.take_former_holders();
@@ -39,7 +40,7 @@ impl Reconciler {
         holders: &[MessageId],
     ) -> Result<(), db::Error> {
         ledger.flush_and_unload().await?;
-        // Another message may have claimed an id in between, which the holder would not have had.
+        // Another message may have claimed an id that the holder would not have without the constant id.
         let holders = ledger.with_rivals(holders).await?;
         let entries = self.find_related(ledger, &[], &holders).await?;
         let decisions = OperatorDecisions::load(ledger).await?;

@@ -1,4 +1,4 @@
-//! After the process died: processes callbacks one by one, and sets aside those on which it died.
+//! After the process died: processes callbacks one by one, and quarantines those on which it died.
 
 use std::sync::PoisonError;
 
@@ -10,7 +10,7 @@ use crate::receiving::reconcile::processing_marker::MarkedStage;
 use crate::receiving::reconcile::reconciler::Reconciler;
 
 impl Reconciler {
-    /// Also those that other processes recorded.
+    /// Loads the callbacks on which this version died, including those that other processes recorded.
     pub(super) async fn load_crashed(&self) -> Result<(), db::Error> {
         let crashed = self.store.list_crashed_callbacks().await?;
         *self.crashed.write().unwrap_or_else(PoisonError::into_inner) = crashed;
@@ -23,20 +23,20 @@ impl Reconciler {
         crashed.contains(&callback)
     }
 
-    /// Reads the next callback alone, after a death of the process. It is set aside if the process
+    /// Reads the next callback alone, after a death of the process. It is quarantined if the process
     /// died on it twice.
     pub(super) async fn read_suspect(&self, position: i64) -> Result<CallbackBatch, db::Error> {
         let entries = self.journal.read_after(position, 1, BATCH_BYTES).await?;
         if let [suspect] = entries.as_slice()
             && self.marker.is_fatal(suspect.record.id)
         {
-            self.set_crashed_aside(suspect.record.id).await?;
+            self.record_crashed(suspect.record.id).await?;
         }
         Ok(self.parse_batch(position, entries))
     }
 
-    /// Recorded before it is quarantined, so that a rebuild does not process it either.
-    async fn set_crashed_aside(&self, callback: CallbackId) -> Result<(), db::Error> {
+    /// Records the callback before it is quarantined, so that a rebuild does not process it either.
+    async fn record_crashed(&self, callback: CallbackId) -> Result<(), db::Error> {
         let now = self.clock.now();
         self.store.record_crashed_callback(callback, now).await?;
         self.crashed

@@ -19,7 +19,7 @@ use crate::receiving::hourly_usage::{CallbackVolume, SharedHourlyUsage, hour_of,
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::store::Store;
 
-/// Half of the ceiling is a spike: it raises an alarm before callbacks are refused.
+/// Usage of half the ceiling is a spike, which raises an alarm before callbacks are refused.
 const SPIKE_DIVISOR: u64 = 2;
 /// More orphans of one account within an hour raise an alarm.
 pub const ORPHAN_FLOOD: u64 = 10_000;
@@ -105,7 +105,7 @@ impl TrafficLimits {
     }
 
     /// Counts what callbacks of an account contained, once they are processed, in the hour in which
-    /// they arrived: after an outage, catching up uses nothing of the present hour's ceiling.
+    /// they arrived: after an outage, catching up does not use up the current hour's ceiling.
     pub fn count_processed(
         &self,
         account: &AccountId,

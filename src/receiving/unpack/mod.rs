@@ -1,28 +1,28 @@
 //! Decompresses callback bodies for parsing, up to a size limit. The journal stores them
 //! compressed.
 //!
-//! The first bytes decide: proxies unpack bodies and leave the header, and senders write a charset
-//! into it. `Content-Encoding` counts only where the bytes fit several.
+//! The first bytes decide, because proxies unpack bodies but leave the header, and senders write a
+//! charset into it. `Content-Encoding` matters only where the bytes are ambiguous.
 
 use std::borrow::Cow;
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// Bytes.
+/// Maximum bytes of an unpacked body.
 pub const UNPACKED_LIMIT: u64 = 32 * 1024 * 1024;
 
-/// The most bytes of a body that is still compressed after an encoding was removed: each encoding
-/// may multiply the size, and decoding takes time.
+/// Maximum bytes of a body that is still compressed after an encoding was removed: each encoding may
+/// multiply the size, and decoding takes time.
 const INTERMEDIATE_LIMIT: u64 = 4 * 1024 * 1024;
-/// The most encodings of one body, one inside another.
+/// Maximum number of encodings of one body, one inside another.
 const ENCODINGS_LIMIT: usize = 3;
 /// Deflate's maximum compression ratio.
 const DEFLATE_RATIO: u64 = 1032;
-/// Bytes are no text if more than one in this many is a control character; of random bytes, one in
+/// Bytes are not text if more than one in this many is a control character; of random bytes, one in
 /// nine is.
 const CONTROL_SHARE: usize = 16;
-/// Bytes in which control characters are counted.
+/// Number of bytes in which control characters are counted.
 const SAMPLE: usize = 256;
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ pub fn unpack<'b>(
         };
         match decode(&unpacked, format, limit) {
             Ok(bytes) => unpacked = Cow::Owned(bytes),
-            // Two bytes are no proof of zlib, and a label none of deflate.
+            // Two bytes do not prove that it is zlib, nor does a label prove that it is deflate.
             Err(UnpackError::Broken(_)) if format != CompressionFormat::Gzip => {
                 return labels.check_text(&unpacked, decoded).map(|()| unpacked);
             }
@@ -105,7 +105,7 @@ impl Labels<'_> {
     fn compression(&self, bytes: &[u8]) -> Option<CompressionFormat> {
         match bytes {
             [0x1f, 0x8b, 8, ..] => Some(CompressionFormat::Gzip),
-            // The header is a multiple of 31; `x` begins it for the usual window.
+            // A zlib header is a multiple of 31 and begins with `x` for the usual window size.
             [b'x', flags, ..] if u16::from_be_bytes([b'x', *flags]).is_multiple_of(31) => {
                 Some(CompressionFormat::Zlib)
             }
@@ -156,7 +156,7 @@ fn decode(
     limit: u64,
 ) -> Result<Vec<u8>, UnpackError> {
     match format {
-        // A line break behind the last member is no member.
+        // A line break after the last member is not a member.
         CompressionFormat::Gzip => {
             let members = compressed.trim_ascii_end();
             read_all(compressed, MultiGzDecoder::new(members), "gzip", limit)
@@ -169,7 +169,7 @@ fn decode(
                 Err(UnpackError::Broken(_)) => {
                     let mut decoder = DeflateDecoder::new(compressed);
                     let unpacked = read_all(compressed, &mut decoder, "deflate", limit)?;
-                    // Almost any bytes begin with something that ends like deflate.
+                    // Almost any bytes begin with a valid deflate stream, so it must be all of them.
                     if u64::try_from(compressed.len()).ok() == Some(decoder.total_in()) {
                         Ok(unpacked)
                     } else {
@@ -192,7 +192,7 @@ fn read_all(
     let most = unpacked_bound(compressed.len()).min(limit + 1);
     let mut unpacked = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
     let mut limited = decoder.take(limit + 1);
-    // Some senders leave out the checksum, or write something behind it.
+    // Some senders leave out the checksum, or write something after it.
     if limited.read_to_end(&mut unpacked).is_err() && !is_whole_text(&unpacked) {
         return Err(UnpackError::Broken(encoding));
     }
@@ -203,7 +203,7 @@ fn read_all(
     }
 }
 
-/// Whether a text ends as a callback does, and may have been unpacked to its end.
+/// Whether a text begins and ends like a callback, so that it may have been unpacked completely.
 fn is_whole_text(unpacked: &[u8]) -> bool {
     let text = unpacked.trim_ascii_end();
     matches!(text, [b'{', .., b'}'] | [b'[', .., b']'] | [b'<', .., b'>'])

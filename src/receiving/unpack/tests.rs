@@ -51,7 +51,7 @@ fn the_bytes_of_a_body_decide_its_encoding_and_not_its_label() {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
     zlib.write_all(text).unwrap();
     let packed = [gzip(text), gzip(&gzip(text)), zlib.finish().unwrap()];
-    let line_behind = [gzip(text), b"\r\n".to_vec()].concat();
+    let with_line_break = [gzip(text), b"\r\n".to_vec()].concat();
     for label in [
         None,
         Some("UTF-8"),
@@ -63,7 +63,7 @@ fn the_bytes_of_a_body_decide_its_encoding_and_not_its_label() {
         for plain in [text, latin, b"x^2 = 4", b""] {
             assert_eq!(unpack(plain, label).as_deref(), Ok(plain), "{label:?}");
         }
-        for packed in packed.iter().chain([&line_behind]) {
+        for packed in packed.iter().chain([&with_line_break]) {
             assert_eq!(unpack(packed, label).as_deref(), Ok(text), "{label:?}");
         }
     }
@@ -74,7 +74,7 @@ fn the_bytes_of_a_body_decide_its_encoding_and_not_its_label() {
 }
 
 #[test]
-fn bytes_that_cannot_be_unpacked_are_named_by_their_label() {
+fn bytes_that_cannot_be_unpacked_are_reported_with_their_label() {
     // Its first bytes are deflate of `Z`.
     let noise = [0x8b, 0x02, 0x80, 0x01, 0xff, 0x00, 0x13];
     for (label, reason) in [
@@ -86,7 +86,7 @@ fn bytes_that_cannot_be_unpacked_are_named_by_their_label() {
         assert_eq!(error.to_string(), reason);
     }
     for label in ["br", "gzip", "gzip, UTF-8"] {
-        // The label is about the bytes around it.
+        // The label describes the outer encoding.
         let packed = gzip(&noise);
         let unpacked = unpack(&packed, Some(label));
         let reason = unpacked.as_ref().map_err(ToString::to_string);

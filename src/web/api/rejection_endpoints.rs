@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::scope::Caller;
-use crate::receiving::rejections::{MOST_KEPT, Rejection};
+use crate::receiving::rejections::{MAX_KEPT, Rejection};
 use crate::services::Services;
 use crate::web::api::wire;
 use crate::web::error::ApiError;
@@ -46,7 +46,7 @@ pub(crate) async fn list(
     services: web::Data<Services>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let latest = services.ingest.rejections().latest(MOST_KEPT);
+    let latest = services.ingest.rejections().latest(MAX_KEPT);
     let is_shown = |rejection: &&Rejection| match &rejection.account {
         Some(account) => caller.accounts.allows(account),
         None => !caller.accounts.is_limited(),

@@ -1,8 +1,8 @@
-//! A file in the data folder that names the callbacks being processed. The next start learns from
-//! it on which ones the process died.
+//! A file in the data folder that names the callbacks being processed. From it, the next process learns
+//! on which callbacks the last one died.
 //!
-//! It is overwritten in place before and after each batch, without fsync: what was written outlives
-//! the process, and a power failure is no fault of a callback.
+//! It is overwritten in place before and after each batch, without fsync: written data survives the
+//! process, and a power failure is not caused by a callback.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
@@ -21,12 +21,12 @@ use crate::domain::ids::CallbackId;
 
 const FILE_NAME: &str = "processing";
 const FILE_MODE: u32 = 0o600;
-/// A record is filled up with spaces, so that no older one shows through.
+/// Records are padded with spaces, so that nothing remains of a longer previous one.
 const RECORD_BYTES: usize = 640;
-/// Once can be an operator or the machine.
-const DEATHS_TO_SET_ASIDE: u32 = 2;
+/// A single death may be caused by an operator or by the machine.
+const DEATHS_TO_QUARANTINE: u32 = 2;
 
-/// What operators read about a callback on which the process died.
+/// The reason that operators see for a callback on which the process died.
 pub(super) const CRASHED: &str =
     "crashed: the program ended twice while it processed this callback";
 
@@ -37,12 +37,12 @@ pub(super) struct ProcessingMarker(Arc<Mutex<MarkedWork>>);
 #[derive(Debug)]
 struct MarkedWork {
     path: PathBuf,
-    /// Absent until it is opened, and in a process beside the one that holds its lock.
+    /// Absent until it is opened, and while another process holds its lock.
     file: Option<File>,
     record: MarkerRecord,
 }
 
-/// What is stored.
+/// The content of the file.
 #[derive(Clone, Serialize, Deserialize, PartialEq, Eq, Debug, Default)]
 struct MarkerRecord {
     parsing: Option<BatchSpan>,
@@ -76,7 +76,7 @@ pub(super) enum MarkedStage {
 }
 
 impl ProcessingMarker {
-    /// Opens nothing yet: commands that process no callbacks leave the file alone.
+    /// Does not open the file yet: commands that process no callbacks leave it alone.
     pub(super) fn in_folder(folder: &Path) -> Self {
         Self(Arc::new(Mutex::new(MarkedWork {
             path: folder.join(FILE_NAME),
@@ -85,8 +85,8 @@ impl ProcessingMarker {
         })))
     }
 
-    /// Reads what the last process left, unless another one uses the file. Without the file
-    /// callbacks are processed all the same.
+    /// Reads what the last process left, unless another process uses the file. If the file cannot be
+    /// used, callbacks are processed without it.
     pub(super) fn open(&self) {
         let mut work = self.lock();
         if work.file.is_some() {
@@ -100,12 +100,12 @@ impl ProcessingMarker {
             }
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, "the file that names the callbacks in processing cannot be used; a callback that ends the process is not recognised");
+                tracing::warn!(%error, "cannot use the file that names the callbacks being processed; a callback that crashes the process will not be recognised");
             }
         }
     }
 
-    /// Counts work that neither succeeded nor failed: it panicked.
+    /// Counts work that panicked, and therefore neither succeeded nor failed, as a death.
     pub(super) fn count_interrupted(&self) {
         self.lock().record.count_death();
     }
@@ -139,7 +139,7 @@ impl ProcessingMarker {
         }
     }
 
-    /// Whether what follows `position` is processed one by one. Forgets suspects before it.
+    /// Whether the callbacks after `position` are processed one by one. Forgets suspects before it.
     pub(super) fn has_suspects_after(&self, position: i64) -> bool {
         let mut work = self.lock();
         let suspects = &mut work.record.suspects;
@@ -149,15 +149,15 @@ impl ProcessingMarker {
         suspects.is_some_and(|span| span.after <= position)
     }
 
-    /// Whether the process died on this callback often enough to set it aside.
+    /// Whether the process died on this callback often enough to quarantine it.
     pub(super) fn is_fatal(&self, callback: CallbackId) -> bool {
         let died_on = self.lock().record.died_on;
         died_on.is_some_and(|found| {
-            found.callback == callback.uuid() && found.deaths >= DEATHS_TO_SET_ASIDE
+            found.callback == callback.uuid() && found.deaths >= DEATHS_TO_QUARANTINE
         })
     }
 
-    /// Forgets the deaths on a callback: it was set aside, or it was processed.
+    /// Forgets the deaths on a callback that was quarantined or processed.
     pub(super) fn forget_deaths(&self, callback: CallbackId) {
         let died_on = &mut self.lock().record.died_on;
         if died_on.is_some_and(|found| found.callback == callback.uuid()) {
@@ -165,7 +165,8 @@ impl ProcessingMarker {
         }
     }
 
-    /// A process that is asked to stop dies on nothing, also if it ends before its work does.
+    /// Clears the marker when the process is asked to stop: if it then ends during its work, that is not
+    /// a death.
     pub(super) fn close(&self) {
         let mut work = self.lock();
         work.record.parsing = None;
@@ -180,13 +181,13 @@ impl ProcessingMarker {
 }
 
 impl MarkedWork {
-    /// A disk that fails here costs the file, and no callback.
+    /// After an error the file is no longer used; callbacks are processed without it.
     fn write(&mut self) {
         let Some(file) = &self.file else {
             return;
         };
         if let Err(error) = write_record(file, &self.record) {
-            tracing::warn!(%error, "the file that names the callbacks in processing cannot be written; a callback that ends the process is not recognised");
+            tracing::warn!(%error, "cannot write the file that names the callbacks being processed; a callback that crashes the process will not be recognised");
             self.file = None;
         }
     }
@@ -200,7 +201,7 @@ impl MarkerRecord {
         }
     }
 
-    /// Notes that the process died on what was in processing, if anything was.
+    /// Counts a death on the callbacks that were being processed, if any were.
     fn count_death(&mut self) {
         let Some(span) = join(self.parsing.take(), self.applying.take()) else {
             return;
@@ -218,7 +219,7 @@ impl MarkerRecord {
     }
 }
 
-/// Everything from the first to the last of both.
+/// The span from the first to the last callback of both.
 fn join(one: Option<BatchSpan>, other: Option<BatchSpan>) -> Option<BatchSpan> {
     let (Some(one), Some(other)) = (one, other) else {
         return one.or(other);
@@ -247,7 +248,7 @@ fn open_locked(path: &Path) -> io::Result<Option<(File, MarkerRecord)>> {
     let mut stored = Vec::new();
     let limit = u64::try_from(RECORD_BYTES).unwrap_or_default();
     (&mut file).take(limit).read_to_end(&mut stored)?;
-    // A new file is empty; a machine that lost power may have left anything.
+    // A new file is empty; after a power failure it may contain anything.
     let record = serde_json::from_slice(&stored).unwrap_or_default();
     Ok(Some((file, record)))
 }

@@ -1,4 +1,4 @@
-//! What a process learns from the marker of its predecessor, however that ended.
+//! What a process learns from the marker of its predecessor, after each way in which that can end.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -47,7 +47,7 @@ fn die_applying(folder: &TempDir, after: i64, batch: std::ops::RangeInclusive<i6
 }
 
 #[test]
-fn a_batch_is_processed_one_by_one_after_a_death_and_its_callback_set_aside_after_two_more() {
+fn a_batch_is_processed_one_by_one_after_a_death_and_a_callback_is_quarantined_after_two_more() {
     let folder = tempfile::tempdir().unwrap();
     die_applying(&folder, 3, 4..=9);
     for death in 0..2 {
@@ -65,7 +65,7 @@ fn a_batch_is_processed_one_by_one_after_a_death_and_its_callback_set_aside_afte
 }
 
 #[test]
-fn two_deaths_on_a_callback_that_was_alone_set_it_aside() {
+fn two_deaths_on_a_callback_that_was_alone_quarantine_it() {
     let folder = tempfile::tempdir().unwrap();
     // The journal's numbers have gaps.
     die_applying(&folder, 3, 8..=8);
@@ -105,13 +105,13 @@ fn a_process_that_was_idle_or_asked_to_stop_leaves_no_suspects() {
 }
 
 #[test]
-fn a_process_beside_the_one_that_works_learns_and_changes_nothing() {
+fn a_second_process_neither_reads_nor_changes_the_marker() {
     let folder = tempfile::tempdir().unwrap();
     let working = start(&folder);
     working.begin(MarkedStage::Applying, 0, entries(1..=1).iter());
-    let beside = start(&folder);
-    assert!(!beside.has_suspects_after(0));
-    beside.begin(MarkedStage::Applying, 5, entries(6..=6).iter());
+    let second = start(&folder);
+    assert!(!second.has_suspects_after(0));
+    second.begin(MarkedStage::Applying, 5, entries(6..=6).iter());
     drop(working);
     assert!(start(&folder).has_suspects_after(0));
 }
@@ -157,15 +157,15 @@ fn the_longest_record_fits() {
 
 proptest! {
     #[test]
-    fn whatever_is_in_the_file_a_process_starts(bytes: Vec<u8>) {
+    fn a_process_starts_with_any_content_of_the_file(bytes: Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE_NAME), bytes).unwrap();
         start(&folder).has_suspects_after(0);
     }
 
-    /// Kills at any moment never set a callback aside that was not alone in processing twice.
+    /// A callback is only quarantined after two deaths while it was processed alone.
     #[test]
-    fn kills_in_batches_set_nothing_aside(lives in prop::collection::vec((0_i64..20, 2_i64..20), 1..20)) {
+    fn deaths_during_batches_quarantine_nothing(lives in prop::collection::vec((0_i64..20, 2_i64..20), 1..20)) {
         let folder = tempfile::tempdir().unwrap();
         for (after, length) in lives {
             die_applying(&folder, after, after + 1..=after + length);
