@@ -27,25 +27,25 @@ pub struct QueuedCallback {
     pub body: Vec<u8>,
     /// The statuses it reports; empty if the body is corrupted.
     pub reported: Vec<ReportedStatus>,
-    pub tries: u32,
+    pub attempts: u32,
     /// An attempt ended without a reply: the callback may have arrived.
     pub unclear: bool,
 }
 
 impl QueuedCallback {
     /// Sobot documents a single attempt whatever the reply; several are assumed for the others.
-    fn may_be_repeated(&self) -> bool {
-        self.provider != ProviderId::Sobot && self.tries < TRIES
+    fn may_be_retried(&self) -> bool {
+        self.provider != ProviderId::Sobot && self.attempts < MAX_ATTEMPTS
     }
 }
 
 /// Attempts of every provider except Sobot.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 const POST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Delay before the second attempt; doubles with each further attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Minimum pace of retries, so that they have a delay also at pace 0.
+/// Minimum pace of retries, so that they have a delay even at pace 0.
 const MIN_RETRY_PACE: f64 = 0.1;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,7 +116,7 @@ impl CallbackQueue {
     /// `after` is the delay at pace 1.
     pub(crate) fn add(&self, post: QueuedCallback, after: Duration) {
         self.outstanding.send_modify(|count| *count += 1);
-        self.put(post, self.elapsed() + after.mul_f64(self.pace));
+        self.insert(post, self.elapsed() + after.mul_f64(self.pace));
     }
 
     /// Posts immediately and waits for the reply; a failed attempt is queued.
@@ -203,7 +203,7 @@ impl CallbackQueue {
     }
 
     async fn attempt(&self, mut post: QueuedCallback) {
-        post.tries += 1;
+        post.attempts += 1;
         let mut request = self.client.post(&post.url).body(post.body.clone());
         for (name, value) in &post.headers {
             request = request.header(name, value);
@@ -216,10 +216,10 @@ impl CallbackQueue {
             outcome => {
                 self.failures.note(post.provider, &outcome);
                 post.unclear |= outcome.is_err_and(|error| !error.is_connect());
-                if post.may_be_repeated() {
+                if post.may_be_retried() {
                     let pause = FIRST_PAUSE.mul_f64(self.pace.max(MIN_RETRY_PACE))
-                        * 2_u32.pow(post.tries - 1);
-                    return self.put(post, self.elapsed() + pause);
+                        * 2_u32.pow(post.attempts - 1);
+                    return self.insert(post, self.elapsed() + pause);
                 }
                 if post.unclear {
                     self.oracle()
@@ -238,7 +238,7 @@ impl CallbackQueue {
         }
     }
 
-    fn put(&self, post: QueuedCallback, due: Duration) {
+    fn insert(&self, post: QueuedCallback, due: Duration) {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         self.lock().insert((due, number), post);
         self.changed.notify_one();

@@ -65,7 +65,7 @@ pub(super) struct DemoMessage {
     pub(super) campaign: &'static str,
 }
 
-const fn scene(
+const fn demo_message(
     kind: MediaKind,
     mime_type: &'static str,
     url: &'static str,
@@ -84,12 +84,12 @@ const fn scene(
 }
 
 #[rustfmt::skip]
-pub(super) const SCENES: [DemoMessage; 7] = [
-    scene(MediaKind::Image, "image/jpeg", "https://media.meridian-home.example/parcels/{order}.jpg", "Hi {name}, your order {order} is packed. This is how it leaves our workshop.", "MH", "order-packed"),
-    scene(MediaKind::Image, "image/png", "https://media.meridian-home.example/invoices/{order}.png", "Invoice for {order}. Thank you for shopping with us, {name}!", "INV", "invoice"),
-    scene(MediaKind::Image, "image/jpeg", "https://media.meridian-home.example/proof/{order}.jpg", "Delivered: {order} is waiting at your door.", "MH", "proof-of-delivery"),
-    scene(MediaKind::Video, "video/mp4", "https://media.meridian-home.example/guides/oak-shelf.mp4", "{name}, two minutes on how to put up your new shelf.", "MH", "assembly-guide"),
-    scene(MediaKind::Video, "video/mp4", "https://media.meridian-home.example/stories/monsoon-lamps.mp4", "The lamps you asked about, seen in three rooms.", "ENQ", "lamps-2026"),
-    scene(MediaKind::Image, "image/jpeg", "https://media.meridian-home.example/samples/{order}.jpg", "{name}, here is the fabric sample for {order}. Shall we go ahead?", "SMP", "samples"),
-    scene(MediaKind::Video, "video/mp4", "https://media.meridian-home.example/repairs/{order}.mp4", "Your repair {order} is finished, see for yourself.", "REP", "repairs"),
+pub(super) const DEMO_MESSAGES: [DemoMessage; 7] = [
+    demo_message(MediaKind::Image, "image/jpeg", "https://media.meridian-home.example/parcels/{order}.jpg", "Hi {name}, your order {order} is packed. This is how it leaves our workshop.", "MH", "order-packed"),
+    demo_message(MediaKind::Image, "image/png", "https://media.meridian-home.example/invoices/{order}.png", "Invoice for {order}. Thank you for shopping with us, {name}!", "INV", "invoice"),
+    demo_message(MediaKind::Image, "image/jpeg", "https://media.meridian-home.example/proof/{order}.jpg", "Delivered: {order} is waiting at your door.", "MH", "proof-of-delivery"),
+    demo_message(MediaKind::Video, "video/mp4", "https://media.meridian-home.example/guides/oak-shelf.mp4", "{name}, two minutes on how to put up your new shelf.", "MH", "assembly-guide"),
+    demo_message(MediaKind::Video, "video/mp4", "https://media.meridian-home.example/stories/monsoon-lamps.mp4", "The lamps you asked about, seen in three rooms.", "ENQ", "lamps-2026"),
+    demo_message(MediaKind::Image, "image/jpeg", "https://media.meridian-home.example/samples/{order}.jpg", "{name}, here is the fabric sample for {order}. Shall we go ahead?", "SMP", "samples"),
+    demo_message(MediaKind::Video, "video/mp4", "https://media.meridian-home.example/repairs/{order}.mp4", "Your repair {order} is finished, see for yourself.", "REP", "repairs"),
 ];

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::provider::ProviderId;
 use crate::http_client;
-use crate::simulator::demo_shop::{COUNTRIES, SCENES};
+use crate::simulator::demo_shop::{COUNTRIES, DEMO_MESSAGES};
 use crate::simulator::seeded_rng::SeededRng;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -70,7 +70,7 @@ impl Traffic {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
             }
-            let Some(message) = self.write(ordinal) else {
+            let Some(message) = self.build_message(ordinal) else {
                 break;
             };
             let reply = client
@@ -103,39 +103,39 @@ impl Traffic {
     }
 
     /// JSON body of one message; `None` without accounts.
-    pub fn write(&self, ordinal: u64) -> Option<Value> {
+    pub fn build_message(&self, ordinal: u64) -> Option<Value> {
         let mut rng = self.rng(ordinal, "message");
         // Round robin, so that every account appears within the initial burst.
         let turn = usize::try_from(ordinal).unwrap_or_default();
         let account = self.accounts.get(turn.checked_rem(self.accounts.len())?)?;
         let country = &COUNTRIES[rng.below(COUNTRIES.len())];
         let name = format!("{} {}", rng.pick(country.first), rng.pick(country.last));
-        let scene = &SCENES[rng.below(SCENES.len())];
-        let order = format!("{}-{}", scene.order_prefix, 10_480 + ordinal);
+        let content = &DEMO_MESSAGES[rng.below(DEMO_MESSAGES.len())];
+        let order = format!("{}-{}", content.order_prefix, 10_480 + ordinal);
         let mut message = json!({
             "account": account.id,
             "to": (country.number)(ordinal, &mut rng),
             "name": name,
-            "kind": scene.kind.as_str(),
-            "media": { "url": scene.url.replace("{order}", &order), "mime_type": scene.mime_type },
+            "kind": content.kind.as_str(),
+            "media": { "url": content.url.replace("{order}", &order), "mime_type": content.mime_type },
             "client_reference": order,
         });
         if rng.chance(0.85) {
             let first = name.split(' ').next().unwrap_or_default();
-            let caption = scene.caption.replace("{order}", &order);
+            let caption = content.caption.replace("{order}", &order);
             message["caption"] = json!(caption.replace("{name}", first));
         }
         if self.rng(ordinal, "template").chance(0.2) {
             use_template(
                 &mut message,
                 account.provider,
-                scene.campaign,
+                content.campaign,
                 &[&name, &order],
             );
         }
         match account.provider {
             ProviderId::Kaleyra => {
-                message["refs"] = json!({ "ref": order, "ref1": scene.campaign });
+                message["refs"] = json!({ "ref": order, "ref1": content.campaign });
                 if rng.chance(0.3) {
                     message["options"] = json!({ "wa_source": "shopify" });
                 }
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_burst_uses_every_account_and_both_kinds() {
-        let messages: Vec<Value> = (0..24).filter_map(|n| traffic().write(n)).collect();
+        let messages: Vec<Value> = (0..24).filter_map(|n| traffic().build_message(n)).collect();
         let seen = |key: &str| {
             messages
                 .iter()
@@ -195,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn every_number_of_a_run_is_complete_and_its_own() {
+    fn every_message_of_a_run_has_a_valid_number_of_its_own() {
         let traffic = traffic();
         let numbers: BTreeSet<String> = (0..4_000)
-            .filter_map(|n| traffic.write(n))
+            .filter_map(|n| traffic.build_message(n))
             .map(|message| {
                 let text = message["to"].as_str().unwrap_or_default().to_owned();
                 PhoneNumber::parse(&text).unwrap().digits().to_owned()

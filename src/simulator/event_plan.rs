@@ -112,7 +112,7 @@ pub(crate) fn plan_events(message: &AcceptedMessage, settings: &Settings) -> Vec
         seconds: 0.0,
         pace: settings.pace,
     };
-    plan.run(settings.outcome.unwrap_or(random), &mut rng);
+    plan.add_outcome(settings.outcome.unwrap_or(random), &mut rng);
     if matches!(plan.last(), Some(EventKind::Read | EventKind::Played))
         && rng.chance(settings.customer_reply_share)
     {
@@ -147,20 +147,20 @@ struct EventPlan<'a> {
 }
 
 impl EventPlan<'_> {
-    fn run(&mut self, outcome: PlannedOutcome, rng: &mut SeededRng) {
+    fn add_outcome(&mut self, outcome: PlannedOutcome, rng: &mut SeededRng) {
         if self.message.provider == ProviderId::LancePilot && outcome != PlannedOutcome::Silent {
             self.add(EventKind::Echo, rng.between(0.1, 0.3));
         }
         match outcome {
             PlannedOutcome::Silent => {}
-            PlannedOutcome::Sent => self.sent(rng),
+            PlannedOutcome::Sent => self.add_sent(rng),
             PlannedOutcome::Delivered => {
-                self.sent(rng);
+                self.add_sent(rng);
                 self.add(EventKind::Delivered, rng.between(0.8, 2.2));
             }
-            PlannedOutcome::Read => self.read(rng),
+            PlannedOutcome::Read => self.add_read(rng),
             PlannedOutcome::Played => {
-                self.read(rng);
+                self.add_read(rng);
                 self.add(EventKind::Played, rng.between(1.0, 6.0));
             }
             PlannedOutcome::NotSent if self.message.provider == ProviderId::Kaleyra => {
@@ -169,19 +169,19 @@ impl EventPlan<'_> {
             PlannedOutcome::Failed | PlannedOutcome::NotSent => {
                 let reason = pick_failure_reason(rng);
                 if reason.after_sent {
-                    self.sent(rng);
+                    self.add_sent(rng);
                 }
                 self.add(EventKind::Failed(reason), rng.between(0.5, 2.0));
             }
         }
     }
 
-    fn sent(&mut self, rng: &mut SeededRng) {
+    fn add_sent(&mut self, rng: &mut SeededRng) {
         self.add(EventKind::Sent, rng.between(0.3, 0.9));
     }
 
-    fn read(&mut self, rng: &mut SeededRng) {
-        self.sent(rng);
+    fn add_read(&mut self, rng: &mut SeededRng) {
+        self.add_sent(rng);
         // WhatsApp reports no `delivered` if the chat is open.
         if rng.chance(0.94) {
             self.add(EventKind::Delivered, rng.between(0.8, 2.2));
@@ -192,11 +192,11 @@ impl EventPlan<'_> {
     fn add(&mut self, kind: EventKind, seconds: f64) {
         self.seconds += seconds;
         let after = Duration::from_secs_f64(self.seconds);
-        let shown = chrono::TimeDelta::from_std(after.mul_f64(self.pace)).unwrap_or_default();
+        let scaled = chrono::TimeDelta::from_std(after.mul_f64(self.pace)).unwrap_or_default();
         self.events.push(PlannedEvent {
             kind,
             after,
-            at: Some(self.message.at + shown),
+            at: Some(self.message.at + scaled),
         });
     }
 

@@ -92,16 +92,16 @@ impl ApiReply {
     }
 }
 
-/// Replaces the documented reply to the next request.
+/// A reply that a test forces instead of the documented one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ForcedReply {
-    pub(crate) wire: ForcedWire,
+    pub(crate) response: ForcedResponse,
     /// Whether the message is accepted anyway.
     pub(crate) outcome: ForcedOutcome,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum ForcedWire {
+pub(crate) enum ForcedResponse {
     Reply {
         status: u16,
         headers: Vec<(String, String)>,
@@ -129,7 +129,7 @@ impl ForcedReply {
 
     pub fn raw(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
-            wire: ForcedWire::Reply {
+            response: ForcedResponse::Reply {
                 status,
                 headers: vec![("content-type".to_owned(), content_type.to_owned())],
                 body: body.into(),
@@ -145,16 +145,16 @@ impl ForcedReply {
     /// Closes the connection without a byte.
     pub fn hang_up() -> Self {
         Self {
-            wire: ForcedWire::HangUp,
+            response: ForcedResponse::HangUp,
             outcome: ForcedOutcome::Lost,
         }
     }
 
-    /// Does not reply: the caller's time-out must end the wait. The simulator closes after a
-    /// minute.
+    /// Does not reply: the caller's time-out must end the wait. The simulator closes the connection
+    /// after a minute.
     pub fn silence() -> Self {
         Self {
-            wire: ForcedWire::Silence(Duration::from_mins(1)),
+            response: ForcedResponse::Silence(Duration::from_mins(1)),
             outcome: ForcedOutcome::Lost,
         }
     }
@@ -162,7 +162,7 @@ impl ForcedReply {
     /// The documented reply, as an element in a series of forced replies.
     pub fn documented() -> Self {
         Self {
-            wire: ForcedWire::Documented,
+            response: ForcedResponse::Documented,
             outcome: ForcedOutcome::Accepted,
         }
     }
@@ -170,7 +170,7 @@ impl ForcedReply {
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
-        if let ForcedWire::Reply { headers, .. } = &mut self.wire {
+        if let ForcedResponse::Reply { headers, .. } = &mut self.response {
             headers.push((name.to_owned(), value.to_owned()));
         }
         self

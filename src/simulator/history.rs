@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::domain::ids::AccountId;
 use crate::domain::media::MediaKind;
 use crate::domain::provider::ProviderId;
-use crate::simulator::demo_shop::{COUNTRIES, SCENES};
+use crate::simulator::demo_shop::{COUNTRIES, DEMO_MESSAGES};
 use crate::simulator::event_plan::{AcceptedMessage, EventKind, PlannedEvent};
 use crate::simulator::exchange::ReceivedRequest;
 use crate::simulator::history_shape::{HistorySubmission, count_in_hour, is_two_parcel_hour};
@@ -16,10 +16,10 @@ use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{ApiCall, CallbackBody};
 use crate::simulator::simulated_providers;
 
-/// Messages of the shop that its history numbers differently from the live traffic's.
+/// Added to the numbers of past messages, so that orders and recipients differ from those of live traffic.
 const FIRST_ORDER: u64 = 20_000;
 const HOUR_MILLIS: f64 = 3_600_000.0;
-/// Between the two messages of an order in two parcels; shorter than the delay of any callback.
+/// Pause between the two messages of an order in two parcels; shorter than the delay of any callback.
 const PARCEL_PAUSE: TimeDelta = TimeDelta::milliseconds(60);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +34,7 @@ pub struct HistoryAccount {
 pub struct History {
     pub settings: Settings,
     pub accounts: Vec<HistoryAccount>,
-    /// Nothing happens later.
+    /// When the history ends.
     pub end: DateTime<Utc>,
 }
 
@@ -69,7 +69,7 @@ pub struct PastCallback {
     pub received_at: DateTime<Utc>,
     pub content_type: &'static str,
     pub body: Vec<u8>,
-    /// Whether a provider with report URLs posts it to the message's.
+    /// Whether a provider that uses report URLs posts it to that of the message.
     pub is_status: bool,
 }
 
@@ -85,12 +85,12 @@ impl History {
                 let accepted_at = hour + seconds(millis / 1000.0);
                 if accepted_at < self.end {
                     *ordinal += 1;
-                    messages.push(self.write(*ordinal, account, accepted_at));
+                    messages.push(self.build_message(*ordinal, account, accepted_at));
                 }
             }
             if is_two_parcel_hour(account.provider, hour, self.end) {
                 let accepted_at = hour + seconds(rng.between(0.0, HOUR_MILLIS) / 1000.0);
-                let first = self.write(*ordinal + 1, account, accepted_at);
+                let first = self.build_message(*ordinal + 1, account, accepted_at);
                 let second = second_parcel(&first);
                 *ordinal = second.ordinal;
                 messages.extend([first, second]);
@@ -100,7 +100,7 @@ impl History {
         messages
     }
 
-    fn write(
+    fn build_message(
         &self,
         ordinal: u64,
         account: &HistoryAccount,
@@ -112,8 +112,8 @@ impl History {
             _ => &COUNTRIES[rng.below(COUNTRIES.len())],
         };
         let name = format!("{} {}", rng.pick(country.first), rng.pick(country.last));
-        let scene = &SCENES[rng.below(SCENES.len())];
-        let order = format!("{}-{}", scene.order_prefix, FIRST_ORDER + ordinal);
+        let content = &DEMO_MESSAGES[rng.below(DEMO_MESSAGES.len())];
+        let order = format!("{}-{}", content.order_prefix, FIRST_ORDER + ordinal);
         let number = (country.number)(FIRST_ORDER + ordinal, &mut rng);
         let first_name = name.split(' ').next().unwrap_or_default();
         PastMessage {
@@ -122,10 +122,10 @@ impl History {
             accepted_at,
             submitted_at: accepted_at + seconds(rng.between(0.15, 0.9)),
             recipient: number.replace([' ', '-'], ""),
-            kind: scene.kind,
-            mime_type: scene.mime_type,
-            url: scene.url.replace("{order}", &order),
-            caption: scene
+            kind: content.kind,
+            mime_type: content.mime_type,
+            url: content.url.replace("{order}", &order),
+            caption: content
                 .caption
                 .replace("{order}", &order)
                 .replace("{name}", first_name),

@@ -1,4 +1,4 @@
-//! How much the invented shop sent in each past hour, and how that ended: days and nights,
+//! How many messages the invented shop sent in each past hour, and their outcomes: days and nights,
 //! weekends, two mailings a week, three incidents, and reports that match no message.
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc, Weekday};
@@ -12,7 +12,7 @@ use crate::simulator::seeded_rng::SeededRng;
 /// Most customers live five and a half hours east of Greenwich.
 const LOCAL_TIME: TimeDelta = TimeDelta::minutes(330);
 /// Messages of a mailing, and the local hour in which it is sent.
-const MAILING: u64 = 160;
+const MAILING_SIZE: u64 = 160;
 const MAILING_HOUR: u32 = 11;
 
 /// How many hours ago an order left in two parcels. Recent enough that the reports are not adopted.
@@ -36,22 +36,22 @@ pub(super) fn count_in_hour(provider: ProviderId, hour: DateTime<Utc>, rng: &mut
         ProviderId::Zixflow => 5.0,
         ProviderId::LancePilot => 4.0,
     };
-    let of_hour = match local.hour() {
+    let hour_factor = match local.hour() {
         0..7 => 0.1,
         7..10 | 21..24 => 0.6,
         18..21 => 1.7,
         _ => 1.2,
     };
     let is_weekend = matches!(local.weekday(), Weekday::Sat | Weekday::Sun);
-    let of_day = if is_weekend { 0.55 } else { 1.0 };
-    let wanted = ordinary * of_hour * of_day * rng.between(0.7, 1.3);
+    let day_factor = if is_weekend { 0.55 } else { 1.0 };
+    let wanted = ordinary * hour_factor * day_factor * rng.between(0.7, 1.3);
     // Rounded up with the probability of the rest.
     let (whole, rest) = (wanted.trunc(), wanted.fract());
     let ordinary = whole_number(whole) + u64::from(rng.chance(rest));
     let is_mailing = provider == ProviderId::Kaleyra
         && local.hour() == MAILING_HOUR
         && matches!(local.weekday(), Weekday::Tue | Weekday::Fri);
-    ordinary + if is_mailing { MAILING } else { 0 }
+    ordinary + if is_mailing { MAILING_SIZE } else { 0 }
 }
 
 /// Whether two messages went to the same customer at once. LancePilot's replies contain no id, so
@@ -108,7 +108,7 @@ impl HistorySubmission {
         }
     }
 
-    /// Every event of the message, also those after the end of the history.
+    /// Every event of the message, including those after the end of the history.
     pub(super) fn plan(&self, rng: &mut SeededRng) -> Vec<PlannedEvent> {
         let mut plan = Plan {
             began: self.submitted_at,
@@ -155,7 +155,7 @@ impl HistorySubmission {
     }
 }
 
-/// Between two numbers of seconds, small ones more often.
+/// A random number between `low` and `high`; small ones are more likely.
 fn spread(rng: &mut SeededRng, low: f64, high: f64) -> f64 {
     rng.between(low.ln(), high.ln()).exp()
 }
@@ -194,10 +194,10 @@ mod tests {
         }
     }
 
-    fn share(of: HistorySubmission, counts: impl Fn(&[PlannedEvent]) -> bool) -> f64 {
+    fn share(submission: HistorySubmission, counts: impl Fn(&[PlannedEvent]) -> bool) -> f64 {
         let planned = (0..400).map(|ordinal| {
             let mut rng = SeededRng::new(7, "shape", ordinal, "outcome");
-            of.plan(&mut rng)
+            submission.plan(&mut rng)
         });
         f64::from(u32::try_from(planned.filter(|plan| counts(plan)).count()).unwrap()) / 400.0
     }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_incidents_are_at_their_hours_only() {
+    fn incidents_happen_only_in_their_hours() {
         let videos = |ago| submission(ProviderId::Kaleyra, MediaKind::Video, ago);
         assert!(share(videos(45), fails) > 0.5);
         assert!(share(videos(200), fails) < 0.1);
@@ -227,6 +227,6 @@ mod tests {
         };
         assert!(count("2026-11-26T21:00:00Z") <= 2);
         assert!(count("2026-11-26T13:00:00Z") >= 8);
-        assert!(count("2026-11-24T05:30:00Z") >= MAILING);
+        assert!(count("2026-11-24T05:30:00Z") >= MAILING_SIZE);
     }
 }

@@ -11,8 +11,8 @@ use crate::simulator::exchange::ApiReply;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_status, is_address,
-    is_caption, is_digits, read_kind,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_status, is_http_url,
+    is_caption, is_digits, parse_kind,
 };
 use crate::simulator::template_header::{TemplateHeader, read_header};
 
@@ -33,7 +33,7 @@ impl SimulatedProvider for SimulatedKaleyra {
             return refuse(400, "WA400", message, "payload", words);
         };
         let settings = &call.settings.kaleyra;
-        if settings.balance.is_some_and(|good| call.accepted >= good) {
+        if settings.balance.is_some_and(|limit| call.accepted >= limit) {
             let words = "Please check your balance, You have a low balance!";
             return refuse(400, "E110", words, "balance", words);
         }
@@ -56,8 +56,8 @@ impl SimulatedProvider for SimulatedKaleyra {
             .iter()
             .map(|event| report_one(message, event, rng))
             .collect();
-        // Ids and references stand outside Meta's object, one status each: several statuses are an
-        // array of callbacks.
+        // Ids and references are outside Meta's object, for one status each, so several statuses are
+        // an array of callbacks.
         match <[Value; 1]>::try_from(reports) {
             Ok([report]) => CallbackBody::json(&report),
             Err(reports) => CallbackBody::json(&Value::Array(reports)),
@@ -172,10 +172,10 @@ fn check(call: &ApiCall<'_>, body: &Value) -> Option<(MediaKind, String)> {
     let (kind, caption) = if object["type"] == "template" {
         (template_header(object)?.kind, &Value::Null)
     } else {
-        let kind = read_kind(&object["type"])?;
+        let kind = parse_kind(&object["type"])?;
         let media = &object[kind.as_str()];
         let by_id = media["id"].as_str().is_some_and(|id| !id.is_empty());
-        let by_link = is_address(&media["link"]);
+        let by_link = is_http_url(&media["link"]);
         // The documentation requires exactly one of id and link.
         if by_id == by_link || !(media["id"].is_null() || media["link"].is_null()) {
             return None;

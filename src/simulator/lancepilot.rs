@@ -14,7 +14,7 @@ use crate::simulator::exchange::{ApiReply, MultipartForm, UploadedFile};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_address, is_digits,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_http_url, is_digits,
 };
 
 pub(crate) struct SimulatedLancePilot;
@@ -29,7 +29,7 @@ impl SimulatedProvider for SimulatedLancePilot {
         // api/v3/workspaces/{3}/contacts/number/{6}/messages/{8} or …/{6}/template-messages
         let is_template = request.segment(7) == "template-messages";
         let kind = if is_template {
-            // What the template's header is, the real API knows from its id.
+            // The real API knows the kind of the template's header from its id.
             Ok(kind_of_file(
                 &request.json()["template_data"]["header"]["file"],
             ))
@@ -42,15 +42,15 @@ impl SimulatedProvider for SimulatedLancePilot {
                 json!({ "message": "Resource not found.", "status": 404 }),
             );
         };
-        let wrong = if is_template {
+        let errors = if is_template {
             check_template(call)
         } else {
             check(call, kind)
         };
-        if wrong.is_empty() {
+        if errors.is_empty() {
             accept(call, kind)
         } else {
-            let body = json!({ "message": "Validation error", "errors": wrong });
+            let body = json!({ "message": "Validation error", "errors": errors });
             ApiReply::refused(422, body)
         }
     }
@@ -163,15 +163,15 @@ fn laravel_time(at: DateTime<Utc>) -> String {
 
 /// Validation errors by field.
 fn check(call: &ApiCall<'_>, kind: MediaKind) -> Map<String, Value> {
-    let mut wrong = Map::new();
-    let mut add = |field: &str, words: String| wrong.insert(field.to_owned(), json!([words]));
+    let mut errors = Map::new();
+    let mut add = |field: &str, words: String| errors.insert(field.to_owned(), json!([words]));
     if !is_digits(&call.request.segment(6)) {
         add("number", "The number field format is invalid.".to_owned());
     }
     let body = call.request.json();
     let file = match call.form {
         Some(form) => check_upload(form, kind),
-        None => check_address(&body["file"]),
+        None => check_url(&body["file"]),
     };
     if let Err(words) = file {
         add("file", words);
@@ -196,7 +196,7 @@ fn check(call: &ApiCall<'_>, kind: MediaKind) -> Map<String, Value> {
             add("caption", "The caption field must be a string.".to_owned());
         }
     }
-    wrong
+    errors
 }
 
 fn kind_of_file(file: &Value) -> MediaKind {
@@ -209,8 +209,8 @@ fn kind_of_file(file: &Value) -> MediaKind {
 
 /// Validation errors of a template message, by field.
 fn check_template(call: &ApiCall<'_>) -> Map<String, Value> {
-    let mut wrong = Map::new();
-    let mut add = |field: &str, words: String| wrong.insert(field.to_owned(), json!([words]));
+    let mut errors = Map::new();
+    let mut add = |field: &str, words: String| errors.insert(field.to_owned(), json!([words]));
     let body = call.request.json();
     if !is_digits(&call.request.segment(6)) {
         add("number", "The number field format is invalid.".to_owned());
@@ -220,7 +220,7 @@ fn check_template(call: &ApiCall<'_>) -> Map<String, Value> {
         add("template_id", words.to_owned());
     }
     let data = &body["template_data"];
-    if let Err(words) = check_address(&data["header"]["file"]) {
+    if let Err(words) = check_url(&data["header"]["file"]) {
         add("template_data.header.file", words);
     }
     let variables = data["body"]["variables"].as_array();
@@ -228,14 +228,14 @@ fn check_template(call: &ApiCall<'_>) -> Map<String, Value> {
         let words = "The template data.body.variables field must not have more than 20 items.";
         add("template_data.body.variables", words.to_owned());
     }
-    wrong
+    errors
 }
 
-fn check_address(file: &Value) -> Result<(), String> {
+fn check_url(file: &Value) -> Result<(), String> {
     match file {
         Value::Null => Err("The file field is required.".to_owned()),
         Value::String(text) if text.is_empty() => Err("The file field is required.".to_owned()),
-        address if is_address(address) => Ok(()),
+        address if is_http_url(address) => Ok(()),
         _ => Err("The file field must be a valid URL.".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! A limit of requests per second, as providers have one: a bucket of tokens that holds those of
+//! A limit of requests per second, like that of a provider: a token bucket that holds the tokens of
 //! one second.
 
 use chrono::{DateTime, Utc};
@@ -25,7 +25,7 @@ impl RateLimit {
         }
     }
 
-    /// The refusal of a request that exceeds the limit.
+    /// Counts a request; returns a refusal if it exceeds the limit.
     pub(crate) fn check(&mut self, now: DateTime<Utc>) -> Option<ForcedReply> {
         let elapsed = self.filled_at.map_or(0.0, |at| (now - at).as_seconds_f64());
         self.filled_at = Some(now);

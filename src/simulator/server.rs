@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::domain::provider::ProviderId;
 use crate::simulator::callback_queue::QueuedCallback;
 use crate::simulator::exchange::{
-    ForcedOutcome, ForcedReply, ForcedWire, MultipartForm, ReceivedRequest, UploadedFile,
+    ForcedOutcome, ForcedReply, ForcedResponse, MultipartForm, ReceivedRequest, UploadedFile,
 };
 use crate::simulator::oracle::ReplyResult;
 use crate::simulator::state::SimulatorState;
@@ -105,7 +105,7 @@ async fn exchange(
     state.record_request(&request);
     let forced = state
         .claim_forced(provider)
-        .filter(|reply| reply.wire != ForcedWire::Documented);
+        .filter(|reply| reply.response != ForcedResponse::Documented);
     if let Some(reply) = &forced
         && reply.outcome == ForcedOutcome::Lost
     {
@@ -150,8 +150,8 @@ async fn send_forced(
     http: &HttpRequest,
     state: &SimulatorState,
 ) -> HttpResponse {
-    match &reply.wire {
-        ForcedWire::Reply {
+    match &reply.response {
+        ForcedResponse::Reply {
             status: code,
             headers,
             body,
@@ -162,14 +162,14 @@ async fn send_forced(
             }
             response.body(body.clone())
         }
-        ForcedWire::Silence(patience) => {
+        ForcedResponse::Silence(duration) => {
             tokio::select! {
-                () = tokio::time::sleep(*patience) => {}
+                () = tokio::time::sleep(*duration) => {}
                 () = state.stopping.cancelled() => {}
             }
             close_connection(http)
         }
-        ForcedWire::HangUp | ForcedWire::Documented => close_connection(http),
+        ForcedResponse::HangUp | ForcedResponse::Documented => close_connection(http),
     }
 }
 
@@ -206,7 +206,7 @@ fn read_request(provider: ProviderId, http: &HttpRequest, body: &web::Bytes) -> 
     }
 }
 
-/// `None` if the body is no multipart form. A malformed form has no file.
+/// `None` if the body is not a multipart form. A malformed form has no file.
 async fn read_form(http: &HttpRequest, body: web::Bytes) -> Option<MultipartForm> {
     let is_form = http
         .headers()

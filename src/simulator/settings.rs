@@ -91,9 +91,9 @@ impl fmt::Debug for Settings {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallbackRelease {
-    /// When they are due.
+    /// Callbacks are posted when they are due.
     Timed,
-    /// Only by `deliver_next` and `deliver_all`, in order.
+    /// Callbacks are posted only by `deliver_next` and `deliver_all`, in order.
     Manual,
 }
 
@@ -159,7 +159,7 @@ impl Default for SobotSettings {
     }
 }
 
-/// HTTP status of a refusal beside the `code` in its body.
+/// HTTP status of a refusal, which also has a `code` in its body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RefusalStatus {
     /// Equals the code in the body.

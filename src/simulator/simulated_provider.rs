@@ -118,11 +118,11 @@ pub(crate) const CUSTOMER_REPLIES: [&str; 6] = [
     "Lovely, thanks",
 ];
 
-pub(crate) fn read_kind(value: &Value) -> Option<MediaKind> {
+pub(crate) fn parse_kind(value: &Value) -> Option<MediaKind> {
     value.as_str()?.parse().ok()
 }
 
-pub(crate) fn is_address(value: &Value) -> bool {
+pub(crate) fn is_http_url(value: &Value) -> bool {
     value
         .as_str()
         .and_then(|text| url::Url::parse(text).ok())

@@ -12,7 +12,7 @@ use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{RefusalStatus, Settings};
 use crate::simulator::simulated_provider::{
     ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_errors, cloud_status,
-    is_address, is_caption, is_digits, read_kind,
+    is_http_url, is_caption, is_digits, parse_kind,
 };
 use crate::simulator::template_header::read_header;
 
@@ -122,8 +122,8 @@ fn check(body: &Value) -> Result<(MediaKind, String), &'static str> {
     if !body.is_object() {
         return Err("Invalid request body");
     }
-    let kind = read_kind(&body["type"]).ok_or("Invalid message type")?;
-    if !is_address(&body["url"]) {
+    let kind = parse_kind(&body["type"]).ok_or("Invalid message type")?;
+    if !is_http_url(&body["url"]) {
         return Err("Invalid media url");
     }
     // The documentation has `video/3gp`, not the registered `video/3gpp`.

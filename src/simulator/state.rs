@@ -39,7 +39,7 @@ struct ProviderState {
     requests: u64,
     accepted: u64,
     forced_replies: VecDeque<ForcedReply>,
-    /// The reply to every request that has no forced one.
+    /// The reply to every request without a forced reply.
     outage: Option<ForcedReply>,
     rate_limit: Option<RateLimit>,
     forced_outcomes: VecDeque<PlannedOutcome>,
@@ -147,14 +147,14 @@ impl SimulatorState {
         settings.outcome = outcome.or(settings.outcome);
         let plan = event_plan::plan_events(message, &settings);
         let planned = faults::apply_faults(&settings.faults, settings.seed, message, plan);
-        let mut first = Vec::new();
+        let mut before_reply = Vec::new();
         for (index, callback) in planned.iter().enumerate() {
             let Some(post) = self.render(message, callback, index) else {
                 continue;
             };
             for copy in 0..callback.copies {
                 if callback.before_reply && copy == 0 {
-                    first.push(post.clone());
+                    before_reply.push(post.clone());
                 } else {
                     let copy = u32::try_from(copy).unwrap_or_default();
                     let after = callback.after + COPY_PAUSE * copy;
@@ -162,7 +162,7 @@ impl SimulatorState {
                 }
             }
         }
-        first
+        before_reply
     }
 
     /// Renders a planned callback in the provider's format; `None` without a target.
@@ -203,7 +203,7 @@ impl SimulatorState {
             headers,
             body: body.body,
             reported: reported(message, callback),
-            tries: 0,
+            attempts: 0,
             unclear: false,
         })
     }
@@ -230,7 +230,7 @@ fn reported(message: &AcceptedMessage, callback: &PlannedCallback) -> Vec<Report
         .collect()
 }
 
-/// Locks a mutex, also after a panic in another thread.
+/// Locks a mutex, even after a panic in another thread.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

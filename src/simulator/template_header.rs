@@ -1,9 +1,9 @@
-//! The header of a template in Meta's format, as Kaleyra and Sobot take it.
+//! The header of a template in Meta's format, as Kaleyra and Sobot accept it.
 
 use serde_json::Value;
 
 use crate::domain::media::MediaKind;
-use crate::simulator::simulated_provider::{is_address, read_kind};
+use crate::simulator::simulated_provider::{is_http_url, parse_kind};
 
 /// Exactly one of `link` and `id` is present.
 pub(super) struct TemplateHeader {
@@ -22,12 +22,12 @@ pub(super) fn read_header(components: &Value) -> Option<TemplateHeader> {
     let [parameter] = header["parameters"].as_array()?.as_slice() else {
         return None;
     };
-    let kind = read_kind(&parameter["type"])?;
+    let kind = parse_kind(&parameter["type"])?;
     let media = &parameter[kind.as_str()];
     let id = media["id"].as_str().filter(|id| !id.is_empty());
     let link = media["link"]
         .as_str()
-        .filter(|_| is_address(&media["link"]));
+        .filter(|_| is_http_url(&media["link"]));
     (id.is_some() != link.is_some()).then(|| TemplateHeader {
         kind,
         link: link.map(str::to_owned),

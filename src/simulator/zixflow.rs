@@ -13,8 +13,8 @@ use crate::simulator::exchange::ApiReply;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_address, is_caption, is_digits,
-    read_kind,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_http_url, is_caption, is_digits,
+    parse_kind,
 };
 
 pub(crate) struct SimulatedZixflow;
@@ -122,9 +122,9 @@ fn form(report: &Map<String, Value>) -> CallbackBody {
 }
 
 fn check(settings: &Settings, body: &Value) -> Option<(MediaKind, String)> {
-    let kind = read_kind(&body["type"])?;
+    let kind = parse_kind(&body["type"])?;
     let media = &body[kind.as_str()];
-    let is_valid = is_address(&media["link"]) && is_caption(&media["caption"]);
+    let is_valid = is_http_url(&media["link"]) && is_caption(&media["caption"]);
     let number = is_valid.then(|| check_common(settings, body))??;
     Some((kind, number))
 }
@@ -134,7 +134,7 @@ fn check_template(settings: &Settings, body: &Value) -> Option<(MediaKind, Strin
     let variables = body["variables"].as_object()?;
     let kind = MediaKind::ALL
         .into_iter()
-        .find(|kind| variables.get(kind.as_str()).is_some_and(is_address))?;
+        .find(|kind| variables.get(kind.as_str()).is_some_and(is_http_url))?;
     let is_filled = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
     let is_valid = is_filled("templateName")
         && is_filled("language")
@@ -155,19 +155,19 @@ fn check_common(settings: &Settings, body: &Value) -> Option<String> {
         && is_absent_or("source", Value::is_string)
         && is_absent_or("linkWithRecord", Value::is_boolean)
         && is_absent_or("submissionStatus", Value::is_boolean)
-        && is_absent_or("reportURL", is_address);
+        && is_absent_or("reportURL", is_http_url);
     is_valid.then(|| number.to_owned())
 }
 
 fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) -> ApiReply {
     let mut rng = call.rng("ids");
     let (campaign, id) = (rng.hex(24), rng.hex(24));
-    let waits = body["submissionStatus"] == true;
-    let names_ids = waits
+    let wants_ids = body["submissionStatus"] == true;
+    let has_ids = wants_ids
         && !call
             .rng("bare-reply")
             .chance(call.settings.zixflow.bare_reply_share);
-    let reply = if names_ids {
+    let reply = if has_ids {
         json!({ "status": true, "message": "WhatsApp sent successfully!", "campaignId": campaign, "messageId": id })
     } else {
         json!({ "status": true, "message": "Message sent successfully" })
@@ -185,7 +185,7 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
         media: link.as_str().unwrap_or_default().to_owned(),
         references: Default::default(),
         report_url: body["reportURL"].as_str().map(str::to_owned),
-        reply_ids: if names_ids {
+        reply_ids: if has_ids {
             vec![id.clone()]
         } else {
             Vec::new()

@@ -111,7 +111,7 @@ impl Run {
     }
 
     async fn send(&mut self, ordinal: u64) {
-        let message = self.traffic.write(ordinal).unwrap();
+        let message = self.traffic.build_message(ordinal).unwrap();
         let account = message["account"].as_str().unwrap();
         if let Some(reply) = self.misfortune() {
             self.app.force(account, reply);

@@ -28,9 +28,9 @@ fn message(ordinal: u64) -> AcceptedMessage {
     }
 }
 
-fn plan(words: &[EventKind]) -> Vec<PlannedEvent> {
+fn plan(kinds: &[EventKind]) -> Vec<PlannedEvent> {
     (1..)
-        .zip(words)
+        .zip(kinds)
         .map(|(second, kind)| PlannedEvent {
             kind: *kind,
             after: Duration::from_secs(second),
@@ -51,11 +51,11 @@ fn with_fault(fault: &str, share: f64, ordinal: u64) -> Vec<PlannedCallback> {
 #[test]
 fn without_faults_the_plan_is_unchanged() {
     let planned = apply_faults(&FaultRates::none(), 1, &message(1), plan(&READ));
-    let reply: Vec<PlannedEvent> = planned
+    let events: Vec<PlannedEvent> = planned
         .iter()
         .flat_map(|callback| callback.events.clone())
         .collect();
-    assert_eq!(reply, plan(&READ));
+    assert_eq!(events, plan(&READ));
     assert!(
         planned
             .iter()
@@ -65,12 +65,12 @@ fn without_faults_the_plan_is_unchanged() {
 
 #[test]
 fn every_fault_changes_something() {
-    let calm = apply_faults(&FaultRates::none(), 1, &message(3), plan(&READ));
+    let without_faults = apply_faults(&FaultRates::none(), 1, &message(3), plan(&READ));
     for (name, _) in FAULTS {
         if name == "delivered-after-failed" {
             continue;
         }
-        let changed = (1..9).any(|ordinal| with_fault(name, 1.0, ordinal) != calm);
+        let changed = (1..9).any(|ordinal| with_fault(name, 1.0, ordinal) != without_faults);
         assert!(changed, "{name}");
     }
 }
@@ -94,15 +94,15 @@ fn contradictions_come_in_both_directions() {
 
 #[test]
 fn reordering_keeps_every_callback_and_due_time() {
-    let moments = |planned: &[PlannedCallback]| {
+    let due_times = |planned: &[PlannedCallback]| {
         let after = planned.iter().map(|callback| callback.after);
         after.collect::<BTreeSet<_>>()
     };
-    let calm = apply_faults(&FaultRates::none(), 1, &message(1), plan(&READ));
+    let without_faults = apply_faults(&FaultRates::none(), 1, &message(1), plan(&READ));
     for ordinal in 1..20 {
         let planned = with_fault("reorder", 1.0, ordinal);
         assert_eq!(planned.len(), 3);
-        assert_eq!(moments(&planned), moments(&calm));
+        assert_eq!(due_times(&planned), due_times(&without_faults));
     }
 }
 
@@ -116,11 +116,11 @@ fn a_fault_does_not_change_the_random_numbers_of_another() {
         duplicate: 0.5,
         ..FaultRates::none()
     };
-    let beside = FaultRates {
+    let with_others = FaultRates {
         skewed_clocks: 1.0,
         missing_timestamps: 0.5,
         reorder: 1.0,
         ..alone
     };
-    assert_eq!(copies(&alone), copies(&beside));
+    assert_eq!(copies(&alone), copies(&with_others));
 }

@@ -71,7 +71,7 @@ impl Trial {
                 .post(format!("{}/api/v1/messages", self.fleet.address))
                 .bearer_auth(&self.token)
                 .header("idempotency-key", format!("order-{ordinal}"))
-                .json(&self.traffic.write(ordinal).unwrap());
+                .json(&self.traffic.build_message(ordinal).unwrap());
             sends.push(rt::spawn(async move {
                 loop {
                     let reply = request.try_clone().unwrap().send().await;
