@@ -93,7 +93,7 @@ struct Statuses {
 struct Status {
     id: String,
     #[serde(rename = "status")]
-    status_word: String,
+    word: String,
     timestamp: String,
     recipient_id: String,
 }
@@ -110,7 +110,7 @@ impl Change {
     fn is_whole(&self) -> bool {
         self.value.statuses.iter().all(|status| {
             !status.id.is_empty()
-                && !status.status_word.is_empty()
+                && !status.word.is_empty()
                 && !status.timestamp.is_empty()
                 && !status.recipient_id.is_empty()
         })
@@ -165,7 +165,7 @@ async fn store(database: &DatabaseConnection, status: &Status, raw: &[u8]) -> Re
         "INSERT INTO events (message, status, occurred_at, recipient, raw) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [
             status.id.as_str().into(),
-            status.status_word.as_str().into(),
+            status.word.as_str().into(),
             status.timestamp.as_str().into(),
             status.recipient_id.as_str().into(),
             raw.to_vec().into(),
@@ -177,7 +177,7 @@ async fn store(database: &DatabaseConnection, status: &Status, raw: &[u8]) -> Re
         "INSERT INTO messages (id, status, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at",
         [
             status.id.as_str().into(),
-            status.status_word.as_str().into(),
+            status.word.as_str().into(),
             status.timestamp.as_str().into(),
         ],
     );

@@ -96,7 +96,11 @@ fn drop_indexes(database: &Connection) -> Result<Vec<String>, BenchError> {
 }
 
 /// Uses `COPY` in `psql`.
-fn fill_server(url: &str, population: &Population, tables: Vec<TableRows<'_>>) -> Result<(), BenchError> {
+fn fill_server(
+    url: &str,
+    population: &Population,
+    tables: Vec<TableRows<'_>>,
+) -> Result<(), BenchError> {
     let mut client = Command::new("psql")
         .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", url])
         .stdin(Stdio::piped())

@@ -441,7 +441,11 @@ fn with_width<K>(
 }
 
 fn cohort_cells((start, account, kind): Cohort) -> [Cell; 3] {
-    [Cell::Number(start), Cell::Literal(account), Cell::Literal(kind)]
+    [
+        Cell::Number(start),
+        Cell::Literal(account),
+        Cell::Literal(kind),
+    ]
 }
 
 fn state_row(((cohort, state), messages): ((Cohort, &'static str), i64)) -> Vec<Cell> {

@@ -80,7 +80,9 @@ pub fn small(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
 pub fn campaign(bench: &Bench<'_>, table: &mut Table) -> Result<(), BenchError> {
     let population = Population::new(bench.scale.small);
     let subject = bench.start_subject("campaign", None, &population)?;
-    let subject = subject.restart(Reconciliation::Enabled)?.with_campaign_order()?;
+    let subject = subject
+        .restart(Reconciliation::Enabled)?
+        .with_campaign_order()?;
     sustained(bench, &subject, "a campaign: sustained", table)?;
     subject.server.stop()
 }

@@ -275,7 +275,12 @@ impl Sender {
         }
         let rate = to_f64(FILE_RECIPIENTS) / began.elapsed().as_secs_f64();
         let detail = format!("{FILE_RECIPIENTS} recipients of a file");
-        table.add("a campaign, messages per second", rate, detail, Target::None);
+        table.add(
+            "a campaign, messages per second",
+            rate,
+            detail,
+            Target::None,
+        );
         let first_half_peak = first_half_peak.unwrap_or(peak);
         let detail = format!("peak RSS; {first_half_peak:.1} in the first half");
         table.add("memory of a campaign, MB", peak, detail, Target::None);

@@ -14,8 +14,8 @@ const WATCHED: u64 = 2000;
 const WATCH_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Bench<'_> {
-    /// Sends `rate` callbacks per second, and measures for some further ones how long it takes until
-    /// the API shows them.
+    /// Sends `rate` callbacks per second, and measures for some further ones how long it takes
+    /// until the API shows them.
     pub fn send_and_watch(
         &self,
         subject: &Subject,

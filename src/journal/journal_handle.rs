@@ -258,8 +258,8 @@ impl Journal {
     }
 }
 
-/// The writer has its own thread, because on the threads that all jobs share each commit woke two of
-/// them. On SQLite only: connections to PostgreSQL would depend on this runtime after its end.
+/// The writer has its own thread, because on the threads that all jobs share each commit woke two
+/// of them. On SQLite only: connections to PostgreSQL would depend on this runtime after its end.
 fn run_on_own_thread(writer: Writer, tasks: &TaskTracker) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

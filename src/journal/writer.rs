@@ -143,7 +143,10 @@ impl Writer {
     }
 
     fn is_journal_accepting(&self) -> bool {
-        let journal_error = self.spool_switch.as_ref().and_then(SpoolSwitch::journal_error);
+        let journal_error = self
+            .spool_switch
+            .as_ref()
+            .and_then(SpoolSwitch::journal_error);
         journal_error.is_none()
     }
 
@@ -200,7 +203,9 @@ impl Writer {
         };
         match (&result, purpose) {
             (_, AttemptPurpose::Maintenance) => return,
-            (_, AttemptPurpose::Drain(chunk)) => spool_switch.handle_chunk_result(&chunk, &result).await,
+            (_, AttemptPurpose::Drain(chunk)) => {
+                spool_switch.handle_chunk_result(&chunk, &result).await;
+            }
             (Ok(()), AttemptPurpose::Batch | AttemptPurpose::Probe) => {
                 spool_switch.note_journal_success();
             }
@@ -234,7 +239,9 @@ impl Writer {
         }
         self.start_spool_task().await;
         while self.inserter.state() == InserterState::Busy {
-            let Ok((result, purpose)) = timeout_at(deadline, self.inserter.wait_for_attempt()).await else {
+            let Ok((result, purpose)) =
+                timeout_at(deadline, self.inserter.wait_for_attempt()).await
+            else {
                 break;
             };
             self.handle_ended_attempt(result, purpose).await;

@@ -18,8 +18,10 @@ pub(super) const MESSAGING_LIMIT_EVENTS: &[&str] = &[
 ];
 pub(super) const TEMPLATE_NAME_FIELDS: &[&str] =
     &["message_template_name", "template_name", "templateName"];
-pub(super) const TEMPLATE_ID_FIELDS: &[&str] = &["message_template_id", "template_id", "templateId"];
-pub(super) const PHONE_NUMBER_FIELDS: &[&str] = &["display_phone_number", "phone_number", "displayPhoneNumber"];
+pub(super) const TEMPLATE_ID_FIELDS: &[&str] =
+    &["message_template_id", "template_id", "templateId"];
+pub(super) const PHONE_NUMBER_FIELDS: &[&str] =
+    &["display_phone_number", "phone_number", "displayPhoneNumber"];
 pub(super) const MESSAGING_LIMIT_FIELDS: &[&str] = &[
     "current_limit",
     "max_daily_conversations_per_business",

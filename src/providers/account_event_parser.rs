@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::domain::account_event::{AccountEventKind, ReportedEvent};
 use crate::providers::account_event_fields::{
-    DETAIL_LIMIT, MESSAGING_LIMIT_EVENTS, MESSAGING_LIMIT_FIELDS, PHONE_NUMBER_FIELDS, TEMPLATE_ID_FIELDS, TEMPLATE_NAME_FIELDS, CHANGE_FIELDS, base_event, empty_event,
-    event_of_field, readable, value_of, shorten_value,
+    CHANGE_FIELDS, DETAIL_LIMIT, MESSAGING_LIMIT_EVENTS, MESSAGING_LIMIT_FIELDS,
+    PHONE_NUMBER_FIELDS, TEMPLATE_ID_FIELDS, TEMPLATE_NAME_FIELDS, base_event, empty_event,
+    event_of_field, readable, shorten_value, value_of,
 };
 use crate::providers::meta_failure::parse_error;
 use crate::providers::payload::{first_text, plain_word};
@@ -93,7 +94,9 @@ pub(super) fn parse_flat(object: &Value) -> Option<CallbackPart> {
     }
     let event = first_text(object, &["event", "status"]).map(|word| word.to_lowercase());
     let is_one_of = |words: &[&str]| event.as_deref().is_some_and(|word| words.contains(&word));
-    let field = if is_about_template && has(&["new_category", "previous_category", "correct_category"]) {
+    let field = if is_about_template
+        && has(&["new_category", "previous_category", "correct_category"])
+    {
         "template_category_update"
     } else if is_about_template && has(&["new_quality_score", "previous_quality_score"]) {
         "message_template_quality_update"

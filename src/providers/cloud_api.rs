@@ -96,7 +96,9 @@ fn parse_change(change: &Value) -> Vec<CallbackPart> {
         return parse_value(value, field.as_deref());
     }
     match field {
-        Some(field) if field != "messages" => vec![account_event_parser::parse_field(&field, value)],
+        Some(field) if field != "messages" => {
+            vec![account_event_parser::parse_field(&field, value)]
+        }
         _ if has("errors") => parse_value(value, None),
         _ => vec![CallbackPart::unparseable(
             "a change without statuses, messages or errors",
@@ -120,7 +122,8 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
             .and_then(|metadata| first_text(metadata, &["display_phone_number"]))
             .and_then(|number| parse_recipient(&number));
         let errors = items(value.get("errors")).iter();
-        let errors = errors.map(|error| account_event_parser::parse_system_error(error, sender.clone()));
+        let errors =
+            errors.map(|error| account_event_parser::parse_system_error(error, sender.clone()));
         parts = collect_parts(parts.into_iter().chain(errors));
     }
     if parts.is_empty() {

@@ -10,7 +10,7 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, TEXT_LIMIT, 
 
 /// Maximum bytes of an encoded pair: a name and a value with every byte percent-encoded.
 const PAIR_LIMIT: usize = 2 * 3 * TEXT_LIMIT;
-/// The name under which JSON is stored that is the only field.
+/// The name under which JSON is stored if it is the only field.
 const ONLY_FIELD: &str = "payload";
 
 /// The fields of a form. If a name is repeated, the first value that is not empty is kept.

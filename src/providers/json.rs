@@ -12,8 +12,8 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 /// A document, or why it could not be read; the reason has no personal data.
 pub(super) type Document = Result<Value, String>;
 
-/// Reads valid JSON as it is, and otherwise repairs mistakes that senders make. A document that stays
-/// unreadable does not affect the others.
+/// Reads valid JSON as it is, and otherwise repairs mistakes that senders make. A document that
+/// stays unreadable does not affect the others.
 pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, ReadingLimit> {
     let counted = budget.counted();
     let error = match read(text, budget)? {
@@ -213,7 +213,10 @@ mod tests {
             "{first:?}"
         );
         let trailing = parse("{\"a\":1}<br />").unwrap();
-        assert!(matches!(trailing.as_slice(), [Ok(_), Err(_)]), "{trailing:?}");
+        assert!(
+            matches!(trailing.as_slice(), [Ok(_), Err(_)]),
+            "{trailing:?}"
+        );
     }
 
     #[test]

@@ -21,8 +21,8 @@ const JSON_TEXT_NAMES: &[&str] = &[
     "statuses",
     "value",
 ];
-/// Names of members that contain a whole callback as a text that contains JSON. At deeper levels they
-/// may name a customer's text.
+/// Names of members that contain a whole callback as a text that contains JSON. At deeper levels
+/// they may name a customer's text.
 const OUTER_JSON_TEXT_NAMES: &[&str] =
     &["data", "event", "json", "notification", "payload", "result"];
 /// The deepest level at which these names count: `[{"payload": "…"}]` has two.

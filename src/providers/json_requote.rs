@@ -20,8 +20,8 @@ pub(super) fn requote(text: &str) -> Option<String> {
     (unescaped.is_some() || requoted != text).then_some(requoted)
 }
 
-/// Whether the first name or its value has quotes that JSON does not have, which a repair would keep as
-/// a part of it.
+/// Whether the first name or its value has quotes that JSON does not have, which a repair would
+/// keep as a part of it.
 pub(super) fn is_misquoted(text: &str) -> bool {
     let first = skip_brackets(text);
     let start = &first[..first.floor_char_boundary(NAME_LIMIT)];
@@ -86,8 +86,8 @@ fn unescape(text: &str) -> Option<String> {
     })
 }
 
-/// The text up to the end of the last complete object or list, with the enclosing ones closed; `None`
-/// if there is no complete one inside another.
+/// The text up to the end of the last complete object or list, with the enclosing ones closed;
+/// `None` if there is no complete one inside another.
 pub(super) fn close_truncated(text: &str) -> Option<String> {
     let mut open = Vec::new();
     let mut last = None;
@@ -224,7 +224,9 @@ fn is_end(rest: &str, role: QuotedText) -> bool {
             let after = characters.as_str().trim_ascii_start();
             after.is_empty() || after.starts_with(['}', ']', ',', '{', '\u{1e}'])
         }
-        (Some(','), QuotedText::MemberValue) => begins_member(characters.as_str().trim_ascii_start()),
+        (Some(','), QuotedText::MemberValue) => {
+            begins_member(characters.as_str().trim_ascii_start())
+        }
         _ => false,
     }
 }

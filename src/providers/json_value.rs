@@ -1,5 +1,5 @@
-//! Reads one JSON value within the limits of a callback. Keeps only the beginning of a long text. JSON
-//! inside a text is read, once, where an object or a list is expected.
+//! Reads one JSON value within the limits of a callback. Keeps only the beginning of a long text.
+//! JSON inside a text is read, once, where an object or a list is expected.
 
 use std::fmt;
 

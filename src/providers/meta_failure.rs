@@ -1,4 +1,5 @@
-//! Parses the errors of a report in Meta's shapes, and codes and texts in fields next to its status.
+//! Parses the errors of a report in Meta's shapes, and codes and texts in fields next to its
+//! status.
 
 use serde_json::Value;
 
@@ -17,7 +18,8 @@ const JOINED_TEXTS: usize = 4;
 const JOINED_LIMIT: usize = 256;
 /// Maximum bytes kept of a code.
 const FAILURE_CODE_LIMIT: usize = 64;
-/// Maximum bytes of a text that is searched for JSON: a value needs many times the memory of its text.
+/// Maximum bytes of a text that is searched for JSON: a value needs many times the memory of its
+/// text.
 const NESTED_JSON_LIMIT: usize = 16 * 1024;
 const ERROR_FIELDS: &[&str] = &["errors", "error", "error_data", "err", "failure"];
 /// Fields of the status itself, with a code and with a text.
@@ -78,8 +80,8 @@ fn parse_errors<'e>(errors: impl Iterator<Item = &'e Value>) -> Option<Failure> 
     errors.next().map(|first| append_errors(first, errors))
 }
 
-/// The object or list that a text contains. The reader of a callback has already unwrapped one level
-/// of such texts.
+/// The object or list that a text contains. The reader of a callback has already unwrapped one
+/// level of such texts.
 fn parse_nested_json(text: &str) -> Option<Value> {
     let begins_text = text.trim_start().starts_with('"');
     if text.len() > NESTED_JSON_LIMIT || (!begins_text && !begins_json(text)) {
@@ -125,8 +127,8 @@ fn append_errors(first: Failure, further: impl Iterator<Item = Failure>) -> Fail
     }
 }
 
-/// Parses one error: `{code, title, message, error_data: {details}}`, the older form with `details`,
-/// `error_data` as a text, texts under other names, or only a text.
+/// Parses one error: `{code, title, message, error_data: {details}}`, the older form with
+/// `details`, `error_data` as a text, texts under other names, or only a text.
 pub(super) fn parse_error(error: &Value) -> Failure {
     if let Some(failure) = error.as_str().and_then(parse_nested_errors) {
         return failure;
@@ -182,8 +184,9 @@ fn parse_details(data: &Value) -> Option<String> {
 
 /// `name: text; …` of an object without any known name.
 fn join_texts(error: &Value) -> Option<String> {
-    let is_known =
-        |name: &str| matches!(name, "code" | "href" | "error_data") || DETAIL_FIELDS.contains(&name);
+    let is_known = |name: &str| {
+        matches!(name, "code" | "href" | "error_data") || DETAIL_FIELDS.contains(&name)
+    };
     let texts = error.as_object()?.iter();
     let texts: Vec<String> = texts
         .filter(|(name, _)| !is_known(name) && name.len() <= FAILURE_CODE_LIMIT)
@@ -196,7 +199,9 @@ fn join_texts(error: &Value) -> Option<String> {
 
 /// The code and the text in fields of the status itself.
 fn parse_flat_failure(object: &Value) -> Failure {
-    let words = REASON_FIELDS.iter().filter_map(|name| first_text(object, &[name]));
+    let words = REASON_FIELDS
+        .iter()
+        .filter_map(|name| first_text(object, &[name]));
     let mut words = words.filter(|text| !is_not_reason(text));
     let title = words.next();
     let detail = words.find(|text| Some(text) != title.as_ref());

@@ -1,5 +1,5 @@
-//! Reads `multipart/form-data`, which PHP uses to post an array, as one JSON object, within the limits
-//! of a callback.
+//! Reads `multipart/form-data`, which PHP uses to post an array, as one JSON object, within the
+//! limits of a callback.
 //!
 //! The well-kept multipart libraries read asynchronous streams; here the whole body is in memory.
 
@@ -9,7 +9,8 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 /// Maximum bytes of a delimiter; the standard allows 70.
 const DELIMITER_LIMIT: usize = 256;
 
-/// The line that separates the parts: the first one that begins with `--`, whatever the header says.
+/// The line that separates the parts: the first one that begins with `--`, whatever the header
+/// says.
 pub(super) fn find_delimiter(text: &str) -> Option<&str> {
     let mut lines = text.lines().take(PREAMBLE_LIMIT);
     let line = lines.find(|line| line.starts_with("--"))?.trim_ascii_end();

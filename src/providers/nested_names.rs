@@ -22,8 +22,8 @@ pub(super) fn split_path(name: &str) -> Vec<&str> {
     }
 }
 
-/// Stores a value at a path and creates the objects around it. If a path is repeated, the first value
-/// that is not empty is kept.
+/// Stores a value at a path and creates the objects around it. If a path is repeated, the first
+/// value that is not empty is kept.
 pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {
         return;
@@ -47,8 +47,8 @@ pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Valu
     }
 }
 
-/// A number that is not yet the name of a member. The steps double, so that an object with many consecutive
-/// numbers is not searched one by one for each new element.
+/// A number that is not yet the name of a member. The steps double, so that an object with many
+/// consecutive numbers is not searched one by one for each new element.
 fn next_number(object: &Map<String, Value>) -> usize {
     let mut number = object.len();
     let mut step = 1;

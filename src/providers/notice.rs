@@ -35,8 +35,8 @@ const NON_DELIVERY_EVENTS: &[&str] = &["call", "calls", "order", "orders"];
 /// Like [`NON_DELIVERY_EVENTS`], but also if further words follow: `payment_status`.
 const PAYMENT_EVENTS: &[&str] = &["payment", "payments", "refund", "refunds"];
 
-/// What Meta's status is about, if that is not the delivery of a message. `field` is the name in the
-/// enclosing change.
+/// What Meta's status is about, if that is not the delivery of a message. `field` is the name in
+/// the enclosing change.
 pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<String> {
     if let Some(field) = field.filter(|field| !field.eq_ignore_ascii_case("messages")) {
         return Some(field.to_owned());

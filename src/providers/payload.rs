@@ -13,8 +13,8 @@ const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 /// In characters.
 const RECIPIENT_LIMIT: usize = 128;
 
-/// A text, or a number as text; it may also be the only element of a list, or in an object that names
-/// its type. Empty texts, unfilled `<placeholders>` and inexact numbers are absent.
+/// A text, or a number as text; it may also be the only element of a list, or in an object that
+/// names its type. Empty texts, unfilled `<placeholders>` and inexact numbers are absent.
 ///
 /// NUL becomes its symbol, because PostgreSQL does not store it in texts.
 pub(super) fn parse_text(value: &Value) -> Option<String> {

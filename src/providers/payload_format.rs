@@ -11,9 +11,9 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 use crate::providers::text_decoding::decode;
 use crate::providers::{form, json, multipart, xml};
 
-/// Parses the body as JSON, XML, form fields, multipart or lines of `name: value`. An empty body has
-/// no documents. The content type matters only if the body could have several formats. Reasons have
-/// no personal data.
+/// Parses the body as JSON, XML, form fields, multipart or lines of `name: value`. An empty body
+/// has no documents. The content type matters only if the body could have several formats. Reasons
+/// have no personal data.
 pub(super) fn parse_body(
     callback: &Callback,
     budget: &ReadingBudget,

@@ -115,7 +115,8 @@ pub struct Callback {
     pub received_at: DateTime<Utc>,
 }
 
-/// Maximum number of parts of one callback that are applied; providers send batches of a few hundred.
+/// Maximum number of parts of one callback that are applied; providers send batches of a few
+/// hundred.
 pub const PARTS_LIMIT: usize = 5_000;
 
 /// One part of a parsed callback.
@@ -193,8 +194,8 @@ pub trait Provider: Send + Sync {
     /// be left out. Never empty: an empty list is [`CallbackPart::Unparseable`].
     fn parse_payload(&self, payload: &Value) -> Vec<CallbackPart>;
 
-    /// Status words that mean something else at this provider, for callbacks with the operator's field
-    /// names.
+    /// Status words that mean something else at this provider, for callbacks with the operator's
+    /// field names.
     fn status_words(&self) -> StatusWords {
         &[]
     }

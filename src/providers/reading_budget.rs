@@ -61,8 +61,8 @@ impl ReadingBudget {
         self.values.get()
     }
 
-    /// Forgets the values that were counted after the first `counted`: they were dropped, and their text
-    /// is parsed again.
+    /// Forgets the values that were counted after the first `counted`: they were dropped, and their
+    /// text is parsed again.
     pub(super) fn forget_since(&self, counted: usize) {
         self.values.set(counted);
     }

@@ -122,11 +122,14 @@ pub(super) fn redirect(reply: &HttpReply) -> Option<SendStep> {
     if !(300..400).contains(&reply.status) {
         return None;
     }
-    let target = reply.header("location").unwrap_or("nowhere");
+    let location = reply.header("location");
     Some(SendStep::Failed(SendError::AccountRefused(Failure {
         code: Some(reply.status.to_string()),
         title: Some("the provider's URL redirects".to_owned()),
-        detail: Some(format!("Location: {target}")),
+        detail: Some(location.map_or_else(
+            || "no Location header".to_owned(),
+            |target| format!("Location: {target}"),
+        )),
         key: None,
     })))
 }

@@ -88,7 +88,11 @@ pub(super) fn components<'a>(
             kind: "body",
             sub_type: None,
             index: None,
-            parameters: template.body.iter().map(|text| text_parameter(text)).collect(),
+            parameters: template
+                .body
+                .iter()
+                .map(|text| text_parameter(text))
+                .collect(),
         });
     }
     let buttons = template.buttons.iter();

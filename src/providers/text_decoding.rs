@@ -7,9 +7,9 @@ use crate::providers::reading_budget::ReadingLimit;
 /// Maximum bytes of a text that had to be rewritten. Each invalid byte becomes three.
 const REWRITTEN_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Decodes UTF-8, or UTF-16 or UTF-32 if the first bytes indicate it. Invalid bytes become U+FFFD, so
-/// that they affect only the text that they are in; an incomplete last unit of UTF-16 or UTF-32 is
-/// dropped.
+/// Decodes UTF-8, or UTF-16 or UTF-32 if the first bytes indicate it. Invalid bytes become U+FFFD,
+/// so that they affect only the text that they are in; an incomplete last unit of UTF-16 or UTF-32
+/// is dropped.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadingLimit> {
     if let Some(read_character) = utf32_order(bytes) {
         let characters = bytes.as_chunks().0.iter();
@@ -33,8 +33,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadingLimit> {
     }
 }
 
-/// How to read a character of UTF-32, if the text begins with a byte order mark or with a character that
-/// has three zero bytes.
+/// How to read a character of UTF-32, if the text begins with a byte order mark or with a character
+/// that has three zero bytes.
 fn utf32_order(bytes: &[u8]) -> Option<fn([u8; 4]) -> u32> {
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [1..=255, 0, 0, 0, ..] => Some(u32::from_le_bytes),
@@ -43,8 +43,8 @@ fn utf32_order(bytes: &[u8]) -> Option<fn([u8; 4]) -> u32> {
     }
 }
 
-/// How to read a unit of UTF-16, if the text begins with a byte order mark or with a unit that has one
-/// zero byte.
+/// How to read a unit of UTF-16, if the text begins with a byte order mark or with a unit that has
+/// one zero byte.
 fn utf16_order(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
     match bytes {
         [0xff, 0xfe, ..] | [1..=255, 0, ..] => Some(u16::from_le_bytes),

@@ -1,9 +1,9 @@
 //! Limits the memory that one account's request bodies use while they are received, so that slow
 //! clients of one leaked URL delay neither other accounts nor other callbacks of this one.
 //!
-//! A body uses memory for the bytes that have arrived, not for the length that it announces. When an
-//! account has no memory left, the bodies that arrive slowest are dropped. Bodies that have arrived
-//! completely are never dropped: they wait for the journal, and others wait for them.
+//! A body uses memory for the bytes that have arrived, not for the length that it announces. When
+//! an account has no memory left, the bodies that arrive slowest are dropped. Bodies that have
+//! arrived completely are never dropped: they wait for the journal, and others wait for them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

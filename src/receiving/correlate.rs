@@ -141,8 +141,8 @@ fn find_by_provider_id(
     sent.or(holders.first()).copied()
 }
 
-/// Finds the message by an operator's decision about this report, else by recipient. A match that an
-/// operator undid is not repeated by recipient.
+/// Finds the message by an operator's decision about this report, else by recipient. A match that
+/// an operator undid is not repeated by recipient.
 async fn find_by_decision_or_recipient(
     ledger: &mut Ledger,
     account: AccountContext<'_>,

@@ -1,6 +1,7 @@
 //! Rejected requests to callback URLs: counts by cause, and the latest ones for operators.
 //!
-//! **Invariant:** nothing that the caller chose is logged or kept, except the id of a known account.
+//! **Invariant:** nothing that the caller chose is logged or kept, except the id of a known
+//! account.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -16,10 +16,12 @@ use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{ApiCall, CallbackBody};
 use crate::simulator::simulated_providers;
 
-/// Added to the numbers of past messages, so that orders and recipients differ from those of live traffic.
+/// Added to the numbers of past messages, so that orders and recipients differ from those of live
+/// traffic.
 const FIRST_ORDER: u64 = 20_000;
 const HOUR_MILLIS: f64 = 3_600_000.0;
-/// Pause between the two messages of an order in two parcels; shorter than the delay of any callback.
+/// Pause between the two messages of an order in two parcels; shorter than the delay of any
+/// callback.
 const PARCEL_PAUSE: TimeDelta = TimeDelta::milliseconds(60);
 
 #[derive(Clone, PartialEq, Eq, Debug)]

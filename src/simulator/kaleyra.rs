@@ -11,8 +11,8 @@ use crate::simulator::exchange::ApiReply;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_status, is_http_url,
-    is_caption, is_digits, parse_kind,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_status, is_caption,
+    is_digits, is_http_url, parse_kind,
 };
 use crate::simulator::template_header::{TemplateHeader, read_header};
 
@@ -56,8 +56,8 @@ impl SimulatedProvider for SimulatedKaleyra {
             .iter()
             .map(|event| report_one(message, event, rng))
             .collect();
-        // Ids and references are outside Meta's object, for one status each, so several statuses are
-        // an array of callbacks.
+        // Ids and references are outside Meta's object, for one status each, so several statuses
+        // are an array of callbacks.
         match <[Value; 1]>::try_from(reports) {
             Ok([report]) => CallbackBody::json(&report),
             Err(reports) => CallbackBody::json(&Value::Array(reports)),

@@ -14,7 +14,7 @@ use crate::simulator::exchange::{ApiReply, MultipartForm, UploadedFile};
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_http_url, is_digits,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_digits, is_http_url,
 };
 
 pub(crate) struct SimulatedLancePilot;

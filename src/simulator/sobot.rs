@@ -12,7 +12,7 @@ use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::{RefusalStatus, Settings};
 use crate::simulator::simulated_provider::{
     ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, cloud_errors, cloud_status,
-    is_http_url, is_caption, is_digits, parse_kind,
+    is_caption, is_digits, is_http_url, parse_kind,
 };
 use crate::simulator::template_header::read_header;
 

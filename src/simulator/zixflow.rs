@@ -13,7 +13,7 @@ use crate::simulator::exchange::ApiReply;
 use crate::simulator::seeded_rng::SeededRng;
 use crate::simulator::settings::Settings;
 use crate::simulator::simulated_provider::{
-    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_http_url, is_caption, is_digits,
+    ApiCall, CUSTOMER_REPLIES, CallbackBody, SimulatedProvider, is_caption, is_digits, is_http_url,
     parse_kind,
 };
 

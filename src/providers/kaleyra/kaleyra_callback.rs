@@ -75,14 +75,18 @@ fn parse_account_event(payload: &Value) -> Option<CallbackPart> {
         let limit = first_text(payload, &["current_limit"]).unwrap_or_default();
         let notice = format!("quality rating: {event} {}", plain_word(&limit));
         let field = "phone_number_quality_update";
-        return Some(account_event_parser::parse_with_fields_of(field, payload, notice));
+        return Some(account_event_parser::parse_with_fields_of(
+            field, payload, notice,
+        ));
     }
     payload
         .get("message_template_name")
         .or_else(|| payload.get("message_template_id"))?;
     let notice = format!("template status: {event}");
     let field = "message_template_status_update";
-    Some(account_event_parser::parse_with_fields_of(field, payload, notice))
+    Some(account_event_parser::parse_with_fields_of(
+        field, payload, notice,
+    ))
 }
 
 fn is_fallback_flow(payload: &Value) -> bool {

@@ -42,7 +42,8 @@ pub(super) fn complete(parts: Vec<CallbackPart>, payload: &Value) -> Vec<Callbac
         .collect()
 }
 
-/// Whether no two statuses have different ids or recipients. A status without them matches any other.
+/// Whether no two statuses have different ids or recipients. A status without them matches any
+/// other.
 fn are_about_one_message(parts: &[CallbackPart]) -> bool {
     let reports = || {
         parts.iter().filter_map(|part| match part {

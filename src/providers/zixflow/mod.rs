@@ -5,9 +5,9 @@
 //! Authentication: a bearer token. The account's webhook may send static headers that the operator
 //! chose; nothing is signed.
 //!
-//! Quirks: the reply has an id (an ObjectId, not a wamid) only with `submissionStatus: true`, and even
-//! then not always, so every message carries its own signed `reportURL`. What is posted there is
-//! not documented: all names seen elsewhere are accepted. `status` is a boolean in replies and a
+//! Quirks: the reply has an id (an ObjectId, not a wamid) only with `submissionStatus: true`, and
+//! even then not always, so every message carries its own signed `reportURL`. What is posted there
+//! is not documented: all names seen elsewhere are accepted. `status` is a boolean in replies and a
 //! word in reports. Ids may be JSON numbers above 2^53. The newer "Zixflow AI" post-back is
 //! documented and supported. The account's webhook is only for incoming messages.
 

@@ -1,5 +1,5 @@
-//! Zixflow's callbacks: reports under every field name seen so far, the "Zixflow AI" post-back, and the
-//! account's webhook.
+//! Zixflow's callbacks: reports under every field name seen so far, the "Zixflow AI" post-back, and
+//! the account's webhook.
 
 use serde_json::Value;
 

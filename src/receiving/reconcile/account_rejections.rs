@@ -46,7 +46,8 @@ pub(super) async fn pause_accounts(
             .pause_by_report(&account, tried_at, &failure.one_line())
             .await?;
         if paused {
-            // Only documented codes reject an account. The provider's text may contain personal data.
+            // Only documented codes reject an account. The provider's text may contain personal
+            // data.
             let code = failure.code.as_deref().unwrap_or_default();
             let reason = failure_codes::describe(rejection.provider, failure).meaning;
             tracing::warn!(account.id = %account, message.id = %rejection.message, code, reason, "the provider rejected the account in a report; sending is paused until an operator resumes it");

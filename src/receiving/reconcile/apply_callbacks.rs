@@ -148,12 +148,7 @@ impl Reconciler {
     }
 }
 
-fn quarantine(
-    record: &CallbackRecord,
-    part: i32,
-    reason: &str,
-    copy: BodyCopy,
-) -> QuarantinedCopy {
+fn quarantine(record: &CallbackRecord, part: i32, reason: &str, copy: BodyCopy) -> QuarantinedCopy {
     QuarantinedCopy {
         callback: record.id,
         part,

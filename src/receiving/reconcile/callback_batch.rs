@@ -1,4 +1,5 @@
-//! A batch of parsed callbacks, and the next batch, which is parsed while the current one is applied.
+//! A batch of parsed callbacks, and the next batch, which is parsed while the current one is
+//! applied.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +8,8 @@ use crate::domain::callback_record::JournalEntry;
 use crate::receiving::parsing::{CallbackContent, ParsedCallback};
 use crate::receiving::unpack::max_unpacked_size;
 
-/// Maximum number of callbacks applied in one transaction, and of bytes of their bodies. A larger batch
-/// writes a database page that many callbacks change only once.
+/// Maximum number of callbacks applied in one transaction, and of bytes of their bodies. A larger
+/// batch writes a database page that many callbacks change only once.
 pub(super) const BATCH_ROWS: u64 = 2048;
 pub(super) const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// A batch with fewer rows and bytes was not cut by the limits of the read: a read that is cut at
@@ -37,7 +38,8 @@ pub(super) struct PrefetchedBatch(Arc<Mutex<Option<(i64, CallbackBatch)>>>);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProcessingPass {
     First,
-    /// During a rebuild. Operators may have made decisions about the callbacks since the first pass.
+    /// During a rebuild. Operators may have made decisions about the callbacks since the first
+    /// pass.
     Repeated,
 }
 
@@ -67,8 +69,8 @@ impl CallbackBatch {
         }
     }
 
-    /// Whether it has the maximum number of callbacks. A batch that was cut because of its bytes does not
-    /// count as full: two of those in memory would exceed the limit.
+    /// Whether it has the maximum number of callbacks. A batch that was cut because of its bytes
+    /// does not count as full: two of those in memory would exceed the limit.
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() as u64 == BATCH_ROWS
     }

@@ -216,9 +216,9 @@ impl Reconciler {
         }
     }
 
-    /// Whether the batch was processed before the rebuild began; cuts the batch where the callbacks of the
-    /// rebuild end. Ends the rebuild, even one that another process began, once all of them are
-    /// processed again.
+    /// Whether the batch was processed before the rebuild began; cuts the batch where the callbacks
+    /// of the rebuild end. Ends the rebuild, even one that another process began, once all of them
+    /// are processed again.
     async fn find_pass(
         &self,
         rebuilding_until: Option<i64>,

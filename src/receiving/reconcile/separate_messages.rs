@@ -1,6 +1,6 @@
-//! Separates messages that were merged by a constant id, which callbacks carry for several messages:
-//! applies the callbacks of its former holder, and of the messages that compete with that holder for
-//! other ids, again without the constant id.
+//! Separates messages that were merged by a constant id, which callbacks carry for several
+//! messages: applies the callbacks of its former holder, and of the messages that compete with that
+//! holder for other ids, again without the constant id.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,8 @@ impl Reconciler {
         holders: &[MessageId],
     ) -> Result<(), db::Error> {
         ledger.flush_and_unload().await?;
-        // Another message may have claimed an id that the holder would not have without the constant id.
+        // Another message may have claimed an id that the holder would not have without the
+        // constant id.
         let holders = ledger.with_rivals(holders).await?;
         let entries = self.find_related(ledger, &[], &holders).await?;
         let decisions = OperatorDecisions::load(ledger).await?;

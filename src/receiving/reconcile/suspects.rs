@@ -10,7 +10,8 @@ use crate::receiving::reconcile::processing_marker::MarkedStage;
 use crate::receiving::reconcile::reconciler::Reconciler;
 
 impl Reconciler {
-    /// Loads the callbacks on which this version died, including those that other processes recorded.
+    /// Loads the callbacks on which this version died, including those that other processes
+    /// recorded.
     pub(super) async fn load_crashed(&self) -> Result<(), db::Error> {
         let crashed = self.store.list_crashed_callbacks().await?;
         *self.crashed.write().unwrap_or_else(PoisonError::into_inner) = crashed;
@@ -23,8 +24,8 @@ impl Reconciler {
         crashed.contains(&callback)
     }
 
-    /// Reads the next callback alone, after a death of the process. It is quarantined if the process
-    /// died on it twice.
+    /// Reads the next callback alone, after a death of the process. It is quarantined if the
+    /// process died on it twice.
     pub(super) async fn read_suspect(&self, position: i64) -> Result<CallbackBatch, db::Error> {
         let entries = self.journal.read_after(position, 1, BATCH_BYTES).await?;
         if let [suspect] = entries.as_slice()

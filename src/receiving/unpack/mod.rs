@@ -12,8 +12,8 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 /// Maximum bytes of an unpacked body.
 pub const UNPACKED_LIMIT: u64 = 32 * 1024 * 1024;
 
-/// Maximum bytes of a body that is still compressed after an encoding was removed: each encoding may
-/// multiply the size, and decoding takes time.
+/// Maximum bytes of a body that is still compressed after an encoding was removed: each encoding
+/// may multiply the size, and decoding takes time.
 const INTERMEDIATE_LIMIT: u64 = 4 * 1024 * 1024;
 /// Maximum number of encodings of one body, one inside another.
 const ENCODINGS_LIMIT: usize = 3;
@@ -169,7 +169,8 @@ fn decode(
                 Err(UnpackError::Broken(_)) => {
                     let mut decoder = DeflateDecoder::new(compressed);
                     let unpacked = read_all(compressed, &mut decoder, "deflate", limit)?;
-                    // Almost any bytes begin with a valid deflate stream, so it must be all of them.
+                    // Almost any bytes begin with a valid deflate stream, so it must be all of
+                    // them.
                     if u64::try_from(compressed.len()).ok() == Some(decoder.total_in()) {
                         Ok(unpacked)
                     } else {

@@ -94,7 +94,9 @@ impl SpoolFile {
     pub(super) fn claim(path: PathBuf, journal: Uuid) -> io::Result<ClaimOutcome> {
         let file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ClaimOutcome::Empty),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(ClaimOutcome::Empty);
+            }
             Err(error) => return Err(error),
         };
         match file.try_lock() {

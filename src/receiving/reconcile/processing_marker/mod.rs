@@ -1,5 +1,5 @@
-//! A file in the data folder that names the callbacks being processed. From it, the next process learns
-//! on which callbacks the last one died.
+//! A file in the data folder that names the callbacks being processed. From it, the next process
+//! learns on which callbacks the last one died.
 //!
 //! It is overwritten in place before and after each batch, without fsync: written data survives the
 //! process, and a power failure is not caused by a callback.
@@ -85,8 +85,8 @@ impl ProcessingMarker {
         })))
     }
 
-    /// Reads what the last process left, unless another process uses the file. If the file cannot be
-    /// used, callbacks are processed without it.
+    /// Reads what the last process left, unless another process uses the file. If the file cannot
+    /// be used, callbacks are processed without it.
     pub(super) fn open(&self) {
         let mut work = self.lock();
         if work.file.is_some() {
@@ -165,8 +165,8 @@ impl ProcessingMarker {
         }
     }
 
-    /// Clears the marker when the process is asked to stop: if it then ends during its work, that is not
-    /// a death.
+    /// Clears the marker when the process is asked to stop: if it then ends during its work, that
+    /// is not a death.
     pub(super) fn close(&self) {
         let mut work = self.lock();
         work.record.parsing = None;
