@@ -37,7 +37,7 @@ pub fn priced_pages(
         }
     })
     .flat_map(|reader| {
-        stream::try_unfold((reader, Position::Start), |(reader, position)| async {
+        stream::try_unfold((reader, Position::Start), |(mut reader, position)| async {
             let page = match position {
                 Position::Start => reader.first().await?,
                 Position::At(page) => page,
@@ -46,7 +46,7 @@ pub fn priced_pages(
             // The database thread reads the next page meanwhile.
             let (next, messages) = join!(
                 reader.store.next_export_page(&reader.filter, &page),
-                reader.price(&page)
+                price(&mut reader.pricer, &page)
             );
             let next = next?.map_or(Position::End, Position::At);
             Ok(Some((messages?, (reader, next))))
@@ -58,13 +58,13 @@ impl Reader {
     async fn first(&self) -> Result<ExportPage, Error> {
         self.store.first_export_page(&self.filter, PAGE_SIZE).await
     }
+}
 
-    async fn price(&self, page: &ExportPage) -> Result<Vec<PricedMessage>, Error> {
-        let messages = page.decode()?;
-        let costs = self.pricer.price(&messages).await?;
-        let rows = messages.into_iter().zip(costs);
-        Ok(rows
-            .map(|(message, cost)| PricedMessage { message, cost })
-            .collect())
-    }
+async fn price(pricer: &mut Pricer, page: &ExportPage) -> Result<Vec<PricedMessage>, Error> {
+    let messages = page.decode()?;
+    let costs = pricer.price(&messages).await?;
+    let rows = messages.into_iter().zip(costs);
+    Ok(rows
+        .map(|(message, cost)| PricedMessage { message, cost })
+        .collect())
 }
