@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use crate::config::address::parse_address;
+use crate::config::address::parse_http_url;
 use crate::config::budget_key::read_budget;
 use crate::config::callback_auth::read_callback_auth;
 use crate::config::callback_field_names::read_callback_fields;
@@ -84,7 +84,7 @@ pub(super) fn read_account(
     });
     let credentials = provider.and_then(|provider| read_credentials(table, provider));
     let senders = read_senders(table, provider);
-    let base_url = table.parse("base_url", parse_address);
+    let base_url = table.parse("base_url", parse_http_url);
     let callback_auth = table
         .within("callback_auth", read_callback_auth)
         .unwrap_or_default();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use url::{Host, ParseError, Url};
 
 /// Parses an http(s) URL without user, query or fragment; drops a trailing slash.
-pub(super) fn parse_address(text: &str) -> Result<String, String> {
+pub(super) fn parse_http_url(text: &str) -> Result<String, String> {
     let without_scheme = || format!("`{text}` must begin with http:// or https://");
     let url = Url::parse(text).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => without_scheme(),
@@ -66,8 +66,8 @@ pub enum Reachability {
 }
 
 /// From where the host of a URL can be reached.
-pub fn reachability(address: &str) -> Reachability {
-    let Ok(url) = Url::parse(address) else {
+pub fn reachability(url: &str) -> Reachability {
+    let Ok(url) = Url::parse(url) else {
         return Reachability::Public;
     };
     let ip = match url.host() {

@@ -16,7 +16,7 @@ pub(super) struct ConfigReader<'e> {
     overridden: BTreeMap<String, String>,
     /// Keys whose secret is in an environment variable, each with the variable.
     pub(super) secret_variables: BTreeMap<String, String>,
-    /// Keys whose secret is `$` and a name, in the order of the file.
+    /// Keys whose secret is an unreplaced variable such as `$NAME`, in the order of the file.
     pub(super) unreplaced_variables: Vec<String>,
     pub(super) problems: Vec<ConfigProblem>,
     /// Every requested key, without list indexes: `accounts[].id`. Compared with the reference by a

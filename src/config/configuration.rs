@@ -27,7 +27,7 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Keys whose secret is in an environment variable, each with the variable: `accounts[0].api_key`.
     pub secret_variables: BTreeMap<String, String>,
-    /// Keys whose secret is `$` and a name.
+    /// Keys whose secret is an unreplaced variable such as `$NAME`.
     pub unreplaced_variables: Vec<String>,
     pub listen: String,
     /// Address of a second listener, for callbacks only; the first then serves none.

@@ -72,7 +72,7 @@ impl Provider for Overrides {
     }
 }
 
-/// Names are compared without what they all begin with.
+/// Names are compared without their common prefix.
 fn unknown_variable<'k>(variable: &str, known: impl Iterator<Item = &'k String>) -> String {
     let without_prefix = |name: &'k str| name.strip_prefix(PREFIX).unwrap_or(name);
     let names: Vec<&str> = known.map(|name| without_prefix(name)).collect();

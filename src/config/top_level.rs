@@ -7,7 +7,7 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use crate::config::account::read_account;
-use crate::config::address::{parse_address, parse_database, parse_listen};
+use crate::config::address::{parse_database, parse_http_url, parse_listen};
 use crate::config::alert_table::read_alert;
 use crate::config::backup_schedule::{BackupSchedule, read_backup};
 use crate::config::budget_key::read_budget;
@@ -31,7 +31,7 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
         .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let callback_listen = read_callback_listen(top, &listen);
     let public_url = top
-        .parse("public_url", parse_address)
+        .parse("public_url", parse_http_url)
         .unwrap_or_else(|| format!("http://{listen}"));
     let data_dir = top
         .text("data_dir")
@@ -57,14 +57,14 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     if backup.as_ref().is_some_and(is_migration_folder) {
         top.problem(
             "backup.directory",
-            "is the folder for backups before migrations, of which only a few are kept; choose another one",
+            "is the folder for backups before migrations, where only a few are kept; choose another one",
         );
     }
     let is_data_dir = |it: &BackupSchedule| same_folder(&it.directory, &data_dir);
     if backup.as_ref().is_some_and(is_data_dir) {
         top.problem(
             "backup.directory",
-            "is data_dir, whose loss a backup is for; choose another folder, best on another disk",
+            "is data_dir, so the backups would be lost with the data; choose another folder, best on another disk",
         );
     }
     let trusted_proxies = top.parse_each("trusted_proxies", parse_network);

@@ -42,7 +42,7 @@ impl Config {
         }
         warnings.extend(self.unreplaced_variables.iter().map(|key| {
             format!(
-                "{key}: is `$` and a name, like a variable that was not replaced; to read an environment variable write \"env:NAME\""
+                "{key}: looks like a variable that was not replaced; to read an environment variable write \"env:NAME\""
             )
         }));
         for (index, rule) in self.alerts.iter().enumerate() {
@@ -51,7 +51,7 @@ impl Config {
         warnings
     }
 
-    /// About an alert that can never begin.
+    /// The warning about an alert that can never begin.
     fn alert_warning(&self, index: usize, rule: &AlertRule) -> Option<String> {
         let ids = self.accounts.iter().map(|account| account.id.as_str());
         let ids: Vec<&str> = ids.collect();

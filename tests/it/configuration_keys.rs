@@ -258,7 +258,7 @@ fn a_schedule_of_backups_needs_a_directory_on_sqlite() {
     assert_eq!(
         problems("data_dir = \"data\"\n[backup]\ndirectory = \"data/backups\""),
         [
-            "backup.directory: is the folder for backups before migrations, of which only a few are kept; choose another one"
+            "backup.directory: is the folder for backups before migrations, where only a few are kept; choose another one"
         ]
     );
 }
@@ -548,7 +548,7 @@ fn a_secret_that_looks_like_a_variable_is_a_warning_that_does_not_show_it() {
     for key in ["$SOBOT_KEY", "${SOBOT_KEY}", "env:KEY"] {
         let [warning] = of_key(key).try_into().unwrap();
         assert!(
-            warning.starts_with("accounts[0].api_key: is `$` and a name")
+            warning.starts_with("accounts[0].api_key: looks like a variable that was not replaced")
                 && !warning.contains("SOBOT"),
             "{warning}"
         );
