@@ -50,20 +50,20 @@ pub async fn run(
             let reason = account_actions::check_reason(reason)
                 .map_err(|message| format!("the reason {message}"))?;
             let paused = account_actions::pause(store, &account, &reason, &decision).await;
-            name_accounts(paused, &account, store).await?;
+            name_known_accounts(paused, &account, store).await?;
             writeln!(out, "paused {account}: {reason}")?;
         }
         AccountCommand::Resume { account } => {
             let resumed = account_actions::resume(store, &account, &decision).await;
-            name_accounts(resumed, &account, store).await?;
+            name_known_accounts(resumed, &account, store).await?;
             writeln!(out, "resumed {account}")?;
         }
     }
     Ok(())
 }
 
-/// Lists the accounts that exist if `account` does not.
-async fn name_accounts(
+/// If `account` does not exist, the error lists the accounts that do.
+async fn name_known_accounts(
     result: Result<(), ActionError>,
     account: &AccountId,
     store: &Store,

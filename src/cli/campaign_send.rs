@@ -132,7 +132,8 @@ pub(super) async fn run(
     print_rejected(&report, correction, out)
 }
 
-/// Before a draft is created: another run with a corrected message could not continue it.
+/// Runs before the draft is created, because a later run with a corrected message could not
+/// continue that draft.
 async fn refuse_without_recipients(
     arguments: &SendArguments,
     campaign: &Campaign,
@@ -204,7 +205,7 @@ fn new_campaign(arguments: &SendArguments) -> NewCampaign {
     }
 }
 
-/// Continues an existing campaign, if it has the same message.
+/// Continues an existing campaign if it has the same account, kind, media and caption.
 fn continue_with(known: Campaign, requested: &Campaign) -> Result<Campaign, CommandError> {
     let is_same = known.account == requested.account
         && known.kind == requested.kind
@@ -247,7 +248,7 @@ async fn dry_run(
     Ok(())
 }
 
-/// Fails if a campaign that is done would get new recipients.
+/// Fails if the file has new recipients for a campaign that is done.
 fn refuse_late_rows(campaign: &Campaign, report: &ImportReport) -> Result<(), CommandError> {
     if campaign.state != CampaignState::Done || report.accepted == 0 {
         return Ok(());

@@ -7,7 +7,7 @@ use thiserror::Error;
 /// `main` prints each line of it on stderr, prefixed with `bluetick: `.
 pub type CommandError = Box<dyn StdError + Send + Sync>;
 
-/// An error with an exit status of its own; every other one ends with 1.
+/// An error with its own exit status; the status of all others is 1.
 #[derive(Debug, Error)]
 #[error("{message}")]
 pub struct ErrorWithStatus {

@@ -1,4 +1,4 @@
-//! Who the audit log names for commands that are run on the machine itself.
+//! The actor that the audit log records for commands.
 
 use crate::domain::audit_action::Actor;
 

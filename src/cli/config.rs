@@ -34,7 +34,7 @@ pub fn run(command: &ConfigCommand, file: Option<&Path>) -> Result<(), CommandEr
     }
 }
 
-/// What `serve` would refuse besides the values themselves.
+/// Checks the files and folders that `serve` would reject although the configuration is valid.
 fn check_files(config: &Config) -> Result<(), CommandError> {
     let mut problems = Vec::new();
     if let Err(error) = data_dir::check(&config.data_dir) {

@@ -54,7 +54,7 @@ pub async fn run(
         writeln!(out, "{found} would be dismissed")?;
         return Ok(());
     }
-    // Prints the number first, so that the operator can still interrupt the command.
+    // Printed first, so that the operator can still interrupt the command.
     writeln!(out, "dismissing {}", counted(found, "orphan", "orphans"))?;
     out.flush()?;
     let line = ProgressLine::new()?;

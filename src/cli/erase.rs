@@ -35,7 +35,7 @@ pub async fn run(
     line.finish();
     // The erasure claims this lease to process waiting callbacks, if no `serve` runs.
     services.reconciler.release().await?;
-    let report = erased.map_err(name_phone)?;
+    let report = erased.map_err(name_phone_argument)?;
     print_report(&report, out)?;
     if report.remaining.is_empty() {
         return Ok(());
@@ -47,8 +47,8 @@ pub async fn run(
     .into())
 }
 
-/// Names the argument that is wrong.
-pub(super) fn name_phone(error: ErasureError) -> CommandError {
+/// Names `--phone` in the error for an invalid number.
+pub(super) fn name_phone_argument(error: ErasureError) -> CommandError {
     match error {
         ErasureError::InvalidIdentity(message) => {
             format!("--phone {message}; write the number with its country code, or a user id")
@@ -61,8 +61,8 @@ pub(super) fn name_phone(error: ErasureError) -> CommandError {
 fn print_report(report: &ErasureReport, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(
         out,
-        "erased: {} without recipient, content and ids now, {} deleted, {} changed",
-        counted(report.messages, "message is", "messages are"),
+        "erased: {} recipient, content and ids; {} deleted; {} changed",
+        counted(report.messages, "message lost its", "messages lost their"),
         counted(report.callbacks, "callback", "callbacks"),
         counted(report.other_rows, "other row", "other rows"),
     )?;
@@ -77,13 +77,13 @@ fn print_report(report: &ErasureReport, out: &mut impl Write) -> std::io::Result
     if !report.earlier_backups.is_empty() {
         writeln!(
             out,
-            "warning: these backups were made before and still hold the data; delete them, or erase again after a restore:\n{}",
+            "warning: these earlier backups still hold the data; delete them, or erase again after a restore:\n{}",
             lines(&report.earlier_backups)
         )?;
     }
     writeln!(
         out,
-        "backups elsewhere (made by `bluetick backup` or pg_dump, or copied) are not known here: delete those from before, too"
+        "backups elsewhere (made by `bluetick backup` or pg_dump, or copied) are not known here: delete the earlier ones, too"
     )?;
     Ok(())
 }

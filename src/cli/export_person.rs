@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
-use crate::cli::erase::name_phone;
+use crate::cli::erase::name_phone_argument;
 use crate::operating::decision::Decision;
 use crate::operating::erasure::export_person;
 use crate::services::Services;
@@ -34,7 +34,7 @@ pub async fn run(
     };
     let ExportPersonArguments { phone, output } = arguments;
     let exported = export_person(services, phone, output, &decision).await;
-    let exported = exported.map_err(name_phone)?;
+    let exported = exported.map_err(name_phone_argument)?;
     writeln!(
         out,
         "{}: {}, {}; it contains personal data: delete it once it has been delivered",

@@ -83,7 +83,7 @@ pub enum Command {
     /// Prints the receipts, the rule that applies, the meaning of a failure code, what happens next and
     /// what to do.
     Explain(explain::ExplainArguments),
-    /// Derive states, ids and counts again from sent messages, operator actions and the journal
+    /// Recompute states, ids and counts from sent messages, operator actions and the journal
     ///
     /// Stop `serve` first. An interrupted rebuild continues when `serve` or `rebuild` runs again.
     Rebuild,

@@ -10,8 +10,8 @@ use crate::services::Services;
 /// Fails while a `serve` process holds the reconciler lease.
 pub async fn run(services: &Services, out: &mut impl Write) -> Result<(), CommandError> {
     let line = ProgressLine::new()?;
-    let rebuilt = rebuild(services, &mut |read| {
-        line.update(read, "callbacks processed");
+    let rebuilt = rebuild(services, &mut |processed| {
+        line.update(processed, "callbacks processed");
     })
     .await?;
     line.finish();

@@ -70,8 +70,8 @@ pub async fn run(
         now: services.clock.now(),
     };
     let line = ProgressLine::new()?;
-    let replayed = replay(services, &selection, mode, &decision, &mut |read| {
-        line.update(read, "callbacks replayed");
+    let replayed = replay(services, &selection, mode, &decision, &mut |count| {
+        line.update(count, "callbacks replayed");
     })
     .await?;
     line.finish();

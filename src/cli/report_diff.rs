@@ -21,7 +21,7 @@ use crate::reporting::settlement::{
 };
 use crate::web::api::statistics_query::{PeriodBound, parse_bound};
 
-/// Rows of one file; they are compared in memory.
+/// The most rows in one file: they are compared in memory.
 const ROW_LIMIT: usize = 2_000_000;
 const EXIT_DIFFERENCES: u8 = 1;
 const EXIT_FAILED: u8 = 2;
@@ -65,7 +65,7 @@ pub async fn run(
         code: EXIT_FAILED,
         message,
     })?;
-    // Not the status 1, which means that there are differences.
+    // Status 1 would mean that there are differences.
     let failed = |error: &dyn std::fmt::Display| ErrorWithStatus {
         code: EXIT_FAILED,
         message: error.to_string(),

@@ -36,7 +36,7 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     if let Some(schedule) = &config.backup
         && let Err(error) = data_dir::check_usable(&schedule.directory)
     {
-        // A disk for backups that is not mounted does not stop the receipt of callbacks.
+        // Callbacks are received even while the backup disk is not mounted.
         tracing::error!("backup.directory: {error}; no backups are made until it can be used");
     }
     // Held until the process has stopped.
@@ -60,8 +60,8 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
     Ok(running.until_stopped().await?)
 }
 
-/// Starts the process. Callbacks are received even while the main database is migrated. `None` if a
-/// signal arrives meanwhile.
+/// Starts the process. Callbacks are received even while the main database is migrated; returns
+/// `None` if a signal arrives during that time.
 async fn start(
     listeners: Listeners,
     starting: StartingProcess,

@@ -20,7 +20,7 @@ pub struct SimulateArguments {
     /// use another seed with the same database. About one message in ten fails
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Factor for every delay; 0 means no delay
+    /// Multiplies every delay; 0 means no delay
     #[arg(long, default_value_t = 1.0, value_parser = parse_pace)]
     pub pace: f64,
     /// Faults to inject, separated by commas: duplicate, reorder, delay, drop, batch, corrupt, orphan-first,

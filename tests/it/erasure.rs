@@ -308,7 +308,7 @@ async fn the_command_erases_beside_serve_and_names_earlier_backups() {
 
     let (succeeded, printed) = fleet.run(&["erase", "--phone", "+44 7700 900123"]);
     assert!(succeeded, "{printed}");
-    assert!(printed.contains("erased: 1 message is"), "{printed}");
+    assert!(printed.contains("erased: 1 message lost its"), "{printed}");
     assert!(printed.contains(earlier.to_str().unwrap()), "{printed}");
     fs::remove_dir_all(&earlier).unwrap();
     let later = fleet.data_dir(0).join("later");
