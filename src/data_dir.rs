@@ -61,7 +61,7 @@ pub enum DataDirError {
     Shared { path: PathBuf, mode: u32 },
     #[error("{} is a file, but must be a folder", .0.display())]
     NotAFolder(PathBuf),
-    /// A new key would break every URL in use.
+    /// Creating a new key would break every URL in use.
     #[error(
         "the secret key {} is missing; restore it, or set secret_key to the key this database was created with",
         .0.display()
@@ -185,8 +185,8 @@ fn create_secret_key(folder: &Path, path: &Path) -> Result<Secret, DataDirError>
     Ok(Secret::new(key))
 }
 
-/// A folder that others use, and that has other files than ours, is not made private: they would
-/// lose access to it.
+/// Rejects a folder that other users can access and that contains files of other programs: making
+/// it private would lock those users out.
 fn refuse_shared(folder: &Path) -> Result<(), DataDirError> {
     let mode = fs::metadata(folder)
         .map_err(io_error("read", folder))?
@@ -200,7 +200,7 @@ fn refuse_shared(folder: &Path) -> Result<(), DataDirError> {
     let names: Vec<_> = entries
         .flatten()
         .map(|entry| entry.file_name())
-        // The root of a new file system has it.
+        // Every new ext file system has this folder at its root.
         .filter(|name| name != "lost+found")
         .collect();
     let is_ours = OWN_FILES
@@ -226,7 +226,7 @@ fn restrict(path: &Path, mode: u32) -> Result<(), DataDirError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(denied("protect", path))
 }
 
-/// Names the owner of an existing path that this process may not use.
+/// If another user owns the path and access was denied, the error names that owner.
 fn denied(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
     move |source| {
         let process = Uid::effective();

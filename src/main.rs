@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Errors of connections are wrapped in errors of their own.
+/// An I/O error of a network connection does not count: it is wrapped in another error type.
 fn is_closed_pipe(failure: &CommandError) -> bool {
     failure
         .downcast_ref::<io::Error>()

@@ -29,7 +29,7 @@ use crate::sending::upload_storage::UploadStorage;
 use crate::store::Store;
 use crate::store::lease::Lease;
 
-/// The services that receive callbacks: with the journal, and without the main database.
+/// The services that receive callbacks. They need the journal, but not the main database.
 #[derive(Clone)]
 pub struct ReceivingServices {
     pub config: Arc<Config>,
@@ -75,12 +75,13 @@ pub struct Services {
     pub retention: Retention,
     /// Delivers notifications of alerts.
     pub alert_client: GuardedClient,
-    /// Held by the one process that works for all: it expires messages, ends the claims of dead
-    /// workers, adopts orphans, trims shared tables, and updates the incidents of alerts.
+    /// Held by the one process that does the shared maintenance: it expires messages, ends the
+    /// claims of dead workers, adopts orphans, trims shared tables, and updates the incidents of
+    /// alerts.
     pub maintenance_lease: Lease,
     /// Computes what messages cost.
     pub costs: Arc<Costs>,
-    /// Writes messages into files.
+    /// Exports messages as files.
     pub exporter: Arc<Exporter>,
     /// The costs of this month, cached for budgets, alerts and the overview.
     pub month_costs: Arc<MonthCostsCache>,

@@ -22,7 +22,7 @@ use crate::store::Store;
 /// Folder for uploaded files, in the data folder.
 const UPLOADS_FOLDER: &str = "uploads";
 
-/// For commands that accept messages while another process may serve.
+/// For `serve`, and for commands that accept messages while another process may serve.
 pub fn open_acceptor(
     config: &Config,
     store: &Store,
@@ -71,8 +71,8 @@ pub(super) fn accounts_by_id(config: &Config) -> Arc<BTreeMap<AccountId, Account
     )
 }
 
-/// Builds the only component that fetches URLs from callers. `folder` holds the files while they
-/// are checked.
+/// Builds the only component that fetches media URLs from callers. `folder` holds the files while
+/// they are checked.
 pub fn media_checker(config: &Config, folder: PathBuf) -> Result<MediaChecker, TransportError> {
     Ok(MediaChecker::new(guarded_client(config)?, folder))
 }

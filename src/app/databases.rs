@@ -26,7 +26,7 @@ pub struct Databases {
 }
 
 impl Databases {
-    /// Closes every connection. What was done stays done, so an error is only logged.
+    /// Closes every connection. All work is already committed, so an error is only logged.
     pub async fn close(self) {
         for closed in [self.store.close().await, self.journal.close().await] {
             if let Err(error) = closed {
@@ -106,7 +106,8 @@ pub(super) async fn connect(config: &Config) -> Result<ConnectedDatabases, Start
         }),
     };
     if is_behind(journal_schema) {
-        // Both databases as the older program left them, so before either is migrated.
+        // The backup holds both databases as the older program left them, so it comes before any
+        // migration.
         connected.back_up().await?;
         connected.pending_backup = None;
     }
@@ -116,7 +117,7 @@ pub(super) async fn connect(config: &Config) -> Result<ConnectedDatabases, Start
     Ok(connected)
 }
 
-/// The schema, and whether a migration or recount is pending, which takes long with many messages.
+/// The schema, and whether a migration or recount is pending; either takes long with many messages.
 async fn check_main(store: &Store, keys: &Keys) -> Result<(SchemaState, bool), db::Error> {
     let schema = store.check_schema().await?;
     if schema != SchemaState::New {

@@ -1,5 +1,5 @@
-//! Starts a process in two steps: first what receives callbacks, then everything else, for which
-//! the main database must be migrated.
+//! Starts a process in two steps: first the services that receive callbacks, then everything else,
+//! which needs a migrated main database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -210,7 +210,8 @@ async fn check_pairing(store: &Store, journal: &Journal) -> Result<(), StartErro
         .map_err(StartError::main_database)
 }
 
-/// Names the process in its leases and as the mark of its start.
+/// Identifies this process as the holder of leases, and its start in the mark that pairs the
+/// databases.
 fn new_process_id(now: DateTime<Utc>) -> Uuid {
     // Message ids are unique and sort by time, as this one should.
     MessageId::new(now).uuid()

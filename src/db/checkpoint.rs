@@ -1,8 +1,8 @@
 //! Checkpoints SQLite's write-ahead log from a reader's connection.
 //!
 //! The writer's own checkpoints take a few hundred milliseconds at a commit, and the next write
-//! waits. A reader's connection checkpoints without delaying the writer; but a log that is written
-//! to all the time never restarts, so the writer completes the checkpoint.
+//! waits. A reader's connection checkpoints without delaying the writer. But a log that is always
+//! being written to never restarts, so the writer completes the checkpoint.
 //!
 //! Not used for the journal: it commits hundreds of times a second and only appends; another
 //! connection made it a tenth slower, since the log was checkpointed more often.
@@ -12,8 +12,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::db::error::Error;
 use crate::db::pools::Pools;
 
-/// Checkpoints on a reader's connection. What is left is checkpointed on the writer's connection,
-/// where writes wait for it. The reconciler commits a few times per second, so usually nothing is left.
+/// Passes on a reader's connection. The rest is checkpointed on the writer's connection, where
+/// writes wait for it. The reconciler commits a few times per second, so usually nothing is left.
 const PASSES: usize = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -31,7 +31,7 @@ impl Pools {
         self.retry_while_busy(async || self.empty_log().await).await
     }
 
-    /// False while a reader still needs the log.
+    /// Returns false while a reader still needs the log.
     async fn empty_log(&self) -> Result<bool, Error> {
         let statement =
             Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");

@@ -9,7 +9,8 @@ use sea_orm::ConnectOptions;
 pub const JOURNAL_BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long the main writer waits for a lock; no provider waits for it.
 pub const MAIN_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// SQLite readers: two pages, an export and the API at once. More would share the same two cores.
+/// SQLite readers: two pages, an export and the API at once. On a small server, more would only
+/// share its processor.
 const SQLITE_READERS: u32 = 4;
 /// How long a write waits for the single writer connection, after which the API answers 503.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,8 +22,9 @@ pub const JOURNAL_WRITER: WriterSettings = WriterSettings {
     writer_checkpoint_pages: 4000,
     cache_kib: 8 * 1024,
 };
-/// The main database is written all over the file, often the same pages, which a rarer checkpoint
-/// writes once. The writer checkpoints only if the separate checkpoint does not keep up.
+/// Writes to the main database are spread over the file and often change the same pages, which a
+/// rarer checkpoint writes only once. The writer checkpoints only if the separate checkpoint does
+/// not keep up.
 pub const MAIN_WRITER: WriterSettings = WriterSettings {
     busy_timeout: MAIN_BUSY_TIMEOUT,
     checkpoint_pages: Some(16_000),

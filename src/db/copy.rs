@@ -21,9 +21,9 @@ impl Pools {
         create_private_file(path)?;
         let source = self
             .file()
-            .ok_or_else(|| Error::Unusable("only SQLite is copied".to_owned()))?;
+            .ok_or_else(|| Error::Unusable("only SQLite databases can be copied".to_owned()))?;
         let url = format!("sqlite://{}?mode=rw", source.display());
-        // A connection of its own: on the only writer's, all other writes would wait until the end.
+        // A separate connection: on the only writer's, all other writes would wait for the copy.
         let options = sqlite_options(&url, ConnectionUse::Copying, MAIN_WRITER);
         let connection = Database::connect(options).await?;
         let text = path.display().to_string();
@@ -60,9 +60,9 @@ impl Pools {
         Ok(u64::try_from(number.unwrap_or_default()).unwrap_or_default())
     }
 
-    /// The last migration in this table.
-    pub(crate) async fn schema_version(&self, migrations: &str) -> Result<String, Error> {
-        let sql = format!("SELECT MAX(version) AS version FROM {migrations}");
+    /// The last migration in the table `migration_table`.
+    pub(crate) async fn schema_version(&self, migration_table: &str) -> Result<String, Error> {
+        let sql = format!("SELECT MAX(version) AS version FROM {migration_table}");
         let rows = self.query(&sql, Vec::new()).await?;
         let version = rows.first().map(|row| row.try_get("", "version"));
         Ok(version.transpose()?.unwrap_or_default())

@@ -23,17 +23,18 @@ impl Disk {
         })
     }
 
-    /// Bytes that can be used before the reserve.
+    /// Free bytes beyond the reserve.
     pub fn free_above(self, reserve: Reserve) -> u64 {
         self.free.saturating_sub(reserve.bytes(self))
     }
 }
 
-/// What callbacks leave free of a disk, so that the database can still be opened and purged: the
-/// smaller of a share and a size. On a large disk the share would be far more than needed.
+/// The disk space that callbacks leave free, so that the database can still be opened and purged:
+/// the smaller of a share and a size. On a large disk the share would be far more than needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reserve {
     pub percent: u64,
+    /// In bytes.
     pub at_most: u64,
 }
 

@@ -31,13 +31,14 @@ pub enum Error {
         expected: u64,
         touched: u64,
     },
-    /// Another process did the same work concurrently.
+    /// Another process processed the same callbacks concurrently.
     #[error("another process moved the reconcile position")]
     Overtaken,
-    /// The database belongs to another key, another journal or another point in time.
+    /// The database belongs to another key, journal or point in time, or its schema is not current.
     #[error("{0}")]
     Foreign(String),
-    /// A setting of the server, the database, the role or a pooler. Says which, and what to do.
+    /// The database cannot be used for this, often because of a setting of the server, the database,
+    /// the role or a pooler. The text names the cause and says what to do.
     #[error("{0}")]
     Unusable(String),
     /// The operation would need too much memory, or hold the write lock for too long.
@@ -95,7 +96,7 @@ impl Error {
         }
     }
 
-    /// A copy for each caller of one commit of `owner`.
+    /// A copy for each caller whose work shared a failed commit of `owner`.
     pub(crate) fn shared(&self, owner: &'static str) -> Self {
         match self {
             Self::Driver { source } => Self::Driver {
@@ -164,7 +165,7 @@ impl Error {
         }
     }
 
-    /// Whether SQLite's file is damaged, or no database.
+    /// Whether SQLite's file is damaged, or not a database.
     pub fn is_damage(&self) -> bool {
         if matches!(self, Self::NotADatabase { .. }) {
             return true;
@@ -179,7 +180,7 @@ impl Error {
     }
 
     /// Whether the database rejected the data of a row, so that a retry would fail as well.
-    pub fn is_about_content(&self) -> bool {
+    pub fn is_data_error(&self) -> bool {
         let Self::Driver { source } = self else {
             return false;
         };

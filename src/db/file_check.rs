@@ -8,8 +8,8 @@ use crate::db::connect_options::{ConnectionUse, MAIN_WRITER, sqlite_options};
 use crate::db::copy::MAX_FAULTS;
 use crate::db::error::Error;
 
-/// Reads the whole SQLite file while others may write to it, and returns faults in its structure. A
-/// file that is no database has one.
+/// Reads the whole SQLite file, even while others write to it, and returns the faults in its
+/// structure. A file that is not a database has one fault.
 pub(crate) async fn find_file_faults(path: &Path) -> Result<Vec<String>, Error> {
     match check(path).await.map_err(Error::from) {
         Err(error) if error.is_damage() => Ok(vec![error.to_string()]),

@@ -17,8 +17,8 @@ impl Pools {
         self.writer().execute_unprepared(&vacuum).await?;
         let left = self.count_free_pages().await?;
         if left == 0 {
-            // The file becomes shorter only at a checkpoint; readers that need the WAL delay no
-            // more than that.
+            // The file becomes shorter only at a checkpoint. Readers that still need the WAL delay
+            // that, but nothing else.
             self.writer()
                 .execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)")
                 .await?;

@@ -1,4 +1,4 @@
-//! A connection to SQLite outside of its pool, for a task that writes all the time.
+//! A connection to SQLite outside of its pool, for a task that writes continuously.
 //!
 //! Whenever a connection returns to its pool, the driver starts a task that asks the connection's
 //! thread whether it is alive. At ordinary load that was a fifth of the context switches per

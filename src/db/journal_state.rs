@@ -1,4 +1,4 @@
-//! The state of a journal that its main database checks at every start.
+//! The state of a journal that is compared with its main database at every start.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Opens databases: a single writer and a pool of readers each.
+//! Opens databases, each with a single writer and a pool of readers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::db::postgres_connection::{connect, parse_options, session_settings};
 use crate::db::socket_relay::{ServerAddress, SocketRelay};
 use crate::domain::secret::Secret;
 
-/// One writes at a time; one is spare in case a silent server blocks the first.
+/// Only one writes at a time; the other is a spare in case the server stops answering the first.
 const WRITERS: u32 = 2;
 
 pub(super) struct PostgresPools {

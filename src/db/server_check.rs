@@ -50,7 +50,7 @@ struct ServerState {
     role_limit: Option<i32>,
 }
 
-/// Rejects a server, database or role whose settings would make something fail later.
+/// Rejects a server, database or role with settings that would cause failures later.
 pub async fn check_server(url: &Secret, connections: u32) -> Result<(), Error> {
     timeout(CHECK_TIMEOUT, check(url, connections))
         .await

@@ -37,7 +37,7 @@ pub(super) struct ServerAddress {
 }
 
 impl SocketRelay {
-    /// Runs on a thread of its own: the tasks that wait for it must not delay it.
+    /// Runs on its own thread, so that tasks which wait for it cannot block it.
     pub(super) fn start(server: ServerAddress) -> io::Result<Self> {
         // A leading NUL makes it an abstract socket of Linux, which leaves no file behind.
         let folder = format!("\0bluetick-{}", Uuid::from_bytes(rand::random()));

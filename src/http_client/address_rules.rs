@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_network_of_the_tables_is_read() {
+    fn every_network_of_the_tables_is_parsed() {
         assert_eq!(NETWORKS.not_public.len(), NOT_PUBLIC.len());
         assert!(NETWORKS.global_unicast.is_some());
     }

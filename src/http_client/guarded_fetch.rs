@@ -1,4 +1,4 @@
-//! Fetches URLs that callers name, and only from public addresses.
+//! Requests URLs that callers name, but only at public addresses.
 //!
 //! Every host name is resolved once per request. Its addresses are checked, and the connection goes
 //! to one of the checked ones, so a later change of the DNS answer has no effect. Each redirect is
@@ -142,8 +142,8 @@ struct CheckedResolver {
 }
 
 impl Resolve for CheckedResolver {
-    /// Fails if any address is refused: a host with refused and allowed ones could switch between
-    /// them.
+    /// Fails if any address is refused: a host with both refused and allowed addresses could switch
+    /// between them.
     fn resolve(&self, name: Name) -> Resolving {
         let found = self.lookup.look_up(name.as_str().to_owned());
         let rules = Arc::clone(&self.rules);

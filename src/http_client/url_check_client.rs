@@ -106,7 +106,7 @@ fn failure(error: &reqwest::Error) -> UrlCheckFailure {
     }
 }
 
-/// Nested I/O errors hide the TLS error from `source`.
+/// Unwraps nested I/O errors first, since `source` skips a TLS error inside them.
 fn certificate_error(cause: &(dyn StdError + 'static)) -> Option<UrlCheckFailure> {
     let mut hidden = cause;
     while let Some(inner) = hidden

@@ -1,4 +1,5 @@
-//! Loops that expire, save and purge.
+//! Periodic jobs: sweeps, alerts, usage, purges, lag, backups, budgets, loss checks and
+//! checkpoints.
 
 use std::future::pending;
 use std::time::Duration;
@@ -22,7 +23,8 @@ const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 /// leases is compared with the server's again.
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
 const LAG_CHECKS_PER_CLOCK_CHECK: u32 = 12;
-/// How often the conditions of alerts are checked, and how often for notifications that are due.
+/// How often the conditions of alerts are checked, and how often due notifications are searched
+/// for.
 const ALERT_INTERVAL: Duration = Duration::from_secs(5);
 const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often rows past their retention are searched for, and the pause between two purge steps.
@@ -61,7 +63,7 @@ impl Jobs {
         }
     }
 
-    /// Does what one process does for all. A failed part does not prevent the others.
+    /// The maintenance that one process does for all. A failed part does not prevent the others.
     async fn run_maintenance(
         &self,
         now: DateTime<Utc>,
@@ -103,7 +105,8 @@ impl Jobs {
         }
     }
 
-    /// Any process delivers notifications, whichever process created them; each is claimed by one.
+    /// Every process delivers notifications, including those that other processes created; each
+    /// notification is claimed by one process.
     pub(super) async fn deliver_alerts(self) {
         while !self.stop.is_cancelled() {
             if let Err(error) = alert_delivery::deliver_due(&self.services).await {
@@ -113,7 +116,7 @@ impl Jobs {
         }
     }
 
-    /// Saves once more at the end, so that the next process continues this hour's limits.
+    /// Saves once more at the end, so that the next process continues counting this hour's traffic.
     pub(super) async fn save_usage(self) {
         let services = &self.services;
         loop {
@@ -149,7 +152,8 @@ impl Jobs {
         let services = &self.services;
         let mut checks_until_clock = 0;
         while !self.stop.is_cancelled() {
-            // The lag stays while a database is unreachable; other loops log the error.
+            // While a database is unreachable, the lag keeps its last value; other loops log the
+            // error.
             let _ = services.reconciler.note_lag().await;
             if checks_until_clock == 0 {
                 checks_until_clock = LAG_CHECKS_PER_CLOCK_CHECK;

@@ -93,7 +93,7 @@ impl Jobs {
         });
     }
 
-    /// Stops claiming, and begins no call; running submissions continue.
+    /// Claims nothing more and begins no further call; running submissions continue.
     pub fn stop_claiming(&self) {
         self.stop.cancel();
         self.services.dispatcher.in_flight.stop_all();
@@ -183,7 +183,7 @@ impl Jobs {
     async fn reconcile(self) {
         let mut appended = self.services.journal.appended();
         while !self.stop.is_cancelled() {
-            // Before the step, so that a commit during it wakes the next one.
+            // Before the step, so that a commit during the step triggers the next one.
             appended.mark_unchanged();
             match self.services.reconciler.step().await {
                 Ok(ReconcileStep::Applied { caught_up, .. }) => {
@@ -226,8 +226,8 @@ impl Jobs {
         }
     }
 
-    /// Returns [`GATHER_INTERVAL`] after this process has committed to the journal, or when another
-    /// process has: callbacks gather between two polls, too.
+    /// Returns [`GATHER_INTERVAL`] after this process has committed to the journal, or at the first
+    /// poll after another process has: the polling interval lets those callbacks gather as well.
     async fn gather_callbacks(&self, appended: &mut watch::Receiver<()>) {
         let services = &self.services;
         let other_processes = async {

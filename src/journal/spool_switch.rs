@@ -183,7 +183,7 @@ impl SpoolSwitch {
                 self.chunk_rows = (self.chunk_rows * 2).min(MAX_BATCH_ROWS);
                 self.spool.mark_drained(chunk).await.map(|_| ())
             }
-            Err(error) if !error.is_about_content() => {
+            Err(error) if !error.is_data_error() => {
                 self.note_journal_failure(error);
                 return;
             }

@@ -113,7 +113,7 @@ impl Writer {
                     batch.reply(|| Ok(()));
                     self.appended.send_replace(());
                 }
-                Err(error) if batch.len() > 1 && error.is_about_content() => {
+                Err(error) if batch.len() > 1 && error.is_data_error() => {
                     let [first, second] = batch.halve();
                     pending.extend([second, first]);
                 }
@@ -136,7 +136,7 @@ impl Writer {
             Err(_) => Err(Error::TooSlow),
         };
         match &result {
-            Err(error) if !error.is_about_content() => spool_switch.note_journal_failure(error),
+            Err(error) if !error.is_data_error() => spool_switch.note_journal_failure(error),
             _ => {}
         }
         result

@@ -19,7 +19,7 @@ use crate::domain::erased_name;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::secret::Secret;
 
-/// First byte of every report token, to distinguish later layouts.
+/// First byte of every report token, so that later layouts can be distinguished.
 const REPORT_VERSION: u8 = 1;
 /// Size of an HMAC-SHA256.
 const TAG_BYTES: usize = 32;
@@ -87,7 +87,7 @@ impl Keys {
         &self.current.media
     }
 
-    /// Last path segment of the URL at which the check of the public URL is answered.
+    /// Last path segment of the URL that answers the check of the public URL.
     pub fn url_check_token(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.current.url_check)
     }
@@ -104,14 +104,13 @@ impl Keys {
         &self.current.alert
     }
 
-    /// The replacement for the name of a request or a recipient that named an erased customer, so
-    /// that it is still recognised when it is sent again. Without the secret key, the name cannot
-    /// be found by trying all numbers.
+    /// The keyed hash that replaces a key or reference with an erased customer's data; see
+    /// [`erased_name`]. Without the secret key, the original cannot be found by trying all numbers.
     pub fn erased_name(&self, parts: &[&str]) -> String {
         self.current.erased_name(parts)
     }
 
-    /// [`Keys::erased_name`] by the secret key, and by each earlier one.
+    /// [`Keys::erased_name`] with the current secret key and with each earlier one.
     pub fn erased_names(&self, parts: &[&str]) -> Vec<String> {
         self.all().map(|keys| keys.erased_name(parts)).collect()
     }

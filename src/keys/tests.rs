@@ -87,11 +87,14 @@ fn each_purpose_has_a_different_key() {
         derived.callback.to_vec(),
         derived.report.to_vec(),
         derived.media.to_vec(),
+        derived.url_check.to_vec(),
+        derived.alert.to_vec(),
+        derived.erased.to_vec(),
         derived.session[..32].to_vec(),
     ];
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.len(), 7);
 }
 
 #[test]
@@ -133,7 +136,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_text_is_no_token(text in ".{0,200}") {
+    fn arbitrary_text_is_not_a_token(text in ".{0,200}") {
         prop_assert_eq!(keys().verify_report_token(&text), None);
         prop_assert_eq!(keys().verify_callback_token(&account("k"), 2, &[], &text), None);
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Maximum number of queued lines, of about 500 bytes each.
 const MAX_LINES: usize = 1000;
-/// Between two attempts on a descriptor that another process made non-blocking.
+/// The pause between two attempts on a descriptor that another process made non-blocking.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ struct QueuedLines {
     is_writing: bool,
     /// Lines that were not queued or not written, since the start.
     dropped: u64,
-    /// How many of them a notice in the log has reported.
+    /// How many of the dropped lines a notice in the log has reported.
     reported: u64,
 }
 
@@ -166,7 +166,7 @@ impl<W: Write> LogOutput<W> {
 mod tests {
     use super::*;
 
-    /// A disk with room for so many bytes.
+    /// A disk with `free` bytes of space.
     #[derive(Default)]
     struct SmallDisk {
         written: Vec<u8>,

@@ -76,8 +76,8 @@ pub fn start(environment: &Environment) -> Result<(), TelemetryError> {
             LOG_QUEUE.write_next(&mut output, notice);
         }
     })?;
-    // Filters of the whole log. Those of one layer lose lines: an event that a library only asks
-    // about (`tracing::enabled!`) leaves a mark that suppresses the next one.
+    // Filters of the whole log. With per-layer filters lines are lost: an event that a library only
+    // asks about (`tracing::enabled!`) leaves a mark that suppresses the next one.
     let log = tracing_subscriber::registry()
         .with(filter(environment)?)
         .with(limits());
@@ -141,16 +141,17 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         .map_or_else(|| "unknown".to_owned(), ToString::to_string);
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        tracing::error!(location, %backtrace, "panicked; this is a defect");
+        tracing::error!(location, %backtrace, "panicked; this is a bug");
     } else {
-        tracing::error!(location, "panicked; this is a defect");
+        tracing::error!(location, "panicked; this is a bug");
     }
     if thread::current().name() == Some("main") {
         flush();
     }
 }
 
-/// Whatever the operator asks for: `actix_http` quotes headers of broken requests at `debug`.
+/// Applies even if the operator asks for more: `actix_http` quotes headers of broken requests at
+/// `debug`.
 fn limits() -> Targets {
     Targets::new()
         .with_default(LevelFilter::TRACE)
@@ -166,7 +167,7 @@ fn filter(environment: &Environment) -> Result<EnvFilter, TelemetryError> {
     let Some((variable, filter)) = configured else {
         return Ok(EnvFilter::new(DEFAULT_FILTER));
     };
-    // Other programs may read it, too.
+    // `RUST_LOG` is not checked: it may be set for other programs.
     if variable == OWN_VARIABLE
         && let Some(word) = filter
             .split(',')
@@ -186,8 +187,8 @@ fn filter(environment: &Environment) -> Result<EnvFilter, TelemetryError> {
         })
 }
 
-/// Whether a directive is a single word that is neither a level nor a part of this program. A filter
-/// takes any word for the name of a library.
+/// Whether a directive is a single word that is neither a level nor this program's name. The filter
+/// itself would accept any word as the name of a library.
 fn is_unknown_level(directive: &str) -> bool {
     let is_word = directive.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let is_known = directive.parse::<LevelFilter>().is_ok() || directive == "bluetick";
@@ -294,7 +295,7 @@ mod tests {
         ] {
             assert!(filtered(&[("BLUETICK_LOG", filter)]).is_ok(), "{filter}");
         }
-        // It may be set for other programs.
+        // `RUST_LOG` may be set for other programs.
         assert!(filtered(&[("RUST_LOG", "loud")]).is_ok());
     }
 

@@ -172,7 +172,7 @@ async fn write(store: &Store, ledger: Ledger, group: Vec<QueuedMessage>) {
                     drop(queued.reply.send(result));
                 }
             }
-            Err(error) if group.len() > 1 && error.is_about_content() => {
+            Err(error) if group.len() > 1 && error.is_data_error() => {
                 let second = group.split_off(group.len() / 2);
                 pending.extend([second, group]);
             }
