@@ -1,5 +1,5 @@
-//! Indexes messages with a due time in list order; the list of overdue ones scanned all ten million
-//! before.
+//! Indexes messages with a due time in list order, so that the list of overdue messages does not
+//! scan the others.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! When callbacks last came to an account's URL with white space or a doubled slash in it.
+//! Adds when callbacks last came to an account's URL with white space or a doubled slash in it.
 
 use sea_orm_migration::prelude::*;
 

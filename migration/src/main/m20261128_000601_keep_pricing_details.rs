@@ -1,4 +1,4 @@
-//! The type of a price, its currency, and the provider's whole pricing object.
+//! Adds the type of a price, its currency, and the provider's whole pricing object.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Which ids are certain, what accounts' callbacks had instead of ids, when ids were longer than
-//! documented, and an index of the ids that are those of several messages.
+//! Adds whether an id is certain, the constant text that an account's callbacks have instead of
+//! ids, when ids were longer than documented, and an index of ids that several messages share.
 
 use sea_orm_migration::prelude::*;
 
@@ -19,8 +19,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Of existing rows it is not known whether a callback with report URL or tag had the id: the next
-/// one decides.
+/// For existing rows it is not known whether the id came with a report URL or a tag, so they are
+/// not certain until the next such callback.
 const UP: &str = r"
 ALTER TABLE provider_ids ADD COLUMN certain {flag} NOT NULL DEFAULT false;
 ALTER TABLE id_conflicts ADD COLUMN certain {flag} NOT NULL DEFAULT false;

@@ -1,4 +1,4 @@
-//! Creates the callbacks that ended the process, so that nothing processes them again.
+//! Creates the list of callbacks that crashed the process, so that they are not processed again.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Counts receipts, new orphans and adoptions of each account and hour.
+//! Adds counts of receipts, new orphans and adoptions per account and hour.
 
 use sea_orm_migration::prelude::*;
 

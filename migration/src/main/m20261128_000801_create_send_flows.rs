@@ -1,5 +1,5 @@
-//! Creates what the processes share about how fast an account may send, and recipients that get no
-//! message for a while.
+//! Creates the state that all processes share about how fast an account may send, and the
+//! recipients that get no message for a while.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Indexes queued messages that belong to no campaign: they go before those of campaigns.
+//! Indexes queued messages that belong to no campaign: they are sent before those of campaigns.
 
 use sea_orm_migration::prelude::*;
 

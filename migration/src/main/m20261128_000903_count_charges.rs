@@ -1,5 +1,6 @@
-//! What delivered messages are charged by: the type and the currency of a price, how many recipients
-//! a message reached, and counts of both per quarter hour. Message counts tell campaigns apart.
+//! Adds the properties that determine the charge of a delivered message: type and currency of the
+//! price, and how many recipients it reached. Creates counts of charges per quarter hour, and
+//! counts messages by campaign.
 
 use sea_orm_migration::prelude::*;
 

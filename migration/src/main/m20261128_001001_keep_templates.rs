@@ -1,4 +1,4 @@
-//! The template of a message and the values of its variables.
+//! Adds the template of a message and the values of its variables.
 
 use sea_orm_migration::prelude::*;
 

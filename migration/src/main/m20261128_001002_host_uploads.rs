@@ -1,4 +1,4 @@
-//! The token in the public URL of an uploaded file.
+//! Adds the token in the public URL of an uploaded file.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Index of the messages that failed because their recipient's 24-hour window was closed.
+//! Indexes the messages that failed because their recipient's 24-hour window was closed.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! The warnings of the first reply to a request with an idempotency key, as JSON, so that a repeated
-//! request gets them again. Absent for keys of earlier versions.
+//! Adds the warnings of the first reply to a request with an idempotency key, as JSON, so that a
+//! repeated request gets them again. Absent for keys of earlier versions.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Creates users and their sessions; tokens that expire or are limited to accounts; addresses in the
-//! log of actions.
+//! Creates users and their sessions. Adds the expiry and the accounts of tokens, and IP addresses
+//! in the audit log.
 
 use sea_orm_migration::prelude::*;
 

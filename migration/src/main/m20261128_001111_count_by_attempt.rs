@@ -1,5 +1,5 @@
-//! When a message counts in statistics: the time of its first attempt, where that lies in another
-//! quarter hour than its acceptance.
+//! Adds the time at which statistics count a message: that of its first attempt, if it is in
+//! another quarter hour than its acceptance.
 
 use sea_orm_migration::prelude::*;
 

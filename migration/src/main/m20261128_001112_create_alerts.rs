@@ -1,4 +1,4 @@
-//! Incidents of alerts, and the notifications about them.
+//! Creates incidents of alerts, and the notifications about them.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An index for the list of messages by their last change.
+//! Indexes messages by their last change, for lists in that order.
 
 use sea_orm_migration::prelude::*;
 

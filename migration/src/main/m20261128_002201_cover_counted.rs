@@ -1,5 +1,5 @@
-//! The index of messages that waited for their first attempt also holds when they were created, so that
-//! a list of a period finds those of an earlier day without reading the others.
+//! Adds the creation time to the index of messages that waited for their first attempt, so that the
+//! list of a period finds those of an earlier day without reading the others.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Indexes for lists of messages by sender, origin or kind, which few or most messages may have, and
-//! by the last change within a state.
+//! Adds indexes for lists of messages by sender, origin or kind, which few or most messages may
+//! have, and by the last change within a state.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Latencies summed by day in UTC, from which those of long periods are computed.
+//! Creates sums of latencies by day in UTC, from which those of long periods are computed.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! The warnings with which messages were accepted, as JSON, for their pages. They were only kept with
-//! idempotency keys.
+//! Creates the warnings with which messages were accepted, as JSON, for their pages. Before, they
+//! were only kept with idempotency keys.
 
 use sea_orm_migration::prelude::*;
 

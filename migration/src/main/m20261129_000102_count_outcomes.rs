@@ -1,4 +1,4 @@
-//! Counts outcomes of callbacks beside the journal entries that were processed, so that both can be
+//! Creates counts of processed journal entries and of callback outcomes, so that both can be
 //! compared at any time.
 
 use sea_orm_migration::prelude::*;

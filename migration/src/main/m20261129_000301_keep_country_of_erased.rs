@@ -1,4 +1,4 @@
-//! The country of a recipient whose data was erased: past costs depend on it.
+//! Adds the country of a recipient whose data was erased: past costs depend on it.
 
 use sea_orm_migration::prelude::*;
 

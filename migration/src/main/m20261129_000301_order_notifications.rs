@@ -1,4 +1,4 @@
-//! Which incident a notification is about, so that its end is not delivered before its beginning.
+//! Adds the incident of a notification, so that its end is not delivered before its beginning.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Counts of the time from the submission to the delivery, beside those since the acceptance. The
-//! program fills them: it counts all messages again, because the marker of counted charges is gone.
+//! Lets the program count the times from submission to delivery: without the marker of counted
+//! charges, it counts all messages again.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,6 +1,6 @@
-//! Counts summed by hour and by day in UTC, from which those of long periods are computed in any
-//! zone. A histogram of latencies, also of a quarter hour, is one text: `latency:messages ` for each
-//! step.
+//! Creates sums of counts by hour and by day in UTC, from which those of long periods are computed
+//! in any zone. A latency histogram, also of a quarter hour, becomes one text: `latency:messages `
+//! for each bucket.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

@@ -1,5 +1,5 @@
-//! Latencies are stored once: the histograms of quarter hours in `latency_sums` hold what the rows of
-//! `latency_counts` did, in far fewer rows.
+//! Drops `latency_counts`: the histograms of quarter hours in `latency_sums` hold the same data in
+//! far fewer rows.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

@@ -1,4 +1,5 @@
-//! Who paused an account. A pause by an operator was audited at the same instant.
+//! Adds who paused an account. An existing pause is an operator's if the audit log has one at the
+//! same instant.
 
 use sea_orm_migration::prelude::*;
 
