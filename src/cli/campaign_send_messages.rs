@@ -1,5 +1,5 @@
-//! What `bluetick campaign send` says about arguments, lines and accounts from which nothing is
-//! sent.
+//! The messages of `bluetick campaign send` about invalid arguments, rejected lines and paused
+//! accounts.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::cli::campaign_context::CampaignContext;
 use crate::cli::command_error::CommandError;
 use crate::domain::ids::AccountId;
-use crate::domain::masking::mask_quoted;
+use crate::domain::masking::mask_numbers_and_wamids;
 use crate::sending::accept::InvalidField;
 use crate::sending::campaign::ImportReport;
 use crate::web::dashboard::number_format::counted;
@@ -22,7 +22,7 @@ pub(super) fn no_recipients(file: &Path) -> String {
     )
 }
 
-/// An extension says which kind it is.
+/// For a URL whose extension does not show the kind.
 pub(super) fn unknown_kind(media: &str) -> String {
     format!(
         "--media {media} does not end in .jpg, .jpeg, .png, .mp4 or .3gp; WhatsApp accepts images as JPEG or PNG and videos as MP4 or 3GP. If it is one of these, add --kind image or --kind video"
@@ -41,12 +41,12 @@ pub(super) async fn pause_warning(
     Ok(pause.map(|pause| {
         format!(
             "warning: account {account} is paused: {}; nothing is sent until you run: bluetick account resume {account}",
-            mask_quoted(&pause.reason)
+            mask_numbers_and_wamids(&pause.reason)
         )
     }))
 }
 
-/// The last line after rejected lines, which are no failure of the command.
+/// Prints a warning as the last line if lines were rejected; the command still succeeds.
 pub(super) fn print_rejected(
     report: &ImportReport,
     correction: &str,

@@ -45,7 +45,7 @@ pub struct ReportedEvent {
     pub detail: Option<String>,
     /// By the provider's clock.
     pub occurred_at: Option<ReportedTime>,
-    /// The detail of the callback's outcome. Has no personal data.
+    /// Shown as the detail of the callback's outcome. Contains no personal data.
     pub notice: String,
 }
 

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 /// The largest price or rate; its product with any number of messages is exact.
 const LARGEST_AMOUNT: i64 = 1_000_000_000;
 const DECIMAL_PLACES: u32 = 9;
-/// The longest code of a currency, in characters.
+/// The longest currency code, in characters.
 const CURRENCY_LIMIT: usize = 8;
 
 /// Parses a price as providers and rate files write it; `None` if the text is not a price.
@@ -22,7 +22,7 @@ pub fn parse_amount(text: &str) -> Option<Decimal> {
     fits.then_some(number)
 }
 
-/// Parses the code of a currency in letters of either case.
+/// Parses a currency code in upper or lower case.
 pub fn parse_currency(text: &str) -> Option<String> {
     let text = text.trim();
     let fits = (1..=CURRENCY_LIMIT).contains(&text.len())
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn currencies_are_never_added_up() {
+    fn amounts_in_different_currencies_are_never_added() {
         let mut totals = CurrencyTotals::default();
         for (currency, amount) in [("INR", "0.1"), ("USD", "2"), ("INR", "0.2"), ("", "1")] {
             totals.add(currency, parse_amount(amount).unwrap());

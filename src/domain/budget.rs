@@ -53,12 +53,12 @@ impl Budget {
 
     /// The use of this budget by each currency, the highest percentage first.
     pub fn used_by(&self, totals: &CurrencyTotals) -> Vec<BudgetUse> {
-        let own = totals.iter().filter(|(currency, _)| {
+        let covered = totals.iter().filter(|(currency, _)| {
             self.currency
                 .as_deref()
                 .is_none_or(|wanted| wanted == *currency)
         });
-        let mut used: Vec<BudgetUse> = own
+        let mut used: Vec<BudgetUse> = covered
             .map(|(currency, spent)| BudgetUse {
                 currency: currency.to_owned(),
                 spent,

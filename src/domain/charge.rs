@@ -1,5 +1,5 @@
-//! What decides the price of a delivered message. Messages with equal charges cost the same on one
-//! day.
+//! The properties of a delivered message that determine its price. On any one day, messages with
+//! equal charges cost the same.
 
 use crate::domain::amount::{parse_amount, parse_currency};
 use crate::domain::ids::AccountId;
@@ -8,7 +8,7 @@ use crate::domain::receipt::Pricing;
 /// The prefix of Meta's pricing types for free messages.
 const FREE_TYPE_PREFIX: &str = "free";
 
-/// Unknown texts are empty.
+/// Unknown texts are empty strings.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Charge {
     pub account: AccountId,
@@ -72,7 +72,7 @@ impl Charge {
         }
     }
 
-    /// Whether only a rate can give its cost. Such messages count against the account's free
+    /// Whether its cost is known only from a rate. Such messages count against the account's free
     /// messages of the month.
     pub fn needs_rate(&self) -> bool {
         !self.free && self.price.is_empty()

@@ -7,12 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 const UNCLEAR_LIMIT: u32 = 5;
 /// It opens after messages to this many recipients in a row were refused in the same way.
 const REFUSAL_LIMIT: u32 = 10;
-/// After this many refusals of one kind, as few messages as possible are submitted at a time.
-const CAREFUL_LIMIT: u32 = 3;
+/// After this many refusals of one kind, fewer messages are submitted at a time.
+const REDUCTION_LIMIT: u32 = 3;
 /// The account is paused after this many messages failed or became uncertain.
-const SPENT_LIMIT: u32 = 20;
-/// Of the messages that were in flight when it opened, at most this many count: a pause cannot save
-/// them.
+const FAILED_MESSAGES_LIMIT: u32 = 20;
+/// At most this many messages that were in flight when it opened count: a pause would come too late
+/// for them.
 const MAX_COUNTED_IN_FLIGHT: u32 = 13;
 const FIRST_PROBE_WAIT: TimeDelta = TimeDelta::seconds(30);
 const LONGEST_PROBE_WAIT: TimeDelta = TimeDelta::minutes(5);
@@ -40,7 +40,7 @@ pub struct Trip {
     pub next_probe_at: DateTime<Utc>,
     pub probe_wait: TimeDelta,
     /// Messages that were refused or became uncertain since the streak began.
-    pub spent: u32,
+    pub failed_messages: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -54,7 +54,7 @@ pub struct CircuitBreaker {
 pub struct FailedSubmission<'a> {
     pub cause: FailureCause<'a>,
     pub purpose: SubmissionPurpose,
-    /// What is known of the reply, in one line.
+    /// A description of the reply, in one line.
     pub reply: &'a str,
 }
 
@@ -81,8 +81,8 @@ pub enum SubmissionPurpose {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AccountConsequence {
     None,
-    /// As few messages as possible are submitted at a time.
-    Careful,
+    /// Fewer messages are submitted at a time.
+    ReduceConcurrency,
     /// The breaker opened.
     Tripped(String),
     /// Too many messages failed: only an operator may resume the account.
@@ -106,8 +106,8 @@ impl CircuitBreaker {
             return trip.note_failure(failed, now);
         }
         let Some(reason) = self.streak.reason_to_trip() else {
-            return if self.streak.requires_care() {
-                AccountConsequence::Careful
+            return if self.streak.reduces_concurrency() {
+                AccountConsequence::ReduceConcurrency
             } else {
                 AccountConsequence::None
             };
@@ -118,7 +118,7 @@ impl CircuitBreaker {
             last_reply: failed.reply.to_owned(),
             next_probe_at: now + FIRST_PROBE_WAIT,
             probe_wait: FIRST_PROBE_WAIT,
-            spent: match failed.cause {
+            failed_messages: match failed.cause {
                 FailureCause::Unreachable | FailureCause::TryLater => 0,
                 _ => self.streak.count,
             },
@@ -158,7 +158,7 @@ impl Streak {
         }
         match cause {
             FailureCause::Refused { recipient, .. } => {
-                let known = self.recipients.iter().any(|mark| mark == recipient);
+                let known = self.recipients.iter().any(|hash| hash == recipient);
                 if !known && self.recipients.len() < REFUSAL_LIMIT as usize {
                     self.recipients.push(recipient.to_owned());
                     self.count += 1;
@@ -172,8 +172,8 @@ impl Streak {
         self.kind.as_deref() == Some(UNCLEAR_STREAK)
     }
 
-    fn requires_care(&self) -> bool {
-        self.is_unclear() || self.count >= CAREFUL_LIMIT
+    fn reduces_concurrency(&self) -> bool {
+        self.is_unclear() || self.count >= REDUCTION_LIMIT
     }
 
     fn reason_to_trip(&self) -> Option<String> {
@@ -195,22 +195,22 @@ impl Trip {
         now: DateTime<Utc>,
     ) -> AccountConsequence {
         failed.reply.clone_into(&mut self.last_reply);
-        let is_spent = matches!(
+        let counts = matches!(
             failed.cause,
             FailureCause::Unclear | FailureCause::Refused { .. }
         );
         let is_probe = failed.purpose == SubmissionPurpose::Probe;
-        if is_spent && (is_probe || self.spent < MAX_COUNTED_IN_FLIGHT) {
-            self.spent = self.spent.saturating_add(1);
+        if counts && (is_probe || self.failed_messages < MAX_COUNTED_IN_FLIGHT) {
+            self.failed_messages = self.failed_messages.saturating_add(1);
         }
         if is_probe {
             self.probe_wait = (self.probe_wait * 2).min(LONGEST_PROBE_WAIT);
             self.next_probe_at = now + self.probe_wait;
         }
-        if self.spent >= SPENT_LIMIT {
+        if self.failed_messages >= FAILED_MESSAGES_LIMIT {
             return AccountConsequence::Pause(format!(
                 "{}; {} messages failed or became uncertain, the last reply was: {}",
-                self.reason, self.spent, self.last_reply
+                self.reason, self.failed_messages, self.last_reply
             ));
         }
         AccountConsequence::None
@@ -240,7 +240,7 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(
                 breaker.note_failure(unclear, noon()),
-                AccountConsequence::Careful
+                AccountConsequence::ReduceConcurrency
             );
         }
         assert!(!breaker.note_acceptance());
@@ -250,7 +250,7 @@ mod tests {
         }
         let consequence = breaker.note_failure(unclear, noon());
         assert!(matches!(consequence, AccountConsequence::Tripped(_)));
-        assert_eq!(breaker.trip.as_ref().unwrap().spent, 5);
+        assert_eq!(breaker.trip.as_ref().unwrap().failed_messages, 5);
         assert!(breaker.note_acceptance());
         assert_eq!(breaker, CircuitBreaker::default());
     }
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_double_to_five_minutes_and_twenty_spent_messages_pause_the_account() {
+    fn probe_waits_double_to_five_minutes_and_twenty_failed_messages_pause_the_account() {
         let mut breaker = CircuitBreaker::default();
         for _ in 0..5 {
             breaker.note_failure(
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_of_an_unreachable_provider_spend_nothing() {
+    fn probes_of_an_unreachable_provider_count_no_failed_messages() {
         let mut breaker = CircuitBreaker::default();
         let cause = FailureCause::Unreachable;
         for _ in 0..500 {
@@ -317,18 +317,21 @@ mod tests {
             let consequence = breaker.note_failure(failed, noon());
             assert!(!matches!(consequence, AccountConsequence::Pause(_)));
         }
-        assert_eq!(breaker.trip.unwrap().spent, 0);
+        assert_eq!(breaker.trip.unwrap().failed_messages, 0);
     }
 
     #[test]
-    fn messages_that_were_in_flight_leave_room_for_probes_before_the_pause() {
+    fn messages_in_flight_do_not_use_up_the_probes_before_the_pause() {
         let mut breaker = CircuitBreaker::default();
         for _ in 0..64 {
             let sending = failed(FailureCause::Unclear, SubmissionPurpose::Sending);
             let consequence = breaker.note_failure(sending, noon());
             assert!(!matches!(consequence, AccountConsequence::Pause(_)));
         }
-        assert_eq!(breaker.trip.as_ref().unwrap().spent, MAX_COUNTED_IN_FLIGHT);
+        assert_eq!(
+            breaker.trip.as_ref().unwrap().failed_messages,
+            MAX_COUNTED_IN_FLIGHT
+        );
         let mut probes = 0;
         loop {
             let probe = failed(FailureCause::Unclear, SubmissionPurpose::Probe);
@@ -337,7 +340,7 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(probes, SPENT_LIMIT - MAX_COUNTED_IN_FLIGHT);
+        assert_eq!(probes, FAILED_MESSAGES_LIMIT - MAX_COUNTED_IN_FLIGHT);
     }
 
     #[test]

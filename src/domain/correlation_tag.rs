@@ -1,8 +1,8 @@
 //! The correlation tag: `bt:` and the message id in 26 characters of Crockford's base32, carried in
 //! a reference.
 //!
-//! Kaleyra's callbacks have other ids than its send reply, but echo the references, so the tag
-//! identifies the message.
+//! Kaleyra's callbacks do not contain the id of its send reply, but they echo the references, so
+//! the tag identifies the message.
 
 use uuid::Uuid;
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_found_again_behind_the_callers_own_text() {
+    fn a_tag_is_found_after_the_callers_own_text() {
         let tag = format_tag(id());
         assert_eq!(tag.len(), TAG_LENGTH);
         assert_eq!(find(&format!("order 7 {tag}")), Some(id()));

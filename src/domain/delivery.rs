@@ -1,7 +1,7 @@
-//! The fold: computes what is shown of a message from the set of its receipts.
+//! The fold: computes the delivery that is shown for a message from the set of its receipts.
 //!
-//! **Invariant:** [`fold`] is a function of the *set* of receipts. Order and batching cannot change
-//! its result, and repetition only the counts of receipts.
+//! **Invariant:** [`fold`] is a function of the *set* of receipts. Order and batching do not affect
+//! its result; repetition affects only the counts of receipts.
 
 use std::cmp::Ordering;
 
@@ -166,8 +166,8 @@ fn fold_failure(receipts: &[Receipt]) -> Option<DeliveryFailure> {
     })
 }
 
-/// The greatest is shown: one with a provider's code, then the latest, then by text. Codes that this
-/// program sets itself do not count.
+/// The greatest failure is shown: one with a provider's code before one without, then the latest,
+/// then the last by text. Codes that this program sets itself do not count as codes.
 fn compare_failures(one: (&Receipt, &Failure), other: (&Receipt, &Failure)) -> Ordering {
     let rank = |(receipt, failure): (&Receipt, &Failure)| {
         (
@@ -190,7 +190,7 @@ fn compare_failures(one: (&Receipt, &Failure), other: (&Receipt, &Failure)) -> O
         .then_with(|| other.0.time().inferred.cmp(&one.0.time().inferred))
 }
 
-/// Counts the recipients that reports of a delivery name; at least one. The same customer may be
+/// Counts the recipients named in reports of a delivery; at least one. The same customer may be
 /// named by a number and by a user id, and a number may be written in two ways.
 fn count_reached(receipts: &[Receipt]) -> u32 {
     let (mut numbers, mut user_ids): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());

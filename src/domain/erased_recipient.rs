@@ -1,6 +1,6 @@
-//! Replacements for the recipients that the receipts of a message name, once their data is erased.
+//! Replacements for erased recipients in the receipts of a message.
 //!
-//! **Invariant:** as many recipients are counted as before, also those of a group.
+//! **Invariant:** the number of distinct recipients stays the same, in a group too.
 
 use std::collections::BTreeMap;
 

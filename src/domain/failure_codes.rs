@@ -78,7 +78,7 @@ const UNDOCUMENTED: CodeMeaning = CodeMeaning {
     action: "Ask the provider what it means, quoting the message's id.",
 };
 
-/// Ranges that Meta and HTTP document: permissions, redirects, other 4xx and 5xx.
+/// Code ranges that Meta and HTTP document: permissions, redirects, other 4xx and 5xx.
 fn describe_range(code: &str) -> Option<CodeMeaning> {
     match code.parse().ok()? {
         200..300 => Some(PERMISSION),

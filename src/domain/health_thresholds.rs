@@ -1,25 +1,26 @@
-//! When an account counts as failing, slow or silent: its last hour is compared with the seven days
-//! before. When reports count as lost: those since yesterday are compared with them.
+//! When an account counts as failing, slow or silent, and when its reports count as lost: the last
+//! hour, for reports the time since yesterday, is compared with the seven days before.
 
 use chrono::TimeDelta;
 
 use crate::domain::float_count::as_float;
 
-/// In percent of the attempted messages: from here on, failures are too many, even if usual.
-const HIGH_FAILED_PERCENT: i64 = 20;
-/// With fewer failures, no rate is judged.
+/// In percent of the attempted messages: from this share on, failed or unreported messages are too
+/// many, even if the share is usual.
+const HIGH_PERCENT: i64 = 20;
+/// With fewer failures, the failure rate is not judged.
 pub const MIN_FAILURES: i64 = 3;
-/// With fewer delivered messages, no delivery time is judged.
+/// With fewer delivered messages, the delivery time is not judged.
 const MIN_DELIVERED: i64 = 5;
 /// A shorter delivery time is never slow.
 const MIN_SLOW_MILLIS: f64 = 30_000.0;
-/// The limit where nothing was delivered in the seven days before.
+/// The limit if nothing was delivered in the seven days before.
 const SLOW_MILLIS_WITHOUT_HISTORY: f64 = 600_000.0;
-/// This many times the usual delivery time is slow.
+/// A delivery time is slow from this multiple of the usual one on.
 const SLOW_FACTOR: f64 = 3.0;
 /// With fewer unreported messages, an account is not silent.
 pub const MIN_UNREPORTED: i64 = 5;
-/// In percent of the attempted messages: with fewer, no reports are lost.
+/// In percent of the attempted messages: if fewer are unreported, reports do not count as lost.
 const MIN_LOST_PERCENT: i64 = 2;
 /// A shorter time without callbacks is not silence.
 const MIN_SILENCE: TimeDelta = TimeDelta::minutes(15);
@@ -132,12 +133,12 @@ impl Silence {
     }
 }
 
-/// Whether a part of the attempted messages is too high by itself, or at least twice the usual share
-/// by more than chance explains.
+/// Whether a share of the attempted messages is too high by itself, or at least twice the usual
+/// share by more than chance explains.
 fn is_unusual(recent: (i64, i64), usual: (i64, i64)) -> bool {
     let ratio = |(part, attempted)| as_float(part) / as_float(attempted).max(1.0);
     let (part, attempted) = recent;
-    if part * 100 >= attempted * HIGH_FAILED_PERCENT {
+    if part * 100 >= attempted * HIGH_PERCENT {
         return true;
     }
     if usual.1 == 0 {
@@ -164,7 +165,7 @@ mod tests {
     fn a_fifth_is_too_high_whatever_is_usual() {
         assert!(is_raised((20, 100), (300, 1_000)));
         assert!(is_raised((5, 5), (0, 0)));
-        assert!(!is_raised((2, 2), (0, 0)), "two failures are no rate");
+        assert!(!is_raised((2, 2), (0, 0)), "two failures are too few");
     }
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_are_lost_if_more_are_missing_than_usual_and_than_a_few() {
+    fn reports_count_as_lost_if_more_than_usual_and_more_than_a_few_are_missing() {
         let is_unusual = |recent: (i64, i64), usual: (i64, i64)| {
             let share = |(unreported, attempted)| UnreportedShare {
                 unreported,

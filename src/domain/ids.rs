@@ -20,7 +20,7 @@ macro_rules! own_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id; ids sort by their `now`.
+            /// A new id; ids sort by the `now` of their creation.
             pub fn new(now: DateTime<Utc>) -> Self {
                 let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
                 Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
@@ -32,7 +32,7 @@ macro_rules! own_id {
                 Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
             }
 
-            /// The embedded instant, in milliseconds; absent in a UUID of another version.
+            /// The embedded instant, to the millisecond; absent in a UUID of another version.
             pub fn created_at(self) -> Option<DateTime<Utc>> {
                 let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
                 DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
@@ -160,7 +160,7 @@ pub enum BadProviderMessageId {
     Empty,
     #[error("provider id has a control character")]
     Control,
-    /// The variable of a callback template, or a word for no value.
+    /// An unreplaced template variable, or a word such as `null`.
     #[error("provider id is a placeholder")]
     Placeholder,
     #[error(

@@ -1,5 +1,5 @@
-//! Limits how often one key, such as a user or an IP address, may do something within a span of
-//! time. Its memory is bounded.
+//! Limits how often one key, such as a user or an IP address, may do something within a time
+//! window. Its memory is bounded.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_its_calls_again_after_the_window() {
+    fn a_key_may_call_again_after_the_window() {
         let mut limit = KeyedLimit::new(3, TimeDelta::minutes(1));
         for _ in 0..3 {
             assert_eq!(limit.admit(&"a", noon()), Ok(()));

@@ -14,11 +14,11 @@ use crate::domain::float_count::as_float;
 )]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Self::unknown)]
 pub enum LatencySpan {
-    /// From the acceptance to `sent`.
+    /// From our acceptance of the message to `sent`.
     Sent,
-    /// From the acceptance to `delivered`.
+    /// From our acceptance to `delivered`.
     Delivered,
-    /// From the acceptance to `read`.
+    /// From our acceptance to `read`.
     Read,
     /// From the provider's acceptance to `delivered`, without the time in our queue.
     SubmittedToDelivered,
@@ -26,7 +26,7 @@ pub enum LatencySpan {
 enum_words!(LatencySpan, "a latency span");
 
 impl LatencySpan {
-    /// The stage that it lasts to, if it begins with the acceptance.
+    /// The stage at which it ends, if it begins with our acceptance.
     pub fn stage_since_acceptance(self) -> Option<Stage> {
         match self {
             Self::Sent => Some(Stage::Sent),

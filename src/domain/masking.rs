@@ -17,7 +17,7 @@ impl Visibility {
     pub fn mask_text(self, text: &str) -> String {
         match self {
             Self::Full => text.to_owned(),
-            Self::Masked => mask_quoted(text),
+            Self::Masked => mask_numbers_and_wamids(text),
         }
     }
 
@@ -32,7 +32,8 @@ impl Visibility {
         }
     }
 
-    /// Shows a phone number as `+` and digits, stored with or without `+`, or any other recipient.
+    /// A recipient as it is shown: a phone number has a `+`, however it is stored. Masked, only the
+    /// ends are shown, without the `+`.
     pub fn mask_phone(self, text: &str) -> String {
         let digits = text.strip_prefix('+').unwrap_or(text);
         match self {
@@ -53,7 +54,7 @@ impl Visibility {
 }
 
 impl PhoneNumber {
-    /// `9199•••••456`: hidden, but distinguishable.
+    /// `9199•••••456`: masked, but distinguishable.
     pub fn masked(&self) -> String {
         mask_middle(self.digits())
     }
@@ -94,7 +95,7 @@ pub fn mask_middle(text: &str) -> String {
 }
 
 /// Masks every phone number and wamid in a text.
-pub fn mask_quoted(text: &str) -> String {
+pub fn mask_numbers_and_wamids(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -206,7 +207,7 @@ mod tests {
             ("131026, 131053", "131026, 131053"),
             ("after 5, 10 and 15 min", "after 5, 10 and 15 min"),
         ] {
-            assert_eq!(mask_quoted(text), shown);
+            assert_eq!(mask_numbers_and_wamids(text), shown);
         }
     }
 
@@ -243,7 +244,7 @@ mod tests {
                 number.push(digit);
             }
             for plus in ["", "+"] {
-                let shown = mask_quoted(&format!("{before}{plus}{number}{after}"));
+                let shown = mask_numbers_and_wamids(&format!("{before}{plus}{number}{after}"));
                 prop_assert_eq!(shown, format!("{before}9199•••••456{after}"));
             }
         }

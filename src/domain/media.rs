@@ -85,15 +85,16 @@ pub fn mime_type_of_extension(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Of files that WhatsApp does not accept as image or video.
-const OTHER_IMAGES: [&str; 8] = ["webp", "gif", "heic", "heif", "avif", "bmp", "tif", "svg"];
-const OTHER_VIDEOS: [&str; 6] = ["mov", "webm", "avi", "mkv", "m4v", "wmv"];
+/// Extensions of files that WhatsApp does not support.
+const UNSUPPORTED_IMAGES: [&str; 8] = ["webp", "gif", "heic", "heif", "avif", "bmp", "tif", "svg"];
+const UNSUPPORTED_VIDEOS: [&str; 6] = ["mov", "webm", "avi", "mkv", "m4v", "wmv"];
 
-/// The extension in lower case and the kind of an image or a video that WhatsApp does not accept.
-pub fn find_unaccepted_extension(name: &str) -> Option<(&'static str, MediaKind)> {
+/// The extension, in lower case, and the kind of an image or a video that WhatsApp does not
+/// support.
+pub fn find_unsupported_extension(name: &str) -> Option<(&'static str, MediaKind)> {
     let (_, extension) = name.rsplit_once('.')?;
-    let images = OTHER_IMAGES.map(|other| (other, MediaKind::Image));
-    let videos = OTHER_VIDEOS.map(|other| (other, MediaKind::Video));
+    let images = UNSUPPORTED_IMAGES.map(|other| (other, MediaKind::Image));
+    let videos = UNSUPPORTED_VIDEOS.map(|other| (other, MediaKind::Video));
     images
         .into_iter()
         .chain(videos)

@@ -1,4 +1,4 @@
-//! Properties of a media file that its bytes show.
+//! Properties of a media file, as detected from its bytes.
 
 use std::fmt;
 

@@ -28,7 +28,7 @@ pub enum MediaRule {
     ContentType,
     /// The extension of the file name fits the content.
     Extension,
-    /// The content is of the type that the message gives, which WhatsApp supports.
+    /// The content has the type that the message gives, and WhatsApp supports it.
     Type,
     Size,
     BitDepth,
@@ -192,14 +192,14 @@ fn check_image(image: &ImageProperties, findings: &mut Vec<MediaFinding>) {
         let message = format!("the image has {bits} bits per channel; WhatsApp accepts 8");
         findings.push(MediaFinding::new(MediaRule::BitDepth, message));
     }
-    let colour = match image.colour {
+    let problem = match image.colour {
         ImageColour::Rgb | ImageColour::Rgba | ImageColour::Unknown => None,
-        ImageColour::Grey => Some("grey"),
-        ImageColour::Palette => Some("colours of a palette"),
-        ImageColour::Cmyk => Some("CMYK colours"),
+        ImageColour::Grey => Some("is greyscale"),
+        ImageColour::Palette => Some("has a colour palette"),
+        ImageColour::Cmyk => Some("has CMYK colours"),
     };
-    if let Some(colour) = colour {
-        let message = format!("the image has {colour}; WhatsApp accepts RGB and RGBA");
+    if let Some(problem) = problem {
+        let message = format!("the image {problem}; WhatsApp accepts RGB and RGBA");
         findings.push(MediaFinding::new(MediaRule::Colour, message));
     }
     check_completeness(&image.completeness, findings);

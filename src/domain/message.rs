@@ -20,7 +20,7 @@ use crate::domain::template::Template;
 pub const REFERENCE_LIMIT: usize = 255;
 /// In characters.
 pub const NAME_LIMIT: usize = 256;
-/// The most provider ids that one message has.
+/// The most provider ids that one message can have.
 pub const PROVIDER_IDS_LIMIT: usize = 16;
 
 /// How long after the submission a report without a known id may be matched by its recipient.

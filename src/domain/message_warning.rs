@@ -12,7 +12,8 @@ pub enum WarningCode {
     WindowClosed,
     /// The account is in dry-run: nothing is sent.
     DryRun,
-    /// A registered message's recipient differs from what is known of its id.
+    /// The recipient of a registered message differs from the one already known for its provider
+    /// id.
     RecipientDiffers,
     /// The reply with which the provider accepted the message is unusual.
     UnusualReply,

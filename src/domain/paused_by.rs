@@ -11,4 +11,4 @@ pub enum PausedBy {
     /// By its replies or reports: it rejects the account, or most messages.
     Provider,
 }
-enum_words!(PausedBy, "who pauses an account");
+enum_words!(PausedBy, "a party that pauses an account");

@@ -121,7 +121,7 @@ const CHAT_HOSTS: [&str; 4] = [
     "api.whatsapp.com/",
     "web.whatsapp.com/",
 ];
-/// The suffixes of WhatsApp's own ids of customers.
+/// The suffixes of WhatsApp's chat ids, which contain the customer's number.
 const CHAT_ID_SUFFIXES: [&str; 2] = ["@s.whatsapp.net", "@c.us"];
 const NUMBER_SCHEMES: [&str; 5] = ["tel:", "callto:", "sms:", "smsto:", "whatsapp:"];
 
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_numbers() {
+    fn other_texts_are_not_numbers() {
         for (text, error) in [
             ("", BadPhoneNumber::Empty),
             ("\u{200e}+ ", BadPhoneNumber::Empty),
@@ -334,7 +334,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in any::<String>()) {
+        fn any_text_is_parsed_or_refused(text in any::<String>()) {
             let _ = PhoneText::parse(&text);
         }
     }

@@ -1,4 +1,4 @@
-//! Texts that replace a missing value: `null`, or a template's variable that nothing replaced.
+//! Texts that stand for a missing value: `null`, or an unreplaced template variable.
 
 /// Words for "no value", names of the id variable, and type names or sample values, in lower case
 /// without punctuation. Sorted.
@@ -47,8 +47,8 @@ const WORDS: &[&str] = &[
     "whatsappmessageid",
 ];
 
-/// Words of which variables, columns and paths are named, and of which people say that there is no
-/// value: a text that has no others is no id, such as `messages[0].id` or `your_message_id`. Sorted.
+/// Words in the names of variables, columns and paths, and in phrases for a missing value. A text
+/// with no other words is not an id, such as `messages[0].id` or `your_message_id`. Sorted.
 const PARTS: &[&str] = &[
     "anonymous",
     "api",
@@ -112,7 +112,8 @@ const PARTS: &[&str] = &[
     "your",
 ];
 
-/// Words that leave no doubt: with them, a text may have a short number, as in `null:1`, or be a wamid.
+/// Words that always mean a missing value: a text with one is a placeholder even if it also has a
+/// short number, as in `null:1`, or `wamid`.
 const NULLS: &[&str] = &["nan", "nil", "none", "null", "undefined"];
 
 /// Pairs of marks that enclose a variable anywhere in a text; no id contains them.
@@ -150,16 +151,16 @@ const MARKS_AROUND: &[(&str, &str)] = &[
     ("“", "”"),
 ];
 
-/// Letters and digits of the longest word.
+/// The length of the longest entry of [`WORDS`], in letters and digits.
 const LONGEST_WORD: usize = 17;
 
 /// Every opening mark of [`MARKS_INSIDE`] begins with one of these.
 const FIRST_MARKS_INSIDE: &[char] = &['{', '$', '#', '%', '<', '[', '&'];
 
-/// Bytes of a text whose words are looked up.
+/// The longest text whose words are looked up, in bytes.
 const NAMES_LIMIT: usize = 80;
 
-/// Signs before a variable's name.
+/// Marks before a variable's name.
 const MARKS_BEFORE: &[char] = &['$', ':', '@', '#', '%', '&', '=', '!', '\\', '?', '~'];
 
 /// Whether a text is not a value: it cannot be an id or a recipient.
@@ -190,8 +191,8 @@ pub fn is_not_reason(text: &str) -> bool {
         )
 }
 
-/// Whether a text says that there is no value. Every id and recipient is asked, so nothing is copied
-/// for most of them.
+/// Whether a text stands for no value. Runs for every id and recipient, so most texts are decided
+/// without a copy.
 fn is_absent(text: &str) -> bool {
     let letters = || text.chars().filter(|c| c.is_alphanumeric());
     let only_zeros = letters().all(|c| c == '0');
@@ -208,7 +209,7 @@ fn is_in(sorted: &[&str], word: &str) -> bool {
     sorted.binary_search(&word).is_ok()
 }
 
-/// Whether a text has only words that an id does not have.
+/// Whether a text has only words that do not occur in ids.
 fn consists_of_names(text: &str) -> bool {
     let has_index = text.contains('[');
     let (mut any, mut has_null) = (false, false);
@@ -255,7 +256,7 @@ fn lower_alphanumeric(text: &str) -> String {
         .collect()
 }
 
-/// Whether a text is the variable of a template that nothing replaced.
+/// Whether a text is an unreplaced template variable.
 fn is_variable(text: &str) -> bool {
     let has_inside = text.contains(FIRST_MARKS_INSIDE) && {
         let lower = text.to_ascii_lowercase();
@@ -354,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_no_reason_and_a_short_word_may_be_one() {
+    fn a_placeholder_is_not_a_reason_and_a_short_word_may_be_one() {
         for text in [
             "null",
             "N/A",
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_recipients_of_real_callbacks_are_no_placeholders() {
+    fn ids_and_recipients_of_real_callbacks_are_not_placeholders() {
         for text in [
             "wamid.HBgMOTE5NTYxODc4MDgwFQIAERgSRTUzMjRGMDc2OTIzNjBDRkZGAA==",
             "A1b2c3d4e5f6",
@@ -433,7 +434,7 @@ mod tests {
         }
 
         #[test]
-        fn a_wamid_is_none(bytes in "[A-Za-z0-9+/]{8,120}={0,2}") {
+        fn a_wamid_is_not_a_placeholder(bytes in "[A-Za-z0-9+/]{8,120}={0,2}") {
             let wamid = format!("wamid.{bytes}");
             prop_assert!(!is_placeholder(&wamid));
         }

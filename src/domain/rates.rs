@@ -27,7 +27,7 @@ pub struct RateScope {
 pub struct Rates(BTreeMap<RateScope, BTreeMap<NaiveDate, Rate>>);
 
 impl Rates {
-    /// Returns the rate that it replaces: two for one scope and day contradict each other.
+    /// Returns the replaced rate, if any: two rates for one scope and day contradict each other.
     pub fn insert(&mut self, scope: RateScope, valid_from: NaiveDate, rate: Rate) -> Option<Rate> {
         self.0.entry(scope).or_default().insert(valid_from, rate)
     }

@@ -27,7 +27,7 @@ pub enum ReceiptEvent {
 /// What a message cost, as far as it was reported.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Pricing {
-    /// As reported, with any status. [`Pricing::is_charged`] says what it means for a message.
+    /// As reported, with any status. See [`Pricing::is_charged`] for whether a message is charged.
     pub billable: Option<bool>,
     /// `service`, `marketing`, `utility` …
     pub category: Option<String>,
@@ -206,7 +206,7 @@ pub enum TimeProblem {
 const LARGEST_ZONE_OFFSET: TimeDelta = TimeDelta::minutes(14 * 60 + 5);
 
 impl fmt::Display for TimeProblem {
-    /// `their clock is 5 h 30 min ahead: set provider_time_zone?`
+    /// `the provider's clock is 5 h 30 min ahead: set provider_time_zone?`
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ahead = match self {
             Self::TooOld => return out.write_str("before 2009"),
@@ -220,7 +220,7 @@ impl fmt::Display for TimeProblem {
             .filter(|(number, _)| *number > 0)
             .map(|(number, unit)| format!("{number} {unit}"))
             .collect();
-        write!(out, "their clock is {} ahead", parts.join(" "))?;
+        write!(out, "the provider's clock is {} ahead", parts.join(" "))?;
         if ahead <= LARGEST_ZONE_OFFSET {
             out.write_str(": set provider_time_zone?")?;
         }

@@ -4,8 +4,8 @@ use crate::domain::receipt::{Receipt, SourceKind};
 
 /// Receipts of one message; a group of 1,024 with `sent`, `delivered` and `read` has fewer.
 const RECEIPTS_PER_MESSAGE: usize = 4096;
-/// Beyond that limit, each stage, failures and other words may still reach this many, so that
-/// repeats of one do not displace the others.
+/// Beyond that limit, each kind of event (each stage, failures, other words, notices) may still
+/// reach this many, so that repeats of one kind do not crowd out the others.
 const RESERVED_PER_KIND: usize = 8;
 
 /// Whether a message with these receipts may get one more; our own are always allowed.

@@ -140,7 +140,7 @@ pub struct Caller {
     pub name: String,
     pub scopes: Scopes,
     pub kind: CallerKind,
-    /// Of a token. Users are not limited.
+    /// The account limit of a token; users are not limited.
     pub accounts: AccountLimit,
     /// The IP address that the request came from.
     pub address: Option<String>,

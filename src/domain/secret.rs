@@ -55,11 +55,11 @@ impl Redactor {
 
     /// Whether the text contains a secret.
     pub fn contains_secret(&self, text: &str) -> bool {
-        self.found(text).next().is_some()
+        self.secrets_in(text).next().is_some()
     }
 
     /// The secrets that the text contains.
-    pub fn found(&self, text: &str) -> impl Iterator<Item = &Secret> {
+    pub fn secrets_in(&self, text: &str) -> impl Iterator<Item = &Secret> {
         self.0
             .iter()
             .filter(move |secret| text.contains(secret.expose()))

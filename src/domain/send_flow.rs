@@ -86,7 +86,7 @@ impl SendFlow {
     }
 }
 
-/// Between two slots; rounded up to a microsecond, so that the rate is not exceeded.
+/// The time between two slots, rounded up to a microsecond, so that the rate is not exceeded.
 pub fn interval(rate: f64) -> TimeDelta {
     let micros = (1_000_000.0 / rate).ceil();
     if micros.is_finite() && micros < 1e15 {
@@ -104,7 +104,7 @@ mod tests {
         "2026-11-20T12:00:00Z".parse().unwrap()
     }
 
-    /// The slots of half a minute, when a claim looks ahead every 20 ms.
+    /// The slots reserved in half a minute by a claim every 20 ms.
     fn slots_of_half_a_minute(rate: f64) -> Vec<DateTime<Utc>> {
         let mut flow = SendFlow::default();
         let mut slots = Vec::new();

@@ -25,11 +25,11 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// Acceptances are counted in periods of this length: the current one and the one before.
 const COUNT_PERIOD: TimeDelta = TimeDelta::seconds(5);
 
-/// The provider asked to slow down.
+/// The state after the provider asked to slow down.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Slowdown {
     pub since: DateTime<Utc>,
-    /// Nothing is sent before.
+    /// Nothing is sent before this time.
     pub hold_until: DateTime<Utc>,
     /// Messages per second at `hold_until`; it grows from there.
     pub rate: f64,
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Accepts this many a second, for some seconds from `from`; returns the end.
+    /// Counts `rate` acceptances per second for `seconds`, beginning at `from`; returns the end.
     fn accept(
         count: &mut AcceptanceCount,
         from: DateTime<Utc>,
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_named_time_the_wait_doubles_until_something_is_accepted() {
+    fn without_retry_after_the_wait_doubles_until_something_is_accepted() {
         let mut count = AcceptanceCount::default();
         let mut at = noon();
         let mut slowed: Option<Slowdown> = None;
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_to_calls_from_before_a_slowdown_do_not_lower_the_rate_again() {
+    fn replies_to_calls_from_before_a_slowdown_do_not_lower_the_rate_again() {
         let mut count = AcceptanceCount::default();
         let at = accept(&mut count, noon(), 20, 6);
         let first = slow_down(None, None, &mut count, request(at, None), at);

@@ -1,4 +1,4 @@
-//! Numbers of messages by state, and the total that percentages refer to.
+//! Message counts by state, and the total that percentages refer to.
 
 use std::collections::BTreeMap;
 
@@ -49,19 +49,19 @@ impl StateTotals {
         self.states.values().sum()
     }
 
-    /// Messages of which a submission began: percentages refer to these. All except those that are
+    /// Messages whose submission began; percentages refer to these. All except those that are
     /// queued, were cancelled, or failed in the queue.
     pub fn attempted(&self) -> i64 {
         let not_attempted = self.get(DeliveryState::Queued) + self.get(DeliveryState::Cancelled);
         self.messages() - not_attempted - self.failed_in_queue
     }
 
-    /// Failed in an attempt or after it.
-    pub fn failed_attempts(&self) -> i64 {
+    /// Messages that failed in an attempt or after it.
+    pub fn failed_after_attempt(&self) -> i64 {
         self.get(DeliveryState::Failed) - self.failed_in_queue
     }
 
-    /// Failed without an attempt, such as expired messages.
+    /// Messages that failed without an attempt, such as expired ones.
     pub fn failed_in_queue(&self) -> i64 {
         self.failed_in_queue
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_in_the_queue_is_no_attempt_and_no_failed_one() {
+    fn messages_that_failed_in_the_queue_are_not_attempted() {
         let mut totals = StateTotals::default();
         for (state, code, messages) in [
             (DeliveryState::Queued, "", 1),
@@ -101,7 +101,7 @@ mod tests {
         }
         assert_eq!(totals.messages(), 255);
         assert_eq!(totals.attempted(), 4 + 8 + 16 + 32);
-        assert_eq!(totals.failed_attempts(), 32);
+        assert_eq!(totals.failed_after_attempt(), 32);
         assert_eq!(totals.failed_in_queue(), 64 + 128);
         assert_eq!(totals.at_least(DeliveryState::Delivered), 16);
     }

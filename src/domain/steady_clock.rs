@@ -1,4 +1,4 @@
-//! A clock for leases that steps of the machine's clock do not affect.
+//! A clock for leases and sending slots, unaffected by steps of the machine's clock.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
@@ -74,9 +74,9 @@ mod tests {
             stepped.0.advance(TimeDelta::hours(hours));
             assert!((steady.now() - noon).abs() < TimeDelta::minutes(10));
         }
-        let databases = noon + TimeDelta::days(1);
-        steady.follow(databases, Instant::now());
-        assert!((steady.now() - databases).abs() < TimeDelta::minutes(10));
+        let database_time = noon + TimeDelta::days(1);
+        steady.follow(database_time, Instant::now());
+        assert!((steady.now() - database_time).abs() < TimeDelta::minutes(10));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub struct WindowEvents {
     /// The last message of any customer; absent until the account's first inbound message.
     pub inbound_to_account: Option<DateTime<Utc>>,
     /// The last message of this customer.
-    pub inbound_of_customer: Option<DateTime<Utc>>,
+    pub inbound_from_customer: Option<DateTime<Utc>>,
     /// When a message to this customer last failed because the window was closed.
     pub refused_at: Option<DateTime<Utc>>,
 }
@@ -36,17 +36,20 @@ impl Window {
     /// after that, the window is unknown if the account's inbound messages are not received here.
     pub fn at(now: DateTime<Utc>, events: WindowEvents) -> Self {
         let refused_at = events.refused_at.filter(|at| {
-            now < *at + LENGTH && events.inbound_of_customer.is_none_or(|wrote| wrote <= *at)
+            now < *at + LENGTH
+                && events
+                    .inbound_from_customer
+                    .is_none_or(|wrote| wrote <= *at)
         });
         if let Some(refused_at) = refused_at {
             let expired_at = events
-                .inbound_of_customer
+                .inbound_from_customer
                 .map_or(refused_at, |wrote| refused_at.min(wrote + LENGTH));
             return Self::Closed {
                 expired_at: Some(expired_at),
             };
         }
-        match (events.inbound_of_customer, events.inbound_to_account) {
+        match (events.inbound_from_customer, events.inbound_to_account) {
             (Some(at), _) if now < at + LENGTH => Self::Open {
                 expires_at: at + LENGTH,
             },
@@ -84,7 +87,7 @@ mod tests {
         let wrote = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
         let last = WindowEvents {
             inbound_to_account: Some(wrote),
-            inbound_of_customer: Some(wrote),
+            inbound_from_customer: Some(wrote),
             refused_at: None,
         };
         let closes = wrote + TimeDelta::hours(24);
@@ -118,7 +121,7 @@ mod tests {
         let refused = wrote + TimeDelta::hours(2);
         let events = |wrote, refused_at| WindowEvents {
             inbound_to_account: wrote,
-            inbound_of_customer: wrote,
+            inbound_from_customer: wrote,
             refused_at,
         };
         let hour = TimeDelta::hours(1);

@@ -90,7 +90,7 @@ impl Redaction {
     fn contains_encoded(&self, text: &str) -> bool {
         let is_encoded = |decoded: &str| {
             self.texts
-                .found(decoded)
+                .secrets_in(decoded)
                 .any(|secret| !text.contains(secret.expose()))
         };
         parse(text.as_bytes()).any(|(name, value)| is_encoded(&name) || is_encoded(&value))

@@ -120,7 +120,7 @@ async fn unreported_start(
 
 fn share(totals: &AccountTotals) -> FailedShare {
     FailedShare {
-        failed: totals.states.failed_attempts(),
+        failed: totals.states.failed_after_attempt(),
         attempted: totals.states.attempted(),
     }
 }

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::ids::ProviderMessageId;
-use crate::domain::masking::mask_quoted;
+use crate::domain::masking::mask_numbers_and_wamids;
 use crate::store::account_records::AccountRecord;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,7 +33,7 @@ pub fn list_warnings(record: &AccountRecord) -> Vec<AccountWarning> {
                 "Reports may not be matched with their message: this account's callback template sends `{}` as \
                  the id. It identifies no message and is ignored. Correct the template in \
                  {console}.",
-                mask_quoted(constant_id)
+                mask_numbers_and_wamids(constant_id)
             ),
         ),
         (

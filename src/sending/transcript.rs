@@ -2,7 +2,7 @@
 //! and reasons for the log, also without personal data.
 
 use crate::domain::failure::Failure;
-use crate::domain::masking::mask_quoted;
+use crate::domain::masking::mask_numbers_and_wamids;
 use crate::domain::media::MediaSource;
 use crate::domain::message::MessageDraft;
 use crate::domain::provider_account::Account;
@@ -96,7 +96,10 @@ pub fn reason_for_log(reason: &str, message: &MessageDraft) -> String {
     ];
     let texts = texts.into_iter().flatten().chain(template);
     let hidden = Redactor::new(texts.map(Secret::new)).hide(reason);
-    mask_quoted(&hidden).chars().take(LOG_LIMIT).collect()
+    mask_numbers_and_wamids(&hidden)
+        .chars()
+        .take(LOG_LIMIT)
+        .collect()
 }
 
 fn redact(text: &str, account: &Account, tokens: &[&str]) -> String {

@@ -114,7 +114,7 @@ impl Store {
             let refused = ids.spellings.iter().filter_map(|id| refused.get(&of(id)));
             WindowEvents {
                 inbound_to_account: inbound_to_accounts.get(account).copied(),
-                inbound_of_customer: ids
+                inbound_from_customer: ids
                     .all()
                     .filter_map(|id| {
                         let at = *inbound.get(&of(&id))?;

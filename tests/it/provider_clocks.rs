@@ -74,7 +74,7 @@ async fn a_clock_that_is_ahead_is_not_believed_and_is_shown_with_what_to_set() {
     let stage = app.message(&id).await["stages"]["delivered"].clone();
     assert_eq!(stage["at"], milliseconds(app.now()));
     assert_eq!(stage["inferred"], true);
-    let flag = "their clock is 5 h 30 min ahead: set provider_time_zone?";
+    let flag = "the provider's clock is 5 h 30 min ahead: set provider_time_zone?";
     let line = &reports(&app, &id).await[0];
     assert_eq!(line["time_problem"], flag);
     let theirs = at + TimeDelta::minutes(330);
@@ -117,16 +117,19 @@ async fn five_minutes_ahead_are_believed_and_more_are_not() {
         (TimeDelta::seconds(300), None),
         (
             TimeDelta::seconds(301),
-            Some("their clock is 5 min ahead: set provider_time_zone?"),
+            Some("the provider's clock is 5 min ahead: set provider_time_zone?"),
         ),
         (
             TimeDelta::hours(14),
-            Some("their clock is 14 h ahead: set provider_time_zone?"),
+            Some("the provider's clock is 14 h ahead: set provider_time_zone?"),
         ),
-        (TimeDelta::hours(23), Some("their clock is 23 h ahead")),
+        (
+            TimeDelta::hours(23),
+            Some("the provider's clock is 23 h ahead"),
+        ),
         (
             TimeDelta::hours(50),
-            Some("their clock is 2 days 2 h ahead"),
+            Some("the provider's clock is 2 days 2 h ahead"),
         ),
     ] {
         let id = sent(&app, SOBOT).await;

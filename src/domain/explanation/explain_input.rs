@@ -27,7 +27,8 @@ pub struct ExplainInput<'a> {
     pub account: &'a AccountConditions,
     pub queue: QueueTiming,
     pub correlation: &'a Correlation,
-    /// Why a resend would fail again, and what to do instead of what the code of the failure asks for.
+    /// Why a resend would fail again, and what to do instead; replaces the action of the failure
+    /// code.
     pub resend_advice: Option<&'a str>,
     pub now: DateTime<Utc>,
     pub visibility: Visibility,
@@ -61,7 +62,7 @@ pub struct AccountConditions {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct QueueTiming {
     pub next_attempt_at: Option<DateTime<Utc>>,
-    /// The message expires then.
+    /// When the message expires.
     pub send_before: Option<DateTime<Utc>>,
 }
 

@@ -74,8 +74,8 @@ pub fn explain(input: &ExplainInput<'_>) -> Explanation {
     }
 }
 
-/// The tooltip of a state. Whether a message that an operator marked as failed arrived is not
-/// known.
+/// The tooltip of a state. A message that an operator marked as failed may still have arrived, so
+/// it has its own.
 pub fn state_tooltip(state: DeliveryState, failure: Option<&Failure>) -> &'static str {
     if state == DeliveryState::Failed && failure.is_some_and(Failure::is_operator_mark) {
         OPERATOR_MARK_TITLE
@@ -84,8 +84,8 @@ pub fn state_tooltip(state: DeliveryState, failure: Option<&Failure>) -> &'stati
     }
 }
 
-/// Meaning and action of a message's failure, which differ from those of its code if an operator
-/// marked it as failed or a delivery was reported.
+/// Meaning and action of a message's failure. They differ from those of its code if an operator
+/// marked the message as failed, or if a delivery was reported.
 pub fn explain_shown_failure(message: &Message, failure: &Failure) -> CodeMeaning {
     let known = failure_codes::describe(message.provider, failure);
     let (meaning, action) = match (failure.is_operator_mark(), message.conflict) {

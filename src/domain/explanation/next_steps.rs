@@ -217,8 +217,8 @@ fn failed(input: &ExplainInput<'_>) -> Vec<String> {
         (None, true) => vec![LATER_REPORTS.to_owned(), RESEND.to_owned()],
         (None, false) => vec![known.action.to_owned()],
     };
-    let says_so = |advice: &str| advice.contains("The account is paused");
-    if input.account.pause.is_some() && !input.resend_advice.is_some_and(says_so) {
+    let mentions_pause = |advice: &str| advice.contains("The account is paused");
+    if input.account.pause.is_some() && !input.resend_advice.is_some_and(mentions_pause) {
         lines.push("The account is paused: resume it after the fix.".to_owned());
     }
     lines

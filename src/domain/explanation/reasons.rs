@@ -113,7 +113,7 @@ fn attempt_outcome(input: &ExplainInput<'_>, attempt: &AttemptSummary) -> String
     let detail = attempt.detail.as_deref().unwrap_or_default();
     let detail = detail.strip_prefix("unreachable: ").unwrap_or(detail);
     let unreached = detail.strip_prefix(UNREACHABLE_TITLE);
-    // The sentence itself says what these titles say.
+    // The sentences below already say what these titles say.
     let detail = unreached
         .or(detail.strip_prefix(UNCLEAR_TITLE))
         .unwrap_or(detail);

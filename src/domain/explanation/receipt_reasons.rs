@@ -63,8 +63,8 @@ fn failures(input: &ExplainInput<'_>) -> Vec<String> {
     let Some(shown) = &input.delivery.failure else {
         return Vec::new();
     };
-    // An operator's mark is one of the actions, if it is recorded.
-    let is_action = input.last_action(ActionKind::MarkFailed).is_some();
+    // A recorded operator's mark already has a sentence among the actions.
+    let is_mark_recorded = input.last_action(ActionKind::MarkFailed).is_some();
     let mut distinct: Vec<(&Receipt, &Failure, u32)> = Vec::new();
     for receipt in input.receipts {
         let ReceiptEvent::Failure(failure) = &receipt.event else {
@@ -77,7 +77,7 @@ fn failures(input: &ExplainInput<'_>) -> Vec<String> {
     }
     let differ = distinct.len() > 1;
     distinct.retain(|(receipt, failure, _)| {
-        !(is_action && receipt.source_kind == SourceKind::Action && failure.code.is_none())
+        !(is_mark_recorded && receipt.source_kind == SourceKind::Action && failure.code.is_none())
     });
     // The shown one first; the sort is stable.
     distinct.sort_by_key(|(_, failure, _)| **failure != shown.failure);

@@ -12,7 +12,7 @@ use crate::domain::receipt::{
     Receipt, ReceiptEvent, SourceKind, TimeProblem, is_out_of_order, predates,
 };
 
-/// Times or recipients in one sentence.
+/// The most items that one sentence lists.
 const LIST_LIMIT: usize = 3;
 
 pub(super) fn anomalies(input: &ExplainInput<'_>) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Which ids belong to one person, as far as callbacks name them: phone numbers, user ids, parent
 //! ids.
 //!
-//! The result is a function of the *set* of links: their order of arrival cannot be seen in it.
+//! The result is a function of the *set* of links: their order of arrival does not affect it.
 //!
 //! A user id belongs to one person permanently, so links between user ids join persons. A phone
 //! number does not: it can be given to another customer. Its history is therefore divided into
@@ -117,7 +117,7 @@ struct Persons {
 
 impl Persons {
     fn new(links: &[(IdLink, DateTime<Utc>)]) -> Self {
-        // What happens at one instant is ordered by the links, not by their arrival.
+        // Links of the same instant are ordered by their content, not by their arrival.
         let mut links = links.to_vec();
         links.sort_unstable();
         let constant = list_constant_ids(&links);
@@ -148,7 +148,7 @@ impl Persons {
                 (false, true, _) => seen.push((other, one, *first_at)),
             }
         }
-        // Roots are final only now.
+        // Only now are all user ids joined, so that their roots are final.
         for (phone, user_id, at) in seen {
             let node = persons.user_id(user_id);
             let of_phone = changes.entry(phone.clone()).or_default();
@@ -185,7 +185,7 @@ impl Persons {
                         new_tenures.insert(link, tenures[last].node);
                     }
                     NumberChange::IsSeenWith(holder) => {
-                        // A late report that names the number which its customer has left.
+                        // A late report that names a number its customer has already left.
                         let has_left = last > 0
                             && !tenures[last].has_evidence
                             && tenures[last - 1].holder == Some(holder);

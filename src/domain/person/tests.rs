@@ -99,7 +99,7 @@ fn a_number_that_is_given_to_another_customer_does_not_join_their_histories() {
 }
 
 #[test]
-fn without_a_notice_a_number_passes_on_where_another_customer_is_first_seen_with_it() {
+fn without_a_change_notice_a_tenure_ends_when_another_customer_is_first_seen() {
     let links = [same(OLD, ADA, 0), same(OLD, BEN, 500)];
     assert_eq!(
         held(ADA, &links),
@@ -125,7 +125,7 @@ fn a_changed_user_id_is_the_same_person_and_keeps_the_number() {
 }
 
 #[test]
-fn a_late_report_about_the_left_number_does_not_give_it_back() {
+fn a_late_report_with_the_old_number_does_not_assign_it_again() {
     let links = [
         same(OLD, ADA, 0),
         changed(OLD, NEW, 10),
@@ -176,7 +176,7 @@ fn links() -> impl Strategy<Value = Vec<(IdLink, DateTime<Utc>)>> {
 
 proptest! {
     #[test]
-    fn the_order_of_arrival_is_not_seen((links, shuffled) in links().prop_flat_map(|links| (Just(links.clone()), Just(links).prop_shuffle()))) {
+    fn the_order_of_arrival_does_not_affect_the_result((links, shuffled) in links().prop_flat_map(|links| (Just(links.clone()), Just(links).prop_shuffle()))) {
         for identity in [OLD, NEW, ADA, BEN] {
             prop_assert_eq!(held(identity, &links), held(identity, &shuffled));
         }

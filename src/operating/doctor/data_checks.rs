@@ -8,7 +8,7 @@ use crate::data_dir;
 use crate::db;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::failure_codes;
-use crate::domain::masking::mask_quoted;
+use crate::domain::masking::mask_numbers_and_wamids;
 use crate::domain::paused_by::PausedBy;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::Account;
@@ -138,7 +138,7 @@ fn pause_finding(account: &Account, pause: &Pause) -> Finding {
 fn redact_reason(provider: ProviderId, pause: &Pause) -> String {
     let reason = pause.reason.as_str();
     if pause.by == PausedBy::Operator {
-        return mask_quoted(reason);
+        return mask_numbers_and_wamids(reason);
     }
     let code = reason.split_once(':').map_or(reason, |(code, _)| code);
     let failure = Failure {
@@ -149,7 +149,7 @@ fn redact_reason(provider: ProviderId, pause: &Pause) -> String {
     if known.class == FailureClass::Unknown {
         return "the page /accounts shows the reply".to_owned();
     }
-    format!("{}: {}", mask_quoted(code), known.meaning)
+    format!("{}: {}", mask_numbers_and_wamids(code), known.meaning)
 }
 
 #[cfg(test)]

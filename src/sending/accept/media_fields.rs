@@ -1,7 +1,7 @@
 //! Validates the media of a message: source, MIME type, size, caption.
 
 use crate::domain::media::{
-    CAPTION_LIMIT, Media, MediaKind, MediaSource, Upload, find_unaccepted_extension,
+    CAPTION_LIMIT, Media, MediaKind, MediaSource, Upload, find_unsupported_extension,
     mime_type_of_extension,
 };
 use crate::domain::provider::{Capabilities, ProviderId};
@@ -149,7 +149,7 @@ fn check_mime_type(
         return known;
     }
     let (name_field, name) = name_of_file(source, uploaded);
-    let unaccepted = name.as_deref().and_then(find_unaccepted_extension);
+    let unaccepted = name.as_deref().and_then(find_unsupported_extension);
     if input.mime_type.is_none()
         && let Some((extension, _)) = unaccepted
     {

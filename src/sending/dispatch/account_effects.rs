@@ -156,7 +156,7 @@ impl AccountEffects {
         );
         if stops || tripped {
             self.change_concurrency(account, ConcurrencyChange::Stop);
-        } else if consequence == AccountConsequence::Careful {
+        } else if consequence == AccountConsequence::ReduceConcurrency {
             self.change_concurrency(account, ConcurrencyChange::Shrink);
         }
         match consequence {

@@ -210,7 +210,7 @@ fn sum(totals: &AccountTotals, states: &[DeliveryState]) -> i64 {
 }
 
 fn failed(totals: &AccountTotals) -> i64 {
-    totals.states.failed_attempts()
+    totals.states.failed_after_attempt()
 }
 
 #[expect(

@@ -153,7 +153,7 @@ pub(super) fn figures(totals: &ShownTotals) -> Vec<CampaignFigure> {
             "delivered",
         ),
         figure("Read", totals.at_least(DeliveryState::Read), "read"),
-        figure("Failed", totals.failed_attempts(), "failed"),
+        figure("Failed", totals.failed_after_attempt(), "failed"),
     ];
     if totals.failed_in_queue() > 0 {
         figures.push(CampaignFigure {

@@ -151,7 +151,7 @@ impl CampaignPage {
         let total = summary.total();
         let done = total - summary.unsent();
         // Some failures are normal.
-        let (attempted, failures) = (totals.attempted(), totals.failed_attempts());
+        let (attempted, failures) = (totals.attempted(), totals.failed_after_attempt());
         let troubled = attempted >= 20 && failures * 5 > attempted;
         let account = services.accounts.get(&campaign.account);
         let visibility = caller.visibility();
@@ -228,7 +228,7 @@ fn refresh(state: CampaignState) -> Refresh {
 fn headline(campaign: &Campaign, totals: &ShownTotals, troubled: bool) -> String {
     let name = visible_line(&campaign.name);
     if troubled {
-        let failed = percent(totals.failed_attempts(), totals.attempted());
+        let failed = percent(totals.failed_after_attempt(), totals.attempted());
         return format!("{name}: {failed} failed");
     }
     let words = match campaign.state {

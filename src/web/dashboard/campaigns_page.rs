@@ -194,7 +194,7 @@ impl CampaignListRow {
                 totals.at_least(DeliveryState::Delivered),
                 totals.attempted(),
             ),
-            failed: percent(totals.failed_attempts(), totals.attempted()),
+            failed: percent(totals.failed_after_attempt(), totals.attempted()),
             created: TimeElement::new(campaign.created_at),
         }
     }

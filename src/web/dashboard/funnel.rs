@@ -45,8 +45,8 @@ impl ShownTotals {
     }
 
     /// Failed in an attempt or after it.
-    pub fn failed_attempts(&self) -> u64 {
-        shown(self.0.failed_attempts())
+    pub fn failed_after_attempt(&self) -> u64 {
+        shown(self.0.failed_after_attempt())
     }
 
     pub fn failed_in_queue(&self) -> u64 {

@@ -268,7 +268,7 @@ fn tiles(
             &[DeliveryState::Read, DeliveryState::Played],
         ),
         SummaryTile {
-            value: percent(sums.failed_attempts(), sums.attempted()),
+            value: percent(sums.failed_after_attempt(), sums.attempted()),
             note: failed_note(sums),
             ..tile(
                 "Failed",
@@ -318,7 +318,7 @@ fn states(sums: &ShownTotals, list: &MessageListUrl) -> Vec<StateCount> {
             // Shares are of the attempted messages.
             share: match state {
                 DeliveryState::Queued | DeliveryState::Cancelled => "–".to_owned(),
-                DeliveryState::Failed => percent(sums.failed_attempts(), sums.attempted()),
+                DeliveryState::Failed => percent(sums.failed_after_attempt(), sums.attempted()),
                 _ => percent(number, sums.attempted()),
             },
             href: list.with_states(&[state]).href(),

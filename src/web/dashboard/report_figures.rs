@@ -56,7 +56,7 @@ impl ReportRow {
             read: count_text(figures.read()),
             read_share: share(figures.read()),
             failed: count_text(figures.states.get(DeliveryState::Failed)),
-            failed_share: share(figures.states.failed_attempts()),
+            failed_share: share(figures.states.failed_after_attempt()),
             cost: Figure::plain(money(&figures.cost.totals)),
         }
     }
@@ -81,7 +81,7 @@ impl ReportRow {
         );
         if comparable.delivered {
             row.delivered_share.change = points(SummaryFigures::delivered);
-            row.failed_share.change = points(|it| it.states.failed_attempts());
+            row.failed_share.change = points(|it| it.states.failed_after_attempt());
         }
         if comparable.read {
             row.read_share.change = points(SummaryFigures::read);

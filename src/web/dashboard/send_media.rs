@@ -1,7 +1,7 @@
 //! The media given on the page `/send`: its kind if none was chosen, and errors that name the fields of the
 //! form.
 
-use crate::domain::media::{find_unaccepted_extension, mime_type_of_extension};
+use crate::domain::media::{find_unsupported_extension, mime_type_of_extension};
 use crate::sending::accept::InvalidField;
 use crate::web::dashboard::upload_form::UploadForm;
 
@@ -26,7 +26,7 @@ pub(super) fn kind_of(given: &UploadForm) -> String {
         ("video", _) => Some("video"),
         _ => None,
     });
-    let of_extension = || find_unaccepted_extension(&name).map_or("", |(_, kind)| kind.as_str());
+    let of_extension = || find_unsupported_extension(&name).map_or("", |(_, kind)| kind.as_str());
     of_type.unwrap_or_else(of_extension).to_owned()
 }
 

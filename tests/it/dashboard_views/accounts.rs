@@ -65,7 +65,7 @@ fn an_account_shows_its_url_steps_and_health() {
                     last_reply: "HTTP 502".to_owned(),
                     next_probe_at: now() + TimeDelta::seconds(30),
                     probe_wait: TimeDelta::seconds(30),
-                    spent: 5,
+                    failed_messages: 5,
                 }),
             )
         },
