@@ -32,16 +32,16 @@ fn without_a_link_the_sign_in_page_explains_how_to_create_one() {
 
 #[test]
 fn an_error_page_links_to_the_overview() {
-    for (name, kind) in [
-        ("404", ErrorPageKind::NotFound),
-        ("403", ErrorPageKind::Forbidden),
-        ("500", ErrorPageKind::Internal),
+    for (status, kind) in [
+        (404, ErrorPageKind::NotFound),
+        (403, ErrorPageKind::Forbidden),
+        (500, ErrorPageKind::Internal),
     ] {
-        let page = render(
-            name,
-            &ErrorPage::new(kind, None, Some("r-17".to_owned()), Viewer::SignedIn),
-        );
-        assert!(page.main().contains(name));
+        let name = status.to_string();
+        let request_id = Some("r-17".to_owned());
+        let error_page = ErrorPage::new(status, kind, None, request_id, Viewer::SignedIn);
+        let page = render(&name, &error_page);
+        assert!(page.main().contains(&name));
         assert!(page.main().contains("r-17"));
         assert!(page.links().contains(&"/".to_owned()));
     }
