@@ -19,8 +19,8 @@ use crate::operating::backup::{
     restore_backup, restore_with_loss,
 };
 use crate::operating::decision::Decision;
+use crate::reporting::number_format::counted;
 use crate::store::backup::QueuedMessages;
-use crate::web::dashboard::number_format::counted;
 
 const POSTGRES_HINT: &str = "the data is in PostgreSQL: back up and restore its database, for instance with `pg_dump --format=custom` and \
      `pg_restore`. A dump contains everything except `secret_key` and the spool files in the data folder. It includes its schema version, so an older program refuses it";

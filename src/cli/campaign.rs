@@ -11,7 +11,7 @@ use crate::domain::account_limit::AccountLimit;
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::operating::change_campaign::{CampaignChange, change_campaign};
 use crate::reporting::campaign_summary::summarize;
-use crate::web::dashboard::number_format::counted;
+use crate::reporting::number_format::counted;
 
 /// At most this many campaigns are printed by `list`.
 const MAX_LISTED: usize = 100;

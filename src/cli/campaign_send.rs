@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::campaign_context::{CampaignContext, decision, find, print_summary};
+use crate::cli::campaign_continuation::continue_with;
 use crate::cli::campaign_send_messages::{
     describe, no_recipients, pause_warning, print_counts, print_rejected, print_report,
     unknown_kind,
@@ -19,11 +20,11 @@ use crate::domain::campaign::{Campaign, CampaignId, CampaignMedia, CampaignState
 use crate::domain::media::{MediaKind, mime_type_of_extension};
 use crate::operating::change_campaign::{CampaignChange, change_campaign};
 use crate::reporting::campaign_summary::summarize;
+use crate::reporting::number_format::counted;
 use crate::sending::campaign::{
     CreateCampaignError, ImportMode, ImportReport, NewCampaign, RejectedRow, RowFormat, check,
     create, import,
 };
-use crate::web::dashboard::number_format::counted;
 
 /// How often the progress is read.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
@@ -87,11 +88,14 @@ pub(super) async fn run(
     let now = context.clock.now();
     let checked = check(context.acceptor, &new, now).map_err(|errors| describe(&errors))?;
     let known = context.store.find_campaign(&checked.id).await?;
+    let known = known
+        .map(|known| continue_with(known, &checked))
+        .transpose()?;
     if arguments.dry_run {
         return dry_run(arguments, known.as_ref().unwrap_or(&checked), context, out).await;
     }
     let campaign = if let Some(known) = known {
-        continue_with(known, &checked)?
+        known
     } else {
         refuse_without_recipients(arguments, &checked, context, out).await?;
         create_draft(&new, context, out).await?
@@ -203,25 +207,6 @@ fn new_campaign(arguments: &SendArguments) -> NewCampaign {
         send_before: arguments.send_before.clone(),
         rate: arguments.rate,
     }
-}
-
-/// Continues an existing campaign if it has the same account, kind, media and caption.
-fn continue_with(known: Campaign, requested: &Campaign) -> Result<Campaign, CommandError> {
-    let is_same = known.account == requested.account
-        && known.kind == requested.kind
-        && known.media == requested.media
-        && known.caption == requested.caption;
-    if known.state == CampaignState::Cancelled {
-        return Err(format!("campaign {} was cancelled; choose another --name", known.id).into());
-    }
-    if !is_same {
-        return Err(format!(
-            "there is a campaign {} with another account, kind, media or caption; choose another --name",
-            known.id
-        )
-        .into());
-    }
-    Ok(known)
 }
 
 async fn dry_run(

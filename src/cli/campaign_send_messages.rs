@@ -8,9 +8,9 @@ use crate::cli::campaign_context::CampaignContext;
 use crate::cli::command_error::CommandError;
 use crate::domain::ids::AccountId;
 use crate::domain::masking::mask_numbers_and_wamids;
+use crate::reporting::number_format::counted;
 use crate::sending::accept::InvalidField;
 use crate::sending::campaign::ImportReport;
-use crate::web::dashboard::number_format::counted;
 
 /// At most this many rejected lines are printed; `--dry-run` prints all.
 const MAX_PRINTED_REJECTIONS: usize = 20;

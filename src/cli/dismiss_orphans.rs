@@ -13,8 +13,8 @@ use crate::operating::decision::Decision;
 use crate::operating::dismiss_orphans::{
     DismissalMode, OrphanSelection, ReceptionPeriod, dismiss_orphans,
 };
+use crate::reporting::number_format::counted;
 use crate::store::Store;
-use crate::web::dashboard::number_format::counted;
 
 #[derive(Args, Debug)]
 pub struct DismissOrphansArguments {

@@ -12,7 +12,7 @@ use crate::domain::clock::Clock;
 use crate::domain::secret::Secret;
 use crate::keys::Keys;
 use crate::operating::doctor::{Finding, Installation, Level, examine};
-use crate::web::dashboard::number_format::counted;
+use crate::reporting::number_format::counted;
 
 #[derive(Args, Debug)]
 pub struct DoctorArguments {

@@ -10,8 +10,8 @@ use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
 use crate::operating::decision::Decision;
 use crate::operating::erasure::{ErasureError, ErasureProgress, ErasureReport, erase};
+use crate::reporting::number_format::counted;
 use crate::services::Services;
-use crate::web::dashboard::number_format::counted;
 
 #[derive(Args, Debug)]
 pub struct EraseArguments {

@@ -10,8 +10,8 @@ use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::erase::name_phone_argument;
 use crate::operating::decision::Decision;
 use crate::operating::erasure::export_person;
+use crate::reporting::number_format::counted;
 use crate::services::Services;
-use crate::web::dashboard::number_format::counted;
 
 #[derive(Args, Debug)]
 pub struct ExportPersonArguments {

@@ -4,6 +4,7 @@ pub mod account;
 pub mod backup;
 pub mod campaign;
 pub mod campaign_context;
+mod campaign_continuation;
 pub mod campaign_send;
 mod campaign_send_messages;
 mod command_error;

@@ -14,9 +14,9 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
 use crate::operating::decision::Decision;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
+use crate::reporting::number_format::counted;
 use crate::services::Services;
 use crate::store::outcome_list::OutcomeFilter;
-use crate::web::dashboard::number_format::counted;
 
 #[derive(Args, Debug)]
 pub struct ReplayArguments {

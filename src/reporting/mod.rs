@@ -27,6 +27,7 @@ pub mod message_query;
 pub mod metrics;
 pub mod metrics_text;
 pub mod month_costs_cache;
+pub mod number_format;
 pub mod orphan_views;
 pub mod period_figures;
 pub mod phone_search;

@@ -94,7 +94,13 @@ async fn the_command_sends_a_file_once_however_often_it_runs() {
     let other = [&send[..8], &["https://media.example.com/b.jpg"]].concat();
     let (succeeded, printed) = run(&fleet, &other).await;
     assert!(
-        !succeeded && printed.contains("choose another --name"),
+        !succeeded && printed.contains("differs in: media, caption; choose another --name"),
+        "{printed}"
+    );
+    let slower = [&send[..], &["--rate", "0.5", "--send-before", "2h"]].concat();
+    let (succeeded, printed) = run(&fleet, &slower).await;
+    assert!(
+        !succeeded && printed.contains("differs in: rate, send_before; choose another --name"),
         "{printed}"
     );
 

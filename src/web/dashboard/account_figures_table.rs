@@ -8,10 +8,10 @@ use chrono::TimeDelta;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
+use crate::reporting::number_format::{format_count, percent, span};
 use crate::reporting::period_figures::{AccountFigures, PeriodFigures};
 use crate::store::period_totals::AccountTotals;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{format_count, percent, span};
 use crate::web::dashboard::report_figures::non_negative;
 
 static REACHED: [DeliveryState; 3] = [

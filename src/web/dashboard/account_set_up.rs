@@ -3,10 +3,10 @@
 use crate::db;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
+use crate::reporting::number_format::ago;
 use crate::services::Services;
 use crate::store::Store;
 use crate::store::messages::MessageFilter;
-use crate::web::dashboard::number_format::ago;
 
 #[derive(Clone, Debug)]
 pub(super) struct AccountSetUp {

@@ -12,10 +12,10 @@ use crate::operating::bulk_cancel::cancel_all;
 use crate::operating::bulk_mark_failed::mark_all_failed;
 use crate::operating::bulk_resend::resend_all;
 use crate::operating::decision::ActionError;
+use crate::reporting::number_format::counted;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::action_endpoints::decision;
-use crate::web::dashboard::number_format::counted;
 use crate::web::error::ApiError;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,13 +10,13 @@ use form_urlencoded::Serializer;
 
 use crate::domain::scope::Caller;
 use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection};
+use crate::reporting::number_format::{counted, format_count};
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
 use crate::web::api::action_endpoints::check_reason;
 use crate::web::api::bulk_endpoints::MESSAGES_LIMIT;
 use crate::web::dashboard::bulk_action::{BulkAction, BulkDetails};
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::page_url::with_query;

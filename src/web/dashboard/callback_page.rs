@@ -9,6 +9,7 @@ use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::callback_views::FoundCallback;
+use crate::reporting::number_format::counted;
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::store::quarantine::UnparsedParts;
@@ -16,7 +17,6 @@ use crate::web::api::callback_endpoints;
 use crate::web::dashboard::callback_row::CallbackRow;
 use crate::web::dashboard::callback_urls::ReplayUrl;
 use crate::web::dashboard::message_summary::short_id;
-use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::visible_text::{

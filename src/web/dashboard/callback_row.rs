@@ -4,9 +4,9 @@ use crate::domain::callback_outcome::Outcome;
 use crate::domain::scope::Visibility;
 use crate::reporting::callback_filter::outcome_word;
 use crate::reporting::callback_views::ListedCallback;
+use crate::reporting::number_format;
 use crate::web::dashboard::callback_meaning::meaning_text;
 use crate::web::dashboard::message_summary::short_id;
-use crate::web::dashboard::number_format;
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::visible_text::visible_line;
 

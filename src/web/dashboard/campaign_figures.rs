@@ -10,9 +10,9 @@ use crate::domain::provider::ProviderId;
 use crate::domain::scope::Visibility;
 use crate::reporting::campaign_summary::CampaignSummary;
 use crate::reporting::costs::month_costs::CostFigures;
+use crate::reporting::number_format::{format_count, percent, permille, span};
 use crate::store::campaigns::DeliveryTimes;
 use crate::web::dashboard::funnel::ShownTotals;
-use crate::web::dashboard::number_format::{format_count, percent, permille, span};
 use crate::web::dashboard::report_figures::money;
 
 /// Height of the chart of delivery times.

@@ -8,6 +8,7 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::scope::{Caller, Scope, Visibility};
 use crate::operating::change_campaign::CampaignChange;
 use crate::reporting::campaign_summary::{CampaignSummary, summarize};
+use crate::reporting::number_format::{counted, format_count, percent};
 use crate::sending::campaign::{ImportMode, RejectedRow, RowFormat};
 use crate::services::Services;
 use crate::web::api::campaign_endpoints::{change, find};
@@ -18,7 +19,6 @@ use crate::web::dashboard::campaign_figures::{
 };
 use crate::web::dashboard::funnel::{FunnelStep, ShownTotals};
 use crate::web::dashboard::import_view::{RejectedLine, rejected_lines};
-use crate::web::dashboard::number_format::{counted, format_count, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond};
 use crate::web::dashboard::time_element::TimeElement;

@@ -9,6 +9,7 @@ use crate::domain::campaign::{Campaign, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::scope::{Caller, Scope};
 use crate::reporting::campaign_summary::count_states;
+use crate::reporting::number_format::{format_count, percent};
 use crate::sending::accept::InvalidField;
 use crate::sending::campaign::{
     CreateCampaignError, ImportError, ImportMode, NewCampaign, RowFormat, check, create,
@@ -20,7 +21,6 @@ use crate::web::dashboard::campaign_form::CampaignForm;
 use crate::web::dashboard::funnel::ShownTotals;
 use crate::web::dashboard::import_view::ImportView;
 use crate::web::dashboard::local_time::parse_local;
-use crate::web::dashboard::number_format::{format_count, percent};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, redirect_to, respond, respond_with_status};
 use crate::web::dashboard::page_zone::PageZone;

@@ -7,9 +7,9 @@ use crate::domain::failure::Failure;
 use crate::domain::failure_codes::{CodeMeaning, WITHOUT_CODE, describe};
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
+use crate::reporting::number_format::format_count;
 use crate::store::page_counts::Counts;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::format_count;
 use crate::web::dashboard::visible_text::visible_line;
 
 /// Reasons in the table; the list of failed messages has the rest.

@@ -2,8 +2,8 @@
 
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::state_totals::StateTotals;
+use crate::reporting::number_format::{format_count, percent, permille};
 use crate::store::page_counts::CountsByState;
-use crate::web::dashboard::number_format::{format_count, percent, permille};
 
 /// Counts for display: none is negative.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! Outcome of the rows of an uploaded file, with every rejected line.
 
+use crate::reporting::number_format::{counted, format_count};
 use crate::sending::campaign::{ImportReport, RejectedRow};
-use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::visible_text::visible_line;
 
 #[derive(Clone, Debug)]

@@ -55,7 +55,7 @@ impl Visibility {
             }
             (MediaSource::Upload(upload), _) => MediaText::plain(format!(
                 "uploaded file, {}",
-                crate::web::dashboard::number_format::size(upload.size)
+                crate::reporting::number_format::size(upload.size)
             )),
         }
     }

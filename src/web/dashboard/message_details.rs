@@ -8,8 +8,8 @@ use crate::domain::provider::ProviderId;
 use crate::domain::receipt::Pricing;
 use crate::domain::scope::Visibility;
 use crate::domain::template::Template;
+use crate::reporting::number_format::counted;
 use crate::store::attempts::Attempt;
-use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::time_element::TimeElement;
 use crate::web::dashboard::visible_text::{visible_block, visible_line};
 

@@ -12,6 +12,7 @@ use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
 use crate::domain::scope::{Caller, Visibility};
 use crate::reporting::export::ExportFormat;
+use crate::reporting::number_format::{counted, format_count};
 use crate::reporting::search_text::SearchText;
 use crate::services::Services;
 use crate::store::messages::{Cursor, MessageOrder};
@@ -20,7 +21,6 @@ use crate::web::dashboard::further_filters::{self, FilterValue, FurtherFilter};
 use crate::web::dashboard::message_columns::ShownColumns;
 use crate::web::dashboard::message_list_url::MessageListUrl;
 use crate::web::dashboard::message_summary::{failure_text, flags, shown_reference};
-use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{
     FramedPage, ROWS_PER_PAGE, account_ids, redirect_to, respond,

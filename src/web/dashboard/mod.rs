@@ -44,7 +44,6 @@ pub mod message_page;
 mod message_summary;
 mod message_timeline;
 pub mod messages_page;
-pub mod number_format;
 pub mod orphan_dismissal_page;
 mod overview_accounts;
 mod overview_cost;

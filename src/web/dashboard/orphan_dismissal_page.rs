@@ -11,12 +11,12 @@ use crate::domain::scope::Caller;
 use crate::operating::dismiss_orphans::{
     DismissalMode, OrphanSelection, ReceptionPeriod, dismiss_orphans,
 };
+use crate::reporting::number_format::counted;
 use crate::reporting::query_values::{parse_instant, parse_message_id};
 use crate::services::Services;
 use crate::web::api::action_endpoints::decision;
 use crate::web::dashboard::filter_form::SelectOption;
 use crate::web::dashboard::local_time::{parse_local, print_local};
-use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, account_ids, redirect_to, respond};
 use crate::web::dashboard::page_zone::PageZone;

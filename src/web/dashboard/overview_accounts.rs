@@ -6,10 +6,10 @@ use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::domain::provider::ProviderId;
+use crate::reporting::number_format::format_count;
 use crate::store::page_counts::{Counts, CountsByState};
 use crate::web::dashboard::funnel::ShownTotals;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::format_count;
 
 #[derive(Clone, Debug)]
 pub(super) struct AccountRow {

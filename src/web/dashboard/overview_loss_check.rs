@@ -2,7 +2,7 @@
 
 use crate::domain::callback_outcome::Outcome;
 use crate::reporting::loss_check::LossCheck;
-use crate::web::dashboard::number_format::{counted, format_count};
+use crate::reporting::number_format::{counted, format_count};
 use crate::web::dashboard::time_element::TimeElement;
 
 #[derive(Clone, Debug)]

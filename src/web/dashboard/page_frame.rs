@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use crate::reporting::alarms::Alarm;
-use crate::web::dashboard::number_format::format_count;
+use crate::reporting::number_format::format_count;
 use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::timed_text::TimedText;
 

@@ -1,8 +1,8 @@
 //! The open problems on the overview: how many of each kind, with links.
 
+use crate::reporting::number_format::format_count;
 use crate::reporting::problem_kind::ProblemKind;
 use crate::store::page_counts::Problems;
-use crate::web::dashboard::number_format::format_count;
 
 #[derive(Clone, Debug)]
 pub(super) struct ProblemRow {

@@ -2,6 +2,7 @@
 
 use crate::domain::message::Message;
 use crate::domain::scope::Visibility;
+use crate::reporting::number_format::counted;
 use crate::reporting::orphan_views::ListedOrphan;
 use crate::reporting::problem_items::{ProblemItems, ProblemList};
 use crate::reporting::problem_kind::ProblemKind;
@@ -10,7 +11,6 @@ use crate::web::dashboard::match_form::{MatchForm, MatchFormPage};
 use crate::web::dashboard::message_summary::{
     AvailableActions, failure_text, recipient_text, short_id,
 };
-use crate::web::dashboard::number_format::counted;
 use crate::web::dashboard::time_element::TimeElement;
 
 #[derive(Clone, Debug, Default)]

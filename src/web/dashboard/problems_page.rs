@@ -4,12 +4,12 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::scope::{Caller, Visibility};
+use crate::reporting::number_format::{counted, format_count};
 use crate::reporting::problem_items::{self, ProblemItems, ProblemList, message_query};
 use crate::reporting::problem_kind::ProblemKind;
 use crate::services::Services;
 use crate::web::dashboard::match_form::MatchFormError;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::problem_item::{ProblemItem, items_of};

@@ -9,7 +9,7 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::domain::amount::CurrencyTotals;
 use crate::domain::delivery_state::DeliveryState;
 use crate::reporting::delivery_summary::{Interval, SummaryFigures, SummaryGroup};
-use crate::web::dashboard::number_format::{format_count, percent, permille};
+use crate::reporting::number_format::{format_count, percent, permille};
 
 /// Rows of one table; the files have all of them.
 pub(super) const ROWS_SHOWN: usize = 500;

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use crate::domain::ids::AccountId;
 use crate::reporting::costs::month_costs::{BudgetLine, CostFigures, MonthCosts};
-use crate::web::dashboard::number_format::counted;
+use crate::reporting::number_format::counted;
 use crate::web::dashboard::report_figures::{
     Figure, amount_text, cost_change, count_text, money, non_negative,
 };

@@ -10,13 +10,13 @@ use crate::domain::scope::{Caller, Scope};
 use crate::reporting::costs::month_costs::{self, MonthCosts};
 use crate::reporting::delivery_summary::{Dimension, Interval, SummaryFigures, SummaryGroup};
 use crate::reporting::export::ExportFormat;
+use crate::reporting::number_format::percent;
 use crate::reporting::query_values::parse_zone;
 use crate::reporting::summary_report::{self, SummaryReport};
 use crate::services::Services;
 use crate::web::api::summary_query::SummaryQuery;
 use crate::web::dashboard::filter_form::FilterForm;
 use crate::web::dashboard::message_list_url::MessageListUrl;
-use crate::web::dashboard::number_format::percent;
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, account_ids, respond};
 use crate::web::dashboard::report_figures::{

@@ -5,7 +5,7 @@ use chrono::{SecondsFormat, TimeDelta};
 
 use crate::domain::ids::MessageId;
 use crate::operating::bulk_actions::{BulkResult, Obstacle};
-use crate::web::dashboard::number_format::{counted, format_count};
+use crate::reporting::number_format::{counted, format_count};
 use crate::web::dashboard::page_url::with_query;
 use crate::web::dashboard::visible_text::visible_line;
 

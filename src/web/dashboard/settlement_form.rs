@@ -1,11 +1,11 @@
 //! The form that compares a provider's file with our messages, on `/reports` and `/settlement`.
 
 use crate::domain::provider::ProviderId;
+use crate::reporting::number_format::{format_count, size};
 use crate::reporting::settlement::{FileField, known_columns};
 use crate::services::Services;
 use crate::web::dashboard::filter_form::SelectOption;
 use crate::web::dashboard::form_field::FormField;
-use crate::web::dashboard::number_format::{format_count, size};
 use crate::web::dashboard::upload_form::UploadForm;
 use crate::web::problem_json::FieldError;
 

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::domain::provider_account::Account;
 use crate::domain::scope::Visibility;
 use crate::reporting::bucketed_statistics::{day_end, day_start};
+use crate::reporting::number_format::{counted, format_count};
 use crate::reporting::query_values::parse_zone;
 use crate::reporting::settlement::{
     ColumnMap, CompareError, Comparison, ComparisonRequest, Difference, DifferenceKind,
@@ -25,7 +26,6 @@ use crate::reporting::settlement::{
 use crate::services::Services;
 use crate::web::api::statistics_query::{PeriodBound, parse_bound};
 use crate::web::dashboard::message_summary::short_id;
-use crate::web::dashboard::number_format::{counted, format_count};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond, respond_with_status};
 use crate::web::dashboard::settlement_form::{

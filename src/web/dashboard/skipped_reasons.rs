@@ -2,7 +2,7 @@
 
 use crate::domain::ids::MessageId;
 use crate::operating::bulk_actions::{BulkResult, Obstacle};
-use crate::web::dashboard::number_format::counted;
+use crate::reporting::number_format::counted;
 use crate::web::dashboard::resend_outcome::href_by_ids;
 use crate::web::dashboard::visible_text::visible_line;
 

@@ -5,7 +5,7 @@ use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::media::MediaKind;
 use crate::domain::message::Message;
 use crate::domain::receipt::is_out_of_order;
-use crate::web::dashboard::number_format::span;
+use crate::reporting::number_format::span;
 use crate::web::dashboard::state_pill::{StateIcon, state_of_stage};
 use crate::web::dashboard::time_element::TimeElement;
 
