@@ -132,7 +132,7 @@ async fn print_failures(mut failures: watch::Receiver<Vec<PostFailure>>) {
                 ProviderId::Zixflow => "the reportURL of its messages".to_owned(),
                 _ => format!("--{provider}-callback"),
             };
-            // Callbacks are posted also where nobody reads this.
+            // A closed standard error does not stop the simulator.
             let _ = writeln!(io::stderr(), "{failure}; check {option}");
         }
         printed = all.len();

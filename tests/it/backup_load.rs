@@ -287,6 +287,8 @@ async fn backups_under_load_hold_what_was_acknowledged_and_restored_ones_send_no
     let token = fleet.token();
     let done = Arc::new(Acknowledged::default());
     let load = start_load(&fleet, token.clone(), rate, &done);
+    let is_sent = async || !count_calls(&simulator).is_empty();
+    waiting::until("a message is sent", is_sent).await;
     let begun = Instant::now();
     let mut rng = StdRng::seed_from_u64(5);
     let mut taken = Vec::new();

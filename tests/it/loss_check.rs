@@ -127,7 +127,7 @@ async fn a_callback_without_an_outcome_shows_at_once() {
     assert_eq!(check.difference, Some(1), "{check:?}");
     let page = load(app.request("GET", "/")).await.text;
     assert!(
-        page.contains("1 callback of the journal without an outcome"),
+        page.contains("1 callback in the journal without an outcome"),
         "{page}"
     );
     let metrics = load(app.request("GET", "/metrics")).await.text;
