@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::{Builder, NoContext, Timestamp, Uuid};
 
+use crate::domain::invisible_characters::trim;
 use crate::domain::placeholder::is_placeholder;
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -186,9 +187,21 @@ impl ProviderMessageId {
     /// The longest id that is kept, in characters.
     pub const LIMIT: usize = 512;
 
-    /// Parses an id. A space inside it is restored to the `+` that form decoding replaced.
+    /// Parses an id from a callback or a reply. Removes invisible characters and quotes around it.
+    /// A space inside it is restored to the `+` that form decoding replaced, and what was encoded
+    /// once more in a wamid, which is Base64, is decoded.
     pub fn parse(text: &str) -> Result<Self, BadProviderMessageId> {
-        let id = Self::parse_stored(text)?;
+        let text = without_quotes(trim(text));
+        let id = if is_wamid(text) && text.contains(['%', '&']) {
+            let decoded = ENCODED_BASE64
+                .iter()
+                .fold(text.to_owned(), |text, (encoded, plain)| {
+                    text.replace(encoded, plain)
+                });
+            Self::parse_stored(&decoded)?
+        } else {
+            Self::parse_stored(text)?
+        };
         if is_placeholder(text) {
             return Err(BadProviderMessageId::Placeholder);
         }
@@ -225,6 +238,28 @@ impl ProviderMessageId {
     }
 }
 
+/// The characters of Base64 that URLs and HTML encode.
+const ENCODED_BASE64: [(&str, &str); 10] = [
+    ("%3D", "="),
+    ("%3d", "="),
+    ("%2B", "+"),
+    ("%2b", "+"),
+    ("%2F", "/"),
+    ("%2f", "/"),
+    ("&#x3D;", "="),
+    ("&#x3d;", "="),
+    ("&#61;", "="),
+    ("&#43;", "+"),
+];
+
+/// The text inside of quotes around it.
+fn without_quotes(text: &str) -> &str {
+    let inside = ['"', '\'']
+        .iter()
+        .find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+    inside.map_or(text, trim)
+}
+
 fn is_wamid(text: &str) -> bool {
     text.starts_with("wamid.")
 }
@@ -232,5 +267,41 @@ fn is_wamid(text: &str) -> bool {
 impl fmt::Debug for ProviderMessageId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.masked())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAMID: &str = "wamid.HBgMOTE5NTYxODc4MDgwFQIAERgSRTUzMjRGMDc2OTIzNjBDRkZGAA==";
+
+    #[test]
+    fn an_id_is_read_from_the_marks_that_relays_add() {
+        let encoded = WAMID.replace('=', "%3D");
+        let entity = WAMID.replace('=', "&#x3D;");
+        for text in [
+            WAMID,
+            &format!(" \u{200b}{WAMID}\u{feff}"),
+            &format!("\"{WAMID}\""),
+            &format!("' {WAMID}'"),
+            &encoded,
+            &entity,
+        ] {
+            let id = ProviderMessageId::parse(text).unwrap();
+            assert_eq!(id.as_str(), WAMID, "{text:?}");
+        }
+        // Of other ids nothing is known.
+        let other = ProviderMessageId::parse("a%3Db").unwrap();
+        assert_eq!(other.as_str(), "a%3Db");
+    }
+
+    #[test]
+    fn an_empty_id_and_a_placeholder_differ() {
+        let parse = |text| ProviderMessageId::parse(text).unwrap_err();
+        assert_eq!(parse(" \u{200b}"), BadProviderMessageId::Empty);
+        assert_eq!(parse("\"\""), BadProviderMessageId::Empty);
+        assert_eq!(parse("\"null\""), BadProviderMessageId::Placeholder);
+        assert_eq!(parse("{{id}}:0"), BadProviderMessageId::Placeholder);
     }
 }

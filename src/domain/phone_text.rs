@@ -4,6 +4,8 @@
 //! Which digits are a country code or a trunk prefix is decided with numbering plans, in
 //! `sending::recipient_number`.
 
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
 
 use crate::domain::invisible_characters::{describe, is_blank, trim};
@@ -24,6 +26,9 @@ pub enum BadPhoneNumber {
     Length(usize),
     #[error("begins with 0; write the country code")]
     LeadingZero,
+    /// Such as that of another column of a spreadsheet.
+    #[error("looks like a date, not a phone number")]
+    Date,
 }
 
 /// A number as it was written; no numbering plan is applied. Without `Debug`: numbers are not
@@ -52,6 +57,10 @@ impl PhoneText {
     /// Accepts 1 to 24 digits.
     pub fn parse(text: &str) -> Result<Self, BadPhoneNumber> {
         let (number, mut start) = unwrap_link(text);
+        if is_date(&number) {
+            return Err(BadPhoneNumber::Date);
+        }
+        let number = without_decimals(&number);
         let mut digits = String::new();
         let mut bracketed_zero = None;
         // The last three characters that were not skipped, to recognise `(0)`.
@@ -68,7 +77,7 @@ impl PhoneText {
                 }
                 None if is_blank(c) => continue,
                 None if is_separator(c) => to_ascii_separator(c),
-                None if is_user_id(&number) => return Err(BadPhoneNumber::UserId),
+                None if is_user_id(number) => return Err(BadPhoneNumber::UserId),
                 None => return Err(BadPhoneNumber::Character(c)),
             };
             last = [last[1], last[2], c];
@@ -165,6 +174,33 @@ fn unwrap_link(text: &str) -> (String, NumberStart) {
     } else {
         (context + &number, NumberStart::Unknown)
     }
+}
+
+/// Spreadsheets and data frames write a number as a decimal, `491701234567.0`. The zeros are not
+/// part of it.
+fn without_decimals(number: &str) -> &str {
+    let Some((whole, decimals)) = number.trim_end().rsplit_once(['.', ',']) else {
+        return number;
+    };
+    let digits = whole.trim().trim_start_matches('+');
+    let is_decimal = digits.len() >= 7
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(decimals, "0" | "00");
+    if is_decimal { whole } else { number }
+}
+
+/// Whether a text is a day such as `30.11.2026`, `11/30/2026` or `2026-11-30`.
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.trim().split(['.', '/', '-']).collect();
+    let [first, second, third] = parts.as_slice() else {
+        return false;
+    };
+    let is_between = |part: &str, longest: usize, range: RangeInclusive<u32>| {
+        part.len() <= longest && part.parse().is_ok_and(|number| range.contains(&number))
+    };
+    let is_year = |part: &str| part.len() == 4 && is_between(part, 4, 1900..=2099);
+    let is_day = |part: &str| is_between(part, 2, 1..=31);
+    is_day(second) && (is_year(first) && is_day(third) || is_day(first) && is_year(third))
 }
 
 /// The value of a parameter that follows one of two separators.
@@ -293,6 +329,35 @@ mod tests {
     }
 
     #[test]
+    fn decimals_of_a_spreadsheet_are_not_digits_of_the_number() {
+        for (text, digits) in [
+            ("491701234567.0", "491701234567"),
+            ("491701234567.00", "491701234567"),
+            ("+491701234567,0", "491701234567"),
+            ("4917012345670", "4917012345670"),
+            ("170.12.34.50.00", "17012345000"),
+            ("0170 1234560.5", "017012345605"),
+        ] {
+            let read = PhoneText::parse(text).ok().map(|read| read.digits);
+            assert_eq!(read.as_deref(), Some(digits), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_not_a_number() {
+        for text in ["30.11.2026", "11/30/2026", "2026-11-30", "1-2-1999"] {
+            assert_eq!(
+                PhoneText::parse(text).err(),
+                Some(BadPhoneNumber::Date),
+                "{text}"
+            );
+        }
+        for text in ["030.11.2026", "30.11.2126", "12.34.5678", "20.11.20.26"] {
+            assert!(PhoneText::parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn other_texts_are_not_numbers() {
         for (text, error) in [
             ("", BadPhoneNumber::Empty),
@@ -308,7 +373,8 @@ mod tests {
     proptest! {
         #[test]
         fn marks_and_separators_change_nothing(
-            digits in "[1-9][0-9]{6,14}",
+            // `.0` at the end would be decimals.
+            digits in "[1-9][0-9]{5,13}[1-9]",
             marks in proptest::collection::vec(
                 prop_oneof![
                     Just('\u{202a}'), Just('\u{202c}'), Just('\u{200e}'), Just('\u{200f}'),

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::domain::delivery_state::Stage;
 use crate::domain::failure::Failure;
+use crate::domain::invisible_characters::is_blank;
 use crate::domain::receipt::ReceiptEvent;
 use crate::domain::reported_time::ReportedTime;
 use crate::providers::written_time;
@@ -18,7 +19,7 @@ pub enum Meaning {
     NoEffect,
 }
 
-/// Status words, normalised: lower case, without `-`, `_` and spaces. Those of one provider take
+/// Status words, normalised: lower case, without `-`, `_`, quotes and spaces. Those of one provider take
 /// precedence over [`WORDS`].
 pub type StatusWords = &'static [(&'static str, Meaning)];
 
@@ -80,7 +81,7 @@ pub fn parse_status_word(
 
 fn normalise(word: &str) -> String {
     word.chars()
-        .filter(|c| !matches!(c, '-' | '_') && !c.is_whitespace())
+        .filter(|c| !matches!(c, '-' | '_' | '"' | '\'') && !is_blank(*c))
         .flat_map(char::to_lowercase)
         .collect()
 }
@@ -93,11 +94,14 @@ const EPOCH_UNITS: &[(i128, i128)] = &[
     (0, 1_000_000_000),           // seconds: Meta, Sobot, Kaleyra
 ];
 
+/// The digits of an epoch number in seconds.
+const EPOCH_DIGITS: usize = 10;
+
 /// Parses a time in any known format. Whether it is plausible is decided in `domain::receipt`.
 pub fn parse_time(text: &str) -> Option<ReportedTime> {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    let text = text.trim_matches(|c: char| is_blank(c) || matches!(c, '"' | '\''));
     parse_compact(text)
-        .or_else(|| parse_epoch(text).map(ReportedTime::Instant))
+        .or_else(|| parse_serialized_epoch(text).map(ReportedTime::Instant))
         .or_else(|| parse_written(text))
         .or_else(|| {
             // Form decoding turned the `+` of the offset into a space.
@@ -116,9 +120,42 @@ fn parse_compact(text: &str) -> Option<ReportedTime> {
     Some(ReportedTime::Local(time))
 }
 
+/// An epoch number as serialisers and formats write it: `/Date(1692947519000)/`, `@1692947519`,
+/// `1692947519000L`, `1,692,947,519`.
+fn parse_serialized_epoch(text: &str) -> Option<DateTime<Utc>> {
+    let date = text
+        .trim_matches(['/', '\\'])
+        .strip_prefix("Date(")
+        .and_then(|date| date.strip_suffix(')'));
+    if let Some(date) = date {
+        return parse_epoch(date.split(['+', '-']).next()?);
+    }
+    let number = text.strip_prefix(['+', '@']).unwrap_or(text);
+    let number = number.strip_suffix(['L', 'l']).unwrap_or(number);
+    if has_thousands_separators(number) {
+        return parse_epoch(&number.replace(',', ""));
+    }
+    parse_epoch(number)
+}
+
+/// At least two separators: a single one is a decimal comma.
+fn has_thousands_separators(number: &str) -> bool {
+    let mut groups = number.split(',');
+    let is_group = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let first = groups
+        .next()
+        .is_some_and(|first| (1..=3).contains(&first.len()) && is_group(first));
+    let rest: Vec<&str> = groups.collect();
+    first && rest.len() >= 2 && rest.iter().all(|group| group.len() == 3 && is_group(group))
+}
+
 fn parse_epoch(text: &str) -> Option<DateTime<Utc>> {
-    if text.contains(['e', 'E']) {
-        // `1.692947519e9`
+    if let Some((mantissa, _)) = text.split_once(['e', 'E']) {
+        // `1.692947519e9`. A spreadsheet rounds it to `1.69295E+09`, hours off.
+        let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+        if digits < EPOCH_DIGITS {
+            return None;
+        }
         let number: f64 = text
             .parse()
             .ok()
@@ -167,6 +204,7 @@ mod tests {
     fn words_are_normalised_before_the_lookup() {
         for (word, expected) in [
             ("not sent", Some(Meaning::Failed)),
+            ("\u{feff}\"Not sent\"", Some(Meaning::Failed)),
             ("NOT-SENT", Some(Meaning::Failed)),
             ("NotSent", Some(Meaning::Failed)),
             ("Delivery_Failed", Some(Meaning::Failed)),
@@ -202,6 +240,14 @@ mod tests {
             "1769620679000.0",
             "1.769620679e9",
             "1769620679E0",
+            "1,769,620,679",
+            "1,769,620,679,000",
+            "+1769620679",
+            "@1769620679",
+            "1769620679000L",
+            "1769620679\u{200b}",
+            "/Date(1769620679000)/",
+            "\\/Date(1769620679000+0530)\\/",
             "2026-01-28T17:17:59Z",
             "2026-01-28T17:17:59.000000Z",
             "2026-01-28T17:17:59.000000000Z",
@@ -234,6 +280,8 @@ mod tests {
             "soon",
             "-5",
             "17XXXXXX22",
+            "1.76962E+09",
+            "1.7696E9",
             "99999999999999999999999",
             "2026-13-40",
         ] {

@@ -1,161 +1,12 @@
 //! Texts that stand for a missing value: `null`, or an unreplaced template variable.
 
-/// Words for "no value", names of the id variable, and type names or sample values, in lower case
-/// without punctuation. Sorted.
-const WORDS: &[&str] = &[
-    "blank",
-    "default",
-    "empty",
-    "example",
-    "externalid",
-    "false",
-    "guid",
-    "id",
-    "integer",
-    "messageid",
-    "messageuuid",
-    "missing",
-    "msgid",
-    "na",
-    "nan",
-    "nil",
-    "noid",
-    "none",
-    "notavailable",
-    "notset",
-    "null",
-    "number",
-    "objectobject",
-    "placeholder",
-    "recipient",
-    "sample",
-    "string",
-    "tbd",
-    "text",
-    "todo",
-    "true",
-    "undefined",
-    "unknown",
-    "unset",
-    "uuid",
-    "value",
-    "void",
-    "waid",
-    "wamessageid",
-    "wamid",
-    "whatsappid",
-    "whatsappmessageid",
-];
+mod vocabulary;
 
-/// Words in the names of variables, columns and paths, and in phrases for a missing value. A text
-/// with no other words is not an id, such as `messages[0].id` or `your_message_id`. Sorted.
-const PARTS: &[&str] = &[
-    "anonymous",
-    "api",
-    "applicable",
-    "available",
-    "be",
-    "blank",
-    "body",
-    "column",
-    "data",
-    "default",
-    "empty",
-    "enter",
-    "event",
-    "external",
-    "field",
-    "filled",
-    "here",
-    "id",
-    "identifier",
-    "ids",
-    "inf",
-    "infinity",
-    "insert",
-    "json",
-    "message",
-    "messages",
-    "msg",
-    "name",
-    "no",
-    "not",
-    "nothing",
-    "object",
-    "of",
-    "payload",
-    "placeholder",
-    "provided",
-    "provider",
-    "recipient",
-    "ref",
-    "reference",
-    "request",
-    "response",
-    "set",
-    "status",
-    "statuses",
-    "string",
-    "system",
-    "tba",
-    "text",
-    "the",
-    "to",
-    "type",
-    "unavailable",
-    "unspecified",
-    "uuid",
-    "value",
-    "variable",
-    "wa",
-    "whatsapp",
-    "your",
-];
-
-/// Words that always mean a missing value: a text with one is a placeholder even if it also has a
-/// short number, as in `null:1`, or `wamid`.
-const NULLS: &[&str] = &["nan", "nil", "none", "null", "undefined"];
-
-/// Pairs of marks that enclose a variable anywhere in a text; no id contains them.
-const MARKS_INSIDE: &[(&str, &str)] = &[
-    ("{{", "}}"),
-    ("${", "}"),
-    ("#{", "}"),
-    ("%{", "}"),
-    ("<%", "%>"),
-    ("[[", "]]"),
-    ("%7b", "%7d"),
-    ("&lt;", "&gt;"),
-    ("%!", ")"),
-];
-
-/// Pairs of marks that enclose a whole text.
-const MARKS_AROUND: &[(&str, &str)] = &[
-    ("{", "}"),
-    ("<", ">"),
-    ("[", "]"),
-    ("(", ")"),
-    ("%", "%"),
-    ("#", "#"),
-    ("$", "$"),
-    ("@", "@"),
-    ("|", "|"),
-    ("*", "*"),
-    ("~", "~"),
-    ("__", "__"),
-    ("'", "'"),
-    ("\"", "\""),
-    ("`", "`"),
-    ("«", "»"),
-    ("‹", "›"),
-    ("“", "”"),
-];
-
-/// The length of the longest entry of [`WORDS`], in letters and digits.
-const LONGEST_WORD: usize = 17;
-
-/// Every opening mark of [`MARKS_INSIDE`] begins with one of these.
-const FIRST_MARKS_INSIDE: &[char] = &['{', '$', '#', '%', '<', '[', '&'];
+use self::vocabulary::{
+    ENCODED_MARKS, FIRST_MARKS_INSIDE, LONGEST_WORD, MARKS_AROUND, MARKS_INSIDE, NULLS, PARTS,
+    WORDS,
+};
+use crate::domain::invisible_characters::is_blank;
 
 /// The longest text whose words are looked up, in bytes.
 const NAMES_LIMIT: usize = 80;
@@ -166,12 +17,12 @@ const MARKS_BEFORE: &[char] = &['$', ':', '@', '#', '%', '&', '=', '!', '\\', '?
 /// Whether a text is not a value: it cannot be an id or a recipient.
 pub fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
-    is_absent(text) || is_variable(text)
+    is_absent(text) || is_variable(text) || is_rounded_number(text)
 }
 
 /// Whether a text is not a status word. Some providers have words such as `0` and `unknown`.
 pub fn is_not_status_word(text: &str) -> bool {
-    let text = text.trim();
+    let text = text.trim_matches(|c: char| is_blank(c) || matches!(c, '"' | '\''));
     is_variable(text)
         || matches!(
             lower_alphanumeric(text).as_str(),
@@ -200,9 +51,48 @@ fn is_absent(text: &str) -> bool {
     let is_short = || letters().nth(LONGEST_WORD).is_none();
     only_zeros
         || only_x
+        || is_null_after_prefix(text)
         || text == "-1"
         || (is_short() && is_in(WORDS, &lower_alphanumeric(text)))
         || (text.len() <= NAMES_LIMIT && consists_of_names(text))
+}
+
+/// Whether a text joins words for no value, as `nullnull`, or adds one to the prefix of an id, as
+/// `wamid.null`.
+fn is_null_after_prefix(text: &str) -> bool {
+    let after_prefix = ["wamid.", "mid."]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
+    let mut rest = after_prefix.unwrap_or(text);
+    if text.starts_with("wamid.") && is_marked(rest) {
+        return true;
+    }
+    let is_candidate = rest.starts_with(['n', 'N', 'u', 'U']) && rest.len() <= NAMES_LIMIT;
+    while is_candidate && !rest.is_empty() {
+        let strip = |null: &&str| {
+            let (head, tail) = rest.split_at_checked(null.len())?;
+            head.eq_ignore_ascii_case(null).then_some(tail)
+        };
+        match NULLS.iter().find_map(strip) {
+            Some(tail) => rest = tail,
+            None => return false,
+        }
+    }
+    is_candidate
+}
+
+/// Whether a spreadsheet has rounded a long number, as `6.04133E+17`. Form decoding replaces the
+/// `+` by a space.
+fn is_rounded_number(text: &str) -> bool {
+    let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
+        return false;
+    };
+    exponent.strip_prefix(['+', ' ']).is_some_and(are_digits)
+        && mantissa.split(['.', ',']).all(are_digits)
+}
+
+fn are_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_in(sorted: &[&str], word: &str) -> bool {
@@ -256,25 +146,78 @@ fn lower_alphanumeric(text: &str) -> String {
         .collect()
 }
 
-/// Whether a text is an unreplaced template variable.
+/// Whether a text is an unreplaced template variable, or code instead of its result.
 fn is_variable(text: &str) -> bool {
-    let has_inside = text.contains(FIRST_MARKS_INSIDE) && {
-        let lower = text.to_ascii_lowercase();
-        MARKS_INSIDE.iter().any(|(open, close)| {
-            lower
-                .split_once(open)
-                .is_some_and(|(_, rest)| rest.contains(close))
-        })
-    };
-    let begins_with_mark = !text.starts_with(char::is_alphanumeric);
-    let is_enclosed = begins_with_mark
-        && MARKS_AROUND.iter().any(|(open, close)| {
-            text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
-        });
+    let has_mark_inside = text.contains(FIRST_MARKS_INSIDE)
+        && (has_variable_inside(text) || reads_element(text) || is_encoded_variable(text));
+    has_mark_inside || calls_function(text) || is_marked(without_index(text))
+}
+
+fn has_variable_inside(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    MARKS_INSIDE.iter().any(|(open, close)| {
+        lower
+            .split_once(open)
+            .is_some_and(|(_, rest)| rest.contains(close))
+    })
+}
+
+/// Whether marks enclose a text, or one before it makes it the name of a variable.
+fn is_marked(text: &str) -> bool {
+    if text.starts_with(char::is_alphanumeric) {
+        return false;
+    }
+    let is_enclosed = MARKS_AROUND.iter().any(|(open, close)| {
+        text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
+    });
     let is_numbered = text
         .strip_prefix('$')
         .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-    has_inside || is_enclosed || is_numbered || text.strip_prefix(MARKS_BEFORE).is_some_and(is_name)
+    // `%s`, `%1$s`
+    let is_format = text.starts_with('%') && text.len() <= 5;
+    // `#DIV/0!`, `#NAME?`
+    let is_cell_error = text.starts_with('#') && text.ends_with(['!', '?']);
+    is_enclosed
+        || is_numbered
+        || is_format
+        || is_cell_error
+        || text.strip_prefix(MARKS_BEFORE).is_some_and(is_name)
+}
+
+/// The text before `:0`, which providers add to the id of a message.
+fn without_index(text: &str) -> &str {
+    match text.rsplit_once(':') {
+        Some((before, index)) if !before.is_empty() && are_digits(index) => before,
+        _ => text,
+    }
+}
+
+/// Whether a text is code such as `getId()`. Numbers have brackets, too, but not after a letter.
+fn calls_function(text: &str) -> bool {
+    text.match_indices('(').any(|(index, _)| {
+        let before = text[..index].chars().next_back();
+        before.is_some_and(|c| c.is_alphabetic() || matches!(c, '_' | '%'))
+            || text[index..].starts_with("()")
+    })
+}
+
+/// Whether a text is code such as `$_POST['id']`.
+fn reads_element(text: &str) -> bool {
+    text.contains("['") || text.contains("[\"")
+}
+
+fn is_encoded_variable(text: &str) -> bool {
+    if text.len() > NAMES_LIMIT {
+        return false;
+    }
+    let encoded = text.to_ascii_lowercase();
+    let decoded = ENCODED_MARKS
+        .iter()
+        .fold(encoded.clone(), |text, (encoded, mark)| {
+            text.replace(encoded, mark)
+        });
+    // Each decoding makes the text shorter.
+    decoded != encoded && is_variable(&decoded)
 }
 
 /// Whether a text could be the name of a variable.
@@ -349,6 +292,44 @@ mod tests {
             "%!s(MISSING)",
             "&lt;message_id&gt;",
             "$1",
+            "{id}:0",
+            "<message_id>:0",
+            "%message_id%:0",
+            "$messageId:0",
+            "%s:0",
+            "%s",
+            "%1$s",
+            "%(id)s",
+            "%5BmessageId%5D",
+            "%3Cmessage_id%3E",
+            "%25message_id%25",
+            "&#123;&#123;id&#125;&#125;",
+            "@{triggerBody()?['id']}",
+            "$_POST['id']",
+            "$msg->getId()",
+            "$input.params('id')",
+            "req.body.id",
+            "entry[0].changes[0].value.statuses[0].id",
+            "Array",
+            "Array()",
+            "Optional.empty",
+            "function () { [native code] }",
+            "Promise { <pending> }",
+            "wamid.[object Object]",
+            "wamid.NaN",
+            "wamid.%s",
+            "mid.null",
+            "nullnull",
+            "undefinednull",
+            "#DIV/0!",
+            "#NAME?",
+            "not found",
+            "Vacío",
+            "нет",
+            "なし",
+            "6.04133E+17",
+            "6,04133E+17",
+            "6.04133E 17",
         ] {
             assert!(is_placeholder(text), "{text}");
         }
@@ -404,6 +385,12 @@ mod tests {
             "id-7",
             "test",
             "null-island-7",
+            "nullify",
+            "mid.$cAAA7",
+            "+1 (415) 555-0100",
+            "wamid.HBgMOTE5NTYxODc4MDgwFQIAERgSRTUzMjRGMDc2OTIzNjBDRkZGAA%3D%3D",
+            "6e17",
+            "65e1+7a",
         ] {
             assert!(!is_placeholder(text), "{text}");
         }
