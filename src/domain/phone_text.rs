@@ -136,7 +136,8 @@ const NUMBER_SCHEMES: [&str; 5] = ["tel:", "callto:", "sms:", "smsto:", "whatsap
 
 /// The number inside a link, or the text itself.
 fn unwrap_link(text: &str) -> (String, NumberStart) {
-    const PASTED: &[char] = &['"', '\'', '“', '”', '‘', '’', '<', '>', ',', ';'];
+    // `="491701234567"` is how spreadsheets keep a number from being calculated.
+    const PASTED: &[char] = &['"', '\'', '“', '”', '‘', '’', '<', '>', ',', ';', '='];
     let text = trim(text).trim_matches(PASTED);
     let text = trim(text);
     let chat = ["https://", "http://"]
@@ -162,7 +163,10 @@ fn unwrap_link(text: &str) -> (String, NumberStart) {
         .iter()
         .find_map(|scheme| strip_prefix(text, scheme))
     else {
-        return (text.to_owned(), NumberStart::Unknown);
+        return (
+            without_label(&decode(text)).to_owned(),
+            NumberStart::Unknown,
+        );
     };
     let context = parameter(number, "phone-context=", [';', ';'])
         .map(decode)
@@ -173,6 +177,19 @@ fn unwrap_link(text: &str) -> (String, NumberStart) {
         (number, NumberStart::Unknown)
     } else {
         (context + &number, NumberStart::Unknown)
+    }
+}
+
+/// Without a label before the `+`, as `Tel.: +49 170 1234567`, and without a name after a comma.
+fn without_label(text: &str) -> &str {
+    let has_digit = |part: &str| part.chars().any(|c| ascii_digit(c).is_some());
+    let start = text
+        .find(is_plus)
+        .filter(|start| !has_digit(&text[..*start]));
+    let number = &text[start.unwrap_or_default()..];
+    match number.split_once([',', ';']) {
+        Some((number, name)) if has_digit(number) && !has_digit(name) => number,
+        _ => number,
     }
 }
 
@@ -306,6 +323,11 @@ mod tests {
             "+91 99713 10001;",
             "TEL://+91(99713)10001",
             "tel:99713-10001;phone-context=+91",
+            "=\"+919971310001\"",
+            "%2B919971310001",
+            "Tel.: +91 99713-10001",
+            "\u{1f4f1} +91 99713-10001",
+            "+91 99713 10001, Asha",
             "919971310001@s.whatsapp.net",
             "919971310001@c.us",
         ] {

@@ -19,15 +19,24 @@ const NEUTRAL_NAMES: &[&str] = &["created_at", "date", "time", "timestamp"];
 pub(super) fn is_probe(document: &Value) -> bool {
     match document {
         Value::Object(members) if !members.is_empty() => {
-            let is_test = |(name, value): (&String, &Value)| {
-                let words = parse_text(value);
-                let is_scalar = !value.is_object() && !value.is_array();
-                let is_id = name.to_ascii_lowercase().ends_with("id");
-                is_scalar
-                    && !is_id
-                    && (is_test_text(name) || words.is_some_and(|words| is_test_text(&words)))
+            let is_id = |name: &str| name.to_ascii_lowercase().ends_with("id");
+            let is_test = |(name, value): (&String, &Value)| match value {
+                Value::Array(_) => false,
+                Value::Object(members) => !members.is_empty() && is_probe(value),
+                scalar => {
+                    let words = parse_text(scalar);
+                    !is_id(name)
+                        && (is_test_text(name) || words.is_some_and(|words| is_test_text(&words)))
+                }
             };
-            let is_neutral = |(name, _): (&String, &Value)| NEUTRAL_NAMES.contains(&name.as_str());
+            let is_test_event = members.iter().any(|member| {
+                matches!(member.0.as_str(), "event" | "event_type" | "type") && is_test(member)
+            });
+            let is_neutral = |(name, value): (&String, &Value)| {
+                is_empty(value)
+                    || is_test_event && is_id(name)
+                    || NEUTRAL_NAMES.contains(&name.as_str())
+            };
             members.len() <= MEMBERS_LIMIT
                 && members
                     .iter()
@@ -78,6 +87,10 @@ mod tests {
             json!({"message": "This is a test."}),
             json!({"is_test": 1}),
             json!("Webhook test"),
+            json!({"event": "test", "data": {}}),
+            json!({"event": "webhook_test", "data": {"message": "a test"}}),
+            json!({"type": "ping", "timestamp": 1, "id": "evt_1"}),
+            json!({"data": {"test": true}}),
         ] {
             assert!(is_probe(&test), "{test}");
         }
@@ -85,6 +98,7 @@ mod tests {
             json!({"id": "wamid.1", "status": "delivered"}),
             json!({"id": "test", "status": "delivered"}),
             json!({"messageId": "wamid.test"}),
+            json!({"id": "wamid.1", "text": "hello"}),
             json!({"status": "delivered"}),
             json!({"timestamp": "1763600000"}),
             json!({"test": {"id": "wamid.1"}}),
