@@ -22,6 +22,7 @@ const DEFLATE_RATIO: u64 = 1032;
 /// Bytes are not text if more than one in this many is a control character; of random bytes, one in
 /// nine is.
 const CONTROL_SHARE: usize = 16;
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Number of bytes in which control characters are counted.
 const SAMPLE: usize = 256;
 
@@ -119,6 +120,9 @@ impl Labels<'_> {
     /// Names the encoding of bytes that are neither text nor a known compression, after `decoded`
     /// encodings were removed.
     fn check_text(&self, bytes: &[u8], decoded: usize) -> Result<(), UnpackError> {
+        if bytes.starts_with(&ZSTD_MAGIC) {
+            return Err(UnpackError::Unknown("zstd".to_owned()));
+        }
         let is_utf16 = matches!(
             bytes,
             [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [0, ..] | [_, 0, ..]

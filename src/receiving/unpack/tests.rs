@@ -85,6 +85,9 @@ fn bytes_that_cannot_be_unpacked_are_reported_with_their_label() {
         let error = unpack(&noise, Some(label)).unwrap_err();
         assert_eq!(error.to_string(), reason);
     }
+    let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0x24, 0x02, 0x11, 0x00];
+    let error = unpack(&zstd, None).unwrap_err();
+    assert_eq!(error, UnpackError::Unknown("zstd".to_owned()));
     for label in ["br", "gzip", "gzip, UTF-8"] {
         // The label describes the outer encoding.
         let packed = gzip(&noise);
