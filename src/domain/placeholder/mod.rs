@@ -1,8 +1,8 @@
 //! Texts that stand for a missing value: `null`, or an unreplaced template variable.
 
-mod vocabulary;
+mod placeholder_words;
 
-use self::vocabulary::{
+use self::placeholder_words::{
     ENCODED_MARKS, FIRST_MARKS_INSIDE, LONGEST_WORD, MARKS_AROUND, MARKS_INSIDE, NULLS, PARTS,
     WORDS,
 };
