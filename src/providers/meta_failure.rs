@@ -5,7 +5,10 @@ use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::placeholder::is_not_reason;
-use crate::providers::json_in_text::begins_json;
+use crate::providers::failure_code::{code_in_text, parse_code, parse_number};
+use crate::providers::failure_detail::{
+    DETAIL_FIELDS, TITLE_FIELDS, join_texts, parse_details, parse_nested_json, parse_own_details,
+};
 use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::reading_budget::shorten;
 
@@ -13,17 +16,10 @@ use crate::providers::reading_budget::shorten;
 const ERRORS_LIMIT: usize = 16;
 /// Maximum bytes kept of a title and of a detail.
 const FAILURE_TEXT_LIMIT: usize = 1024;
-/// Maximum number of texts joined from an error without any known field, and maximum bytes of each.
-const JOINED_TEXTS: usize = 4;
-const JOINED_LIMIT: usize = 256;
 /// Maximum bytes kept of a code.
 const FAILURE_CODE_LIMIT: usize = 64;
-/// Maximum bytes of a text that is searched for JSON: a value needs many times the memory of its
-/// text.
-const NESTED_JSON_LIMIT: usize = 16 * 1024;
 const ERROR_FIELDS: &[&str] = &["errors", "error", "error_data", "err", "failure"];
-/// Fields of the status itself, with a code and with a text.
-const CODE_FIELDS: &[&str] = &["errorCode", "error_code", "ErrorCode", "code"];
+/// Fields of the status itself with a text.
 const REASON_FIELDS: &[&str] = &[
     "reason",
     "remark",
@@ -39,8 +35,6 @@ const REASON_FIELDS: &[&str] = &[
     "description",
     "title",
 ];
-const TITLE_FIELDS: &[&str] = &["title", "message", "reason", "description"];
-const DETAIL_FIELDS: &[&str] = &["details", "detail", "message"];
 /// A longer text is not a code.
 const CODE_BYTES_LIMIT: usize = 32;
 
@@ -50,7 +44,8 @@ pub(super) fn parse_failure(places: &[&Value]) -> Failure {
         let errors = ERROR_FIELDS.iter().flat_map(|name| items(place.get(name)));
         let reasons = REASON_FIELDS.iter().filter_map(|name| place.get(name));
         let reasons = reasons.filter(|reason| reason.is_object() || reason.is_array());
-        parse_errors(errors.chain(reasons.flat_map(|reason| items(Some(reason)))))
+        let failure = parse_errors(errors.chain(reasons.flat_map(|reason| items(Some(reason)))))?;
+        Some(complete(failure, place))
     });
     let found = named.or_else(|| {
         places
@@ -59,6 +54,30 @@ pub(super) fn parse_failure(places: &[&Value]) -> Failure {
             .find(|failure| *failure != Failure::default())
     });
     found.map_or_else(Failure::default, shorten_texts)
+}
+
+/// Adds what the error lacks from the fields of the status beside it. An HTTP status of success
+/// there is no code of the failure.
+fn complete(failure: Failure, status: &Value) -> Failure {
+    if failure.code.is_some() && failure.title.is_some() {
+        return failure;
+    }
+    let beside = parse_flat_failure(status);
+    let is_success = |code: &String| matches!(code.parse::<u32>(), Ok(200..300));
+    let title = beside
+        .title
+        .filter(|title| failure.detail.as_ref() != Some(title));
+    Failure {
+        code: failure
+            .code
+            .or_else(|| beside.code.filter(|code| !is_success(code))),
+        detail: match (&failure.title, failure.detail) {
+            (None, None) => beside.detail,
+            (_, detail) => detail,
+        },
+        title: failure.title.or(title),
+        key: failure.key,
+    }
 }
 
 fn shorten_texts(failure: Failure) -> Failure {
@@ -78,19 +97,6 @@ fn parse_errors<'e>(errors: impl Iterator<Item = &'e Value>) -> Option<Failure> 
         .map(parse_error)
         .filter(|failure| *failure != Failure::default());
     errors.next().map(|first| append_errors(first, errors))
-}
-
-/// The object or list that a text contains. The reader of a callback has already unwrapped one
-/// level of such texts.
-fn parse_nested_json(text: &str) -> Option<Value> {
-    let begins_text = text.trim_start().starts_with('"');
-    if text.len() > NESTED_JSON_LIMIT || (!begins_text && !begins_json(text)) {
-        return None;
-    }
-    match serde_json::from_str(text).ok()? {
-        Value::String(inner) => parse_nested_json(&inner),
-        value => Some(value),
-    }
 }
 
 fn parse_nested_errors(text: &str) -> Option<Failure> {
@@ -133,6 +139,12 @@ pub(super) fn parse_error(error: &Value) -> Failure {
     if let Some(failure) = error.as_str().and_then(parse_nested_errors) {
         return failure;
     }
+    if let Some(code) = parse_number(error) {
+        return Failure {
+            code: Some(code),
+            ..Failure::default()
+        };
+    }
     if let Some(text) = parse_text(error) {
         if is_not_reason(&text) {
             return Failure::default();
@@ -159,42 +171,15 @@ fn parse_flat_error(error: &Value) -> Failure {
         .get("error_data")
         .and_then(parse_details)
         .or_else(|| first_text(error, DETAIL_FIELDS))
+        .or_else(|| loose.detail.clone())
         .or_else(|| title.is_none().then(|| join_texts(error)).flatten());
     let words = title.as_deref().or(details.as_deref());
     Failure {
-        code: parse_code(error, CODE_FIELDS).or_else(|| code_in_text(words?)),
+        code: parse_code(error).or_else(|| code_in_text(words?)),
         detail: details.filter(|detail| Some(detail) != title.as_ref()),
         title,
         key: None,
     }
-}
-
-/// An object, a list of them, or a text, which may hold either.
-fn parse_details(data: &Value) -> Option<String> {
-    let nested = data.as_str().and_then(parse_nested_json);
-    let words = |data: &Value| {
-        parse_text(data)
-            .or_else(|| first_text(data, DETAIL_FIELDS))
-            .or_else(|| first_text(data, TITLE_FIELDS))
-    };
-    items(Some(nested.as_ref().unwrap_or(data)))
-        .iter()
-        .find_map(words)
-}
-
-/// `name: text; …` of an object without any known name.
-fn join_texts(error: &Value) -> Option<String> {
-    let is_known = |name: &str| {
-        matches!(name, "code" | "href" | "error_data") || DETAIL_FIELDS.contains(&name)
-    };
-    let texts = error.as_object()?.iter();
-    let texts: Vec<String> = texts
-        .filter(|(name, _)| !is_known(name) && name.len() <= FAILURE_CODE_LIMIT)
-        .filter_map(|(name, value)| Some((name, shorten(parse_text(value)?, JOINED_LIMIT))))
-        .map(|(name, words)| format!("{name}: {words}"))
-        .take(JOINED_TEXTS)
-        .collect();
-    (!texts.is_empty()).then(|| texts.join("; "))
 }
 
 /// The code and the text in fields of the status itself.
@@ -203,37 +188,21 @@ fn parse_flat_failure(object: &Value) -> Failure {
         .iter()
         .filter_map(|name| first_text(object, &[name]));
     let mut words = words.filter(|text| !is_not_reason(text));
-    let title = words.next();
-    let detail = words.find(|text| Some(text) != title.as_ref());
+    let code = parse_code(object);
+    // Without a code, it may be a customer's text.
+    let message = || first_text(object, &["message"]).filter(|text| !is_not_reason(text));
+    let title = words
+        .next()
+        .or_else(|| code.as_ref().and_then(|_| message()));
+    let detail = words
+        .chain(parse_own_details(object).filter(|text| !is_not_reason(text)))
+        .find(|text| Some(text) != title.as_ref());
     Failure {
-        code: parse_code(object, CODE_FIELDS).or_else(|| code_in_text(title.as_deref()?)),
+        code: code.or_else(|| code_in_text(title.as_deref()?)),
         title,
         detail,
         key: None,
     }
-}
-
-/// A code in its own field: a number, a text, or a text that contains it.
-fn parse_code(object: &Value, names: &[&str]) -> Option<String> {
-    let code = first_text(object, names).filter(|code| code == "0" || !is_not_reason(code))?;
-    Some(code_in_text(&code).unwrap_or(code))
-}
-
-/// A code inside a text: `(#131026) …`, or one of Meta's six-digit codes as a separate word.
-pub(super) fn code_in_text(text: &str) -> Option<String> {
-    let marked = text.split_once("(#").and_then(|(_, rest)| {
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        (!digits.is_empty() && rest[digits.len()..].starts_with(')')).then_some(digits)
-    });
-    marked.or_else(|| {
-        text.split(|c: char| !c.is_ascii_alphanumeric())
-            .find(|word| {
-                word.len() == 6
-                    && word.starts_with("13")
-                    && word.bytes().all(|byte| byte.is_ascii_digit())
-            })
-            .map(ToOwned::to_owned)
-    })
 }
 
 /// A code (`131053`, `WAV2101`), a text that may contain one, or an error object.
@@ -248,7 +217,7 @@ pub(super) fn parse_any_error(value: &Value) -> Option<Failure> {
         && !words.contains(char::is_whitespace);
     Some(if is_code {
         Failure {
-            code: Some(words),
+            code: Some(parse_number(value).unwrap_or(words)),
             ..Failure::default()
         }
     } else {
@@ -263,20 +232,6 @@ pub(super) fn parse_any_error(value: &Value) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_code_is_found_inside_a_text() {
-        for (text, code) in [
-            ("(#131026) Message undeliverable", Some("131026")),
-            ("Error 131053: media", Some("131053")),
-            ("(#4) Too many calls", Some("4")),
-            ("order 131 of 2026", None),
-            ("(#) nothing", None),
-            ("call 13105312", None),
-        ] {
-            assert_eq!(code_in_text(text).as_deref(), code, "{text}");
-        }
-    }
 
     #[test]
     fn a_reason_is_read_in_every_known_shape() {
@@ -329,6 +284,35 @@ mod tests {
             (
                 serde_json::json!({"ErrorCode": "131026", "ErrorMessage": "Undeliverable"}),
                 "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"code": 131_026, "error_data": "Not on WhatsApp"}),
+                "131026: Not on WhatsApp",
+            ),
+            (
+                serde_json::json!({"code": 200, "error_data": "Not on WhatsApp"}),
+                "Not on WhatsApp",
+            ),
+            (
+                serde_json::json!({"errors": 131_026, "reason": "Undeliverable"}),
+                "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"errors": [131_026], "reason": "Undeliverable"}),
+                "131026: Undeliverable",
+            ),
+            (
+                serde_json::json!({"code": 131_026, "message": "Undeliverable"}),
+                "131026: Undeliverable",
+            ),
+            (serde_json::json!({"message": "Your order"}), ""),
+            (
+                serde_json::json!({"errors": [{"code": 131_026, "title": "Undeliverable", "details": {"info": "Not on WhatsApp"}}]}),
+                "131026: Undeliverable: info: Not on WhatsApp",
+            ),
+            (
+                serde_json::json!({"code": 131_026, "reason": "Undeliverable", "details": ["Blocked", "Old"]}),
+                "131026: Undeliverable: Blocked; Old",
             ),
             (
                 serde_json::json!({"errors": "<p>131026: Undeliverable</p>"}),

@@ -11,6 +11,8 @@ mod callback_parser;
 pub mod cloud_api;
 mod configured_fields;
 mod customer_id_links;
+mod failure_code;
+mod failure_detail;
 mod flat;
 mod form;
 mod json;
