@@ -7,11 +7,16 @@ use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::ids::{BadProviderMessageId, ProviderMessageId};
+use crate::domain::invisible_characters::is_blank;
 use crate::domain::provider::ProviderId;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
+use crate::providers::json;
+use crate::providers::json_in_text::begins_json;
 use crate::providers::protocol::{CallBody, Header, HttpCall, HttpReply, SendStep};
+use crate::providers::reading_budget::ReadingBudget;
 use crate::providers::reply_class::{self, ReplyClass, RetryAfter};
 use crate::providers::retry_after;
+use crate::providers::text_decoding::decode;
 
 /// `POST` with a JSON body; the content type is the last header.
 pub(super) fn post_json(url: String, headers: Vec<Header>, request: &impl Serialize) -> SendStep {
@@ -28,10 +33,34 @@ pub(super) fn post_json(url: String, headers: Vec<Header>, request: &impl Serial
     }
 }
 
+/// The object in the body of a reply. Mistakes are repaired as in a callback, because a message that
+/// was accepted must not become uncertain by them. A body with a part that stays unreadable is
+/// unreadable.
 pub(super) fn object(reply: &HttpReply) -> Option<Value> {
-    serde_json::from_slice::<Value>(&reply.body)
+    let as_written = serde_json::from_slice::<Value>(&reply.body)
         .ok()
-        .filter(Value::is_object)
+        .filter(Value::is_object);
+    let has_json_text = |value: &Value| value.as_str().is_some_and(begins_json);
+    match as_written {
+        Some(Value::Object(members)) if members.values().any(has_json_text) => {
+            repaired_object(reply).or(Some(Value::Object(members)))
+        }
+        Some(object) => Some(object),
+        None => repaired_object(reply),
+    }
+}
+
+fn repaired_object(reply: &HttpReply) -> Option<Value> {
+    let decoded = decode(&reply.body).ok()?;
+    let text = decoded.trim_matches(|c: char| is_blank(c) || c == '\0');
+    if !text.starts_with(['{', '"']) {
+        return None;
+    }
+    let mut documents = json::parse(text, &ReadingBudget::default()).ok()?;
+    match (documents.pop(), documents.is_empty()) {
+        (Some(Ok(object)), true) if object.is_object() => Some(object),
+        _ => None,
+    }
 }
 
 /// Accepted, with all valid ids. Invalid ones become warnings; the attempt keeps the whole reply.

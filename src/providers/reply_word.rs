@@ -33,7 +33,10 @@ fn find_word(body: &Value) -> Option<String> {
         .iter()
         .filter_map(|place| body.pointer(place))
         .find_map(|message| {
-            let holds = |word: &String| word.starts_with("held") || word.starts_with("paused");
+            let holds = |word: &String| {
+                let word = word.to_ascii_lowercase();
+                word.starts_with("held") || word.starts_with("paused")
+            };
             first_text(message, &["message_status", "messageStatus"])
                 .or_else(|| first_text(message, &["status"]).filter(holds))
         })
@@ -58,6 +61,14 @@ mod tests {
             (
                 json!({"data": {"id": "wamid.1", "status": "paused"}}),
                 Some("paused"),
+            ),
+            (
+                json!({"data": {"id": "wamid.1", "status": "HELD_FOR_QUALITY_ASSESSMENT"}}),
+                Some("HELD_FOR_QUALITY_ASSESSMENT"),
+            ),
+            (
+                json!({"data": {"id": "wamid.1", "status": "Held For Quality"}}),
+                Some("Held For Quality"),
             ),
             (json!({"messages": [{"message_status": "accepted"}]}), None),
             (

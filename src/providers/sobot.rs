@@ -21,6 +21,7 @@ use crate::domain::message::{MessageDraft, OutgoingMessage};
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{ButtonKind, Template, TemplateRules};
+use crate::providers::meta_failure::parse_failure;
 use crate::providers::payload::{first_text, require_ids};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::reply_word::add_reply_word;
@@ -188,17 +189,26 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     let Some(body) = replies::object(reply) else {
         return replies::unparseable_reply(ProviderId::Sobot, reply);
     };
-    let id = body.get("data").and_then(|data| first_text(data, &["id"]));
+    let data = body.get("data").unwrap_or(&Value::Null);
+    let id = first_text(data, &["id"]);
     let code = first_text(&body, &["code"]);
     let message = first_text(&body, &["message"]);
-    let word = body
-        .get("data")
-        .and_then(|data| first_text(data, &["status"]));
-    let failed = word.is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed));
+    let number = code.as_deref().map(str::parse::<u32>);
+    let word = first_text(data, &["status"]);
+    if word.is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed)) {
+        let reason = parse_failure(&[data]);
+        // The code of a successful exchange is not that of the failure.
+        let code = code.filter(|_| !matches!(number, Some(Ok(100..400))));
+        let failure = Failure {
+            code: reason.code.or(code),
+            title: reason.title.or(message),
+            ..reason
+        };
+        return replies::refused_by_body(ProviderId::Sobot, reply, failure);
+    }
     // An HTTP status in the body takes precedence over the reply's; any other number is a WhatsApp
     // code and thus a refusal.
-    let status = match code.as_deref().map(str::parse::<u32>) {
-        _ if failed => 400,
+    let status = match number {
         Some(Ok(status @ 100..600)) => u16::try_from(status).unwrap_or(reply.status),
         Some(Ok(_)) => 400,
         Some(Err(_)) => return replies::unparseable_reply(ProviderId::Sobot, reply),

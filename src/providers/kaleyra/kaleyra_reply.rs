@@ -39,10 +39,13 @@ pub(super) fn parse(reply: &HttpReply) -> SendStep {
     }
 }
 
-/// V2's `data.message_id`, or the fields of V1 and Meta.
+/// V2's `data.message_id`, also in a list with one element, or the fields of V1 and Meta.
 fn reply_id(body: &Value) -> Option<String> {
-    body.get("data")
-        .and_then(|data| first_text(data, &["message_id"]))
+    let data = match items(body.get("data")) {
+        [only] => only,
+        _ => &Value::Null,
+    };
+    first_text(data, &["message_id"])
         .or_else(|| first_text(items(body.get("messages")).first()?, &["id"]))
         .or_else(|| first_text(body, &["id"]))
 }

@@ -8,6 +8,7 @@ mod lancepilot;
 mod misquoted_json;
 mod nested_forms;
 mod profiles;
+mod repaired_replies;
 mod reply_classes;
 mod sample_callbacks;
 mod shapes;
