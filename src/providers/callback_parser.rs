@@ -109,6 +109,31 @@ impl DocumentParser<'_> {
         if is_probe(document) {
             return vec![CallbackPart::Probe];
         }
+        self.parse_list_or_object(document)
+    }
+
+    /// Also parses what is wrapped in each element of a list.
+    fn parse_list_or_object(&self, document: &Value) -> Vec<CallbackPart> {
+        let Value::Array(elements) = document else {
+            return self.parse_wrapped(document);
+        };
+        let together = self.parse_unwrapped(document);
+        if together.iter().all(has_content) {
+            return together;
+        }
+        let each = elements
+            .iter()
+            .flat_map(|element| self.parse_wrapped(element));
+        let each = collect_parts(each);
+        let count = |parts: &[CallbackPart]| parts.iter().filter(|part| has_content(part)).count();
+        if count(&each) > count(&together) {
+            each
+        } else {
+            together
+        }
+    }
+
+    fn parse_wrapped(&self, document: &Value) -> Vec<CallbackPart> {
         let parts = self.parse_unwrapped(document);
         if parts.iter().any(has_content) {
             return parts;

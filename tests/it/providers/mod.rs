@@ -17,6 +17,7 @@ mod sobot;
 mod templates;
 mod value_types;
 mod wrapped_callbacks;
+mod wrapped_elements;
 mod written_times;
 mod zixflow;
 
