@@ -24,6 +24,8 @@ use crate::providers::vocabulary::{self, Meaning, parse_time};
 pub(super) const PRICING_WORD_LIMIT: usize = 64;
 /// Maximum bytes of a pricing object; a longer one is not kept.
 const RAW_PRICING_LIMIT: usize = 1024;
+/// A status, and a message in the reply to a submission.
+const STATUS_FIELDS: &[&str] = &["status", "message_status"];
 
 /// Parses a payload in one of Meta's shapes, in order; `None` if it has none of them.
 ///
@@ -55,37 +57,53 @@ fn parse_list(elements: &[Value]) -> Option<Vec<CallbackPart>> {
 
 fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
     let has = |name: &str| object.get(name).is_some_and(|value| !value.is_null());
-    if has("entry") {
+    let is_filled = |name: &str| !items(object.get(name)).is_empty();
+    let is_status = has("id") && object.get("status").and_then(parse_text).is_some();
+    let mut shapes: Vec<Vec<CallbackPart>> = Vec::new();
+    if is_filled("entry") {
         let entries = items(object.get("entry")).iter();
-        return Some(collect_parts(entries.flat_map(parse_entry)));
+        shapes.push(collect_parts(entries.flat_map(parse_entry)));
     }
-    if has("changes") {
-        return Some(parse_entry(object));
+    if is_filled("changes") {
+        shapes.push(parse_changes(object));
     }
     if object.get("value").is_some_and(Value::is_object) {
-        return Some(parse_change(object));
+        shapes.push(parse_change(object));
     }
-    if has("statuses") || has("messages") || (has("errors") && has("messaging_product")) {
-        return Some(parse_value(object, None));
+    if is_filled("statuses") || is_filled("messages") {
+        shapes.push(parse_value(object, None));
+    }
+    if !shapes.is_empty() {
+        let mut parts = collect_parts(shapes.into_iter().flatten());
+        if is_status && has_known_word(object) {
+            let field = first_text(object, &["field"]);
+            parts.push(parse_status(object, object, field.as_deref()));
+        }
+        return Some(parts);
     }
     if let Some(event) = account_event_parser::parse_flat(object) {
         return Some(vec![event]);
     }
-    let is_status = has("id") && object.get("status").and_then(parse_text).is_some();
-    is_status.then(|| vec![parse_status(object, object, None)])
+    if is_status {
+        return Some(vec![parse_status(object, object, None)]);
+    }
+    if has("entry") || has("changes") {
+        return Some(Vec::new());
+    }
+    let is_value =
+        has("statuses") || has("messages") || (has("errors") && has("messaging_product"));
+    is_value.then(|| parse_value(object, None))
 }
 
 fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
-    match entry.get("changes") {
-        Some(changes) => {
-            let parts = items(Some(changes)).iter().flat_map(parse_change);
-            let mut parts = collect_parts(parts);
-            account_event_parser::set_time(&mut parts, entry);
-            parts
-        }
-        None => parse(entry)
-            .unwrap_or_else(|| vec![CallbackPart::unparseable("an entry without changes")]),
-    }
+    parse(entry).unwrap_or_else(|| vec![CallbackPart::unparseable("an entry without changes")])
+}
+
+fn parse_changes(entry: &Value) -> Vec<CallbackPart> {
+    let parts = items(entry.get("changes")).iter().flat_map(parse_change);
+    let mut parts = collect_parts(parts);
+    account_event_parser::set_time(&mut parts, entry);
+    parts
 }
 
 fn parse_change(change: &Value) -> Vec<CallbackPart> {
@@ -113,7 +131,14 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
     let reports = statuses
         .iter()
         .map(|status| parse_status(status, value, field));
-    let mut parts = collect_parts(reports.chain(messages.iter().map(parse_message)));
+    let messages = messages.iter().map(|message| {
+        if is_status_of_message(message) {
+            parse_status(message, value, field)
+        } else {
+            parse_message(message)
+        }
+    });
+    let mut parts = collect_parts(reports.chain(messages));
     let errors_belong_to_status = statuses
         .iter()
         .any(|status| is_failed(status) && items(status.get("errors")).is_empty());
@@ -132,8 +157,21 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
     parts
 }
 
+fn has_known_word(status: &Value) -> bool {
+    first_text(status, STATUS_FIELDS).is_some_and(|word| vocabulary::meaning(&word, &[]).is_some())
+}
+
+/// Whether an element of `messages` is the status of a message that a business sent: it has a
+/// status, as in a reply to a submission, and neither a sender nor content.
+fn is_status_of_message(message: &Value) -> bool {
+    let is_inbound = ["from", "from_user_id", "text"]
+        .iter()
+        .any(|name| message.get(*name).is_some_and(|value| !value.is_null()));
+    has_known_word(message) && !is_inbound && !notice::has_content(message)
+}
+
 fn is_failed(status: &Value) -> bool {
-    first_text(status, &["status"])
+    first_text(status, STATUS_FIELDS)
         .is_some_and(|word| vocabulary::meaning(&word, &[]) == Some(Meaning::Failed))
 }
 
@@ -159,7 +197,7 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
     if !status.is_object() {
         return CallbackPart::unparseable("a status that is not an object");
     }
-    let Some(word) = first_text(status, &["status"]).filter(|word| !is_not_status_word(word))
+    let Some(word) = first_text(status, STATUS_FIELDS).filter(|word| !is_not_status_word(word))
     else {
         return CallbackPart::unparseable("a status without a status word");
     };
@@ -178,7 +216,7 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
         tag: first_text(status, &["biz_opaque_callback_data"])
             .and_then(|text| correlation_tag::find(&text)),
         recipient: recipient_of_status(status, enclosing),
-        kind: None,
+        kind: notice::other_kind_of_status(status),
         event: Some(vocabulary::parse_status_word(&word, &[], || {
             parse_failure(&[status, enclosing])
         })),

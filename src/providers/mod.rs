@@ -51,7 +51,7 @@ pub use crate::providers::customer_id_links::CustomerIdLink;
 pub use crate::providers::payload_format::read_documents;
 pub use crate::providers::protocol::{
     CallBody, Callback, CallbackPart, FilePart, Header, HttpCall, HttpReply, Inbound, PARTS_LIMIT,
-    Provider, Report, SendStep,
+    Provider, Report, ReportedKind, SendStep,
 };
 
 /// The list of providers.

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use crate::domain::correlation_tag;
+use crate::domain::placeholder::{is_placeholder, split_words};
 use crate::domain::receipt::{Pricing, ReceiptEvent};
-use crate::providers::payload::{add_id, first_text, plain_word};
-use crate::providers::protocol::{CallbackPart, Report};
-use crate::providers::vocabulary::parse_time;
+use crate::providers::payload::{add_id, first_text, parse_text, plain_word};
+use crate::providers::protocol::{CallbackPart, Report, ReportedKind};
+use crate::providers::vocabulary::{self, parse_time};
 
 /// Values of a status's `type` that mean that it is about delivery. Meta writes `message`; some
 /// providers write the kind of the message.
@@ -29,11 +30,78 @@ const MESSAGE_TYPES: &[&str] = &[
     "voice",
 ];
 
-/// Types and events that are not about the delivery of a message. Compared with the text before the
-/// first `.`: `order.created` is one; `order_details` and `call_to_action` are kinds of messages.
-const NON_DELIVERY_EVENTS: &[&str] = &["call", "calls", "order", "orders"];
+/// Types in [`MESSAGE_TYPES`] that do not exclude that the message is an image or a video.
+const MEDIA_TYPES: &[&str] = &["image", "media", "message", "messages", "video"];
+
+/// Types and events that are not about the delivery of a message. Compared with the texts between
+/// the `.`: `order.created` is one; `order_details` and `call_to_action` are kinds of messages.
+const NON_DELIVERY_EVENTS: &[&str] = &["call", "calls", "flows", "order", "orders"];
 /// Like [`NON_DELIVERY_EVENTS`], but also if further words follow: `payment_status`.
 const PAYMENT_EVENTS: &[&str] = &["payment", "payments", "refund", "refunds"];
+
+/// Words of an event's name that show that it is about a message: `delivery_status`.
+const MESSAGE_WORDS: &[&str] = &[
+    "ack",
+    "api",
+    "audio",
+    // Zixflow calls every submission a campaign.
+    "campaign",
+    "delivery",
+    "dlr",
+    "document",
+    "event",
+    "hsm",
+    "image",
+    "media",
+    "message",
+    "messages",
+    "msg",
+    "not",
+    "notification",
+    "outbound",
+    "outgoing",
+    "receipt",
+    "receipts",
+    "report",
+    "reports",
+    "status",
+    "statuses",
+    "text",
+    "update",
+    "updates",
+    "video",
+    "wa",
+    "waba",
+    "webhook",
+    "whatsapp",
+];
+
+/// Last words of an event's name, apart from status words: `flow_status`.
+const EVENT_WORDS: &[&str] = &[
+    "approved",
+    "cancelled",
+    "captured",
+    "changed",
+    "completed",
+    "created",
+    "event",
+    "events",
+    "status",
+    "statuses",
+    "terminate",
+    "updated",
+];
+
+/// Members that name a type or an event.
+const EVENT_FIELDS: [&str; 7] = [
+    "type",
+    "field",
+    "event",
+    "eventType",
+    "event_type",
+    "eventName",
+    "event_name",
+];
 
 /// What Meta's status is about, if that is not the delivery of a message. `field` is the name in
 /// the enclosing change.
@@ -41,19 +109,99 @@ pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<S
     if let Some(field) = field.filter(|field| !field.eq_ignore_ascii_case("messages")) {
         return Some(field.to_owned());
     }
-    first_text(status, &["type"]).filter(|kind| {
-        !MESSAGE_TYPES
-            .iter()
-            .any(|known| kind.eq_ignore_ascii_case(known))
-    })
+    let kind = status.get("type").and_then(parse_subject);
+    kind.filter(|kind| !is_one_of(kind, MESSAGE_TYPES))
+        .or_else(|| non_delivery_subject(&[status]))
+}
+
+/// The kind of message that a status names, if it cannot be an image or a video.
+pub(super) fn other_kind_of_status(status: &Value) -> Option<ReportedKind> {
+    first_text(status, &["type"]).and_then(|kind| other_kind(&kind))
+}
+
+/// The kind of message that a word names, if it cannot be an image or a video.
+pub(super) fn other_kind(word: &str) -> Option<ReportedKind> {
+    (is_one_of(word, MESSAGE_TYPES) && !is_one_of(word, MEDIA_TYPES)).then_some(ReportedKind::Other)
+}
+
+/// Whether an object has the content of a message, such as `"text": {"body": …}`.
+pub(super) fn has_content(message: &Value) -> bool {
+    let mut names = MESSAGE_TYPES.iter();
+    names.any(|name| message.get(*name).is_some_and(Value::is_object))
+}
+
+/// The channel that an object names, in lower case, if that is not WhatsApp. A text with digits may
+/// be the id of a channel.
+pub(super) fn other_channel(object: &Value) -> Option<String> {
+    const NAMES: &[&str] = &["channel", "channel_type", "channelType"];
+    let channel = first_text(object, NAMES)
+        .or_else(|| first_text(object.get("channel")?, &["type"]))?
+        .to_lowercase();
+    let letters: String = channel.chars().filter(|c| c.is_alphabetic()).collect();
+    let is_name = channel
+        .chars()
+        .all(|c| c.is_alphabetic() || matches!(c, ' ' | '_' | '-'));
+    let is_whatsapp = letters.contains("whatsapp") || matches!(letters.as_str(), "wa" | "waba");
+    (is_name && !is_whatsapp && !is_placeholder(&channel)).then(|| plain_word(&channel))
 }
 
 /// Whether this names an event that is not about the delivery of a message: `payment.failed`.
 pub(super) fn is_non_delivery_event(name: &str) -> bool {
-    let is_one_of =
-        |word: &str, events: &[&str]| events.iter().any(|event| word.eq_ignore_ascii_case(event));
-    let subject = name.split('.').next().unwrap_or_default();
-    is_one_of(subject, NON_DELIVERY_EVENTS) || is_one_of(first_word(name), PAYMENT_EVENTS)
+    let mut segments = name.split('.');
+    segments.any(|segment| {
+        is_one_of(segment, NON_DELIVERY_EVENTS) || is_one_of(first_word(segment), PAYMENT_EVENTS)
+    }) || is_event_of_other_subject(name)
+}
+
+/// Whether the name is a subject that is not a message, followed by what happened to it:
+/// `invoice.failed`, `template_status`.
+fn is_event_of_other_subject(name: &str) -> bool {
+    let words: Vec<String> = split_words(name).collect();
+    let Some((last, subject)) = words.split_last() else {
+        return false;
+    };
+    let is_event = is_one_of(last, EVENT_WORDS)
+        || (last == "update" && name.contains('.'))
+        || (last != "0" && vocabulary::meaning(last, &[]).is_some());
+    // `submit_failure` and `permanently_failed` are statuses.
+    let is_about_message = |word: &String| is_one_of(word, MESSAGE_WORDS) || word.ends_with("ly");
+    is_event
+        && !subject.is_empty()
+        && vocabulary::meaning(name, &[]).is_none()
+        && !subject.iter().any(is_about_message)
+}
+
+fn is_one_of(word: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// The name of a type or event, which may be in an object: `{"name": "payment"}`.
+fn parse_subject(value: &Value) -> Option<String> {
+    parse_text(value).or_else(|| {
+        let object = value.as_object().filter(|object| !object.is_empty())?;
+        let name = ["name", "type"].iter().find_map(|name| object.get(*name));
+        Some(
+            name.and_then(parse_text)
+                .unwrap_or_else(|| "unknown type".to_owned()),
+        )
+    })
+}
+
+/// What the objects are about, innermost first, if that is not the delivery of a message.
+fn non_delivery_subject(chain: &[&Value]) -> Option<String> {
+    chain.iter().find_map(|object| {
+        let mut named = EVENT_FIELDS
+            .iter()
+            .filter_map(|name| object.get(*name).and_then(parse_subject));
+        named
+            .find(|subject| is_non_delivery_event(subject))
+            .or_else(|| {
+                let mut members = PAYMENT_EVENTS.iter();
+                let is_object = |name: &&&str| object.get(**name).is_some_and(Value::is_object);
+                let found = members.find(is_object)?;
+                object.get("type").is_none().then(|| (*found).to_owned())
+            })
+    })
 }
 
 fn first_word(name: &str) -> &str {
@@ -97,12 +245,7 @@ pub(super) fn as_notice_if_non_delivery(
     chain: &[&Value],
     status_word: &str,
 ) -> Report {
-    const NAMES: [&str; 4] = ["type", "field", "event", "eventType"];
-    let mut named = chain
-        .iter()
-        .flat_map(|object| NAMES.map(|name| first_text(object, &[name])))
-        .flatten();
-    let Some(subject) = named.find(|subject| is_non_delivery_event(subject)) else {
+    let Some(subject) = non_delivery_subject(chain) else {
         return report;
     };
     Report {
@@ -138,6 +281,12 @@ mod tests {
             "call",
             "CALLS",
             "order.created",
+            "message.payment.failed",
+            "flows",
+            "flow_status",
+            "template_status",
+            "invoice.failed",
+            "ticketUpdated",
         ] {
             assert!(is_non_delivery_event(name), "{name}");
         }
@@ -146,6 +295,15 @@ mod tests {
             "order_details",
             "order-confirmation",
             "message.status",
+            "delivery_status",
+            "messageDelivered",
+            "message_api_delivered",
+            "submit-failure",
+            "not_delivered",
+            "permanently_failed",
+            "SHIPPING_UPDATE",
+            "template",
+            "update",
             "image",
             "",
         ] {

@@ -1,5 +1,7 @@
 //! What a provider implements, and the values it takes and returns.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use http::Method;
 use serde_json::Value;
@@ -155,8 +157,8 @@ pub struct Report {
     pub tag: Option<MessageId>,
     /// Phone digits, user id or group participant.
     pub recipient: Option<String>,
-    /// Only LancePilot reports it; used for matching by recipient.
-    pub kind: Option<MediaKind>,
+    /// Used for matching by recipient.
+    pub kind: Option<ReportedKind>,
     /// Absent for an echo that only provides ids. The ids of a notice are only looked up.
     pub event: Option<ReceiptEvent>,
     /// By the provider's clock.
@@ -168,6 +170,33 @@ impl Report {
     /// Whether it is about something other than the delivery of its message.
     pub fn is_notice(&self) -> bool {
         matches!(self.event, Some(ReceiptEvent::Notice(_)))
+    }
+}
+
+/// The kind of message that a report names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReportedKind {
+    Media(MediaKind),
+    /// A kind that this program does not send, such as a text. The report is about none of its
+    /// messages, unless an id or a tag says so.
+    Other,
+}
+
+impl ReportedKind {
+    pub fn media(self) -> Option<MediaKind> {
+        match self {
+            Self::Media(kind) => Some(kind),
+            Self::Other => None,
+        }
+    }
+}
+
+impl fmt::Display for ReportedKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Media(kind) => kind.fmt(formatter),
+            Self::Other => formatter.write_str("other"),
+        }
     }
 }
 

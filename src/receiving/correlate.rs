@@ -6,7 +6,7 @@ use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};
 use crate::domain::ids::{AccountId, MessageId, ProviderMessageId};
 use crate::domain::message::{MATCH_WINDOW, MatchedBy, Origin};
 use crate::domain::provider_account::MatchBy;
-use crate::providers::Report;
+use crate::providers::{Report, ReportedKind};
 use crate::receiving::account_context::AccountContext;
 use crate::receiving::orphan_of_report::{create_orphan, derive_orphan_id};
 use crate::store::ledger::{LearnedFrom, Ledger};
@@ -160,7 +160,7 @@ async fn find_by_decision_or_recipient(
 }
 
 /// The only message without id that was submitted to this recipient shortly before. Returns `None`
-/// if several fit.
+/// if several fit, or if the report is about a kind of message that is not sent from here.
 async fn find_by_recipient(
     ledger: &mut Ledger,
     account: AccountContext<'_>,
@@ -173,12 +173,15 @@ async fn find_by_recipient(
     let Some(recipient) = report.recipient.as_deref().filter(|_| allowed) else {
         return Ok(None);
     };
+    if report.kind == Some(ReportedKind::Other) {
+        return Ok(None);
+    }
     let received_at = entry.record.received_at;
     let candidates = ledger
         .list_without_id(
             account.id,
             recipient,
-            report.kind,
+            report.kind.and_then(ReportedKind::media),
             // The callback may be processed late; messages submitted since then must not match.
             received_at - MATCH_WINDOW..=received_at,
             entry.seq,

@@ -7,7 +7,7 @@ use crate::db;
 use crate::domain::callback_record::CallbackRecord;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::provider_account::Adoption;
-use crate::providers::Report;
+use crate::providers::{Report, ReportedKind};
 use crate::receiving::account_context::AccountContext;
 use crate::store::ledger::{Ledger, Orphan};
 
@@ -40,7 +40,7 @@ pub(super) async fn create_orphan(
         adopt_at: adopt_after.map(|wait| record.received_at + wait),
         silence_limit: deadline.unwrap_or(DEFAULT_DEADLINE),
         recipient: report.recipient.as_deref(),
-        kind: report.kind,
+        kind: report.kind.and_then(ReportedKind::media),
     };
     ledger.upsert_orphan(orphan).await?;
     Ok(id)

@@ -102,6 +102,38 @@ async fn a_match_by_recipient_is_undone_and_never_made_again_by_itself() {
 }
 
 #[actix_web::test]
+async fn a_report_on_another_kind_of_message_or_on_something_else_matches_no_image() {
+    let app = start_app().await;
+    let id = sent(&app).await;
+    let contact = json!({ "contact": { "attributes": { "number": CUSTOMER } } });
+    let resource = |attributes: Value| json!({ "type": "messages", "id": "lp-1", "attributes": attributes, "relationships": contact });
+    for kind in ["text", "document", "audio", "template", "sticker", "video"] {
+        let attributes =
+            json!({ "message": { "type": kind }, "status": "failed", "source": "api" });
+        for event in ["message.failed", "message.outgoing"] {
+            let report = json!({ "event": event, "data": resource(attributes.clone()) });
+            app.deliver_callback(LANCEPILOT, &report).await;
+        }
+    }
+    for event in ["invoice.failed", "sms.delivered", "message.payment.failed"] {
+        let report = json!({ "event": event, "data": resource(json!({ "status": "failed" })) });
+        app.deliver_callback(LANCEPILOT, &report).await;
+    }
+    app.run_jobs_until_idle().await;
+    let shown = app.message(&id).await;
+    assert_eq!(shown["state"], "submitted", "{shown}");
+    assert_eq!(shown["provider_ids"], json!([]), "{shown}");
+    let attributes = json!({ "message": { "type": "image" } });
+    let report = json!({ "event": "message.delivered", "data": {
+        "type": "messages", "id": "lp-2", "attributes": attributes, "relationships": contact,
+    } });
+    app.deliver_callback(LANCEPILOT, &report).await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&id).await, "delivered");
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn a_later_message_does_not_make_an_earlier_report_ambiguous() {
     let app = start_app().await;
     // All within one millisecond: only the order of processing shows what was known.

@@ -122,7 +122,7 @@ fn consists_of_names(text: &str) -> bool {
 }
 
 /// `yourMessage_id` has three words. In lower case.
-fn split_words(text: &str) -> impl Iterator<Item = String> {
+pub fn split_words(text: &str) -> impl Iterator<Item = String> {
     let mut chars = text.chars().peekable();
     std::iter::from_fn(move || {
         while chars.next_if(|c| !c.is_alphanumeric()).is_some() {}

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::domain::account_event::AccountEventKind;
 use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::MessageId;
@@ -42,13 +43,21 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
             "an element that is not an object",
         )];
     }
-    if let Some(parts) = payload.get("meta_object").and_then(cloud_api::parse) {
-        let has_word = first_text(payload, &["status"]).is_some();
-        if has_word && !parts.iter().any(is_report_or_inbound) {
-            // The status is only in the wrapper: Meta's object has an error or nothing.
-            return parse_flat(payload);
+    if let Some(meta_object) = payload.get("meta_object") {
+        let parts = cloud_api::parse(meta_object);
+        if let Some(field) = other_field(meta_object) {
+            let value = meta_object.get("value").unwrap_or(&Value::Null);
+            let notice = || vec![account_event_parser::parse_field(&field, value)];
+            return kaleyra_wrapper::complete(parts.unwrap_or_else(notice), payload);
         }
-        return kaleyra_wrapper::complete(parts, payload);
+        if let Some(parts) = parts {
+            let has_word = first_text(payload, &["status"]).is_some();
+            if has_word && !parts.iter().any(is_understood) {
+                // The status is only in the wrapper: Meta's object has an error or nothing.
+                return parse_flat(payload);
+            }
+            return kaleyra_wrapper::complete(parts, payload);
+        }
     }
     if let Some(event) = parse_account_event(payload) {
         return vec![event];
@@ -65,8 +74,19 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
     parse_flat(payload)
 }
 
-fn is_report_or_inbound(part: &CallbackPart) -> bool {
-    matches!(part, CallbackPart::Report(_) | CallbackPart::Inbound(_))
+/// The field of Meta's change, if it is not about messages. The wrapper's status is then that of a
+/// call or a flow.
+fn other_field(meta_object: &Value) -> Option<String> {
+    first_text(meta_object, &["field"]).filter(|field| !field.eq_ignore_ascii_case("messages"))
+}
+
+/// Whether Meta's object has more than an error that belongs to the wrapper's status.
+fn is_understood(part: &CallbackPart) -> bool {
+    match part {
+        CallbackPart::AccountEvent(event) => event.kind != AccountEventKind::Error,
+        CallbackPart::Unparseable(_) | CallbackPart::Probe => false,
+        CallbackPart::Report(_) | CallbackPart::Inbound(_) | CallbackPart::Notice(_) => true,
+    }
 }
 
 fn parse_account_event(payload: &Value) -> Option<CallbackPart> {

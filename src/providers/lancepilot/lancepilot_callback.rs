@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use crate::domain::receipt::{Pricing, ReceiptEvent};
 use crate::providers::flat;
+use crate::providers::lancepilot::lancepilot_event_name::{find_message_event, is_status_event};
 use crate::providers::lancepilot::lancepilot_fields::{
     NAMES, STATUS_WORDS, contact_number, find_ids, find_kind, find_recipient,
 };
-use crate::providers::notice::{as_notice_if_non_delivery, is_non_delivery_event};
+use crate::providers::notice::{self, as_notice_if_non_delivery};
 use crate::providers::payload::{
     add_id, collect_parts, first_text, items, parse_recipient, plain_word,
 };
@@ -24,18 +25,7 @@ pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
     parts
 }
 
-/// Events that are not about messages.
-const OTHER_SUBJECTS: &[&str] = &[
-    "contact",
-    "conversation",
-    "template",
-    "workspace",
-    "channel",
-    "agent",
-    "tag",
-];
-
-/// The subjects among [`OTHER_SUBJECTS`] that are about the account.
+/// The subjects of events about the account.
 const ACCOUNT_SUBJECTS: &[&str] = &["template", "workspace", "channel"];
 
 fn parse_event(payload: &Value) -> Vec<CallbackPart> {
@@ -76,22 +66,32 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
     let Some(event) = first_text(payload, &["event", "type", "name"]) else {
         return vec![CallbackPart::unparseable("an event without a name")];
     };
-    let (subject, suffix) = event.rsplit_once('.').unwrap_or(("message", &event));
-    let is_other = |other: &&str| subject.starts_with(*other);
-    if OTHER_SUBJECTS.iter().any(is_other) || is_non_delivery_event(subject) {
-        let notice = format!("event {}", plain_word(&event));
-        let of_account = |subject: &&str| ACCOUNT_SUBJECTS.contains(subject);
-        return vec![match Some(subject).filter(of_account) {
-            Some(subject) => {
-                account_event_parser::parse_named_event(subject, suffix, attributes, notice)
-            }
-            None => CallbackPart::Notice(notice),
-        }];
+    if let Some(channel) = [attributes, data, payload]
+        .into_iter()
+        .find_map(notice::other_channel)
+    {
+        return vec![CallbackPart::Notice(format!(
+            "an event of the channel {channel}"
+        ))];
     }
-    match suffix {
+    let Some(suffix) = find_message_event(&event) else {
+        return vec![parse_other_event(&event, attributes)];
+    };
+    match suffix.as_str() {
         "incoming" | "received" => vec![parse_incoming(attributes, data)],
         "outgoing" => vec![parse_echo(attributes, data)],
-        _ => parse_statuses(suffix, attributes, data),
+        _ => parse_statuses(&suffix, attributes, data),
+    }
+}
+
+/// An event that is not about a message, or not of a known type.
+fn parse_other_event(event: &str, attributes: &Value) -> CallbackPart {
+    let notice = format!("event {}", plain_word(event));
+    match event.rsplit_once('.') {
+        Some((subject, word)) if ACCOUNT_SUBJECTS.contains(&subject) => {
+            account_event_parser::parse_named_event(subject, word, attributes, notice)
+        }
+        _ => CallbackPart::Notice(notice),
     }
 }
 
@@ -136,6 +136,9 @@ fn parse_echo(attributes: &Value, data: &Value) -> CallbackPart {
 /// Parses the word in the event's name, else one report for each of `statuses`, else the
 /// attributes.
 fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<CallbackPart> {
+    if !is_status_event(suffix) {
+        return vec![parse_unknown_event(suffix, attributes, data)];
+    }
     let complete = |report: Report| {
         CallbackPart::Report(Report {
             ids: if report.ids.is_empty() {
@@ -183,14 +186,23 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
     {
         return vec![complete(report_of_word(&word, attributes, data))];
     }
-    let ids = find_ids(attributes, data);
-    if ids.is_empty() || matches!(suffix, "status" | "updated") {
-        return vec![CallbackPart::Unparseable(format!(
-            "event {} without a status",
-            plain_word(suffix)
-        ))];
+    vec![CallbackPart::Unparseable(format!(
+        "event {} without a status",
+        plain_word(suffix)
+    ))]
+}
+
+/// A message event of an unknown type. Its attributes may have the status of something else.
+fn parse_unknown_event(suffix: &str, attributes: &Value, data: &Value) -> CallbackPart {
+    let report = report_of_word(suffix, attributes, data);
+    if report.ids.is_empty() {
+        return CallbackPart::Notice(format!("event message.{}", plain_word(suffix)));
     }
-    vec![complete(report_of_word(suffix, attributes, data))]
+    CallbackPart::Report(Report {
+        // `message.reaction`
+        kind: find_kind(attributes).or_else(|| notice::other_kind(suffix)),
+        ..report
+    })
 }
 
 /// Whether the statuses of one resource are about one message. If not, the resource's id is a batch

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use crate::domain::ids::ProviderMessageId;
-use crate::domain::media::MediaKind;
+use crate::domain::placeholder::is_placeholder;
 use crate::providers::flat::FieldNames;
-use crate::providers::payload::{add_id, first_text, parse_recipient};
+use crate::providers::payload::{add_id, first_text, parse_recipient, parse_text};
+use crate::providers::protocol::ReportedKind;
 use crate::providers::vocabulary::{Meaning, StatusWords};
 
 /// Here a number is an acknowledgement level, not Kaleyra's `0` for failed.
@@ -36,6 +37,10 @@ pub(super) const NAMES: FieldNames = FieldNames {
     tags: &[],
     status_words: STATUS_WORDS,
 };
+
+const KIND_NAMES: &[&str] = &["type", "message_type", "messageType"];
+/// Values of `type` that do not restrict the kind of the message.
+const ANY_KIND: &[&str] = &["message", "messages", "outbound", "outgoing"];
 
 /// The id of a JSON:API resource, if the resource is a message.
 pub(super) fn resource_id(data: &Value) -> Option<String> {
@@ -74,9 +79,27 @@ pub(super) fn contact_number(data: &Value) -> Option<String> {
     )
 }
 
-pub(super) fn find_kind(attributes: &Value) -> Option<MediaKind> {
+pub(super) fn find_kind(attributes: &Value) -> Option<ReportedKind> {
     let message = attributes.get("message").unwrap_or(&Value::Null);
-    first_text(message, &["type"])
-        .or_else(|| first_text(attributes, &["type"]))
-        .and_then(|kind| kind.parse().ok())
+    [message, attributes].into_iter().find_map(|object| {
+        let mut values = KIND_NAMES.iter().filter_map(|name| object.get(name));
+        values.find_map(parse_kind)
+    })
+}
+
+fn parse_kind(value: &Value) -> Option<ReportedKind> {
+    let Some(text) = parse_text(value) else {
+        let is_filled = value.as_object().is_some_and(|object| !object.is_empty());
+        return is_filled.then_some(ReportedKind::Other);
+    };
+    let word = text.to_ascii_lowercase();
+    // `image/jpeg` is an image.
+    let word = word.split('/').next().unwrap_or_default();
+    if ANY_KIND.contains(&word) || is_placeholder(word) && word != "text" {
+        return None;
+    }
+    Some(
+        word.parse()
+            .map_or(ReportedKind::Other, ReportedKind::Media),
+    )
 }

@@ -11,6 +11,7 @@
 //! so all plausible ones are accepted.
 
 mod lancepilot_callback;
+mod lancepilot_event_name;
 mod lancepilot_fields;
 mod lancepilot_template;
 

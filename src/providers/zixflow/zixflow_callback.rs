@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::providers::account_event_parser;
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
+use crate::providers::notice;
 use crate::providers::payload::{collect_parts, first_text, items, parse_recipient, plain_word};
 use crate::providers::protocol::{CallbackPart, Inbound};
 use crate::providers::vocabulary::parse_time;
@@ -98,9 +99,6 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
     collect_parts(inner.flat_map(|value| parse_nested(value, &chain)))
 }
 
-/// Channels of post-backs that are not about WhatsApp.
-const OTHER_CHANNELS: &[&str] = &["sms", "rcs", "email", "voice"];
-
 /// Parses the account's webhook and post-backs of other channels.
 fn parse_event(payload: &Value) -> Option<CallbackPart> {
     let event = first_text(payload, &["event"]).unwrap_or_default();
@@ -119,8 +117,8 @@ fn parse_event(payload: &Value) -> Option<CallbackPart> {
     if let Some(event) = account_event_parser::parse_flat(payload) {
         return Some(event);
     }
-    let channel = first_text(payload, &["channel"])?.to_ascii_lowercase();
-    OTHER_CHANNELS
-        .contains(&channel.as_str())
-        .then(|| CallbackPart::Notice(format!("a report for the channel {channel}")))
+    let channel = notice::other_channel(payload)?;
+    Some(CallbackPart::Notice(format!(
+        "a report for the channel {channel}"
+    )))
 }

@@ -217,6 +217,32 @@ fn a_status_is_parsed_from_the_event_the_attributes_or_their_list() {
 }
 
 #[test]
+fn a_named_kind_is_kept_even_if_it_is_neither_image_nor_video() {
+    for (message, kind) in [
+        (r#"{"type":"image"}"#, " kind image"),
+        (r#"{"type":"VIDEO"}"#, " kind video"),
+        (r#"{"message_type":"image/jpeg"}"#, " kind image"),
+        (r#"{"type":"text"}"#, " kind other"),
+        (r#"{"type":"document"}"#, " kind other"),
+        (r#"{"type":"template"}"#, " kind other"),
+        (r#"{"type":"reaction"}"#, " kind other"),
+        (r#"{"type":{"name":"text"}}"#, " kind other"),
+        (r#"{"type":"message"}"#, ""),
+        (r#"{"type":null}"#, ""),
+        ("{}", ""),
+    ] {
+        let body = format!(
+            r#"{{"event":"message.failed","data":{{"type":"messages","id":"l1","attributes":{{"message":{message}}}}}}}"#
+        );
+        assert_eq!(
+            lines(LancePilot, &callback(body, None)),
+            [format!("failed - | - | - | - [l1] to - at -{kind}")],
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn several_resources_in_one_event_are_parsed_one_by_one() {
     let body = r#"{"event":"message.delivered","data":[{"type":"messages","id":"l1"},{"type":"messages","id":"l2"}]}"#;
     assert_eq!(

@@ -7,6 +7,7 @@ mod kaleyra;
 mod lancepilot;
 mod misquoted_json;
 mod nested_forms;
+mod other_subjects;
 mod profiles;
 mod repaired_replies;
 mod reply_classes;

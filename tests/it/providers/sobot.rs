@@ -70,6 +70,18 @@ fn each_documented_reply_has_its_outcome() {
             "unclear HTTP 200, code 500: Something broke",
         ),
         (200, br#"{"code":200,"data":{}}"#.to_vec(), "accepted []"),
+        // 200 is the status of the exchange and no code of the failure.
+        (
+            200,
+            br#"{"data":{"status":"failed"},"message":"ok","code":200}"#.to_vec(),
+            "refused - | ok | - | -",
+        ),
+        (
+            200,
+            br#"{"data":{"status":"failed","reason":"(#131053) too large"},"message":"ok","code":200}"#
+                .to_vec(),
+            "refused 131053 | (#131053) too large | - | -",
+        ),
         (
             200,
             br#"{"message":"Message sent successfully."}"#.to_vec(),
@@ -161,5 +173,49 @@ fn unknown_shapes_are_unparseable() {
         let lines = lines(Sobot, &callback(body, Some("application/json")));
         assert_eq!(lines.len(), 1);
         assert!(lines[0].starts_with("unreadable "), "{body}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_status_among_messages_or_beside_other_statuses_is_read() {
+    for (body, expected) in [
+        (
+            r#"{"messages":[{"id":"w1","status":"delivered"}]}"#,
+            &["delivered [w1] to - at -"][..],
+        ),
+        (
+            r#"{"messaging_product":"whatsapp","contacts":[{"input":"+447700900123","wa_id":"447700900123"}],"messages":[{"id":"w1","message_status":"accepted"}]}"#,
+            &["submitted [w1] to 447700900123 at -"],
+        ),
+        (
+            r#"{"messages":[{"id":"w1","status":"failed","errors":[{"code":131026}]}]}"#,
+            &["failed 131026 | - | - | - [w1] to - at -"],
+        ),
+        (
+            r#"{"messages":[{"id":"w1","from":"447700900123","status":"delivered"}]}"#,
+            &["inbound from 447700900123 at -"],
+        ),
+        (
+            r#"{"messages":[{"id":"w1","type":"image","image":{},"status":"read"}]}"#,
+            &["inbound from - at -"],
+        ),
+        (
+            r#"{"id":"w1","status":"delivered","statuses":[{"id":"w2","status":"read"}]}"#,
+            &["read [w2] to - at -", "delivered [w1] to - at -"],
+        ),
+        (
+            r#"{"id":"w1","status":"delivered","statuses":[]}"#,
+            &["delivered [w1] to - at -"],
+        ),
+        (
+            r#"{"id":"e1","status":"success","statuses":[{"id":"w2","status":"read"}]}"#,
+            &["read [w2] to - at -"],
+        ),
+        (
+            r#"{"statuses":[{"id":"w2","status":"read"}],"entry":[{"changes":[{"field":"messages","value":{"statuses":[{"id":"w1","status":"sent"}]}}]}]}"#,
+            &["sent [w1] to - at -", "read [w2] to - at -"],
+        ),
+    ] {
+        assert_eq!(lines(Sobot, &callback(body, None)), expected, "{body}");
     }
 }

@@ -286,6 +286,22 @@ fn a_report_of_another_channel_and_an_inbound_message_elsewhere_are_notices() {
             "notice a report for the channel sms",
         ),
         (
+            r#"{"type":"delivery_status","channel":"instagram","message_id":7,"status":"delivered"}"#,
+            "notice a report for the channel instagram",
+        ),
+        (
+            r#"{"type":"delivery_status","channel":"call","message_id":7,"status":"failed"}"#,
+            "notice a report for the channel call",
+        ),
+        (
+            r#"{"type":"flow_status","channel":"whatsapp","message_id":7,"status":"failed"}"#,
+            "notice flow_status: failed [7] to - at -",
+        ),
+        (
+            r#"{"type":"template_status","channel":"WhatsApp","message_id":7,"status":"rejected"}"#,
+            "notice template_status: rejected [7] to - at -",
+        ),
+        (
             r#"{"event":"incoming.rcs.message","eventId":"e"}"#,
             "notice incoming.rcs.message",
         ),

@@ -1,0 +1,80 @@
+//! Names of LancePilot's events. Those of status events are not documented, so every name that
+//! consists of words about messages is accepted, and no other.
+
+use crate::domain::placeholder::split_words;
+use crate::providers::lancepilot::lancepilot_fields::STATUS_WORDS;
+use crate::providers::notice::is_non_delivery_event;
+use crate::providers::vocabulary;
+
+/// Words before the last one.
+const SUBJECT_WORDS: &[&str] = &[
+    "delivery", "message", "messages", "msg", "outbound", "outgoing", "report", "status",
+    "statuses", "wa", "waba", "webhook", "whatsapp",
+];
+
+/// Last words that leave the status to the attributes.
+const STATUS_EVENTS: &[&str] = &[
+    "ack", "change", "changed", "created", "delivery", "event", "message", "messages", "receipt",
+    "report", "status", "statuses", "update", "updated", "webhook",
+];
+
+/// What happened to a message, in lower case: `delivered` for `message.delivered` and
+/// `messageDelivered`. `None` if the event is about something else.
+pub(super) fn find_message_event(name: &str) -> Option<String> {
+    let Some((subject, suffix)) = name.rsplit_once('.') else {
+        return last_words(name);
+    };
+    let is_message = split_words(subject).all(|word| SUBJECT_WORDS.contains(&word.as_str()));
+    (is_message && !is_non_delivery_event(suffix))
+        .then(|| last_words(suffix).unwrap_or_else(|| suffix.to_lowercase()))
+}
+
+/// Whether the name, or the attributes of an event with this name, have a status.
+pub(super) fn is_status_event(suffix: &str) -> bool {
+    STATUS_EVENTS.contains(&suffix) || vocabulary::meaning(suffix, STATUS_WORDS).is_some()
+}
+
+/// A known event after words about messages: `message_status` has the event `status`.
+fn last_words(name: &str) -> Option<String> {
+    let words: Vec<String> = split_words(name).collect();
+    (0..words.len())
+        .take_while(|count| *count == 0 || SUBJECT_WORDS.contains(&words[count - 1].as_str()))
+        .map(|count| words[count..].join("_"))
+        .find(|event| {
+            is_status_event(event) || matches!(event.as_str(), "incoming" | "outgoing" | "received")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_events_about_messages_are_found() {
+        for (name, event) in [
+            ("message.delivered", Some("delivered")),
+            ("messages.status", Some("status")),
+            ("whatsapp.message.not_sent", Some("not_sent")),
+            ("message_delivered", Some("delivered")),
+            ("messageDelivered", Some("delivered")),
+            ("MESSAGE_STATUS", Some("status")),
+            ("message.status.updated", Some("updated")),
+            ("message.status_update", Some("update")),
+            ("message", Some("message")),
+            ("read", Some("read")),
+            ("message.incoming", Some("incoming")),
+            ("message.teleported", Some("teleported")),
+            ("message.payment.failed", None),
+            ("message.payment", None),
+            ("instagram.message.read", None),
+            ("contact.message.read", None),
+            ("invoice.failed", None),
+            ("invoice_failed", None),
+            ("sms.delivered", None),
+            ("invoice", None),
+            ("", None),
+        ] {
+            assert_eq!(find_message_event(name).as_deref(), event, "{name}");
+        }
+    }
+}
