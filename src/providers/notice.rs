@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::correlation_tag;
-use crate::domain::placeholder::{is_placeholder, split_words};
+use crate::domain::placeholder::split_words;
 use crate::domain::receipt::{Pricing, ReceiptEvent};
 use crate::providers::payload::{add_id, first_text, parse_text, plain_word};
 use crate::providers::protocol::{CallbackPart, Report, ReportedKind};
@@ -130,19 +130,37 @@ pub(super) fn has_content(message: &Value) -> bool {
     names.any(|name| message.get(*name).is_some_and(Value::is_object))
 }
 
-/// The channel that an object names, in lower case, if that is not WhatsApp. A text with digits may
-/// be the id of a channel.
+/// Channels of providers that are not WhatsApp.
+const OTHER_CHANNELS: &[&str] = &[
+    "call",
+    "chat",
+    "email",
+    "facebook",
+    "instagram",
+    "line",
+    "livechat",
+    "messenger",
+    "push",
+    "rcs",
+    "sms",
+    "telegram",
+    "viber",
+    "voice",
+    "web",
+    "webchat",
+    "wechat",
+];
+
+/// The channel that an object names, in lower case, if it is not WhatsApp. A name that an operator
+/// chose, such as `Main line`, says nothing.
 pub(super) fn other_channel(object: &Value) -> Option<String> {
     const NAMES: &[&str] = &["channel", "channel_type", "channelType"];
-    let channel = first_text(object, NAMES)
-        .or_else(|| first_text(object.get("channel")?, &["type"]))?
-        .to_lowercase();
-    let letters: String = channel.chars().filter(|c| c.is_alphabetic()).collect();
-    let is_name = channel
-        .chars()
-        .all(|c| c.is_alphabetic() || matches!(c, ' ' | '_' | '-'));
-    let is_whatsapp = letters.contains("whatsapp") || matches!(letters.as_str(), "wa" | "waba");
-    (is_name && !is_whatsapp && !is_placeholder(&channel)).then(|| plain_word(&channel))
+    let channel =
+        first_text(object, NAMES).or_else(|| first_text(object.get("channel")?, &["type"]))?;
+    let channel = plain_word(&channel.to_lowercase());
+    OTHER_CHANNELS
+        .contains(&channel.as_str())
+        .then_some(channel)
 }
 
 /// Whether this names an event that is not about the delivery of a message: `payment.failed`.

@@ -39,6 +39,10 @@ fn an_event_about_something_else_is_a_notice() {
             "WhatsApp Business",
             "failed - | - | - | - [z1] to 447700900123 at -",
         ),
+        (
+            "Main line",
+            "failed - | - | - | - [z1] to 447700900123 at -",
+        ),
         ("7", "failed - | - | - | - [z1] to 447700900123 at -"),
     ] {
         let beside = format!(r#","channel":"{channel}""#);
