@@ -164,6 +164,9 @@ pub enum BadProviderMessageId {
     /// An unreplaced template variable, or a word such as `null`.
     #[error("provider id is a placeholder")]
     Placeholder,
+    /// A piece of JSON: text around the id was taken for a part of it.
+    #[error("provider id has a quote or a brace")]
+    Syntax,
     #[error(
         "provider id has {length} characters, more than {}",
         ProviderMessageId::LIMIT
@@ -204,6 +207,9 @@ impl ProviderMessageId {
         };
         if is_placeholder(text) {
             return Err(BadProviderMessageId::Placeholder);
+        }
+        if text.contains(['"', '{', '}']) {
+            return Err(BadProviderMessageId::Syntax);
         }
         Ok(id)
     }

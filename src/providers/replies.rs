@@ -77,6 +77,9 @@ pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
             Err(BadProviderMessageId::Placeholder) => accepted.warnings.push(
                 "the reply's id is a placeholder; it is kept in the attempt, but not used to correlate reports".to_owned(),
             ),
+            Err(BadProviderMessageId::Syntax) => accepted.warnings.push(
+                "the reply's id has a quote or a brace; it is kept in the attempt, but not used to correlate reports".to_owned(),
+            ),
             Err(BadProviderMessageId::TooLong { length }) => {
                 accepted.warnings.push(format!(
                     "the reply's id has {length} characters, more than {}; it is kept in the attempt, but not used to correlate reports",
