@@ -41,13 +41,15 @@ pub(super) fn begins_json(text: &str) -> bool {
     text.len() <= JSON_TEXT_LIMIT && text.trim_ascii_start().starts_with(['{', '['])
 }
 
-/// Turns an object whose names are numbers into a list: PHP writes a list with gaps that way.
+/// Turns an object whose names are numbers into a list: PHP writes a list with gaps that way, and
+/// JavaScript adds the length. A gap may also be a null.
 pub(super) fn list_or_object(object: Map<String, Value>) -> Value {
     const DIGITS: usize = 5;
     let is_number = |name: &String| {
         (1..=DIGITS).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit())
     };
     let is_element = |value: &Value| value.is_object() || value.is_array();
+    let is_gap = |value: &Value| value.is_null();
     let counts_up = || {
         let numbers = (0..).map(|number: usize| number.to_string());
         object
@@ -55,10 +57,15 @@ pub(super) fn list_or_object(object: Map<String, Value>) -> Value {
             .zip(numbers)
             .all(|(name, number)| *name == number)
     };
-    if !object.is_empty()
-        && object.keys().all(is_number)
-        && (object.values().all(is_element) || counts_up())
-    {
+    let is_part = |(name, value): (&String, &Value)| {
+        (is_number(name) && (is_element(value) || is_gap(value)))
+            || (name == "length" && value.is_number())
+    };
+    if object.values().any(is_element) && object.iter().all(is_part) {
+        let elements = object.into_iter().map(|(_, value)| value);
+        return Value::Array(elements.filter(is_element).collect());
+    }
+    if !object.is_empty() && counts_up() {
         return Value::Array(object.into_iter().map(|(_, value)| value).collect());
     }
     Value::Object(object)
@@ -76,6 +83,14 @@ mod tests {
             (
                 json!({"0": {"a": 1}, "2": {"a": 2}}),
                 json!([{"a": 1}, {"a": 2}]),
+            ),
+            (
+                json!({"0": {"a": 1}, "1": null, "3": {"a": 2}, "length": 4}),
+                json!([{"a": 1}, {"a": 2}]),
+            ),
+            (
+                json!({"0": {"a": 1}, "length": {"a": 2}}),
+                json!({"0": {"a": 1}, "length": {"a": 2}}),
             ),
             (json!({"0": "x", "1": "y"}), json!(["x", "y"])),
             (json!({"3": "x"}), json!({"3": "x"})),
