@@ -13,7 +13,7 @@ const PAIR_LIMIT: usize = 2 * 3 * TEXT_LIMIT;
 /// The name under which JSON is stored if it is the only field.
 const ONLY_FIELD: &str = "payload";
 
-/// The fields of a form. If a name is repeated, the first value that is not empty is kept.
+/// The fields of a form. Different values of a repeated name become a list.
 pub(super) struct FormFields<'b> {
     budget: &'b ReadingBudget,
     fields: Map<String, Value>,
@@ -154,10 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_value_that_is_not_empty_is_kept() {
+    fn different_values_of_a_repeated_name_become_a_list() {
         assert_eq!(
-            fields("id=&status=sent&id=a%2Bb+c&&status=read"),
-            json!({"id": "a+b c", "status": "sent"})
+            fields("id=&status=sent&id=a%2Bb+c&&status=read&id=a%2Bb+c"),
+            json!({"id": "a+b c", "status": ["sent", "read"]})
+        );
+        assert_eq!(
+            fields(r#"payload={"id":"A"}&payload={"id":"B"}"#),
+            json!({"payload": [{"id": "A"}, {"id": "B"}]})
         );
         let budget = ReadingBudget::default();
         let lines = parse_lines("id: x=1\n\nno value\nstatus=sent", &budget).unwrap();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::providers::json_in_text::begins_json;
 use crate::providers::json_repair::repair;
 use crate::providers::json_requote::{close_truncated, is_misquoted, requote};
-use crate::providers::json_value::read_sequence;
+use crate::providers::json_value::{Unread, read_sequence};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
 /// A document, or why it could not be read; the reason has no personal data.
@@ -15,39 +15,59 @@ pub(super) type Document = Result<Value, String>;
 /// Reads valid JSON as it is, and otherwise repairs mistakes that senders make. A document that
 /// stays unreadable does not affect the others.
 pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, ReadingLimit> {
-    let counted = budget.counted();
-    let error = match read(text, budget)? {
-        (values, None) => return Ok(readable(values)),
-        (_, Some(error)) => error,
-    };
-    budget.forget_since(counted);
-    if is_misquoted(text)
-        && let Some(values) = read_requoted(text, budget)?
-    {
-        return Ok(readable(values));
-    }
-    let (mut values, still_wrong) = read(&repair(text)?, budget)?;
-    if is_misquoted(text) {
-        // Brackets inside strings were taken for brackets of JSON.
-        values.clear();
-    } else if still_wrong.is_none() {
-        return Ok(readable(values));
-    }
-    if is_on_lines(text) {
-        budget.forget_since(counted);
-        drop(values);
-        return parse_lines(text, budget);
-    }
-    if let Some(values) = read_requoted(text, budget)? {
-        return Ok(readable(values));
-    }
+    let (values, unread) = read(text, budget)?;
     let mut documents = readable(values);
-    if documents.is_empty() && (error.is_eof() || is_misquoted(text)) {
-        budget.forget_since(counted);
-        documents = readable(read_closed(text, budget)?);
+    if let Some(unread) = unread {
+        let reason = reason(text, &unread);
+        if let Some(values) = read_repaired(unread.text, budget)? {
+            documents.extend(readable(values));
+        } else if is_on_lines(text) || is_on_lines(unread.text) {
+            parse_lines(unread.text, &mut documents, budget)?;
+        } else {
+            let (values, is_complete) = read_unclear(&unread, budget)?;
+            documents.extend(readable(values));
+            if !is_complete {
+                documents.push(Err(reason));
+            }
+        }
     }
-    documents.push(Err(reason(&error)));
     Ok(documents)
+}
+
+/// The documents of a text with mistakes; `None` if a part of it stays unreadable.
+fn read_repaired(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>>, ReadingLimit> {
+    // A repair would take brackets inside texts for brackets of JSON.
+    if is_misquoted(text) {
+        return read_requoted(text, budget);
+    }
+    let counted = budget.counted();
+    let repaired = repair(text)?;
+    let (values, unread) = read(&repaired, budget)?;
+    if unread.is_some() {
+        budget.forget_since(counted);
+        return Ok(None);
+    }
+    Ok(Some(values))
+}
+
+/// The documents of a text that no repair makes readable, and whether these are all.
+fn read_unclear(
+    unread: &Unread<'_>,
+    budget: &ReadingBudget,
+) -> Result<(Vec<Value>, bool), ReadingLimit> {
+    let text = unread.text;
+    if let Some(values) = read_requoted(text, budget)? {
+        return Ok((values, true));
+    }
+    let is_misquoted = is_misquoted(text);
+    let mut values = Vec::new();
+    if !is_misquoted {
+        values = read(&repair(text)?, budget)?.0;
+    }
+    if values.is_empty() && (unread.error.is_eof() || is_misquoted) {
+        values = read_closed(text, budget)?;
+    }
+    Ok((values, false))
 }
 
 /// The documents of a text in which only the quotes are wrong.
@@ -56,8 +76,9 @@ fn read_requoted(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>
         return Ok(None);
     };
     let counted = budget.counted();
-    let (values, error) = read(&repair(&requoted)?, budget)?;
-    if error.is_some() {
+    let repaired = repair(&requoted)?;
+    let (values, unread) = read(&repaired, budget)?;
+    if unread.is_some() {
         budget.forget_since(counted);
         return Ok(None);
     }
@@ -73,8 +94,9 @@ fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, Reading
         let Some(closed) = close_truncated(text) else {
             continue;
         };
-        let (values, error) = read(&repair(&closed)?, budget)?;
-        if error.is_none() {
+        let repaired = repair(&closed)?;
+        let (values, unread) = read(&repaired, budget)?;
+        if unread.is_none() {
             return Ok(values);
         }
         budget.forget_since(counted);
@@ -82,10 +104,10 @@ fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, Reading
     Ok(Vec::new())
 }
 
-fn read(
-    text: &str,
+fn read<'t>(
+    text: &'t str,
     budget: &ReadingBudget,
-) -> Result<(Vec<Value>, Option<serde_json::Error>), ReadingLimit> {
+) -> Result<(Vec<Value>, Option<Unread<'t>>), ReadingLimit> {
     let read = read_sequence(text, budget);
     match budget.exceeded() {
         Some(limit) => Err(limit),
@@ -114,47 +136,46 @@ fn is_on_lines(text: &str) -> bool {
     }
 }
 
-fn parse_lines(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, ReadingLimit> {
-    let mut documents = Vec::new();
+fn parse_lines(
+    text: &str,
+    documents: &mut Vec<Document>,
+    budget: &ReadingBudget,
+) -> Result<(), ReadingLimit> {
     for line in text.lines().filter(|line| !line.trim_ascii().is_empty()) {
         budget.count_value()?;
-        let counted = budget.counted();
-        let mut result = read(line, budget)?;
-        if let Some(error) = result.1 {
-            budget.forget_since(counted);
-            if is_misquoted(line)
-                && let Some(values) = read_requoted(line, budget)?
-            {
-                documents.extend(readable(values));
-                continue;
-            }
-            result = read(&repair(line)?, budget)?;
-            if result.1.is_some() {
-                if let Some(values) = read_requoted(line, budget)? {
-                    documents.extend(readable(values));
-                    continue;
-                }
-                documents.extend(readable(result.0));
-                documents.push(Err(reason(&error)));
-                continue;
-            }
+        let (values, unread) = read(line, budget)?;
+        documents.extend(readable(values));
+        let Some(unread) = unread else {
+            continue;
+        };
+        if let Some(values) = read_repaired(unread.text, budget)? {
+            documents.extend(readable(values));
+            continue;
         }
-        documents.extend(readable(result.0));
+        let (values, is_complete) = read_unclear(&unread, budget)?;
+        documents.extend(readable(values));
+        if !is_complete {
+            documents.push(Err(reason(line, &unread)));
+        }
     }
-    Ok(documents)
+    Ok(())
 }
 
-fn reason(error: &serde_json::Error) -> String {
+/// Why the rest of a text could not be read.
+fn reason(text: &str, unread: &Unread<'_>) -> String {
+    let error = &unread.error;
     let what = if error.is_eof() {
         "it ends too early"
     } else {
         "it is invalid"
     };
-    format!(
-        "not JSON: {what} at line {}, column {}",
-        error.line(),
-        error.column()
-    )
+    let before = &text[..text.len() - unread.text.len()];
+    let line = before.matches('\n').count() + error.line();
+    let column = match error.line() {
+        1 => before.rsplit('\n').next().map_or(0, str::len) + error.column(),
+        _ => error.column(),
+    };
+    format!("not JSON: {what} at line {line}, column {column}")
 }
 
 #[cfg(test)]

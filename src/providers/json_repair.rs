@@ -1,6 +1,7 @@
 //! Rewrites JSON with mistakes that senders make, so that one bad value does not make the whole
 //! document unreadable.
 
+use crate::providers::json_separator::separator_length;
 use crate::providers::reading_budget::{ReadingLimit, VALUES_LIMIT};
 
 /// Maximum bytes of the rewritten text.
@@ -31,6 +32,7 @@ const NULLS: &[&str] = &[
 /// - Template variables without quotes become strings.
 /// - A missing value becomes null.
 /// - A comma before a closing bracket or between two documents is removed.
+/// - What else is between two objects or lists becomes a comma, or a space between documents.
 pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
     let mut repair = Repair {
         rest: text,
@@ -60,6 +62,7 @@ pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
             '}' | ']' => {
                 repair.depth = repair.depth.saturating_sub(1);
                 repair.copy(1);
+                repair.replace_separator();
             }
             ',' if repair.is_superfluous_comma() => repair.replace(1, " "),
             ',' | ':' => repair.copy(1),
@@ -119,6 +122,18 @@ impl<'t> Repair<'t> {
     fn replace(&mut self, length: usize, by: &str) {
         self.take(length);
         self.kept.push_str(by);
+    }
+
+    /// After an object or list: replaces what separates it from the next one.
+    fn replace_separator(&mut self) {
+        let Some(length) = separator_length(self.rest) else {
+            return;
+        };
+        match (self.depth, self.rest[..length].trim_ascii()) {
+            (0, "") | (1.., ",") => {}
+            (0, _) => self.replace(length, " "),
+            (1.., _) => self.replace(length, ","),
+        }
     }
 
     fn is_superfluous_comma(&self) -> bool {
@@ -267,6 +282,10 @@ mod tests {
             // Objects that only begin like a variable.
             (r#"{"a":{{"b":1}}}"#, r#"{"a":{{"b":1}}}"#),
             ("{id:1},{\"a\":2}\u{1e}[3]", r#"{"id":1} {"a":2} [3]"#),
+            (
+                "[{id:1};{\"a\":2}{\"b\":3} , ,[4]\u{a0}|[\"x\"], \"[y]\"]\\n{}",
+                "[{\"id\":1},{\"a\":2},{\"b\":3},[4],[\"x\"], \"[y]\"] {}",
+            ),
             (r#"{"a" 1} rest \"#, r#"{"a" 1} rest \"#),
             (r#"{"a":"\"#, r#"{"a":"\\"#),
         ] {

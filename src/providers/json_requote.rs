@@ -2,6 +2,8 @@
 //! printed objects in the syntax of its language, or the whole document was escaped again. Closes
 //! truncated JSON after its last complete object.
 
+use crate::providers::json_separator::separator_length;
+
 /// Maximum bytes of a text that is rewritten.
 const TEXT_LIMIT: usize = 8 * 1024 * 1024;
 /// Maximum depth of objects and lists.
@@ -153,7 +155,7 @@ impl<'t> Requoting<'t> {
         }
     }
 
-    /// `None` if it is nested too deeply.
+    /// `None` if it is nested too deeply, or if the end of a text is unclear.
     fn finish(mut self) -> Option<String> {
         while let Some(next) = self.take() {
             match (next, self.open.last()) {
@@ -163,7 +165,7 @@ impl<'t> Requoting<'t> {
                         Container::Object if self.after_colon => QuotedText::MemberValue,
                         Container::Object => QuotedText::Name,
                     };
-                    self.copy_text(next, role);
+                    self.copy_text(next, role)?;
                     continue;
                 }
                 // Python's old prefix of a text.
@@ -193,8 +195,11 @@ impl<'t> Requoting<'t> {
         Some(next)
     }
 
-    fn copy_text(&mut self, quote: char, role: QuotedText) {
+    /// `None` if another object begins before the end of the text: its members would become a part of
+    /// the text or of the object around it.
+    fn copy_text(&mut self, quote: char, role: QuotedText) -> Option<()> {
         self.written.push('"');
+        let begin = self.written.len();
         while let Some(next) = self.take() {
             match next {
                 '\\' => {
@@ -205,13 +210,22 @@ impl<'t> Requoting<'t> {
                     self.written.extend(escaped);
                 }
                 _ if next == quote && is_end(self.rest, role) => break,
+                _ if next == quote && ends_inside_object(&self.written[begin..]) => return None,
                 '"' => self.written.push_str("\\\""),
                 other => self.written.push(other),
             }
         }
         self.written.push('"');
         self.after_colon = false;
+        Some(())
     }
+}
+
+/// Whether a quote after this beginning of a text is at the first name of an object, or at a value
+/// after an opening brace.
+fn ends_inside_object(begin: &str) -> bool {
+    let begin = begin.trim_ascii_end();
+    begin.ends_with('{') || (begin.ends_with(':') && begin.contains('{'))
 }
 
 /// Whether a quote ends its text, by what follows it.
@@ -222,7 +236,9 @@ fn is_end(rest: &str, role: QuotedText) -> bool {
         (None, _) | (Some(':'), QuotedText::Name) | (Some(',' | ']'), QuotedText::Element) => true,
         (Some('}'), QuotedText::MemberValue) => {
             let after = characters.as_str().trim_ascii_start();
-            after.is_empty() || after.starts_with(['}', ']', ',', '{', '\u{1e}'])
+            after.is_empty()
+                || after.starts_with(['}', ']', ',', '{', '\u{1e}'])
+                || separator_length(after).is_some()
         }
         (Some(','), QuotedText::MemberValue) => {
             begins_member(characters.as_str().trim_ascii_start())

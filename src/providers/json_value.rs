@@ -11,7 +11,9 @@ use crate::providers::bounded_name::BoundedName;
 use crate::providers::json_in_text::{begins_json, list_or_object, may_hold_json};
 use crate::providers::json_repair::repair;
 use crate::providers::json_requote::{is_misquoted, requote};
+use crate::providers::json_separator::separator_length;
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, cut};
+use crate::providers::repeated_names::add_member;
 
 /// Reads the object or list that a field's text contains; `None` if it contains none, even repaired.
 pub(super) fn read_json_text(
@@ -25,31 +27,59 @@ pub(super) fn read_json_text(
     field.read_repaired(text)
 }
 
-/// Reads one or more consecutive values. Those before an error are complete.
-pub(super) fn read_sequence(
-    text: &str,
+/// What follows the last value that could be read, from the beginning of the next one.
+#[derive(Debug)]
+pub(super) struct Unread<'t> {
+    pub(super) text: &'t str,
+    pub(super) error: serde_json::Error,
+}
+
+/// Reads one or more consecutive values. Those before an error are complete. Whatever separates two
+/// objects or lists is skipped.
+pub(super) fn read_sequence<'t>(
+    text: &'t str,
     budget: &ReadingBudget,
-) -> (Vec<Value>, Option<serde_json::Error>) {
+) -> (Vec<Value>, Option<Unread<'t>>) {
     let outermost = BoundedValue::outermost(budget);
     let counted = budget.counted();
     let mut reader = serde_json::Deserializer::from_str(text);
     match outermost.deserialize(&mut reader) {
         Ok(value) if reader.end().is_ok() => return (vec![value], None),
         Ok(_) => budget.forget_since(counted),
-        Err(error) => return (Vec::new(), Some(error)),
-    }
-    let mut values = Vec::new();
-    for raw in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
-        let value = raw.and_then(|raw| {
-            let mut reader = serde_json::Deserializer::from_str(raw.get());
-            outermost.deserialize(&mut reader)
-        });
-        match value {
-            Ok(value) => values.push(value),
-            Err(error) => return (values, Some(error)),
+        Err(error) => {
+            budget.forget_since(counted);
+            return (Vec::new(), Some(Unread { text, error }));
         }
     }
-    (values, None)
+    let mut values = Vec::new();
+    let mut rest = text;
+    loop {
+        let counted = budget.counted();
+        let separator = match values.last() {
+            Some(Value::Object(_) | Value::Array(_)) => separator_length(rest).unwrap_or(0),
+            _ => 0,
+        };
+        let next = &rest[separator..];
+        let mut first = outermost.read_first(next);
+        // The quote may begin a text with brackets.
+        if first.is_err()
+            && rest[..separator].contains('"')
+            && let Ok(text) = outermost.read_first(rest)
+        {
+            first = Ok(text);
+        }
+        match first {
+            Ok(None) => return (values, None),
+            Ok(Some((value, after))) => {
+                values.push(value);
+                rest = after;
+            }
+            Err(error) => {
+                budget.forget_since(counted);
+                return (values, Some(Unread { text: next, error }));
+            }
+        }
+    }
 }
 
 /// Reads one value, as [`Value`]'s own implementation does, but counts it first.
@@ -116,6 +146,17 @@ impl<'b> BoundedValue<'b> {
             self.budget.forget_since(counted);
         }
         Ok(value)
+    }
+
+    /// The first value of a text and what follows it; `None` if there is only white space.
+    fn read_first(self, text: &str) -> serde_json::Result<Option<(Value, &str)>> {
+        let mut documents = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+        let Some(raw) = documents.next() else {
+            return Ok(None);
+        };
+        let mut reader = serde_json::Deserializer::from_str(raw?.get());
+        let value = self.deserialize(&mut reader)?;
+        Ok(Some((value, &text[documents.byte_offset()..])))
     }
 
     fn read(self, text: &str) -> Result<Option<Value>, ReadingLimit> {
@@ -210,7 +251,7 @@ impl<'de> Visitor<'de> for BoundedValue<'_> {
                 ..inner
             };
             let value = members.next_value_seed(member)?;
-            object.insert(name, value);
+            add_member(&mut object, name, value);
         }
         Ok(list_or_object(object))
     }
@@ -268,6 +309,8 @@ mod tests {
         fn json_within_the_limits_is_read_as_serde_json_reads_it(
             text in r#"(\{"a":|[\[{]|[\]}]|"[a-z\\"]{0,3}"|:|,|-?[0-9]{1,3}|1e400|0\.5|null|true| ){0,24}"#
         ) {
+            // A repeated name is read otherwise.
+            prop_assume!(!text.contains(",\"a\":"));
             let expected: Option<Value> = serde_json::from_str(&text).ok();
             let (values, error) = read_sequence(&text, &ReadingBudget::default());
             let only = <[Value; 1]>::try_from(values).ok().filter(|_| error.is_none());

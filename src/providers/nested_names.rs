@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::providers::json_in_text::list_or_object;
-use crate::providers::payload::parse_text;
+use crate::providers::repeated_names::add_member;
 
 /// Maximum number of bracketed parts into which a name is split. The rest stays in the last part.
 const PATH_LIMIT: usize = 12;
@@ -22,8 +22,8 @@ pub(super) fn split_path(name: &str) -> Vec<&str> {
     }
 }
 
-/// Stores a value at a path and creates the objects around it. If a path is repeated, the first
-/// value that is not empty is kept.
+/// Stores a value at a path and creates the objects around it. Different values of a repeated path
+/// become a list.
 pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {
         return;
@@ -33,10 +33,7 @@ pub(super) fn insert(object: &mut Map<String, Value>, path: &[&str], value: Valu
         name => name.to_owned(),
     };
     if rest.is_empty() {
-        let is_kept = |earlier: &Value| parse_text(earlier).is_some() || !earlier.is_string();
-        if !object.get(&name).is_some_and(is_kept) {
-            object.insert(name, value);
-        }
+        add_member(object, name, value);
         return;
     }
     let inner = object

@@ -6,6 +6,7 @@ mod contract;
 mod kaleyra;
 mod lancepilot;
 mod misquoted_json;
+mod mixed_reports;
 mod nested_forms;
 mod other_subjects;
 mod profiles;

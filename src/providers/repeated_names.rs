@@ -1,0 +1,73 @@
+//! Objects in which a name is repeated: two reports may have been written into one object. Which of
+//! two values belongs to the other fields is unknown, so no value may replace another.
+
+use serde_json::{Map, Value};
+
+use crate::providers::payload::parse_text;
+
+/// Adds a member. Different values of a repeated name become one list: several elements where a list
+/// is expected, and no value where one text is expected. An absent value repeats nothing.
+pub(super) fn add_member(object: &mut Map<String, Value>, name: String, value: Value) {
+    let Some(earlier) = object.get_mut(&name) else {
+        object.insert(name, value);
+        return;
+    };
+    if is_absent(&value) || *earlier == value {
+        return;
+    }
+    if is_absent(earlier) {
+        *earlier = value;
+        return;
+    }
+    let mut list = into_list(earlier.take());
+    list.extend(into_list(value));
+    *earlier = Value::Array(list);
+}
+
+fn is_absent(value: &Value) -> bool {
+    value.is_null() || (value.is_string() && parse_text(value).is_none())
+}
+
+fn into_list(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(list) => list,
+        single => vec![single],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_value_of_a_repeated_name_replaces_another() {
+        for (values, expected) in [
+            (
+                vec![json!("A"), json!(null), json!("A"), json!(" ")],
+                json!("A"),
+            ),
+            (vec![json!(null), json!(""), json!("A")], json!("A")),
+            (vec![json!("A"), json!("B")], json!(["A", "B"])),
+            (
+                vec![json!([{"a": 1}]), json!([{"a": 2}])],
+                json!([{"a": 1}, {"a": 2}]),
+            ),
+            (
+                vec![json!({"a": 1}), json!([{"a": 2}])],
+                json!([{"a": 1}, {"a": 2}]),
+            ),
+            (
+                vec![json!({"a": 1}), json!({"a": 2})],
+                json!([{"a": 1}, {"a": 2}]),
+            ),
+        ] {
+            let mut object = Map::new();
+            for value in values {
+                add_member(&mut object, "x".to_owned(), value);
+            }
+            assert_eq!(Value::Object(object), json!({ "x": expected }));
+        }
+    }
+}
