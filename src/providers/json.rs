@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::providers::json_in_text::begins_json;
 use crate::providers::json_repair::repair;
 use crate::providers::json_requote::{close_truncated, is_misquoted, requote};
-use crate::providers::json_value::{Unread, read_sequence};
+use crate::providers::json_value::{Unparsed, read_sequence};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
 /// A document, or why it could not be read; the reason has no personal data.
@@ -15,16 +15,16 @@ pub(super) type Document = Result<Value, String>;
 /// Reads valid JSON as it is, and otherwise repairs mistakes that senders make. A document that
 /// stays unreadable does not affect the others.
 pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>, ReadingLimit> {
-    let (values, unread) = read(text, budget)?;
+    let (values, unparsed) = read(text, budget)?;
     let mut documents = readable(values);
-    if let Some(unread) = unread {
-        let reason = reason(text, &unread);
-        if let Some(values) = read_repaired(unread.text, budget)? {
+    if let Some(unparsed) = unparsed {
+        let reason = reason(text, &unparsed);
+        if let Some(values) = read_repaired(unparsed.text, budget)? {
             documents.extend(readable(values));
-        } else if is_on_lines(text) || is_on_lines(unread.text) {
-            parse_lines(unread.text, &mut documents, budget)?;
+        } else if is_on_lines(text) || is_on_lines(unparsed.text) {
+            parse_lines(unparsed.text, &mut documents, budget)?;
         } else {
-            let (values, is_complete) = read_unclear(&unread, budget)?;
+            let (values, is_complete) = read_unclear(&unparsed, budget)?;
             documents.extend(readable(values));
             if !is_complete {
                 documents.push(Err(reason));
@@ -42,8 +42,8 @@ fn read_repaired(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>
     }
     let counted = budget.counted();
     let repaired = repair(text)?;
-    let (values, unread) = read(&repaired, budget)?;
-    if unread.is_some() {
+    let (values, unparsed) = read(&repaired, budget)?;
+    if unparsed.is_some() {
         budget.forget_since(counted);
         return Ok(None);
     }
@@ -52,10 +52,10 @@ fn read_repaired(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>
 
 /// The documents of a text that no repair makes readable, and whether these are all.
 fn read_unclear(
-    unread: &Unread<'_>,
+    unparsed: &Unparsed<'_>,
     budget: &ReadingBudget,
 ) -> Result<(Vec<Value>, bool), ReadingLimit> {
-    let text = unread.text;
+    let text = unparsed.text;
     if let Some(values) = read_requoted(text, budget)? {
         return Ok((values, true));
     }
@@ -64,7 +64,7 @@ fn read_unclear(
     if !is_misquoted {
         values = read(&repair(text)?, budget)?.0;
     }
-    if values.is_empty() && (unread.error.is_eof() || is_misquoted) {
+    if values.is_empty() && (unparsed.error.is_eof() || is_misquoted) {
         values = read_closed(text, budget)?;
     }
     Ok((values, false))
@@ -77,8 +77,8 @@ fn read_requoted(text: &str, budget: &ReadingBudget) -> Result<Option<Vec<Value>
     };
     let counted = budget.counted();
     let repaired = repair(&requoted)?;
-    let (values, unread) = read(&repaired, budget)?;
-    if unread.is_some() {
+    let (values, unparsed) = read(&repaired, budget)?;
+    if unparsed.is_some() {
         budget.forget_since(counted);
         return Ok(None);
     }
@@ -95,8 +95,8 @@ fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, Reading
             continue;
         };
         let repaired = repair(&closed)?;
-        let (values, unread) = read(&repaired, budget)?;
-        if unread.is_none() {
+        let (values, unparsed) = read(&repaired, budget)?;
+        if unparsed.is_none() {
             return Ok(values);
         }
         budget.forget_since(counted);
@@ -107,7 +107,7 @@ fn read_closed(text: &str, budget: &ReadingBudget) -> Result<Vec<Value>, Reading
 fn read<'t>(
     text: &'t str,
     budget: &ReadingBudget,
-) -> Result<(Vec<Value>, Option<Unread<'t>>), ReadingLimit> {
+) -> Result<(Vec<Value>, Option<Unparsed<'t>>), ReadingLimit> {
     let read = read_sequence(text, budget);
     match budget.exceeded() {
         Some(limit) => Err(limit),
@@ -143,33 +143,33 @@ fn parse_lines(
 ) -> Result<(), ReadingLimit> {
     for line in text.lines().filter(|line| !line.trim_ascii().is_empty()) {
         budget.count_value()?;
-        let (values, unread) = read(line, budget)?;
+        let (values, unparsed) = read(line, budget)?;
         documents.extend(readable(values));
-        let Some(unread) = unread else {
+        let Some(unparsed) = unparsed else {
             continue;
         };
-        if let Some(values) = read_repaired(unread.text, budget)? {
+        if let Some(values) = read_repaired(unparsed.text, budget)? {
             documents.extend(readable(values));
             continue;
         }
-        let (values, is_complete) = read_unclear(&unread, budget)?;
+        let (values, is_complete) = read_unclear(&unparsed, budget)?;
         documents.extend(readable(values));
         if !is_complete {
-            documents.push(Err(reason(line, &unread)));
+            documents.push(Err(reason(line, &unparsed)));
         }
     }
     Ok(())
 }
 
 /// Why the rest of a text could not be read.
-fn reason(text: &str, unread: &Unread<'_>) -> String {
-    let error = &unread.error;
+fn reason(text: &str, unparsed: &Unparsed<'_>) -> String {
+    let error = &unparsed.error;
     let what = if error.is_eof() {
         "it ends too early"
     } else {
         "it is invalid"
     };
-    let before = &text[..text.len() - unread.text.len()];
+    let before = &text[..text.len() - unparsed.text.len()];
     let line = before.matches('\n').count() + error.line();
     let column = match error.line() {
         1 => before.rsplit('\n').next().map_or(0, str::len) + error.column(),

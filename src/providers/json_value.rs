@@ -29,7 +29,7 @@ pub(super) fn read_json_text(
 
 /// What follows the last value that could be read, from the beginning of the next one.
 #[derive(Debug)]
-pub(super) struct Unread<'t> {
+pub(super) struct Unparsed<'t> {
     pub(super) text: &'t str,
     pub(super) error: serde_json::Error,
 }
@@ -39,7 +39,7 @@ pub(super) struct Unread<'t> {
 pub(super) fn read_sequence<'t>(
     text: &'t str,
     budget: &ReadingBudget,
-) -> (Vec<Value>, Option<Unread<'t>>) {
+) -> (Vec<Value>, Option<Unparsed<'t>>) {
     let outermost = BoundedValue::outermost(budget);
     let counted = budget.counted();
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -48,7 +48,7 @@ pub(super) fn read_sequence<'t>(
         Ok(_) => budget.forget_since(counted),
         Err(error) => {
             budget.forget_since(counted);
-            return (Vec::new(), Some(Unread { text, error }));
+            return (Vec::new(), Some(Unparsed { text, error }));
         }
     }
     let mut values = Vec::new();
@@ -76,7 +76,7 @@ pub(super) fn read_sequence<'t>(
             }
             Err(error) => {
                 budget.forget_since(counted);
-                return (values, Some(Unread { text: next, error }));
+                return (values, Some(Unparsed { text: next, error }));
             }
         }
     }
