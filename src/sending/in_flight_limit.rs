@@ -91,7 +91,7 @@ impl InFlight {
         window.changed.notify_one();
     }
 
-    /// Returns to [`SLOW_START`]. Call it after a failure that does not stop the account.
+    /// Returns to the limit with which an account begins, after a failure that does not stop the account.
     pub fn shrink(&self, account: &AccountId) {
         let window = self.window(account);
         lock(&window.state).slow_down();
