@@ -221,7 +221,7 @@ describe("the dashboard", { concurrency: false }, () => {
     const why = page.getByRole("region", { name: "Why" });
     const words = await why.innerText();
     assert.match(words, /It will not arrive\. .{10,}/);
-    assert.match(words, /The failure\s+\S/);
+    assert.match(words, /Failure\s+\S/);
     const next = words.slice(words.indexOf("Next steps"), words.indexOf("Because"));
     assert.match(next, /^Next steps\s+[A-Z].{10,}\./);
     assert.match(words.slice(words.indexOf("Because")), /failed with .*: reported by|refused/);
