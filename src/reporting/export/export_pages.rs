@@ -12,10 +12,11 @@ use crate::store::messages::{ExportPage, MessageFilter};
 /// Messages per page: few enough for memory, enough to make the start of the query cheap.
 const PAGE_SIZE: usize = 1000;
 
-struct Reader {
+struct Reader<C> {
     store: Store,
     pricer: Pricer,
     filter: MessageFilter,
+    convert: C,
 }
 
 enum Position {
@@ -24,16 +25,18 @@ enum Position {
     End,
 }
 
-/// Messages with their costs, newest first. There is at least one page, which may be empty.
-pub fn priced_pages(
+/// Every page, converted. There is at least one, which may be empty.
+pub(super) fn stream<T>(
     costs: Costs,
     filter: MessageFilter,
-) -> impl Stream<Item = Result<Vec<PricedMessage>, Error>> {
+    convert: impl FnMut(Vec<PricedMessage>) -> T,
+) -> impl Stream<Item = Result<T, Error>> {
     stream::once(async move {
         Reader {
             pricer: costs.pricer().await,
             store: costs.store,
             filter,
+            convert,
         }
     })
     .flat_map(|reader| {
@@ -43,28 +46,28 @@ pub fn priced_pages(
                 Position::At(page) => page,
                 Position::End => return Ok(None),
             };
-            // The database thread reads the next page meanwhile.
-            let (next, messages) = join!(
-                reader.store.next_export_page(&reader.filter, &page),
-                price(&mut reader.pricer, &page)
+            let (store, filter) = (reader.store.clone(), reader.filter.clone());
+            // The database thread reads the next page while this one is converted.
+            let (next, converted) = join!(
+                store.next_export_page(&filter, &page),
+                reader.convert(&page)
             );
             let next = next?.map_or(Position::End, Position::At);
-            Ok(Some((messages?, (reader, next))))
+            Ok(Some((converted?, (reader, next))))
         })
     })
 }
 
-impl Reader {
+impl<T, C: FnMut(Vec<PricedMessage>) -> T> Reader<C> {
     async fn first(&self) -> Result<ExportPage, Error> {
         self.store.first_export_page(&self.filter, PAGE_SIZE).await
     }
-}
 
-async fn price(pricer: &mut Pricer, page: &ExportPage) -> Result<Vec<PricedMessage>, Error> {
-    let messages = page.decode()?;
-    let costs = pricer.price(&messages).await?;
-    let rows = messages.into_iter().zip(costs);
-    Ok(rows
-        .map(|(message, cost)| PricedMessage { message, cost })
-        .collect())
+    async fn convert(&mut self, page: &ExportPage) -> Result<T, Error> {
+        let messages = page.decode()?;
+        let costs = self.pricer.price(&messages).await?;
+        let rows = messages.into_iter().zip(costs);
+        let rows = rows.map(|(message, cost)| PricedMessage { message, cost });
+        Ok((self.convert)(rows.collect()))
+    }
 }

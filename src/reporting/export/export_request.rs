@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
-use tokio::task::JoinError;
 
 use crate::db;
 use crate::domain::enum_words::{UnknownWord, enum_words};
@@ -76,8 +75,6 @@ pub enum ExportError {
     Store(#[from] db::Error),
     #[error("the workbook could not be written: {0}")]
     Workbook(#[source] io::Error),
-    #[error("the rows could not be written: {0}")]
-    Rows(#[source] JoinError),
 }
 
 impl ExportRequest {

@@ -1,5 +1,5 @@
 //! Messages as a stream of rows: exactly those that the same filter lists, in the same order, with
-//! a few pages in memory at a time.
+//! two pages in memory at a time.
 //!
 //! One file per format; `columns` has the cells of a row.
 
@@ -14,20 +14,18 @@ mod xlsx;
 
 pub use columns::PricedMessage;
 pub use csv::{ByteOrderMark, escape_formula};
-pub use export_pages::priced_pages;
 pub use export_request::{
     CSV_TYPE, ExportChunk, ExportError, ExportFormat, ExportRequest, Exporter, NDJSON_TYPE,
     XLSX_TYPE,
 };
 
 use futures_util::future::Either;
-use futures_util::stream::{Stream, StreamExt};
-use tokio::task::spawn_blocking;
+use futures_util::stream::{Stream, TryStreamExt};
 
+use crate::db;
+use crate::reporting::costs::Costs;
 use crate::reporting::export::columns::ColumnContext;
-
-/// How many pages are written at a time, each on a thread of its own, while the next one is read.
-const PAGES_WRITTEN: usize = 2;
+use crate::store::messages::MessageFilter;
 
 /// One chunk per page; the first chunk comes even without messages, for the header of a CSV. The
 /// first chunk of a workbook comes when all rows are read.
@@ -41,15 +39,23 @@ pub fn stream(
         ExportFormat::Xlsx => return Either::Left(xlsx::stream(exporter, export)),
     };
     let (view, mut start) = (export.columns(), Some(file_start(format)));
-    let chunks = priced_pages(exporter.costs, export.filter).map(move |page| {
-        let start = start.take().unwrap_or_default();
-        async move {
-            let page = page?;
-            let writing = spawn_blocking(move || write(format, view, &page, start));
-            writing.await.map_err(ExportError::Rows)
+    let chunks = export_pages::stream(exporter.costs, export.filter, move |page| {
+        let mut bytes = start.take().unwrap_or_default();
+        write(format, view, &page, &mut bytes);
+        ExportChunk {
+            bytes,
+            messages: page.len() as u64,
         }
     });
-    Either::Right(chunks.buffered(PAGES_WRITTEN))
+    Either::Right(chunks.map_err(ExportError::Store))
+}
+
+/// Messages with their costs, newest first, page by page.
+pub fn priced_pages(
+    costs: Costs,
+    filter: MessageFilter,
+) -> impl Stream<Item = Result<Vec<PricedMessage>, db::Error>> {
+    export_pages::stream(costs, filter, |page| page)
 }
 
 /// A format that is written page by page.
@@ -59,21 +65,11 @@ enum TextFormat {
     Ndjson,
 }
 
-/// Appends the rows to `bytes`.
-fn write(
-    format: TextFormat,
-    view: ColumnContext,
-    page: &[PricedMessage],
-    mut bytes: Vec<u8>,
-) -> ExportChunk {
+fn write(format: TextFormat, view: ColumnContext, page: &[PricedMessage], bytes: &mut Vec<u8>) {
     let rows = page.iter().map(|message| view.cells(message));
     match format {
-        TextFormat::Csv(_) => csv::write_rows(rows, &mut bytes),
-        TextFormat::Ndjson => ndjson::write_rows(rows, &mut bytes),
-    }
-    ExportChunk {
-        bytes,
-        messages: page.len() as u64,
+        TextFormat::Csv(_) => csv::write_rows(rows, bytes),
+        TextFormat::Ndjson => ndjson::write_rows(rows, bytes),
     }
 }
 

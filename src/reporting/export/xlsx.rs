@@ -8,7 +8,7 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::reporting::export::columns::{Cell, ColumnContext, PricedMessage, column_names};
-use crate::reporting::export::export_pages::priced_pages;
+use crate::reporting::export::export_pages;
 use crate::reporting::export::export_request::{ExportChunk, ExportError, ExportRequest, Exporter};
 use crate::reporting::export::workbook::{SheetWriter, Value, add_about, into_io, new_workbook};
 
@@ -40,7 +40,7 @@ async fn start(
         chunks,
     };
     let building = tokio::task::spawn_blocking(move || builder.run());
-    let mut rows = Box::pin(priced_pages(exporter.costs, filter));
+    let mut rows = Box::pin(export_pages::stream(exporter.costs, filter, |page| page));
     while let Some(page) = rows.try_next().await? {
         // This fails only if the thread has failed; its error is returned below.
         if pages.send(page).await.is_err() {

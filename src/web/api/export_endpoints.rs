@@ -104,6 +104,5 @@ fn into_api_error(error: ExportError) -> ApiError {
     match error {
         ExportError::Store(error) => error.into(),
         ExportError::Workbook(error) => ApiError::Internal(error.into()),
-        ExportError::Rows(error) => ApiError::Internal(error.into()),
     }
 }
