@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::domain::placeholder::is_not_reason;
 use crate::providers::failure_detail::parse_nested_json;
+use crate::providers::grouped_number::parse_grouped;
 use crate::providers::payload::{items, parse_text};
 
 const CODE_FIELDS: &[&str] = &[
@@ -56,8 +57,8 @@ pub(super) fn parse_number(value: &Value) -> Option<String> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let digits = if is_number(bare) {
         bare.to_owned()
-    } else if is_grouped(bare) {
-        bare.replace(',', "")
+    } else if let Some(digits) = parse_grouped(bare, 1) {
+        digits
     } else if bare.starts_with(|c: char| c.is_ascii_digit()) && bare.contains('.') {
         let number: f64 = bare.parse().ok()?;
         number.to_string()
@@ -66,17 +67,6 @@ pub(super) fn parse_number(value: &Value) -> Option<String> {
     };
     let digits = digits.trim_start_matches('0');
     (is_number(digits) && digits.len() >= DIGITS).then(|| digits.to_owned())
-}
-
-/// `131,026`
-fn is_grouped(text: &str) -> bool {
-    let mut groups = text.split(',');
-    let is_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
-    let first = groups.next().unwrap_or_default();
-    (1..=3).contains(&first.len())
-        && is_digits(first)
-        && text.contains(',')
-        && groups.all(|group| group.len() == 3 && is_digits(group))
 }
 
 /// A code inside a text: `(#131026) …`, or one of Meta's six-digit codes as a separate word.

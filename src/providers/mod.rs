@@ -15,6 +15,7 @@ mod failure_code;
 mod failure_detail;
 mod flat;
 mod form;
+mod grouped_number;
 mod json;
 mod json_in_text;
 mod json_repair;

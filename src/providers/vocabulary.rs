@@ -8,6 +8,7 @@ use crate::domain::failure::Failure;
 use crate::domain::invisible_characters::is_blank;
 use crate::domain::receipt::ReceiptEvent;
 use crate::domain::reported_time::ReportedTime;
+use crate::providers::grouped_number::parse_grouped;
 use crate::providers::written_time;
 
 /// The meaning of a status word.
@@ -132,21 +133,11 @@ fn parse_serialized_epoch(text: &str) -> Option<DateTime<Utc>> {
     }
     let number = text.strip_prefix(['+', '@']).unwrap_or(text);
     let number = number.strip_suffix(['L', 'l']).unwrap_or(number);
-    if has_thousands_separators(number) {
-        return parse_epoch(&number.replace(',', ""));
+    // A single comma is a decimal one.
+    match parse_grouped(number, 2) {
+        Some(digits) => parse_epoch(&digits),
+        None => parse_epoch(number),
     }
-    parse_epoch(number)
-}
-
-/// At least two separators: a single one is a decimal comma.
-fn has_thousands_separators(number: &str) -> bool {
-    let mut groups = number.split(',');
-    let is_group = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
-    let first = groups
-        .next()
-        .is_some_and(|first| (1..=3).contains(&first.len()) && is_group(first));
-    let rest: Vec<&str> = groups.collect();
-    first && rest.len() >= 2 && rest.iter().all(|group| group.len() == 3 && is_group(group))
 }
 
 fn parse_epoch(text: &str) -> Option<DateTime<Utc>> {
