@@ -176,7 +176,7 @@ async fn deliver(app: &App, account: &str, body: &Value) {
 
 async fn events(app: &App, account: &str, query: &str) -> Vec<Value> {
     let list = app
-        .found(&format!("/api/v1/accounts/{account}/events{query}"))
+        .get_ok(&format!("/api/v1/accounts/{account}/events{query}"))
         .await;
     list["data"].as_array().unwrap().clone()
 }
@@ -334,7 +334,7 @@ async fn events_are_filtered_paged_and_masked() {
     )
     .await;
     let path = format!("/api/v1/accounts/{SOBOT}/events");
-    let first = app.found(&format!("{path}?kind=template&limit=2")).await;
+    let first = app.get_ok(&format!("{path}?kind=template&limit=2")).await;
     let names = |page: &Value| -> Vec<String> {
         let rows = page["data"].as_array().unwrap().iter();
         rows.map(|row| row["template"].as_str().unwrap().to_owned())
@@ -343,19 +343,21 @@ async fn events_are_filtered_paged_and_masked() {
     assert_eq!(names(&first), ["t4", "t3"]);
     let cursor = first["next_cursor"].as_str().unwrap();
     let second = app
-        .found(&format!("{path}?kind=template&limit=2&cursor={cursor}"))
+        .get_ok(&format!("{path}?kind=template&limit=2&cursor={cursor}"))
         .await;
     assert_eq!(names(&second), ["t2", "t1"]);
     let cursor = second["next_cursor"].as_str().unwrap();
     let third = app
-        .found(&format!("{path}?kind=template&limit=2&cursor={cursor}"))
+        .get_ok(&format!("{path}?kind=template&limit=2&cursor={cursor}"))
         .await;
     assert_eq!(names(&third), ["t0"]);
     assert_eq!(third["next_cursor"], Value::Null);
     let since = (noon() - TimeDelta::hours(2)).format("%Y-%m-%dT%H:%M:%SZ");
-    let recent = app.found(&format!("{path}?from={since}")).await;
+    let recent = app.get_ok(&format!("{path}?from={since}")).await;
     assert_eq!(names(&recent), ["t4", "t3"]);
-    let before = app.found(&format!("{path}?kind=template&to={since}")).await;
+    let before = app
+        .get_ok(&format!("{path}?kind=template&to={since}"))
+        .await;
     assert_eq!(names(&before), ["t2", "t1", "t0"]);
     assert_eq!(
         events(&app, SOBOT, "?sender=%2B447700900999").await.len(),

@@ -51,7 +51,7 @@ async fn lists_exports_searches_and_statistics_hold_only_its_accounts() {
         app: &app,
         token: limited_token(&app, "admin", Some(KALEYRA), None).await,
     };
-    let everything = app.found("/api/v1/messages").await.to_string();
+    let everything = app.get_ok("/api/v1/messages").await.to_string();
     assert!(everything.contains(&own) && everything.contains(&foreign));
     for path in [
         "/api/v1/messages",

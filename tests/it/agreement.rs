@@ -166,7 +166,7 @@ async fn check_link(app: &App, link: &CountingLink, zone: &str) {
     let exported = app.exported(&query).await.len() as u64;
     assert_eq!(exported, *count, "export of {zone} {href}");
     let listed = app
-        .found(&format!("/api/v1/messages?{query}&limit=500"))
+        .get_ok(&format!("/api/v1/messages?{query}&limit=500"))
         .await;
     let listed = listed["data"].as_array().unwrap().len() as u64;
     assert_eq!(listed, *count, "API list of {zone} {href}");
@@ -237,7 +237,7 @@ async fn tiles_statistics_summary_export_and_sql_count_the_same_period() {
         let overview = page(&app, &format!("/?from={}&to={}", days.0, days.1), zone).await;
         let accepted = counting_links(&overview)[0].count;
         let stats = app
-            .found(&format!("/api/v1/stats?from={from}&to={to}"))
+            .get_ok(&format!("/api/v1/stats?from={from}&to={to}"))
             .await;
         let sums = stats["data"].as_array().unwrap().iter().flat_map(|bucket| {
             let states = bucket["states"].as_object().unwrap();
@@ -246,7 +246,7 @@ async fn tiles_statistics_summary_export_and_sql_count_the_same_period() {
         assert_eq!(sums.sum::<u64>(), accepted, "statistics, {zone}");
         let query = format!("from={}&to={}&tz={zone}", days.0, days.1);
         let summary = app
-            .found(&format!("/api/v1/reports/summary.json?{query}"))
+            .get_ok(&format!("/api/v1/reports/summary.json?{query}"))
             .await;
         assert_eq!(summary["total"]["messages"], accepted, "summary, {zone}");
         let query = format!("counted_after={from}&counted_before={to}");
@@ -288,7 +288,7 @@ async fn the_export_form_of_the_reports_counts_as_its_summary() {
     for link in select(&shown, "a[href^='/api/v1/reports/summary.']") {
         let href = link.attr("href").unwrap();
         if href.contains("summary.json") {
-            assert_eq!(app.found(href).await["total"]["messages"], total);
+            assert_eq!(app.get_ok(href).await["total"]["messages"], total);
         } else if href.contains("summary.csv") {
             let reply = app.request("GET", href).send().await.unwrap();
             let body = reply.text().await.unwrap();

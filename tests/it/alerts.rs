@@ -318,7 +318,7 @@ async fn only_a_callback_or_the_end_of_all_expectations_ends_a_silence() {
         app.advance(TimeDelta::days(days));
         run(&services).await;
         assert_eq!(kinds(&inbox.take()), Vec::<String>::new());
-        let accounts = app.found("/api/v1/accounts").await;
+        let accounts = app.get_ok("/api/v1/accounts").await;
         for account in accounts["data"].as_array().unwrap() {
             let is_silent = [ZIXFLOW, KALEYRA].contains(&account["id"].as_str().unwrap());
             assert_eq!(account["health"] == "silent", is_silent, "{account}");
@@ -376,7 +376,7 @@ async fn alerts_are_listed_and_a_private_address_is_not_called() {
         .await;
     assert!(error[0].contains("not public"), "{error:?}");
     // The server of this test has no alerts.
-    let listed = app.found("/api/v1/alerts").await;
+    let listed = app.get_ok("/api/v1/alerts").await;
     assert_eq!(listed["data"], json!([]));
     assert!(
         listed["signing_secret"]

@@ -140,7 +140,7 @@ async fn a_message_that_was_read_has_the_keys_of_the_contract() {
         (&json!("accepted"), &json!(200))
     );
     assert!(is_time(&attempt["at"]) && attempt["duration_ms"].is_u64());
-    let listed = &app.found("/api/v1/messages").await["data"][0];
+    let listed = &app.get_ok("/api/v1/messages").await["data"][0];
     assert!(!has_null(listed));
     assert_eq!(keys(&listed["stages"]["read"]), named("at"));
     let absent = ["provider_ids", "attempts"];
@@ -255,7 +255,7 @@ async fn without_operate_a_number_is_found_only_whole() {
         let path = format!("/api/v1/messages?q={q}");
         let count = |list: Value| list["data"].as_array().unwrap().len();
         assert_eq!(count(as_reader(&app, &path).await), reader, "{q}");
-        assert_eq!(count(app.found(&path).await), operator, "{q}");
+        assert_eq!(count(app.get_ok(&path).await), operator, "{q}");
     }
     app.finish().await;
 }
@@ -263,7 +263,7 @@ async fn without_operate_a_number_is_found_only_whole() {
 #[actix_web::test]
 async fn callback_urls_are_shown_to_operators_only() {
     let app = start_app().await;
-    for account in app.found("/api/v1/accounts").await["data"]
+    for account in app.get_ok("/api/v1/accounts").await["data"]
         .as_array()
         .unwrap()
     {
@@ -299,7 +299,7 @@ async fn an_account_shows_when_its_old_url_was_last_used() {
         .find(|one| one.callback_generation == 2);
     let id = account.unwrap().id.clone();
     let shown = async || {
-        let list = app.found("/api/v1/accounts").await;
+        let list = app.get_ok("/api/v1/accounts").await;
         let accounts = list["data"].as_array().unwrap().clone();
         let mut found = accounts.into_iter().filter(|one| one["id"] == id.as_str());
         found
@@ -346,7 +346,7 @@ async fn a_callback_is_returned_as_json_and_byte_for_byte() {
     assert_eq!(shown["outcome"], "quarantined");
     assert!(is_bare_uuid(&shown["id"]) && is_time(&shown["received_at"]) && !has_null(&shown));
     let id = shown["id"].as_str().unwrap();
-    assert_eq!(app.found(&format!("/api/v1/callbacks/{id}")).await, shown);
+    assert_eq!(app.get_ok(&format!("/api/v1/callbacks/{id}")).await, shown);
     let raw = app
         .request("GET", &format!("/api/v1/callbacks/{id}/raw"))
         .send()
@@ -376,7 +376,7 @@ async fn an_orphan_can_be_matched_and_its_url_redirects() {
         (&orphan["provider_ids"], &orphan["stage"]),
         (&json!([WAMID]), &json!("delivered"))
     );
-    assert_eq!(app.found("/api/v1/problems").await["orphans"], 1);
+    assert_eq!(app.get_ok("/api/v1/problems").await["orphans"], 1);
     let old = orphan["id"].as_str().unwrap();
     let (status, done) = app
         .post_json(
@@ -404,7 +404,7 @@ async fn an_orphan_can_be_matched_and_its_url_redirects() {
 #[actix_web::test]
 async fn problems_are_ten_counts_and_the_alarms_of_the_process() {
     let app = start_app().await;
-    let mut problems = app.found("/api/v1/problems").await;
+    let mut problems = app.get_ok("/api/v1/problems").await;
     let alarms = problems.as_object_mut().unwrap().remove("alarms");
     assert!(alarms.is_some_and(|alarms| alarms.is_array()));
     assert_eq!(app.alarms().await, Vec::<Value>::new());

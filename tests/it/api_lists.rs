@@ -19,7 +19,7 @@ async fn lists_are_newest_first_and_a_cursor_belongs_to_its_filters() {
     let mut seen = Vec::new();
     let mut path = "/api/v1/messages?limit=2&account=lancepilot-br".to_owned();
     loop {
-        let page = app.found(&path).await;
+        let page = app.get_ok(&path).await;
         let data = page["data"].as_array().unwrap();
         assert!(data.len() <= 2);
         seen.extend(data.iter().map(|row| {
@@ -53,7 +53,7 @@ async fn lists_are_newest_first_and_a_cursor_belongs_to_its_filters() {
                 "{list}"
             );
         }
-        app.found(&format!("/api/v1/{list}?limit=500")).await;
+        app.get_ok(&format!("/api/v1/{list}?limit=500")).await;
     }
     app.finish().await;
 }
@@ -111,7 +111,7 @@ async fn orphans_are_found_by_their_recipient_in_any_spelling() {
         ("group-7", 0),
     ] {
         let path = format!("/api/v1/orphans?recipient={recipient}");
-        let listed = app.found(&path).await["data"].as_array().unwrap().len();
+        let listed = app.get_ok(&path).await["data"].as_array().unwrap().len();
         assert_eq!(listed, found, "{recipient}");
     }
     app.finish().await;
@@ -129,10 +129,10 @@ async fn cursors_of_callbacks_and_orphans_belong_to_their_filters_too() {
     app.apply_callbacks().await;
     for list in ["callbacks", "orphans"] {
         let filter = format!("/api/v1/{list}?account={SOBOT}&limit=2");
-        let page = app.found(&filter).await;
+        let page = app.get_ok(&filter).await;
         let cursor = page["next_cursor"].as_str().unwrap();
         assert!(!cursor.contains('.'), "{list}: {cursor} is not opaque");
-        let rest = app.found(&format!("{filter}&cursor={cursor}")).await;
+        let rest = app.get_ok(&format!("{filter}&cursor={cursor}")).await;
         assert_eq!(rest["data"].as_array().unwrap().len(), 1, "{list}");
         assert!(rest.get("next_cursor").is_none());
         let (status, problem) = app

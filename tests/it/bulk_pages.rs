@@ -78,12 +78,12 @@ async fn send(app: &App, failed: usize, submitted: usize) -> Vec<String> {
 }
 
 async fn listed(app: &App, query: &str) -> Vec<Value> {
-    let list = app.found(&format!("/api/v1/messages?{query}")).await;
+    let list = app.get_ok(&format!("/api/v1/messages?{query}")).await;
     list["data"].as_array().unwrap().clone()
 }
 
 async fn audited(app: &App, action: &str) -> usize {
-    let list = app.found(&format!("/api/v1/audit?action={action}")).await;
+    let list = app.get_ok(&format!("/api/v1/audit?action={action}")).await;
     list["data"].as_array().unwrap().len()
 }
 
@@ -358,7 +358,7 @@ async fn only_the_selected_orphans_are_dismissed() {
     )
     .await;
     assert!(preview.text("main").contains("Dismiss 2 unmatched reports"));
-    assert_eq!(app.found("/api/v1/problems").await["orphans"], 3);
+    assert_eq!(app.get_ok("/api/v1/problems").await["orphans"], 3);
     let fields = preview.fields();
     submit(&app, "/orphans/put-aside", &fields).await;
     let left = show(&app, "/problems").await;

@@ -94,7 +94,7 @@ async fn check_each_applied(account: &'static str, posts: impl Fn(&str) -> Vec<P
         let at = stage["at"].as_str().unwrap();
         assert!(at.starts_with("2026-11-20T12:00:05"), "{}: {at}", post.name);
     }
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["orphans"], 0);
     app.finish().await;
 }
@@ -367,7 +367,7 @@ async fn several_documents_in_one_body_are_each_read() {
             assert_eq!(app.state(&id).await, "delivered", "{separator:?}");
         }
     }
-    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 0);
+    assert_eq!(app.get_ok("/api/v1/problems").await["quarantine"], 0);
     app.finish().await;
 }
 
@@ -393,7 +393,7 @@ async fn an_unreadable_document_leaves_the_others_readable() {
     let cut = format!("{},{{\"field\":\"mess", &whole[..whole.len() - 1]);
     deliver(&app, SOBOT, &Post::new("an end that is too early", cut)).await;
     assert_eq!(app.state(&id).await, "delivered");
-    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 4);
+    assert_eq!(app.get_ok("/api/v1/problems").await["quarantine"], 4);
     app.finish().await;
 }
 
@@ -501,10 +501,12 @@ async fn tests_of_the_url_are_probes() {
             assert_eq!(latest["outcome"], "probe", "{account} {body:?}: {latest}");
         }
     }
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["quarantine"], 0);
     assert_eq!(problems["orphans"], 0);
-    let listed = app.found("/api/v1/callbacks?outcome=probe&limit=500").await;
+    let listed = app
+        .get_ok("/api/v1/callbacks?outcome=probe&limit=500")
+        .await;
     let listed = listed["data"].as_array().unwrap().len();
     assert_eq!(listed, bodies.len() * 4);
     app.finish().await;
@@ -550,7 +552,7 @@ async fn the_test_callbacks_of_the_documentation_are_reports_on_unknown_messages
             .await;
     }
     app.run_jobs_until_idle().await;
-    let orphans = app.found("/api/v1/orphans").await;
+    let orphans = app.get_ok("/api/v1/orphans").await;
     let mut accounts: Vec<&str> = orphans["data"]
         .as_array()
         .unwrap()
@@ -576,7 +578,7 @@ async fn a_word_that_holds_a_message_back_is_kept_and_shown() {
         let message = app.message(&id).await;
         assert_eq!(message["state"], "submitted");
         assert_eq!(message["reply_status"], word);
-        let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
+        let timeline = app.get_ok(&format!("/api/v1/messages/{id}/timeline")).await;
         assert!(timeline.to_string().contains(word), "{timeline}");
         let page = app
             .request("GET", &format!("/messages/{id}"))
@@ -637,7 +639,7 @@ async fn a_charge_belongs_to_a_message_that_was_delivered() {
         );
         assert_eq!(shown["type"], "regular");
         assert_eq!(shown["currency"], "EUR");
-        let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
+        let timeline = app.get_ok(&format!("/api/v1/messages/{id}/timeline")).await;
         let entries = timeline["data"].as_array().unwrap();
         let raw = entries.iter().find_map(|entry| entry["pricing"].get("raw"));
         assert_eq!(raw, Some(&pricing));

@@ -29,7 +29,7 @@ async fn rows(app: &App, scope: Scope, query: &str) -> Vec<Vec<String>> {
 }
 
 async fn listed(app: &App, query: &str) -> Vec<String> {
-    let list = app.found(&format!("/api/v1/callbacks?{query}")).await;
+    let list = app.get_ok(&format!("/api/v1/callbacks?{query}")).await;
     let ids = list["data"].as_array().unwrap().iter();
     ids.map(|callback| callback["id"].as_str().unwrap().to_owned())
         .collect()
@@ -136,10 +136,10 @@ async fn a_text_in_the_body_is_found_exactly_as_it_was_received() {
     app.apply_callbacks().await;
     assert_eq!(listed(&app, "q=1310&outcome=pending").await.len(), 0);
     assert_eq!(listed(&app, "q=131026").await.len(), 2);
-    let first = app.found("/api/v1/callbacks?q=131026&limit=1").await;
+    let first = app.get_ok("/api/v1/callbacks?q=131026&limit=1").await;
     let next = first["next_cursor"].as_str().unwrap();
     let second = app
-        .found(&format!("/api/v1/callbacks?q=131026&limit=1&cursor={next}"))
+        .get_ok(&format!("/api/v1/callbacks?q=131026&limit=1&cursor={next}"))
         .await;
     assert_eq!(second["data"].as_array().unwrap().len(), 1);
     assert_ne!(first["data"][0]["id"], second["data"][0]["id"]);
@@ -186,11 +186,11 @@ async fn a_page_searches_a_bounded_number_of_bytes_and_the_next_continues() {
         journal.append(record, permit).await.unwrap();
         app.advance(TimeDelta::seconds(1));
     }
-    let first: Value = app.found("/api/v1/callbacks?q=needle").await;
+    let first: Value = app.get_ok("/api/v1/callbacks?q=needle").await;
     assert_eq!(first["data"].as_array().unwrap().len(), 0);
     let next = first["next_cursor"].as_str().unwrap();
     let second = app
-        .found(&format!("/api/v1/callbacks?q=needle&cursor={next}"))
+        .get_ok(&format!("/api/v1/callbacks?q=needle&cursor={next}"))
         .await;
     assert_eq!(second["data"].as_array().unwrap().len(), 1);
     assert_eq!(second.get("next_cursor"), None);

@@ -29,7 +29,7 @@ async fn one_bad_element_of_a_batch_does_not_stop_its_neighbours() {
     post_callbacks(&app, SOBOT, &[body]).await;
     assert_eq!(app.state(&first).await, "delivered");
     assert_eq!(app.state(&second).await, "read");
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["quarantine"], 1);
     let callback = &app.callbacks().await[0];
     assert_eq!(callback["outcome"], "receipts");
@@ -86,7 +86,7 @@ async fn an_unknown_word_changes_nothing_and_fails_nothing() {
     let wamid = shown["provider_id"].as_str().unwrap();
     post_callbacks(&app, SOBOT, &[status(wamid, "teleported", 1)]).await;
     assert_eq!(app.state(&id).await, "submitted");
-    let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
+    let timeline = app.get_ok(&format!("/api/v1/messages/{id}/timeline")).await;
     assert!(timeline.to_string().contains("teleported"));
     app.finish().await;
 }
@@ -188,7 +188,7 @@ async fn an_unverified_callback_is_kept_and_not_applied() {
     app.run_jobs_until_idle().await;
     assert_eq!(app.state(&id).await, "submitted");
     assert_eq!(app.callbacks().await[0]["outcome"], "unverified");
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["unverified"], 1);
     assert_eq!(post("right-value-4711").await.unwrap().status(), 200);
     app.run_jobs_until_idle().await;
@@ -207,7 +207,7 @@ async fn an_unknown_account_and_a_wrong_token_are_not_found() {
         assert_eq!(reply.status(), 404);
     }
     assert!(app.callbacks().await.is_empty());
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["rejected"], 3);
     app.finish().await;
 }

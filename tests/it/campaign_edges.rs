@@ -45,7 +45,7 @@ async fn nothing_of_a_cancelled_campaign_is_claimed_before_its_messages_are_canc
     assert_eq!(show(&app, &id).await["counts"], json!({ "cancelled": 30 }));
     // An operator may send one of them all the same.
     app.advance(TimeDelta::seconds(1));
-    let list = app.found("/api/v1/messages?campaign=cut-short").await;
+    let list = app.get_ok("/api/v1/messages?campaign=cut-short").await;
     let first = list["data"][0]["id"].as_str().unwrap().to_owned();
     let (status, resent) = app.post(&format!("/api/v1/messages/{first}/resend")).await;
     assert_eq!(status, 200, "{resent}");
@@ -228,7 +228,7 @@ async fn messages_that_are_resent_one_by_one_share_the_rate_of_their_campaign() 
     let app = start_app().await;
     let id = running_at_one_a_second(&app, "singly", 15).await;
     let failed = app
-        .found(&format!("/api/v1/messages?campaign={id}&state=failed"))
+        .get_ok(&format!("/api/v1/messages?campaign={id}&state=failed"))
         .await;
     for message in failed["data"].as_array().unwrap() {
         let message = message["id"].as_str().unwrap();

@@ -132,7 +132,7 @@ async fn a_campaign_named_after_the_customer_gets_another_id_and_keeps_its_messa
     app.run_jobs_until_idle().await;
     app.deliver_simulated().await;
     let sums = "/api/v1/reports/summary.json?by=campaign";
-    let before = app.found(sums).await;
+    let before = app.get_ok(sums).await;
     let body = json!({ "phone": NUMBER });
     let (status, refused) = app.post_json("/api/v1/people/erase", &body).await;
     assert_eq!(status, 409, "{refused}");
@@ -146,14 +146,14 @@ async fn a_campaign_named_after_the_customer_gets_another_id_and_keeps_its_messa
     let renamed = renamed.as_str().unwrap();
     assert!(renamed.starts_with("erased-"), "{renamed}");
     assert_eq!(show(&app, renamed).await["name"], "…");
-    let list = app.found("/api/v1/campaigns").await;
+    let list = app.get_ok("/api/v1/campaigns").await;
     assert_eq!(list["data"].as_array().unwrap().len(), 2, "{list}");
     assert!(!list.to_string().contains("900-123"), "{list}");
-    let after = app.found(sums).await;
+    let after = app.get_ok(sums).await;
     assert_eq!(before["total"], after["total"]);
     assert!(!after.to_string().contains("900-123"), "{after}");
     let with_id = format!("/api/v1/messages?campaign={renamed}");
-    assert_eq!(app.found(&with_id).await["data"][0]["id"], message);
+    assert_eq!(app.get_ok(&with_id).await["data"][0]["id"], message);
     assert_verified(&app).await;
     app.finish().await;
 }

@@ -21,7 +21,7 @@ fn image_of(campaign: &str, to: &str) -> Value {
 }
 
 async fn listed(app: &App, query: &str) -> Vec<Value> {
-    let list = app.found(&format!("/api/v1/messages?{query}")).await;
+    let list = app.get_ok(&format!("/api/v1/messages?{query}")).await;
     list["data"]
         .as_array()
         .unwrap()
@@ -105,7 +105,7 @@ pub(crate) async fn act(app: &App, id: &str, action: &str) -> Value {
 }
 
 pub(crate) async fn show(app: &App, id: &str) -> Value {
-    app.found(&format!("/api/v1/campaigns/{id}")).await
+    app.get_ok(&format!("/api/v1/campaigns/{id}")).await
 }
 
 /// The customers that the provider got a call for, with the captions.
@@ -154,7 +154,7 @@ async fn a_campaign_sends_each_recipient_its_own_text_once() {
         listed(&app, "campaign=summer-sale&limit=100").await.len(),
         45
     );
-    let list = app.found("/api/v1/campaigns").await;
+    let list = app.get_ok("/api/v1/campaigns").await;
     assert_eq!(list["data"][0]["id"], "summer-sale");
     let (status, refused) = upload(&app, &id, "text/csv", csv(90..91)).await;
     assert_eq!((status, &refused["code"]), (409, &json!("not_possible")));

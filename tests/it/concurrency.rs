@@ -102,7 +102,7 @@ async fn sixty_four_concurrent_posts_for_one_id_end_in_the_one_right_state() {
     let counts = ["sent", "delivered", "read"].map(|stage| shown["stages"][stage]["count"].clone());
     assert_eq!(counts, [json!(11), json!(21), json!(11)]);
     assert_eq!(receipts(&app).await, ["64 of 35"]);
-    let callbacks = app.found("/api/v1/callbacks?limit=100").await;
+    let callbacks = app.get_ok("/api/v1/callbacks?limit=100").await;
     assert_eq!(callbacks["data"].as_array().unwrap().len(), POSTS);
     assert!(app.orphans().await.is_empty());
     app.finish().await;

@@ -103,7 +103,7 @@ async fn a_month_with_three_countries_a_rate_change_and_1000_free_equals_the_sum
         app.deliver(&delivered).await;
     }
     app.advance(TimeDelta::hours(1));
-    let costs = app.found("/api/v1/reports/costs.json").await;
+    let costs = app.get_ok("/api/v1/reports/costs.json").await;
     assert_eq!(costs["month"], "2026-11");
     assert_eq!(amounts(&costs["total"]), expected, "{costs}");
     assert_eq!(costs["total"]["deliveries"], 1339);
@@ -117,7 +117,7 @@ async fn a_month_with_three_countries_a_rate_change_and_1000_free_equals_the_sum
     for interval in ["day", "week", "month"] {
         let query = format!("from=2026-11-01&interval={interval}");
         let summary = app
-            .found(&format!("/api/v1/reports/summary.json?{query}"))
+            .get_ok(&format!("/api/v1/reports/summary.json?{query}"))
             .await;
         assert_eq!(amounts(&summary["total"]["cost"]), expected, "{interval}");
         let mut rows: BTreeMap<String, i64> = BTreeMap::new();
@@ -213,7 +213,7 @@ async fn a_cost_says_how_it_is_known() {
     assert_eq!(shown["cost"]["basis"], "none");
     assert!(shown["cost"].get("amount").is_none());
     let listed = app
-        .found("/api/v1/messages?account=sobot-main&state=delivered")
+        .get_ok("/api/v1/messages?account=sobot-main&state=delivered")
         .await;
     let bases = listed["data"].as_array().unwrap().iter();
     assert!(
@@ -221,7 +221,7 @@ async fn a_cost_says_how_it_is_known() {
             .map(|message| &message["cost"]["basis"])
             .all(|basis| basis == "estimated")
     );
-    let costs = app.found("/api/v1/reports/costs.json").await;
+    let costs = app.get_ok("/api/v1/reports/costs.json").await;
     assert_eq!(
         (&costs["total"]["free"], &costs["total"]["unknown"]),
         (&2.into(), &2.into())
@@ -278,7 +278,7 @@ async fn rates_begin_at_midnight_of_the_report_zone() {
             "{created}"
         );
     }
-    let costs = app.found("/api/v1/reports/costs.json").await;
+    let costs = app.get_ok("/api/v1/reports/costs.json").await;
     assert_eq!(costs["total"]["amounts"][0]["amount"], "1.6477");
     app.finish().await;
 }
@@ -336,7 +336,7 @@ async fn the_month_is_compared_with_the_same_part_of_the_month_before() {
         app.deliver_one(SOBOT, BRAZIL, created, marketing()).await;
     }
     // It is the 20th: the 25th of October does not count.
-    let costs = app.found("/api/v1/reports/costs.json").await;
+    let costs = app.get_ok("/api/v1/reports/costs.json").await;
     assert_eq!(costs["total"]["amounts"][0]["amount"], "1.5");
     assert_eq!(costs["previous_total"]["amounts"][0]["amount"], "3");
     let group = &costs["data"][0];
@@ -375,7 +375,7 @@ async fn a_budget_raises_an_alarm_at_80_and_at_100_percent() {
         alarms[0]["message"].as_str().unwrap().contains("used up"),
         "{alarms:?}"
     );
-    let costs = app.found("/api/v1/reports/costs.json").await;
+    let costs = app.get_ok("/api/v1/reports/costs.json").await;
     assert_eq!(costs["budgets"][0]["percent"], 100);
     app.finish().await;
 }
@@ -408,7 +408,7 @@ async fn shown_costs(app: &App) -> Vec<String> {
         "/api/v1/reports/summary.json?interval=month&from=2026-11-01&to=2026-11-30",
         "/api/v1/stats?bucket=day&from=2026-11-01T00:00:00Z&to=2026-11-30T00:00:00Z",
     ] {
-        let mut found = app.found(path).await;
+        let mut found = app.get_ok(path).await;
         found.as_object_mut().unwrap().remove("as_of");
         shown.push(format!("{path}: {found}"));
     }

@@ -65,7 +65,7 @@ async fn deliver(app: &App, account: &str, body: &Value) {
 }
 
 async fn listed(app: &App, query: &str) -> Vec<String> {
-    let list = app.found(&format!("/api/v1/messages?{query}")).await;
+    let list = app.get_ok(&format!("/api/v1/messages?{query}")).await;
     let rows = list["data"].as_array().unwrap().iter();
     let mut ids: Vec<String> = rows
         .map(|row| row["id"].as_str().unwrap().to_owned())
@@ -238,7 +238,7 @@ async fn a_name_that_looks_like_a_user_id_joins_no_one() {
 async fn a_window_is_found_by_any_id_of_the_customer() {
     let app = start_app().await;
     deliver(&app, SOBOT, &inbound(None, Some(ADA), noon())).await;
-    let window = async |id: &str| app.found(&format!("/api/v1/windows/{SOBOT}/{id}")).await;
+    let window = async |id: &str| app.get_ok(&format!("/api/v1/windows/{SOBOT}/{id}")).await;
     assert_eq!(window(ADA).await["state"], "open");
     assert_eq!(window(OLD).await["state"], "unknown");
     deliver(
@@ -253,7 +253,9 @@ async fn a_window_is_found_by_any_id_of_the_customer() {
         assert_eq!(shown["expires_at"], "2026-11-21T12:00:00.000Z", "{known}");
     }
     // What one account's callbacks name is not used for another account.
-    let other = app.found(&format!("/api/v1/windows/{KALEYRA}/{OLD}")).await;
+    let other = app
+        .get_ok(&format!("/api/v1/windows/{KALEYRA}/{OLD}"))
+        .await;
     assert_eq!(other["state"], "unknown");
     app.finish().await;
 }

@@ -202,7 +202,7 @@ async fn after_an_erasure_no_file_holds_the_number_and_verify_agrees() {
     assert_eq!(app.state(&other).await, "submitted");
     // Pages of erased messages still work.
     for id in &ids {
-        let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+        let explained = app.get_ok(&format!("/api/v1/messages/{id}/explain")).await;
         assert!(
             explained.to_string().contains("erased the personal data"),
             "{explained}"

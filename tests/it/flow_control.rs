@@ -52,7 +52,7 @@ async fn states(app: &App, account: &str) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     let mut path = format!("/api/v1/messages?account={account}&limit=200");
     loop {
-        let page = app.found(&path).await;
+        let page = app.get_ok(&path).await;
         for message in page["data"].as_array().unwrap() {
             *found
                 .entry(message["state"].as_str().unwrap().to_owned())
@@ -66,7 +66,7 @@ async fn states(app: &App, account: &str) -> BTreeMap<String, usize> {
 }
 
 async fn account(app: &App, id: &str) -> Value {
-    let accounts = app.found("/api/v1/accounts").await;
+    let accounts = app.get_ok("/api/v1/accounts").await;
     let mut all = accounts["data"].as_array().unwrap().iter();
     all.find(|account| account["id"] == id).unwrap().clone()
 }
@@ -330,11 +330,11 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
         pass(&app, TimeDelta::minutes(10), TimeDelta::seconds(15)).await;
         let shown = account(&app, id).await;
         assert_eq!(shown["health"], failing.health, "{name}: {shown}");
-        let stats = app.found("/api/v1/stats").await;
+        let stats = app.get_ok("/api/v1/stats").await;
         let mut issues = stats["headline"]["issues"].as_array().unwrap().iter();
         let named = issues.any(|issue| issue["kind"] == failing.health && issue["account"] == id);
         assert!(named, "{name}: {stats}");
-        let problems = app.found("/api/v1/problems").await;
+        let problems = app.get_ok("/api/v1/problems").await;
         let [alarm] = app.alarms().await.try_into().unwrap();
         assert_eq!(alarm["alarm"], "account_tripped", "{name}: {alarm}");
         assert_eq!(alarm["account"], id, "{name}: {alarm}");

@@ -45,7 +45,7 @@ async fn let_requests_arrive(app: &App) {
 }
 
 async fn stored(app: &App) -> Vec<Value> {
-    let list = app.found("/api/v1/messages?limit=500").await;
+    let list = app.get_ok("/api/v1/messages?limit=500").await;
     list["data"].as_array().unwrap().clone()
 }
 

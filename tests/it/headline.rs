@@ -129,7 +129,7 @@ pub(crate) fn within_the_last_hour() -> DateTime<Utc> {
 
 /// What is wrong with accounts. Alarms are left out: some are about the disk of this machine.
 async fn issues(app: &App) -> Vec<Value> {
-    let stats = app.found("/api/v1/stats").await;
+    let stats = app.get_ok("/api/v1/stats").await;
     let issues = stats["headline"]["issues"].as_array().unwrap().iter();
     issues
         .filter(|issue| issue["account"].is_string())
@@ -138,7 +138,7 @@ async fn issues(app: &App) -> Vec<Value> {
 }
 
 async fn health(app: &App, account: &str) -> Value {
-    let accounts = app.found("/api/v1/accounts").await;
+    let accounts = app.get_ok("/api/v1/accounts").await;
     let mut accounts = accounts["data"].as_array().unwrap().iter();
     let found = accounts.find(|it| it["id"] == account).unwrap();
     found["health"].clone()
@@ -243,12 +243,12 @@ async fn every_account_with_trouble_is_named_the_worst_first() {
     ] {
         assert_eq!(health(&app, account).await, word, "{account}");
     }
-    let stats = app.found("/api/v1/stats").await;
+    let stats = app.get_ok("/api/v1/stats").await;
     assert_eq!(stats["headline"]["healthy"], false);
     assert_eq!(page_headline(&app).await, stats["headline"]["text"]);
     // The link leads to the failed messages of the last hour, not to those of days ago.
     let path = issues[0]["path"].as_str().unwrap();
-    let listed = app.found(&format!("/api/v1{path}")).await;
+    let listed = app.get_ok(&format!("/api/v1{path}")).await;
     assert_eq!(listed["data"].as_array().unwrap().len(), 6);
 }
 
@@ -272,7 +272,7 @@ async fn reports_that_were_lost_since_yesterday_are_named_with_their_messages() 
         "zixflow-main: no report on 18 % of the messages since yesterday (usually 0 %)"
     );
     let path = issues[0]["path"].as_str().unwrap();
-    let listed = app.found(&format!("/api/v1{path}")).await;
+    let listed = app.get_ok(&format!("/api/v1{path}")).await;
     assert_eq!(listed["data"].as_array().unwrap().len(), 18);
     assert_eq!(page_headline(&app).await, issues[0]["text"]);
     // The day after tomorrow it is no longer news.
@@ -365,7 +365,7 @@ async fn a_message_counts_when_it_is_first_submitted() {
     assert_eq!(app.post_json(&pause, &reason).await.0, 204);
     app.send_image(SOBOT).await;
     let hours = async || {
-        let stats = app.found("/api/v1/stats?from=2026-11-20T12:00:00Z&to=2026-11-20T18:00:00Z");
+        let stats = app.get_ok("/api/v1/stats?from=2026-11-20T12:00:00Z&to=2026-11-20T18:00:00Z");
         let stats = stats.await;
         let buckets = stats["data"].as_array().unwrap();
         let at = buckets
@@ -390,7 +390,7 @@ async fn a_message_counts_when_it_is_first_submitted() {
         "{counted:?}"
     );
     let stats = app
-        .found("/api/v1/stats?from=2026-11-20T14:00:00Z&to=2026-11-20T15:00:00Z")
+        .get_ok("/api/v1/stats?from=2026-11-20T14:00:00Z&to=2026-11-20T15:00:00Z")
         .await;
     assert_eq!(stats["data"][0]["states"], json!({ "read": 1 }));
     // Compares the counts with a recount.

@@ -285,7 +285,7 @@ async fn an_event_that_is_sent_46_times_is_one_stage_and_drops_none_of_the_other
         assert_eq!(shown["stages"][stage]["count"], 46);
         assert_eq!(shown["stages"][stage]["at"], "2026-11-20T12:00:01.000Z");
     }
-    let counted = app.found("/api/v1/messages?state=read").await;
+    let counted = app.get_ok("/api/v1/messages?state=read").await;
     assert_eq!(counted["data"].as_array().unwrap().len(), 1);
     app.finish().await;
 }
@@ -348,7 +348,7 @@ async fn a_callback_that_carries_no_phone_at_all_is_applied_all_the_same() {
     assert!(orphan.get("recipient").is_none(), "{orphan}");
     app.advance(TimeDelta::minutes(11));
     app.run_jobs_until_idle().await;
-    let observed = app.found("/api/v1/messages?origin=observed").await;
+    let observed = app.get_ok("/api/v1/messages?origin=observed").await;
     let row = &observed["data"][0];
     assert_eq!((&row["state"], row.get("to")), (&json!("sent"), None));
     app.finish().await;
@@ -373,7 +373,7 @@ async fn the_count_of_every_state_and_the_list_behind_it_agree() {
     }
     app.run_jobs_until_idle().await;
     let stats = app
-        .found("/api/v1/stats?bucket=day&from=2026-11-20T00:00:00Z&to=2026-11-21T00:00:00Z")
+        .get_ok("/api/v1/stats?bucket=day&from=2026-11-20T00:00:00Z&to=2026-11-21T00:00:00Z")
         .await;
     let mut states = std::collections::BTreeMap::<String, u64>::new();
     for row in stats["data"].as_array().unwrap() {
@@ -383,7 +383,7 @@ async fn the_count_of_every_state_and_the_list_behind_it_agree() {
     }
     assert!(states.len() >= 5, "{stats}");
     for (state, number) in states {
-        let list = app.found(&format!("/api/v1/messages?state={state}")).await;
+        let list = app.get_ok(&format!("/api/v1/messages?state={state}")).await;
         let listed = list["data"].as_array().unwrap().len();
         assert_eq!(u64::try_from(listed).unwrap(), number, "{state}");
     }

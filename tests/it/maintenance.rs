@@ -24,7 +24,7 @@ fn literal(app: &App, id: &Value) -> String {
 }
 
 async fn account(app: &App, id: &str) -> Value {
-    let accounts = app.found("/api/v1/accounts").await;
+    let accounts = app.get_ok("/api/v1/accounts").await;
     let mut accounts = accounts["data"].as_array().unwrap().iter();
     accounts
         .find(|account| account["id"] == id)
@@ -78,7 +78,7 @@ async fn a_row_that_cannot_be_read_keeps_no_other_report_from_being_adopted() {
         .await;
     app.advance(TimeDelta::minutes(11));
     assert_eq!(app.services.reconciler.adopt().await.unwrap(), 2);
-    let observed = app.found("/api/v1/messages?origin=observed").await;
+    let observed = app.get_ok("/api/v1/messages?origin=observed").await;
     assert_eq!(observed["data"].as_array().unwrap().len(), 2);
     app.finish().await;
 }
@@ -118,7 +118,7 @@ async fn nothing_is_sent_again_or_resumed_without_its_line_in_the_audit() {
         assert_eq!(status, 500, "{path}: {body}");
     }
     app.database.execute(&hide("hidden", "actions")).await;
-    let all = app.found("/api/v1/messages").await;
+    let all = app.get_ok("/api/v1/messages").await;
     assert_eq!(all["data"].as_array().unwrap().len(), 1);
     assert_eq!(account(&app, SOBOT).await["health"], "paused");
     for path in [&resend, &resume] {

@@ -292,7 +292,7 @@ async fn a_report_whose_match_was_undone_waits_for_an_operator_and_not_for_the_n
     assert_eq!(app.post_json(&matching, &request).await.0, 200);
     let old = format!("/api/v1/messages/{orphan}/explain");
     assert_eq!(
-        app.found(&old).await["id"],
+        app.get_ok(&old).await["id"],
         json!(first),
         "an old id keeps what is asked about it"
     );

@@ -86,7 +86,7 @@ async fn an_account_can_refuse_wrong_media_by_field() {
     assert_eq!(reply["errors"][0]["field"], "media.url");
     let message = reply["errors"][0]["message"].as_str().unwrap();
     assert!(message.starts_with("colour: "), "{message}");
-    let list = app.found("/api/v1/messages").await;
+    let list = app.get_ok("/api/v1/messages").await;
     assert_eq!(list["data"], json!([]));
     app.finish().await;
 }

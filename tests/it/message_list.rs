@@ -51,7 +51,7 @@ async fn the_last_changed_messages_come_first_on_request() {
     let mut listed = Vec::new();
     let mut path = "/api/v1/messages?sort=changed&limit=1".to_owned();
     for _ in 0..3 {
-        let found = app.found(&path).await;
+        let found = app.get_ok(&path).await;
         listed.push(found["data"][0]["id"].as_str().unwrap().to_owned());
         let Some(next) = found["next_cursor"].as_str() else {
             break;
@@ -60,12 +60,12 @@ async fn the_last_changed_messages_come_first_on_request() {
     }
     assert_eq!(listed.iter().collect::<Vec<_>>(), by_change);
     let of_account = app
-        .found(&format!("/api/v1/messages?sort=changed&account={SOBOT}"))
+        .get_ok(&format!("/api/v1/messages?sort=changed&account={SOBOT}"))
         .await;
     assert_eq!(of_account["data"][0]["id"], json!(ids[0]));
     assert_eq!(of_account["data"][1]["id"], json!(ids[2]));
 
-    let created = app.found("/api/v1/messages?limit=1").await;
+    let created = app.get_ok("/api/v1/messages?limit=1").await;
     let cursor = created["next_cursor"].as_str().unwrap();
     for query in [
         "sort=changed&created_before=2026-11-21T00:00:00Z".to_owned(),

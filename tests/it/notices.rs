@@ -47,7 +47,7 @@ async fn deliver(app: &App, account: &str, body: &Value) {
 }
 
 async fn notices(app: &App, id: &str) -> Vec<String> {
-    let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
+    let timeline = app.get_ok(&format!("/api/v1/messages/{id}/timeline")).await;
     let lines = timeline["data"].as_array().unwrap().iter();
     lines
         .filter(|line| line["kind"] == "notice")
@@ -72,7 +72,7 @@ async fn calls_are_notices_in_every_wrapping() {
     }
     app.advance(TimeDelta::hours(1));
     app.run_jobs_until_idle().await;
-    let listed = app.found("/api/v1/messages").await;
+    let listed = app.get_ok("/api/v1/messages").await;
     assert_eq!(listed["data"], json!([]));
     app.finish().await;
 }
@@ -117,7 +117,7 @@ async fn a_payment_shows_in_the_timeline_of_its_message_and_changes_no_state() {
         let page = app.request("GET", &format!("/messages/{id}")).send().await;
         let page = page.unwrap().text().await.unwrap();
         assert!(page.contains("Notice: payment: failed"), "{page}");
-        let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+        let explained = app.get_ok(&format!("/api/v1/messages/{id}/explain")).await;
         assert!(
             explained.to_string().contains("`payment: failed`"),
             "{explained}"

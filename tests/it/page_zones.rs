@@ -74,9 +74,9 @@ async fn every_page_has_the_viewers_zone_and_names_it_once() {
     app.deliver_callback(KALEYRA, &serde_json::json!({ "unknown": 1 }))
         .await;
     app.run_jobs_until_idle().await;
-    let listed = app.found("/api/v1/messages?limit=1").await;
+    let listed = app.get_ok("/api/v1/messages?limit=1").await;
     let message = format!("/messages/{}", listed["data"][0]["id"].as_str().unwrap());
-    let callbacks = app.found("/api/v1/callbacks?limit=1").await;
+    let callbacks = app.get_ok("/api/v1/callbacks?limit=1").await;
     let callback = format!(
         "/callbacks/{}",
         callbacks["data"][0]["id"].as_str().unwrap()

@@ -67,7 +67,7 @@ fn encoded(text: &str) -> String {
 }
 
 async fn found_ids(app: &App, query: &str) -> Vec<String> {
-    let list = app.found(&format!("/api/v1/messages?{query}")).await;
+    let list = app.get_ok(&format!("/api/v1/messages?{query}")).await;
     let rows = list["data"].as_array().unwrap().iter();
     rows.map(|row| row["id"].as_str().unwrap().to_owned())
         .collect()
@@ -366,7 +366,7 @@ impl PastedUrl {
 }
 
 async fn warnings(app: &App) -> Vec<Value> {
-    let accounts = app.found("/api/v1/accounts").await;
+    let accounts = app.get_ok("/api/v1/accounts").await;
     let mut accounts = accounts["data"].as_array().unwrap().iter();
     let account = accounts.find(|account| account["id"] == SOBOT).unwrap();
     account["warnings"].as_array().cloned().unwrap_or_default()

@@ -38,7 +38,7 @@ async fn is_signed_in(app: &App, browser: &Browser) -> bool {
 }
 
 async fn audit(app: &App, query: &str) -> Vec<Value> {
-    let found = app.found(&format!("/api/v1/audit{query}")).await;
+    let found = app.get_ok(&format!("/api/v1/audit{query}")).await;
     found["data"].as_array().unwrap().clone()
 }
 
@@ -575,7 +575,7 @@ async fn the_audit_log_shows_who_did_what_to_what_when_and_from_where() {
     let mut listed = Vec::new();
     let mut query = "?limit=1".to_owned();
     loop {
-        let page = app.found(&format!("/api/v1/audit{query}")).await;
+        let page = app.get_ok(&format!("/api/v1/audit{query}")).await;
         listed.push(page["data"][0]["action"].as_str().unwrap().to_owned());
         match page["next_cursor"].as_str() {
             Some(cursor) => query = format!("?limit=1&cursor={cursor}"),

@@ -85,7 +85,7 @@ async fn uncertain(app: &App, account: &str) -> String {
 }
 
 async fn count(app: &App, kind: &str) -> u64 {
-    app.found("/api/v1/problems").await[kind].as_u64().unwrap()
+    app.get_ok("/api/v1/problems").await[kind].as_u64().unwrap()
 }
 
 /// What the API lists behind a count.
@@ -102,7 +102,7 @@ async fn behind(app: &App, scope: Scope, key: &str) -> Value {
 
 async fn listed(app: &App, query: &str) -> Vec<String> {
     let list = app
-        .found(&format!("/api/v1/messages?{query}&limit=500"))
+        .get_ok(&format!("/api/v1/messages?{query}&limit=500"))
         .await;
     let ids = list["data"].as_array().unwrap().iter();
     ids.map(|message| message["id"].as_str().unwrap().to_owned())
@@ -449,7 +449,7 @@ async fn every_item_of_a_kind_is_listed_over_several_pages() {
         let mut address = format!("/api/v1/problems/{kind}?limit=2");
         let mut pages = 0;
         loop {
-            let list = app.found(&address).await;
+            let list = app.get_ok(&address).await;
             pages += 1;
             for item in list["data"].as_array().unwrap() {
                 assert!(seen.insert(item[key].as_str().unwrap().to_owned()));
@@ -461,7 +461,7 @@ async fn every_item_of_a_kind_is_listed_over_several_pages() {
         }
         assert_eq!((seen.len(), pages), (5, 3), "{kind}");
     }
-    let list = app.found("/api/v1/problems/orphans?limit=1").await;
+    let list = app.get_ok("/api/v1/problems/orphans?limit=1").await;
     let cursor = list["next_cursor"].as_str().unwrap();
     let foreign = format!("/api/v1/problems/quarantine?cursor={cursor}");
     assert_eq!(app.get(&foreign).await.0, 422, "a cursor is of its kind");
@@ -479,7 +479,7 @@ async fn a_callback_shows_its_unparseable_parts_and_reasons() {
         "field": "messages", "value": { "messaging_product": "whatsapp", "statuses": statuses } }] }] });
     app.deliver_callback(SOBOT, &batch).await;
     app.run_jobs_until_idle().await;
-    let listed = app.found("/api/v1/problems/quarantine").await;
+    let listed = app.get_ok("/api/v1/problems/quarantine").await;
     let id = listed["data"][0]["callback_id"]
         .as_str()
         .unwrap()
@@ -516,7 +516,7 @@ async fn a_dismissed_problem_returns_with_the_next_report() {
         let reply = app.request("POST", aside.unwrap()).send().await.unwrap();
         assert_eq!(reply.status(), 200, "led back to the problems");
         assert_eq!(count(&app, kind).await, 0, "{kind}");
-        let list = app.found(&format!("/api/v1/problems/{kind}")).await;
+        let list = app.get_ok(&format!("/api/v1/problems/{kind}")).await;
         assert_eq!(list["data"], json!([]), "{kind}");
     }
     assert_eq!(app.orphans().await.len(), 1, "it is an orphan all the same");

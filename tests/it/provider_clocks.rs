@@ -34,7 +34,7 @@ fn written(at: DateTime<Utc>, zone: Tz) -> String {
 }
 
 async fn reports(app: &App, id: &str) -> Vec<Value> {
-    let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
+    let timeline = app.get_ok(&format!("/api/v1/messages/{id}/timeline")).await;
     let mut lines = timeline["data"].as_array().unwrap().clone();
     lines.retain(|line| line.get("callback_id").is_some());
     lines
@@ -79,14 +79,14 @@ async fn a_clock_that_is_ahead_is_not_believed_and_is_shown_with_what_to_set() {
     assert_eq!(line["time_problem"], flag);
     let theirs = at + TimeDelta::minutes(330);
     assert_eq!(line["occurred_at"], milliseconds(theirs), "it is shown");
-    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    let explained = app.get_ok(&format!("/api/v1/messages/{id}/explain")).await;
     assert!(explained.to_string().contains(flag), "{explained}");
     let page = app.request("GET", &format!("/messages/{id}")).send().await;
     let page = page.unwrap().text().await.unwrap();
     let escaped = flag.replace('\'', "&#39;");
     assert!(page.contains(&escaped), "{page}");
     let day = "from=2026-11-20T00:00:00Z&to=2026-11-21T00:00:00Z&bucket=day";
-    let statistics = app.found(&format!("/api/v1/stats?{day}")).await;
+    let statistics = app.get_ok(&format!("/api/v1/stats?{day}")).await;
     let slowest = largest_latency(&statistics);
     assert!(
         slowest > 0.0 && slowest < 60_000.0,

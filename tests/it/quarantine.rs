@@ -18,12 +18,12 @@ fn about(id: &str) -> Value {
 }
 
 async fn counted(app: &App) -> Value {
-    app.found("/api/v1/problems").await["quarantine"].clone()
+    app.get_ok("/api/v1/problems").await["quarantine"].clone()
 }
 
 async fn listed(app: &App) -> Vec<Value> {
     let list = app
-        .found("/api/v1/callbacks?outcome=quarantined&limit=500")
+        .get_ok("/api/v1/callbacks?outcome=quarantined&limit=500")
         .await;
     list["data"].as_array().unwrap().clone()
 }
@@ -94,7 +94,7 @@ async fn of_a_callback_with_very_many_parts_the_first_five_thousand_are_applied(
         .collect();
     app.deliver_callback(SOBOT, &statuses(&reports)).await;
     app.run_jobs_until_idle().await;
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["orphans"], 5_000);
     assert_eq!(problems["quarantine"], 1);
     let reasons = kept(&app, "reason").await;

@@ -86,7 +86,7 @@ async fn number_variants_are_suggested_and_keep_their_report_from_being_adopted(
     );
     for spelling in [dialled, reported] {
         let path = format!("/api/v1/orphans?recipient={spelling}");
-        assert_eq!(app.found(&path).await["data"].as_array().unwrap().len(), 1);
+        assert_eq!(app.get_ok(&path).await["data"].as_array().unwrap().len(), 1);
     }
     app.finish().await;
 }
@@ -98,7 +98,7 @@ async fn a_customers_message_opens_the_window_of_both_spellings() {
         receive_inbound(&app, &json!({ "phone": reported })).await;
         for spelling in [dialled, reported] {
             let window = app
-                .found(&format!("/api/v1/windows/{SOBOT}/{spelling}"))
+                .get_ok(&format!("/api/v1/windows/{SOBOT}/{spelling}"))
                 .await;
             assert_eq!(window["state"], "open", "{spelling}");
         }
@@ -108,7 +108,7 @@ async fn a_customers_message_opens_the_window_of_both_spellings() {
     }
     // A similar number belongs to another customer.
     let window = app
-        .found(&format!("/api/v1/windows/{SOBOT}/5511987654322"))
+        .get_ok(&format!("/api/v1/windows/{SOBOT}/5511987654322"))
         .await;
     assert_eq!(window["state"], "closed");
     app.finish().await;
@@ -122,7 +122,7 @@ async fn a_message_is_found_by_either_spelling_of_its_number() {
         for spelling in [dialled, reported] {
             for query in ["to", "q"] {
                 let found = app
-                    .found(&format!("/api/v1/messages?{query}={spelling}"))
+                    .get_ok(&format!("/api/v1/messages?{query}={spelling}"))
                     .await;
                 assert_eq!(ids(&found), [id.as_str()], "{query}={spelling}");
             }
@@ -137,7 +137,7 @@ async fn a_customer_without_a_number_opens_no_window_of_a_number() {
     receive_inbound(&app, &json!({ "user_id": "BR.13491208655302741918" })).await;
     assert_eq!(app.callbacks().await[0]["outcome"], "inbound");
     let window = app
-        .found(&format!("/api/v1/windows/{SOBOT}/5511987654321"))
+        .get_ok(&format!("/api/v1/windows/{SOBOT}/5511987654321"))
         .await;
     assert_eq!(window, json!({ "state": "unknown" }));
     let rows = app

@@ -123,7 +123,7 @@ async fn two_kaleyra_messages_of_one_conversation_stay_two() {
         ids(&app.message(&second).await),
     );
     assert!(first.is_disjoint(&second), "{first:?} {second:?}");
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["id_conflicts"], 0);
     app.finish().await;
 }
@@ -264,7 +264,7 @@ async fn two_lancepilot_messages_to_one_number_need_an_operator() {
     .await;
     assert_eq!(app.state(&second).await, "read");
     let timeline = app
-        .found(&format!("/api/v1/messages/{second}/timeline"))
+        .get_ok(&format!("/api/v1/messages/{second}/timeline"))
         .await;
     assert!(timeline.to_string().contains("\"match\""));
     app.finish().await;
@@ -464,7 +464,7 @@ async fn an_id_that_two_sent_messages_claim_stays_with_the_first() {
     assert!(ids(&shown).is_empty());
     let detail = shown["attempts"][0]["detail"].as_str().unwrap();
     assert!(detail.contains(&first), "{detail}");
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["id_conflicts"], 1);
     app.finish().await;
 }
@@ -559,7 +559,7 @@ async fn failed_and_delivered_is_delivered_with_a_conflict() {
     let shown = app.message(&id).await;
     assert_eq!(shown["state"], "delivered");
     assert_eq!(shown["conflict"], true);
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["conflicts"], 1);
     app.finish().await;
 }
@@ -596,7 +596,7 @@ async fn ids_are_compared_exactly_and_belong_to_one_account() {
     assert_eq!(app.state(&one).await, "delivered");
     assert_eq!(app.state(&other).await, "submitted");
     assert_eq!(app.orphans().await.len(), 1);
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["id_conflicts"], 0);
     app.finish().await;
 }

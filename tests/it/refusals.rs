@@ -18,7 +18,7 @@ async fn text_of(app: &App, path: &str) -> String {
 }
 
 async fn rejections(app: &App) -> Vec<Value> {
-    let list = app.found("/api/v1/rejections").await;
+    let list = app.get_ok("/api/v1/rejections").await;
     list["data"].as_array().unwrap().clone()
 }
 
@@ -143,7 +143,7 @@ async fn with_orphans() -> App {
 }
 
 async fn open_orphans(app: &App) -> u64 {
-    app.found("/api/v1/problems").await["orphans"]
+    app.get_ok("/api/v1/problems").await["orphans"]
         .as_u64()
         .unwrap()
 }

@@ -46,7 +46,7 @@ async fn a_registered_message_is_new_once_and_known_ever_after() {
     app.run_jobs_until_idle().await;
     assert_eq!(app.state(&id).await, "delivered");
     assert!(app.orphans().await.is_empty());
-    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    let explained = app.get_ok(&format!("/api/v1/messages/{id}/explain")).await;
     assert!(
         explained["because"].to_string().contains("registered here"),
         "{explained}"

@@ -201,7 +201,7 @@ async fn what_a_callback_no_longer_reports_is_retracted() {
         "{done}"
     );
     assert_eq!(done["callbacks"][0]["after"], "quarantined");
-    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 2);
+    assert_eq!(app.get_ok("/api/v1/problems").await["quarantine"], 2);
     app.finish().await;
 }
 
@@ -226,7 +226,7 @@ async fn a_part_that_becomes_parseable_is_reported_as_a_change() {
     app.deliver_callback(SOBOT, &batch).await;
     app.run_jobs_until_idle().await;
     let callback = app.callbacks().await[0]["id"].clone();
-    assert_eq!(app.found("/api/v1/problems").await["quarantine"], 1);
+    assert_eq!(app.get_ok("/api/v1/problems").await["quarantine"], 1);
     let readable = status("wamid.A", "sent").to_string();
     reword(&app, "70707", &readable).await;
     let dry = replayed(&app, &json!({ "account": SOBOT, "dry_run": true })).await;
@@ -359,14 +359,14 @@ async fn a_claim_on_another_id_goes_when_its_callback_no_longer_reports_it() {
         app.deliver_callback(KALEYRA, &tied(id, "sent")).await;
         app.run_jobs_until_idle().await;
     }
-    assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 1);
+    assert_eq!(app.get_ok("/api/v1/problems").await["id_conflicts"], 1);
     assert_rebuild_changes_nothing(&app).await;
 
     let reported = tied(&replied[1], "sent").to_string();
     reword(&app, &reported, &reported.replace("shared", "")).await;
     let newest = app.callbacks().await[0]["id"].clone();
     replayed(&app, &json!({ "ids": [newest] })).await;
-    assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 0);
+    assert_eq!(app.get_ok("/api/v1/problems").await["id_conflicts"], 0);
     assert_rebuild_changes_nothing(&app).await;
     app.finish().await;
 }
@@ -383,7 +383,7 @@ async fn claimed_by_a_reply(app: &App) -> (String, String) {
     app.force(KALEYRA, ForcedReply::json(202, &reply));
     let second = app.send_video(KALEYRA).await;
     app.run_jobs_until_idle().await;
-    assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 1);
+    assert_eq!(app.get_ok("/api/v1/problems").await["id_conflicts"], 1);
     (first, second)
 }
 
@@ -409,7 +409,7 @@ async fn an_id_that_a_reply_named_goes_to_its_message_when_the_other_turns_out_n
             replayed(&app, &json!({ "account": KALEYRA })).await;
         }
         assert!(!holds_shared(&app, &first).await && holds_shared(&app, &second).await);
-        assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 0);
+        assert_eq!(app.get_ok("/api/v1/problems").await["id_conflicts"], 0);
         assert_rebuild_changes_nothing(&app).await;
         app.finish().await;
     }

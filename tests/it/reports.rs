@@ -101,7 +101,7 @@ async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
     ] {
         let query = format!("{period}&by={by}&interval=week");
         let json = app
-            .found(&format!("/api/v1/reports/summary.json?{query}"))
+            .get_ok(&format!("/api/v1/reports/summary.json?{query}"))
             .await;
         let csv = rows(&bytes(&app, &format!("/api/v1/reports/summary.csv?{query}&bom=1")).await);
         let data = json["data"].as_array().unwrap();
@@ -131,7 +131,7 @@ async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
         .iter()
         .filter(|row| ["delivered", "read"].contains(&row["state"].as_str()));
     let json = app
-        .found(&format!("/api/v1/reports/summary.json?{period}"))
+        .get_ok(&format!("/api/v1/reports/summary.json?{period}"))
         .await;
     assert_eq!(json["total"]["delivered"], delivered.count());
     let shown = page(&app, &format!("/reports?{period}&by=account")).await;
@@ -181,7 +181,7 @@ async fn the_workbook_of_the_summary_has_the_labels_and_numbers_of_the_page() {
     let workbook = bytes(&app, &format!("/api/v1/reports/summary.xlsx?{query}")).await;
     let sheet = part(&workbook, "xl/worksheets/sheet1.xml");
     let json = app
-        .found(&format!("/api/v1/reports/summary.json?{query}"))
+        .get_ok(&format!("/api/v1/reports/summary.json?{query}"))
         .await;
     assert!(json["total"]["states"]["read"].as_i64().unwrap() > 0);
     // Two accounts, then the total.
@@ -237,7 +237,7 @@ async fn a_period_is_compared_with_the_one_before_and_a_campaign_can_be_chosen()
     let app = start_app().await;
     fill(&app).await;
     let json = app
-        .found("/api/v1/reports/summary.json?from=2026-11-18&to=2026-11-19")
+        .get_ok("/api/v1/reports/summary.json?from=2026-11-18&to=2026-11-19")
         .await;
     assert_eq!(
         (&json["previous"]["from"], &json["previous"]["to"]),
@@ -254,7 +254,7 @@ async fn a_period_is_compared_with_the_one_before_and_a_campaign_can_be_chosen()
         (&json!(6), &json!(6))
     );
     let of_campaign = app
-        .found("/api/v1/reports/summary.json?from=2026-11-08&campaign=diwali&by=account&interval=month")
+        .get_ok("/api/v1/reports/summary.json?from=2026-11-08&campaign=diwali&by=account&interval=month")
         .await;
     assert_eq!(of_campaign["data"].as_array().unwrap().len(), 1);
     assert_eq!(of_campaign["total"]["messages"], 13);

@@ -260,7 +260,7 @@ async fn errors_of_other_media_stand_in_the_form_and_nothing_is_sent() {
         );
         assert!(page.text.contains(words), "{words}: {}", page.text);
     }
-    let listed = app.found("/api/v1/messages").await;
+    let listed = app.get_ok("/api/v1/messages").await;
     assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
     app.finish().await;
 }
@@ -313,7 +313,7 @@ async fn one_advice_is_given_on_the_page_and_in_the_api() {
     body["client_reference"] = json!("MH-33009");
     let id = failed(&app, &body, 131_056).await;
     let page = show(&app, &id).await.text;
-    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    let explained = app.get_ok(&format!("/api/v1/messages/{id}/explain")).await;
     let advice = explained["what_next"][0].as_str().unwrap();
     assert!(
         advice.starts_with("Do not resend yet: the customer's"),
@@ -329,7 +329,7 @@ async fn one_advice_is_given_on_the_page_and_in_the_api() {
     let advice = |id: String| {
         let explained = format!("/api/v1/messages/{id}/explain");
         let app = &app;
-        async move { app.found(&explained).await["what_next"][0].to_string() }
+        async move { app.get_ok(&explained).await["what_next"][0].to_string() }
     };
     let of_opted_out = advice(failed(&app, &opted_out, 131_050).await).await;
     assert!(of_opted_out.contains("for the same reason. Do not resend."));

@@ -49,7 +49,7 @@ pub(super) async fn nothing_disagrees(app: &App) {
 
 /// How many callbacks wait in quarantine.
 async fn problems(app: &App) -> Value {
-    app.found("/api/v1/problems").await["quarantine"].clone()
+    app.get_ok("/api/v1/problems").await["quarantine"].clone()
 }
 
 fn counts(lines: &[String]) -> Vec<&String> {
@@ -62,7 +62,7 @@ async fn a_purge_removes_raw_callbacks_and_keeps_their_receipts() {
     let app = start_chaos(1).await;
     live(&app).await;
     let before = dump(&app.database).await;
-    let listed = app.found("/api/v1/callbacks?outcome=receipts").await;
+    let listed = app.get_ok("/api/v1/callbacks?outcome=receipts").await;
     let callback = listed["data"][0]["id"].as_str().unwrap().to_owned();
     let number = journalled(&app).await;
     app.advance(CALLBACKS_GONE);
@@ -168,7 +168,7 @@ async fn later_messages_stay_complete_and_continue() {
     app.advance(TimeDelta::days(350));
     purge(&app).await;
     live(&app).await;
-    let second = app.found("/api/v1/messages?limit=500").await;
+    let second = app.get_ok("/api/v1/messages?limit=500").await;
     let second = second["data"].as_array().unwrap().len() as u64;
     app.advance(TimeDelta::days(52));
     let purged = purge(&app).await;
@@ -299,10 +299,10 @@ async fn quarantine_keeps_its_copy_as_long_as_messages_of_that_time() {
     app.advance(CALLBACKS_GONE);
     purge(&app).await;
     assert_eq!(journalled(&app).await, 0);
-    let list = app.found("/api/v1/callbacks?outcome=quarantined").await;
+    let list = app.get_ok("/api/v1/callbacks?outcome=quarantined").await;
     assert_eq!(list["data"][0]["id"], json!(id));
     assert_eq!(list["data"][0]["size"], 15);
-    let shown = app.found(&format!("/api/v1/callbacks/{id}")).await;
+    let shown = app.get_ok(&format!("/api/v1/callbacks/{id}")).await;
     let detail = shown["detail"].as_str().unwrap();
     assert!(
         detail.ends_with("the copy of its body in quarantine."),

@@ -274,7 +274,7 @@ async fn an_unclear_answer_is_uncertain_and_no_second_call_is_ever_made() {
             app.run_jobs_until_idle().await;
         }
     }
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["uncertain"], sent.len());
     let_a_day_pass(&app).await;
     let app = app.restart().await;
@@ -429,11 +429,11 @@ async fn account_trouble_fails_one_message_and_keeps_the_rest_waiting() {
         assert!(hold.contains(reason), "{account}: hold is `{hold}`");
         assert_eq!(app.received(account).len(), 1);
         let list = app
-            .found(&format!("/api/v1/messages?account={account}&state=queued"))
+            .get_ok(&format!("/api/v1/messages?account={account}&state=queued"))
             .await;
         assert_eq!(list["data"][0]["hold"], hold);
 
-        let accounts = app.found("/api/v1/accounts").await;
+        let accounts = app.get_ok("/api/v1/accounts").await;
         let account_status = accounts["data"]
             .as_array()
             .unwrap()
@@ -455,7 +455,7 @@ async fn account_trouble_fails_one_message_and_keeps_the_rest_waiting() {
         assert!(sent.get("hold").is_none());
         assert_eq!(app.post(&resume).await.0, 409);
     }
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["paused_accounts"], 0);
     app.finish().await;
 }
@@ -480,7 +480,7 @@ async fn account_trouble_that_comes_by_callback_keeps_the_rest_waiting_too() {
         app.send_image(KALEYRA).await,
     ];
     app.run_jobs_until_idle().await;
-    let paused = async || app.found("/api/v1/problems").await["paused_accounts"].clone();
+    let paused = async || app.get_ok("/api/v1/problems").await["paused_accounts"].clone();
     report_not_sent(&app, &opted_out, "131050", "Number opted out").await;
     assert_eq!(
         (app.state(&opted_out).await.as_str(), paused().await),
@@ -609,10 +609,12 @@ async fn an_uncertain_message_can_be_sent_again_once() {
     let before = app.message(&old).await;
     assert_eq!(before["state"], "uncertain");
     assert_eq!(before["resent_as"], new);
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["uncertain"], 0, "it left the problem lists");
     assert_eq!(app.post(&path).await.0, 409);
-    let timeline = app.found(&format!("/api/v1/messages/{old}/timeline")).await;
+    let timeline = app
+        .get_ok(&format!("/api/v1/messages/{old}/timeline"))
+        .await;
     assert_eq!(
         timeline.to_string().matches("\"resend\"").count(),
         1,
@@ -648,7 +650,7 @@ async fn a_message_marked_failed_fails_unless_a_report_shows_that_it_arrived() {
     assert_eq!(shown["state"], "failed");
     assert_eq!(shown["failure"]["detail"], "customer called");
     assert!(shown["failure"].get("code").is_none());
-    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    let explained = app.get_ok(&format!("/api/v1/messages/{id}/explain")).await;
     for words in ["meaning", "action"] {
         assert_eq!(shown["failure"][words], explained["failure"][words]);
     }
@@ -688,7 +690,7 @@ async fn a_message_without_reports_after_submission_becomes_overdue() {
     assert_eq!(app.message(&id).await["overdue"], false);
     app.advance(TimeDelta::hours(2));
     assert_eq!(app.message(&id).await["overdue"], true);
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(problems["overdue"], 1);
     app.finish().await;
 }

@@ -72,7 +72,7 @@ async fn a_message_is_previewed_and_then_sent_once() {
         preview.text.contains("api-key: …"),
         "the key is left out of the request"
     );
-    let listed = app.found("/api/v1/messages").await;
+    let listed = app.get_ok("/api/v1/messages").await;
     assert_eq!(listed["data"].as_array().map(Vec::len), Some(0));
 
     let sent = submit(&app, form("send", KALEYRA, "+447700900123")).await;
@@ -86,7 +86,7 @@ async fn a_message_is_previewed_and_then_sent_once() {
     let message = app.message(id).await;
     assert_eq!(message["caption"], "Hello\nAsha");
     assert_eq!(message["client_reference"], "order-42");
-    let audit = app.found("/api/v1/audit?action=send").await;
+    let audit = app.get_ok("/api/v1/audit?action=send").await;
     assert_eq!(audit["data"][0]["message_id"], id, "{audit}");
 
     let other = submit(&app, form("send", KALEYRA, "+447700900124")).await;
@@ -213,7 +213,7 @@ async fn a_closed_window_is_asked_about_once_before_the_message_is_sent() {
         .text("file_chosen", "1");
     let page = submit(&app, typing).await;
     assert!(page.text.contains(&warned), "{}", page.text);
-    let listed = app.found("/api/v1/messages").await;
+    let listed = app.get_ok("/api/v1/messages").await;
     assert_eq!(listed["data"].as_array().map(Vec::len), Some(0));
     let again =
         form("send", SOBOT, "+447700900123").text("warned", format!("{SOBOT} +447700900123"));
@@ -277,7 +277,7 @@ async fn every_provider_takes_a_message_of_the_form() {
     }
     let foreign = form("send", KALEYRA, "+447700900123").text("key", "shop-42");
     assert_eq!(submit(&app, foreign).await.status, 303);
-    let count = app.found("/api/v1/messages").await["data"]
+    let count = app.get_ok("/api/v1/messages").await["data"]
         .as_array()
         .map(Vec::len);
     assert_eq!(count, Some(5), "a key that is not of the form is replaced");
@@ -324,7 +324,7 @@ async fn a_file_over_the_limit_is_an_error_of_its_field_and_keeps_what_was_typed
     for typed in ["value=\"+447700900123\"", "value=\"order-42\""] {
         assert!(page.text.contains(typed), "{typed}: {}", page.text);
     }
-    let listed = app.found("/api/v1/messages").await;
+    let listed = app.get_ok("/api/v1/messages").await;
     assert_eq!(listed["data"].as_array().map(Vec::len), Some(0));
     app.finish().await;
 }

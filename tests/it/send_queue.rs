@@ -236,7 +236,7 @@ async fn a_message_that_expired_in_the_queue_counts_as_no_attempt_on_any_page() 
     app.advance(chrono::TimeDelta::hours(2));
     app.services.dispatcher.sweep().await.unwrap();
     let summary = app
-        .found("/api/v1/reports/summary.json?from=2026-11-20&to=2026-11-21")
+        .get_ok("/api/v1/reports/summary.json?from=2026-11-20&to=2026-11-21")
         .await;
     let total = &summary["total"];
     assert_eq!(total["states"]["failed"], 7, "{summary}");

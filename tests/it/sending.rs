@@ -238,7 +238,7 @@ async fn a_failed_attempt_is_kept_without_keys_and_report_token() {
             .services
             .keys
             .report_token(&account.parse().unwrap(), id.parse().unwrap());
-        let timeline = app.found(&format!("/api/v1/messages/{id}/timeline")).await;
+        let timeline = app.get_ok(&format!("/api/v1/messages/{id}/timeline")).await;
         let shown = format!("{refused}{timeline}");
         for secret in secrets.iter().copied().chain([token.as_str()]) {
             assert!(!shown.contains(secret), "{account}: {secret} in {shown}");
@@ -371,7 +371,7 @@ async fn a_message_accepted_in_a_dry_run_is_never_submitted() {
     let shown = app.message(id).await;
     assert_eq!(shown["origin"], "dry-run");
     assert_eq!(shown["state"], "queued", "no provider has it");
-    let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+    let explained = app.get_ok(&format!("/api/v1/messages/{id}/explain")).await;
     assert!(explained.to_string().contains("dry-run"), "{explained}");
     assert!(app.received(SOBOT).is_empty());
     let counts = app

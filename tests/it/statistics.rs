@@ -203,7 +203,7 @@ async fn stats_have_states_failures_and_times_per_bucket() {
     let shown = send_and_read(&app).await;
     assert_eq!(shown["stages"]["delivered"]["implied"], true, "{shown}");
     app.send_image(ZIXFLOW).await;
-    let stats = app.found("/api/v1/stats?bucket=hour").await;
+    let stats = app.get_ok("/api/v1/stats?bucket=hour").await;
     assert_eq!(
         (&stats["bucket"], &stats["tz"], &stats["as_of"]),
         (
@@ -215,7 +215,7 @@ async fn stats_have_states_failures_and_times_per_bucket() {
     // Messages created at the instant `to` are excluded.
     assert_eq!(stats["data"], json!([]));
     app.advance(TimeDelta::minutes(1));
-    let stats = app.found("/api/v1/stats").await;
+    let stats = app.get_ok("/api/v1/stats").await;
     let data = stats["data"].as_array().unwrap();
     assert_eq!(data.len(), 2, "{stats}");
     let sobot = &data[0];
@@ -238,7 +238,7 @@ async fn stats_have_states_failures_and_times_per_bucket() {
     }
     assert_eq!(data[1]["states"], json!({ "queued": 1 }));
     let one = app
-        .found(&format!("/api/v1/stats?bucket=15m&account={ZIXFLOW}"))
+        .get_ok(&format!("/api/v1/stats?bucket=15m&account={ZIXFLOW}"))
         .await;
     assert_eq!(one["data"].as_array().unwrap().len(), 1);
     app.finish().await;
@@ -257,7 +257,7 @@ async fn stats_count_failures_by_class_and_code() {
     let shown = app.message(&id).await;
     assert_eq!(shown["failure"]["code"], "131026", "{shown}");
     app.advance(TimeDelta::minutes(1));
-    let stats = app.found("/api/v1/stats").await;
+    let stats = app.get_ok("/api/v1/stats").await;
     assert_eq!(
         stats["data"][0]["failures"],
         json!({
@@ -277,7 +277,7 @@ async fn days_of_a_summary_follow_its_zone() {
     app.send_image(SOBOT).await;
     app.advance(TimeDelta::minutes(1));
     let summary = app
-        .found("/api/v1/reports/summary.json?tz=Asia/Kolkata")
+        .get_ok("/api/v1/reports/summary.json?tz=Asia/Kolkata")
         .await;
     assert_eq!(
         (&summary["as_of"], &summary["tz"]),
@@ -296,7 +296,7 @@ async fn days_of_a_summary_follow_its_zone() {
         .collect();
     assert_eq!(days, [("2026-11-20", 1), ("2026-11-21", 1)]);
     let utc = app
-        .found("/api/v1/reports/summary.json?from=2026-11-20&to=2026-11-20")
+        .get_ok("/api/v1/reports/summary.json?from=2026-11-20&to=2026-11-20")
         .await;
     assert_eq!(utc["data"][0]["messages"], 2);
     assert_eq!(utc["data"][0]["states"]["read"], 1);

@@ -71,7 +71,7 @@ async fn ids(app: &App, message: &str) -> Vec<String> {
 
 /// The warnings of an account with this code.
 async fn warnings(app: &App, account: &str, code: &str) -> Vec<String> {
-    let accounts = app.found("/api/v1/accounts").await;
+    let accounts = app.get_ok("/api/v1/accounts").await;
     let accounts = accounts["data"].as_array().unwrap().clone();
     let account = accounts.into_iter().find(|it| it["id"] == account).unwrap();
     let Some(warnings) = account["warnings"].as_array() else {
@@ -152,7 +152,7 @@ async fn a_placeholder_is_no_id_and_joins_no_messages() {
         assert_eq!(app.state(&second).await, "failed", "{placeholder}");
         assert_eq!(ids(&app, &first).await, own);
         assert_eq!(app.orphans().await, Vec::<Value>::new());
-        let problems = app.found("/api/v1/problems").await;
+        let problems = app.get_ok("/api/v1/problems").await;
         assert_eq!(problems["id_conflicts"], 0);
         let shown = warnings(&app, KALEYRA, "template_sends_constant_id").await;
         let [warning] = shown.as_slice() else {
@@ -264,7 +264,7 @@ async fn an_id_with_two_tags_is_forgotten_and_the_messages_are_separated() {
     assert_eq!(app.state(&second).await, "delivered");
     assert_eq!(ids(&app, &first).await, own);
     assert_eq!(app.orphans().await, Vec::<Value>::new());
-    let problems = app.found("/api/v1/problems").await;
+    let problems = app.get_ok("/api/v1/problems").await;
     assert_eq!(
         (&problems["id_conflicts"], &problems["quarantine"]),
         (&json!(0), &json!(2))
@@ -327,7 +327,7 @@ async fn an_id_of_a_reply_stays_with_its_message_whatever_callbacks_say() {
     }
     assert_eq!(ids(&app, &first).await, own);
     assert_eq!(app.state(&second).await, "sent");
-    assert_eq!(app.found("/api/v1/problems").await["id_conflicts"], 1);
+    assert_eq!(app.get_ok("/api/v1/problems").await["id_conflicts"], 1);
     assert_rebuild_changes_nothing(&app).await;
     app.finish().await;
 }
@@ -463,7 +463,7 @@ async fn check_lengths(lengths: &[usize]) {
             assert_eq!(shown["provider_id"], json!(id));
             assert_eq!(shown.get("warnings"), None);
             let found = app
-                .found(&format!("/api/v1/messages?provider_id={id}"))
+                .get_ok(&format!("/api/v1/messages?provider_id={id}"))
                 .await;
             assert_eq!(found["data"].as_array().unwrap().len(), 1);
             assert_rebuild_changes_nothing(&app).await;

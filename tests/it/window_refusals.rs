@@ -68,7 +68,7 @@ async fn each_policy_acts_on_a_window_that_is_known_to_be_closed_and_on_no_other
                 assert_eq!(error["field"], "to");
                 let text = error["message"].as_str().unwrap();
                 assert!(text.contains("2026-11-21T12:00:00Z"), "{text}");
-                let stored = app.found("/api/v1/messages").await;
+                let stored = app.get_ok("/api/v1/messages").await;
                 assert_eq!(stored["data"].as_array().unwrap().len(), 2);
             }
         }

@@ -236,7 +236,7 @@ impl App {
     }
 
     /// GETs JSON; the status must be 200.
-    pub(crate) async fn found(&self, path: &str) -> Value {
+    pub(crate) async fn get_ok(&self, path: &str) -> Value {
         let (status, body) = self.get(path).await;
         assert_eq!(status, 200, "{path}: {body}");
         body
@@ -266,7 +266,7 @@ impl App {
 
     /// One message as the API shows it with the scope `admin`.
     pub(crate) async fn message(&self, id: &str) -> Value {
-        self.found(&format!("/api/v1/messages/{id}")).await
+        self.get_ok(&format!("/api/v1/messages/{id}")).await
     }
 
     /// The state of one message.
@@ -276,19 +276,19 @@ impl App {
 
     /// The orphans.
     pub(crate) async fn orphans(&self) -> Vec<Value> {
-        let list = self.found("/api/v1/orphans").await;
+        let list = self.get_ok("/api/v1/orphans").await;
         list["data"].as_array().unwrap().clone()
     }
 
     /// The callbacks, newest first.
     pub(crate) async fn callbacks(&self) -> Vec<Value> {
-        let list = self.found("/api/v1/callbacks").await;
+        let list = self.get_ok("/api/v1/callbacks").await;
         list["data"].as_array().unwrap().clone()
     }
 
     /// The alarms without `disk_low`, which depends on the machine.
     pub(crate) async fn alarms(&self) -> Vec<Value> {
-        let problems = self.found("/api/v1/problems").await;
+        let problems = self.get_ok("/api/v1/problems").await;
         let mut alarms = problems["alarms"].as_array().unwrap().clone();
         alarms.retain(|alarm| alarm["alarm"] != "disk_low");
         alarms
