@@ -9,7 +9,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::domain::ids::AccountId;
 use crate::operating::account_actions;
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::store::Store;
 
 #[derive(Subcommand, Debug)]
@@ -41,7 +41,7 @@ pub async fn run(
     now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now,
     };
@@ -49,12 +49,12 @@ pub async fn run(
         AccountCommand::Pause { account, reason } => {
             let reason = account_actions::check_reason(reason)
                 .map_err(|message| format!("the reason {message}"))?;
-            let paused = account_actions::pause(store, &account, &reason, &decision).await;
+            let paused = account_actions::pause(store, &account, &reason, &context).await;
             name_known_accounts(paused, &account, store).await?;
             writeln!(out, "paused {account}: {reason}")?;
         }
         AccountCommand::Resume { account } => {
-            let resumed = account_actions::resume(store, &account, &decision).await;
+            let resumed = account_actions::resume(store, &account, &context).await;
             name_known_accounts(resumed, &account, store).await?;
             writeln!(out, "resumed {account}")?;
         }

@@ -14,11 +14,11 @@ use crate::config::Config;
 use crate::data_dir::{self, DatabaseAge};
 use crate::domain::clock::Clock;
 use crate::keys::Keys;
+use crate::operating::action_context::ActionContext;
 use crate::operating::backup::{
     AcceptedLoss, BackupSource, PossiblySent, RestoreTarget, RestoredAccess, create_backup,
     restore_backup, restore_with_loss,
 };
-use crate::operating::decision::Decision;
 use crate::reporting::number_format::counted;
 use crate::store::backup::QueuedMessages;
 
@@ -118,13 +118,13 @@ pub async fn restore(
             QueuedMessages::BecomeUncertain
         },
     };
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now,
     };
     let is_backup = arguments.folder.join("manifest.json").exists();
     if arguments.accept_loss && !is_backup {
-        let loss = restore_with_loss(&arguments.folder, &target, &decision).await?;
+        let loss = restore_with_loss(&arguments.folder, &target, &context).await?;
         return print_loss(&loss, out);
     }
     if !is_backup {
@@ -134,7 +134,7 @@ pub async fn restore(
         }
         return Err(format!("{folder} has no manifest.json, so it is not a complete backup; `--accept-loss` restores a copy of a data folder").into());
     }
-    let restored = restore_backup(&arguments.folder, &target, &decision).await?;
+    let restored = restore_backup(&arguments.folder, &target, &context).await?;
     let manifest = restored.manifest;
     writeln!(
         out,

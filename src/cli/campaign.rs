@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::campaign_context::{CampaignContext, decision, find, print_summary};
+use crate::cli::campaign_context::{CampaignContext, action_context, find, print_summary};
 use crate::cli::campaign_send::{self, SendArguments};
 use crate::cli::command_error::CommandError;
 use crate::domain::account_limit::AccountLimit;
@@ -92,7 +92,7 @@ async fn change(
     change: CampaignChange<'_>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let campaign = change_campaign(context.store, id, change, &decision(context)).await?;
+    let campaign = change_campaign(context.store, id, change, &action_context(context)).await?;
     print(context, campaign, out).await
 }
 

@@ -6,7 +6,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::domain::campaign::{Campaign, CampaignId};
 use crate::domain::clock::Clock;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::reporting::campaign_summary::CampaignSummary;
 use crate::sending::accept::Acceptor;
 use crate::store::Store;
@@ -42,8 +42,8 @@ pub(super) fn print_summary(
     Ok(())
 }
 
-pub(super) fn decision(context: &CampaignContext<'_>) -> Decision<'static> {
-    Decision {
+pub(super) fn action_context(context: &CampaignContext<'_>) -> ActionContext<'static> {
+    ActionContext {
         actor: COMMAND_LINE,
         now: context.clock.now(),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::campaign_context::{CampaignContext, decision, find, print_summary};
+use crate::cli::campaign_context::{CampaignContext, action_context, find, print_summary};
 use crate::cli::campaign_continuation::continue_with;
 use crate::cli::campaign_send_messages::{
     describe, no_recipients, pause_warning, print_counts, print_rejected, print_report,
@@ -114,9 +114,9 @@ pub(super) async fn run(
         if campaign.recipients.accepted + report.accepted == 0 {
             return Err(no_recipients(&arguments.file).into());
         }
-        let decision = decision(context);
+        let action = action_context(context);
         let start = CampaignChange::Start;
-        change_campaign(context.store, &campaign.id, start, &decision).await?;
+        change_campaign(context.store, &campaign.id, start, &action).await?;
     }
     if arguments.no_wait {
         writeln!(out, "campaign {} is started; `serve` sends it", campaign.id)?;

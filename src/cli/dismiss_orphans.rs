@@ -9,7 +9,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
 use crate::domain::ids::AccountId;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::dismiss_orphans::{
     DismissalMode, OrphanSelection, ReceptionPeriod, dismiss_orphans,
 };
@@ -43,12 +43,12 @@ pub async fn run(
         received_after: arguments.received_after,
         received_before: arguments.received_before,
     });
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now,
     };
     let count = DismissalMode::Count;
-    let found = dismiss_orphans(store, &selection, count, &decision, &mut |_| {}).await?;
+    let found = dismiss_orphans(store, &selection, count, &context, &mut |_| {}).await?;
     if arguments.dry_run {
         let found = counted(found, "orphan", "orphans");
         writeln!(out, "{found} would be dismissed")?;
@@ -60,7 +60,7 @@ pub async fn run(
     let line = ProgressLine::new()?;
     let mut progress = |number| line.update(number, "orphans dismissed");
     let apply = DismissalMode::Apply;
-    let dismissed = dismiss_orphans(store, &selection, apply, &decision, &mut progress).await?;
+    let dismissed = dismiss_orphans(store, &selection, apply, &context, &mut progress).await?;
     line.finish();
     writeln!(out, "dismissed {}", counted(dismissed, "orphan", "orphans"))?;
     Ok(())

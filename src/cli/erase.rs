@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::erasure::{ErasureError, ErasureProgress, ErasureReport, erase};
 use crate::reporting::number_format::counted;
 use crate::services::Services;
@@ -25,13 +25,13 @@ pub async fn run(
     services: &Services,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now: services.clock.now(),
     };
     let line = ProgressLine::new()?;
     let mut progress = |progress: ErasureProgress| line.update(progress.done, progress.stage);
-    let erased = erase(services, &arguments.phone, &decision, &mut progress).await;
+    let erased = erase(services, &arguments.identity, &context, &mut progress).await;
     line.finish();
     // The erasure claims this lease to process waiting callbacks, if no `serve` runs.
     services.reconciler.release().await?;

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::erase::name_phone_argument;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::erasure::export_person;
 use crate::reporting::number_format::counted;
 use crate::services::Services;
@@ -28,12 +28,12 @@ pub async fn run(
     services: &Services,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now: services.clock.now(),
     };
-    let ExportPersonArguments { phone, output } = arguments;
-    let exported = export_person(services, phone, output, &decision).await;
+    let ExportPersonArguments { identity, output } = arguments;
+    let exported = export_person(services, identity, output, &context).await;
     let exported = exported.map_err(name_phone_argument)?;
     writeln!(
         out,

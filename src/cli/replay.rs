@@ -12,7 +12,7 @@ use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, CallbackId};
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::reporting::number_format::counted;
 use crate::services::Services;
@@ -65,12 +65,12 @@ pub async fn run(
         since: None,
         up_to: None,
     };
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now: services.clock.now(),
     };
     let line = ProgressLine::new()?;
-    let replayed = replay(services, &selection, mode, &decision, &mut |count| {
+    let replayed = replay(services, &selection, mode, &context, &mut |count| {
         line.update(count, "callbacks replayed");
     })
     .await?;

@@ -12,7 +12,7 @@ use crate::domain::account_limit::AccountLimit;
 use crate::domain::api_token::ApiToken;
 use crate::domain::ids::TokenId;
 use crate::domain::scope::Scopes;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::users_and_tokens::manage_tokens;
 use crate::store::Store;
 
@@ -74,13 +74,13 @@ async fn create(
     let accounts = arguments.accounts.clone().unwrap_or_default();
     let expires = arguments.expires.as_deref();
     let expires = expires.map(|text| parse_expiry(text, now)).transpose()?;
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now,
     };
     let name = &arguments.name;
     let created =
-        manage_tokens::create_token(store, name, &scopes, accounts, expires, &decision).await?;
+        manage_tokens::create_token(store, name, &scopes, accounts, expires, &context).await?;
     writeln!(out, "{}", created.expose())?;
     Ok(())
 }
@@ -98,11 +98,11 @@ async fn revoke(
     let Some(token) = token else {
         return Err(format!("no active token has the name or id `{wanted}`").into());
     };
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now,
     };
-    manage_tokens::revoke_token(store, token.id, &decision).await?;
+    manage_tokens::revoke_token(store, token.id, &context).await?;
     writeln!(out, "revoked the token `{}`, id {}", token.name, token.id)?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::db::Error;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, Role, User};
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::users_and_tokens::manage_users;
 use crate::store::Store;
 
@@ -79,40 +79,40 @@ pub async fn run(
     now: DateTime<Utc>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let decision = Decision {
+    let context = ActionContext {
         actor: COMMAND_LINE,
         now,
     };
     match command {
         UserCommand::Add(arguments) => {
             let (email, role) = (arguments.email.clone(), arguments.role);
-            let (_, link) = manage_users::add_user(store, email, role, &decision).await?;
+            let (_, link) = manage_users::add_user(store, email, role, &context).await?;
             writeln!(out, "{}", sign_in_url(&config.public_url, &link))?;
         }
         UserCommand::List => write_users(&store.list_users().await?, out)?,
         UserCommand::Role(arguments) => {
             let user = manage_users::find(store, &arguments.email).await?;
-            manage_users::change_role(store, &user, arguments.role, &decision).await?;
+            manage_users::change_role(store, &user, arguments.role, &context).await?;
             let (email, role) = (&user.email, arguments.role.as_str());
             writeln!(out, "the role of {email} is {role} now")?;
         }
         UserCommand::Disable(arguments) => {
             let user = manage_users::find(store, &arguments.email).await?;
-            manage_users::disable(store, &user, &decision).await?;
+            manage_users::disable(store, &user, &context).await?;
             writeln!(out, "{} is disabled, and signed out everywhere", user.email)?;
         }
         UserCommand::Enable(arguments) => {
             let user = manage_users::find(store, &arguments.email).await?;
-            manage_users::enable(store, &user, &decision).await?;
+            manage_users::enable(store, &user, &context).await?;
             writeln!(out, "{} is enabled, and can sign in again", user.email)?;
         }
         UserCommand::SignInLink(LinkArguments { email: None }) => {
-            let link = manage_users::create_admin_link(store, &decision).await?;
+            let link = manage_users::create_admin_link(store, &context).await?;
             writeln!(out, "{}", sign_in_url(&config.public_url, &link))?;
         }
         UserCommand::SignInLink(LinkArguments { email: Some(email) }) => {
             let user = manage_users::find(store, email).await?;
-            let link = manage_users::create_link(store, &user, &decision).await?;
+            let link = manage_users::create_link(store, &user, &context).await?;
             writeln!(out, "{}", sign_in_url(&config.public_url, &link))?;
         }
     }

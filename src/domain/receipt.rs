@@ -86,7 +86,7 @@ pub enum SourceKind {
     Callback,
     /// The provider's reply to a send call.
     Attempt,
-    /// An operator's decision.
+    /// An operator's decision, a caller's registration, or a failure in our own queue.
     Action,
 }
 enum_words!(SourceKind, "a receipt source");

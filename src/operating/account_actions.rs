@@ -4,7 +4,7 @@ use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::circuit_breaker::CircuitBreaker;
 use crate::domain::ids::AccountId;
 use crate::domain::paused_by::PausedBy;
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 
@@ -29,11 +29,11 @@ pub async fn pause(
     store: &Store,
     account: &AccountId,
     reason: &str,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), ActionError> {
     check_known(store, account).await?;
     store
-        .change(decision.now, async |ledger: &mut Ledger| {
+        .change(context.now, async |ledger: &mut Ledger| {
             let paused = ledger.pause_account(account, PausedBy::Operator, reason);
             if !paused.await? {
                 return Err(ActionError::NotPossible(
@@ -42,7 +42,7 @@ pub async fn pause(
             }
             let action = Action {
                 account: Some(account.clone()),
-                ..Action::new(decision.actor, ActionKind::PauseAccount, decision.now)
+                ..Action::new(context.actor, ActionKind::PauseAccount, context.now)
             };
             Ok(ledger.record_action(&action).await?)
         })
@@ -53,11 +53,11 @@ pub async fn pause(
 pub async fn resume(
     store: &Store,
     account: &AccountId,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), ActionError> {
     check_known(store, account).await?;
     store
-        .change(decision.now, async |ledger: &mut Ledger| {
+        .change(context.now, async |ledger: &mut Ledger| {
             let mut flow = ledger.find_send_flow(account).await?;
             let was_tripped = flow.breaker.trip.is_some();
             if !ledger.resume_account(account).await? && !was_tripped {
@@ -71,7 +71,7 @@ pub async fn resume(
             }
             let action = Action {
                 account: Some(account.clone()),
-                ..Action::new(decision.actor, ActionKind::ResumeAccount, decision.now)
+                ..Action::new(context.actor, ActionKind::ResumeAccount, context.now)
             };
             Ok(ledger.record_action(&action).await?)
         })

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::decision::ActionError;
+use crate::operating::action_context::ActionError;
 use crate::store::Store;
 use crate::store::messages::MessageFilter;
 

@@ -6,10 +6,10 @@ use crate::domain::delivery_state::{DeliveryState, QueueState};
 use crate::domain::ids::MessageId;
 use crate::domain::media::Media;
 use crate::domain::message::Message;
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, Obstacle, run_in_groups,
 };
-use crate::operating::decision::{ActionError, Decision};
 use crate::sending::upload_storage;
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -20,16 +20,16 @@ pub async fn cancel_all(
     store: &Store,
     selection: BulkSelection,
     mode: BulkMode,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<BulkResult, ActionError> {
     let selection = selection.with_default_state(DeliveryState::Queued);
-    let mut change = BulkCancel { store, decision };
+    let mut change = BulkCancel { store, context };
     run_in_groups(store, &selection, mode, &mut change).await
 }
 
 struct BulkCancel<'a> {
     store: &'a Store,
-    decision: &'a Decision<'a>,
+    context: &'a ActionContext<'a>,
 }
 
 impl BulkChange for BulkCancel<'_> {
@@ -45,7 +45,7 @@ impl BulkChange for BulkCancel<'_> {
     async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError> {
         let cancelled = self
             .store
-            .change(self.decision.now, async |ledger: &mut Ledger| {
+            .change(self.context.now, async |ledger: &mut Ledger| {
                 ledger.load(group).await?;
                 let mut cancelled: Vec<Option<Media>> = Vec::new();
                 for id in group {
@@ -58,7 +58,7 @@ impl BulkChange for BulkCancel<'_> {
                     let action = Action {
                         message: Some(*id),
                         account: Some(message.account.clone()),
-                        ..Action::new(self.decision.actor, ActionKind::Cancel, self.decision.now)
+                        ..Action::new(self.context.actor, ActionKind::Cancel, self.context.now)
                     };
                     ledger.record_action(&action).await?;
                     cancelled.push(message.media);

@@ -4,10 +4,10 @@ use crate::db;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, Obstacle, run_in_groups,
 };
-use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::mark_failed::{add_failure, can_be_marked_failed};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -20,13 +20,13 @@ pub async fn mark_all_failed(
     selection: BulkSelection,
     reason: Option<&str>,
     mode: BulkMode,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<BulkResult, ActionError> {
     let selection = selection.with_default_state(DeliveryState::Uncertain);
     let mut change = BulkMarkFailed {
         store,
         reason,
-        decision,
+        context,
     };
     run_in_groups(store, &selection, mode, &mut change).await
 }
@@ -34,7 +34,7 @@ pub async fn mark_all_failed(
 struct BulkMarkFailed<'a> {
     store: &'a Store,
     reason: Option<&'a str>,
-    decision: &'a Decision<'a>,
+    context: &'a ActionContext<'a>,
 }
 
 impl BulkChange for BulkMarkFailed<'_> {
@@ -50,7 +50,7 @@ impl BulkChange for BulkMarkFailed<'_> {
     async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError> {
         let marked = self
             .store
-            .change(self.decision.now, async |ledger: &mut Ledger| {
+            .change(self.context.now, async |ledger: &mut Ledger| {
                 ledger.load(group).await?;
                 let mut marked = 0;
                 for id in group {
@@ -58,7 +58,7 @@ impl BulkChange for BulkMarkFailed<'_> {
                         continue;
                     };
                     if can_be_marked_failed(message.state) {
-                        add_failure(ledger, &message, self.reason, self.decision).await?;
+                        add_failure(ledger, &message, self.reason, self.context).await?;
                         marked += 1;
                     }
                 }

@@ -10,11 +10,11 @@ use crate::domain::campaign::{CampaignId, CampaignMedia};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::bulk_actions::{
     BulkChange, BulkMode, BulkResult, BulkSelection, Obstacle, run_in_groups,
 };
 use crate::operating::campaign_pace::CampaignPace;
-use crate::operating::decision::{ActionError, Decision};
 use crate::operating::message_actions::resend::{lost_upload_error, message_input};
 use crate::operating::message_actions::resend_advice::{RepeatCause, ResendAdvisor};
 use crate::sending::accept::{Acceptor, InvalidField, Resend};
@@ -34,7 +34,7 @@ pub async fn resend_all(
     selection: BulkSelection,
     media: Option<&CampaignMedia>,
     mode: BulkMode,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<BulkResult, ActionError> {
     let mut filter = selection.filter;
     if filter.ids.is_empty() {
@@ -51,8 +51,8 @@ pub async fn resend_all(
         store,
         acceptor,
         media,
-        decision,
-        advisor: ResendAdvisor::load(store, acceptor.accounts(), decision.now).await?,
+        context,
+        advisor: ResendAdvisor::load(store, acceptor.accounts(), context.now).await?,
         media_refusals: BTreeMap::new(),
         created: Vec::new(),
     };
@@ -68,7 +68,7 @@ struct BulkResend<'a> {
     acceptor: &'a Acceptor,
     /// Replaces the media of the messages.
     media: Option<&'a CampaignMedia>,
-    decision: &'a Decision<'a>,
+    context: &'a ActionContext<'a>,
     advisor: ResendAdvisor<'a>,
     /// Why an account refuses the new media; `None` if it accepts them.
     media_refusals: BTreeMap<AccountId, Option<String>>,
@@ -80,7 +80,7 @@ type Paces = BTreeMap<CampaignId, CampaignPace>;
 
 impl BulkChange for BulkResend<'_> {
     async fn find_obstacle(&mut self, message: &Message) -> Result<Option<Obstacle>, ActionError> {
-        let now = self.decision.now;
+        let now = self.context.now;
         let built = self.build_resend(message, now);
         if let Err(reason @ Obstacle::AlreadyResent(_)) = built {
             return Ok(Some(reason));
@@ -109,10 +109,10 @@ impl BulkChange for BulkResend<'_> {
     }
 
     async fn apply(&mut self, group: &[MessageId]) -> Result<u64, ActionError> {
-        let decision = self.decision;
+        let context = self.context;
         let store = self.store;
         let resent = store
-            .change(decision.now, async |ledger: &mut Ledger| {
+            .change(context.now, async |ledger: &mut Ledger| {
                 ledger.load(group).await?;
                 let mut paces = Paces::new();
                 let mut resent = Vec::new();
@@ -120,7 +120,7 @@ impl BulkChange for BulkResend<'_> {
                     let Some(message) = ledger.find(*id)? else {
                         continue;
                     };
-                    if self.build_resend(&message, decision.now).is_err() {
+                    if self.build_resend(&message, context.now).is_err() {
                         continue;
                     }
                     let due_at = self.next_due_at(ledger, &message, &mut paces).await?;
@@ -140,7 +140,7 @@ impl BulkChange for BulkResend<'_> {
                         message: Some(*id),
                         account: Some(message.account.clone()),
                         detail: Some(format!("as {}", new.id)),
-                        ..Action::new(decision.actor, ActionKind::Resend, decision.now)
+                        ..Action::new(context.actor, ActionKind::Resend, context.now)
                     };
                     ledger.record_action(&action).await?;
                     resent.push(new.id);
@@ -187,12 +187,12 @@ impl BulkResend<'_> {
         }
         let resend = Resend {
             of: message.id,
-            actor: self.decision.actor.name.to_owned(),
-            address: self.decision.actor.address.map(str::to_owned),
+            actor: self.context.actor.name.to_owned(),
+            address: self.context.actor.address.map(str::to_owned),
         };
         let input = message_input(message, resend, self.media)
             .map_err(|error| Obstacle::Other(error.to_string()))?;
-        let id = MessageId::new(self.decision.now);
+        let id = MessageId::new(self.context.now);
         let checked = self.acceptor.check(&input, id);
         let (draft, account) = checked.map_err(|errors| {
             let mut fields = errors.iter().map(|error| error.field.as_str());
@@ -215,7 +215,7 @@ impl BulkResend<'_> {
         message: &Message,
         paces: &mut Paces,
     ) -> Result<DateTime<Utc>, db::Error> {
-        let now = self.decision.now;
+        let now = self.context.now;
         let Some(id) = &message.campaign else {
             return Ok(now);
         };

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::campaign::{Campaign, CampaignId, CampaignState};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::campaign_pace::CampaignPace;
-use crate::operating::decision::{ActionError, Decision};
 use crate::sending::accept::Acceptor;
 use crate::store::Store;
 use crate::store::campaigns::Expiry;
@@ -41,13 +41,13 @@ pub async fn change_campaign(
     store: &Store,
     id: &CampaignId,
     change: CampaignChange<'_>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<Campaign, ActionError> {
     let changed = store
-        .change(decision.now, async |ledger: &mut Ledger| {
+        .change(context.now, async |ledger: &mut Ledger| {
             let found = ledger.find_campaign(id).await?;
             let mut campaign = found.ok_or(ActionError::NotFound("campaign"))?;
-            if !apply(&mut campaign, change, decision)? {
+            if !apply(&mut campaign, change, context)? {
                 return Ok(campaign);
             }
             if let CampaignChange::Pause = change {
@@ -57,14 +57,14 @@ pub async fn change_campaign(
             let action = Action {
                 account: Some(campaign.account.clone()),
                 detail: Some(id.to_string()),
-                ..Action::new(decision.actor, change.kind(), decision.now)
+                ..Action::new(context.actor, change.kind(), context.now)
             };
             ledger.record_action(&action).await?;
             Ok::<_, ActionError>(campaign)
         })
         .await?;
     if let CampaignChange::Resume(acceptor) = change {
-        release_held(store, &changed, acceptor, decision).await?;
+        release_held(store, &changed, acceptor, context).await?;
     }
     Ok(changed)
 }
@@ -73,10 +73,10 @@ pub async fn change_campaign(
 fn apply(
     campaign: &mut Campaign,
     change: CampaignChange<'_>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<bool, ActionError> {
     use CampaignState::{Cancelled, Done, Draft, Paused, Running, Scheduled};
-    let now = decision.now;
+    let now = context.now;
     match (change, campaign.state) {
         (CampaignChange::Start, Draft) => {
             if campaign.recipients.accepted == 0 {
@@ -125,7 +125,7 @@ async fn release_held(
     store: &Store,
     campaign: &Campaign,
     acceptor: &Acceptor,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), ActionError> {
     let send_before = acceptor.send_before(&campaign.account);
     let send_before = send_before.unwrap_or(TimeDelta::hours(1));
@@ -134,7 +134,7 @@ async fn release_held(
         .map_or(Expiry::After(send_before), Expiry::At);
     loop {
         let released = store
-            .change(decision.now, async |ledger: &mut Ledger| {
+            .change(context.now, async |ledger: &mut Ledger| {
                 let stopped = [CampaignState::Paused, CampaignState::Cancelled];
                 let current = ledger.find_campaign(&campaign.id).await?;
                 let Some(current) = current.filter(|it| !stopped.contains(&it.state)) else {

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{AccountId, MessageId};
 use crate::domain::message::Message;
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
 use crate::store::orphan_list::OrphanFilter;
@@ -86,15 +86,15 @@ pub async fn dismiss_orphans(
     store: &Store,
     selection: &OrphanSelection,
     mode: DismissalMode,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
     progress: &mut impl FnMut(u64),
 ) -> Result<u64, ActionError> {
-    let filter = selection.filter(decision.now);
+    let filter = selection.filter(context.now);
     let expected = store.count_orphans(&filter).await?;
     if mode == DismissalMode::Count || expected == 0 {
         return Ok(expected);
     }
-    let dismissal = || Action::new(decision.actor, ActionKind::Dismiss, decision.now);
+    let dismissal = || Action::new(context.actor, ActionKind::Dismiss, context.now);
     let mut period_action = match selection {
         OrphanSelection::Received(period) => Some(Action {
             account: Some(period.account.clone()),
@@ -121,7 +121,7 @@ pub async fn dismiss_orphans(
                 }
             };
             dismissed += store
-                .change(decision.now, async |ledger: &mut Ledger| {
+                .change(context.now, async |ledger: &mut Ledger| {
                     for action in &actions {
                         ledger.record_action(action).await?;
                     }

@@ -2,6 +2,7 @@
 //! alerts, backups, replay, rebuild, retention, erasure, upgrade, verify, explain, doctor.
 
 pub mod account_actions;
+pub mod action_context;
 pub mod alert_delivery;
 pub mod alerting;
 pub mod backup;
@@ -11,7 +12,6 @@ pub mod bulk_mark_failed;
 pub mod bulk_resend;
 mod campaign_pace;
 pub mod change_campaign;
-pub mod decision;
 pub mod dismiss_orphans;
 pub mod doctor;
 pub mod erasure;

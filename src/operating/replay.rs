@@ -11,7 +11,7 @@ use crate::db;
 use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::callback_outcome::Outcome;
 use crate::domain::ids::CallbackId;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::replay_batch::ReplayBatch;
 pub use crate::operating::replay_report::{OutcomeChange, ReplayReport};
 use crate::operating::replay_report::{PartsOutcome, ReplayChanges};
@@ -54,7 +54,7 @@ pub async fn replay(
     services: &Services,
     selection: &OutcomeFilter,
     mode: ReplayMode,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
     progress: &mut impl FnMut(u64),
 ) -> Result<ReplayReport, ReplayError> {
     if *selection == OutcomeFilter::default() {
@@ -63,7 +63,7 @@ pub async fn replay(
     let mut run = ReplayRun {
         services,
         selection,
-        decision,
+        context,
         changes: ReplayChanges::default(),
     };
     match mode {
@@ -76,7 +76,7 @@ pub async fn replay(
 struct ReplayRun<'a> {
     services: &'a Services,
     selection: &'a OutcomeFilter,
-    decision: &'a Decision<'a>,
+    context: &'a ActionContext<'a>,
     changes: ReplayChanges,
 }
 
@@ -87,7 +87,7 @@ impl ReplayRun<'_> {
             if batch.outcomes.is_empty() {
                 continue;
             }
-            let mut ledger = self.services.store.ledger(self.decision.now).await?;
+            let mut ledger = self.services.store.ledger(self.context.now).await?;
             match self.process_audited(&mut ledger, &batch).await {
                 Ok(()) => self.services.store.commit(ledger).await?,
                 Err(error) => {
@@ -101,7 +101,7 @@ impl ReplayRun<'_> {
     }
 
     async fn dry_run(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), ReplayError> {
-        let mut ledger = self.services.store.ledger(self.decision.now).await?;
+        let mut ledger = self.services.store.ledger(self.context.now).await?;
         let processed = self.process_until_limit(&mut ledger, progress).await;
         ledger.roll_back().await;
         processed
@@ -148,9 +148,9 @@ impl ReplayRun<'_> {
             account: self.selection.account.clone(),
             detail: Some(callbacks),
             ..Action::new(
-                self.decision.actor,
+                self.context.actor,
                 ActionKind::ReplayCallbacks,
-                self.decision.now,
+                self.context.now,
             )
         };
         ledger.record_action(&action).await
@@ -206,9 +206,9 @@ impl ReplayRun<'_> {
                     account: Some(outcome.account.clone()),
                     detail: Some(format_release_detail(outcome.callback)),
                     ..Action::new(
-                        self.decision.actor,
+                        self.context.actor,
                         ActionKind::ReleaseCallback,
-                        self.decision.now,
+                        self.context.now,
                     )
                 };
                 ledger.record_action(&action).await?;

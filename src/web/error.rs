@@ -13,7 +13,7 @@ use crate::db;
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::keyed_limit::LimitWait;
 use crate::domain::scope::{MissingScope, Scope};
-use crate::operating::decision::ActionError;
+use crate::operating::action_context::ActionError;
 use crate::operating::replay::ReplayError;
 use crate::operating::upgrade::UpgradeStep;
 use crate::sending::accept::AcceptError;

@@ -23,7 +23,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::harness::app::{SOBOT, message, start_app};
 use crate::harness::fleet::Fleet;
-use crate::harness::people::{decision, limited_token, sign_in_new};
+use crate::harness::people::{action_context, limited_token, sign_in_new};
 use crate::harness::program::{Program, command, run_to_end};
 use crate::harness::waiting;
 
@@ -299,15 +299,15 @@ async fn a_restore_ends_sessions_and_links_and_names_the_tokens_and_users_it_bro
     app.advance(SystemClock.now() - app.now());
     sign_in_new(&app, "ada@example.com", Role::Admin).await;
     limited_token(&app, "read", None, None).await;
-    let (store, decision) = (&app.services.store, decision(app.now()));
+    let (store, context) = (&app.services.store, action_context(app.now()));
     let unused = store.create_sign_in_link(app.now()).await.unwrap();
     let (scopes, all) = ("read".parse().unwrap(), AccountLimit::default());
-    manage_tokens::create_token(store, "gone before", &scopes, all, None, &decision)
+    manage_tokens::create_token(store, "gone before", &scopes, all, None, &context)
         .await
         .unwrap();
     let tokens = store.list_tokens().await.unwrap();
     let gone = tokens.iter().find(|token| token.name == "gone before");
-    let revoked = manage_tokens::revoke_token(store, gone.unwrap().id, &decision).await;
+    let revoked = manage_tokens::revoke_token(store, gone.unwrap().id, &context).await;
     assert!(revoked.unwrap());
     let sessions = "SELECT COUNT(*) || '' AS line FROM sessions";
     assert_eq!(app.database.query(sessions).await, ["1"]);

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bluetick::domain::audit_action::{Action, ActionKind, Actor};
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::scope::Scope;
-use bluetick::operating::decision::Decision;
+use bluetick::operating::action_context::ActionContext;
 use bluetick::operating::erasure::{ErasureProgress, erase, export_person};
 use bluetick::operating::verify::verify;
 use flate2::Compression;
@@ -24,7 +24,7 @@ use crate::harness::app::{
     ACCOUNTS, App, KALEYRA, SOBOT, image_to, read, read_response, start_app,
 };
 use crate::harness::fleet::Fleet;
-use crate::harness::people::decision;
+use crate::harness::people::action_context;
 
 pub(crate) const NUMBER: &str = "447700900123";
 const USER_ID: &str = "GB.13491208655302741918";
@@ -395,11 +395,11 @@ async fn an_export_holds_everything_about_one_customer_and_nothing_of_others() {
     deliver_batch(&app).await;
     let outer = tempfile::tempdir().unwrap();
     let file = outer.path().join("customer.zip");
-    let decision = Decision {
+    let context = ActionContext {
         actor: "test".into(),
         now: app.now(),
     };
-    let exported = export_person(&app.services, NUMBER, &file, &decision)
+    let exported = export_person(&app.services, NUMBER, &file, &context)
         .await
         .unwrap();
     // The last one is known only from the callback about both.
@@ -476,7 +476,7 @@ async fn an_export_holds_everything_about_one_customer_and_nothing_of_others() {
     assert_eq!(rows[0]["row"]["variables"]["city"], "Leeds");
     // A file that exists is kept.
     assert!(
-        export_person(&app.services, NUMBER, &file, &decision)
+        export_person(&app.services, NUMBER, &file, &context)
             .await
             .is_err()
     );
@@ -486,12 +486,12 @@ async fn an_export_holds_everything_about_one_customer_and_nothing_of_others() {
 /// As a process that is killed when the erasure begins a step, or a part of one.
 async fn erase_until(app: &App, step: usize) -> Result<(), usize> {
     let mut begun = 0;
-    let decision = decision(app.now());
+    let context = action_context(app.now());
     let mut progress = |_: ErasureProgress| {
         assert!(begun != step, "killed");
         begun += 1;
     };
-    let erasure = erase(&app.services, USER_ID, &decision, &mut progress);
+    let erasure = erase(&app.services, USER_ID, &context, &mut progress);
     match AssertUnwindSafe(erasure).catch_unwind().await {
         Ok(report) => {
             assert_eq!(report.unwrap().remaining, Vec::<PathBuf>::new());

@@ -12,7 +12,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 
 use crate::harness::app::{App, KALEYRA, image_to, read, start_app};
-use crate::harness::people::{Browser, decision, limited_token, sign_in_new};
+use crate::harness::people::{Browser, action_context, limited_token, sign_in_new};
 
 const PASSWORD: &str = "correct horse battery";
 const VIEWER: &str = "viewer@example.com";
@@ -134,11 +134,8 @@ async fn a_link_without_a_user_makes_an_administrator_even_after_they_were_disab
         assert_eq!(browser.get(&app, "/audit").await.status(), 200);
         let store = &app.services.store;
         let user = manage_users::find(store, &Email::built_in_admin()).await;
-        let (user, decision) = (user.unwrap(), decision(app.now()));
-        manage_users::change_role(store, &user, Role::Viewer, &decision)
-            .await
-            .unwrap();
-        manage_users::disable(store, &user, &decision)
+        let (user, context) = (user.unwrap(), action_context(app.now()));
+        manage_users::change_role(store, &user, Role::Viewer, &context)
             .await
             .unwrap();
         assert!(!is_signed_in(&app, &browser).await);
@@ -265,7 +262,7 @@ async fn unknown_users_wrong_passwords_and_users_without_one_get_the_same_reply(
     let (disabled, mut browser) = sign_in_new(&app, "gone@example.com", Role::Viewer).await;
     set_password(&app, &mut browser, PASSWORD).await;
     let store = &app.services.store;
-    manage_users::disable(store, &disabled, &decision(app.now()))
+    manage_users::disable(store, &disabled, &action_context(app.now()))
         .await
         .unwrap();
     sign_in_new(&app, "links@example.com", Role::Viewer).await;
@@ -449,7 +446,7 @@ async fn a_live_stream_ends_with_a_user_who_is_disabled() {
     let stream = browser.get(&app, "/api/v1/live").await;
     assert_eq!(stream.status(), 200);
     let store = &app.services.store;
-    manage_users::disable(store, &user, &decision(app.now()))
+    manage_users::disable(store, &user, &action_context(app.now()))
         .await
         .unwrap();
     let end = tokio::time::timeout(std::time::Duration::from_secs(20), stream.bytes());
@@ -603,8 +600,8 @@ async fn sessions_of_a_user_end_when_the_password_is_set_for_them() {
     let (user, browser) = sign_in_new(&app, VIEWER, Role::Viewer).await;
     let store = &app.services.store;
     let password = bluetick::domain::secret::Secret::new(PASSWORD);
-    let (kept, decision) = (KeptSessions::None, decision(app.now()));
-    manage_users::set_password(store, &user, password, kept, &decision)
+    let (kept, context) = (KeptSessions::None, action_context(app.now()));
+    manage_users::set_password(store, &user, password, kept, &context)
         .await
         .unwrap();
     assert!(!is_signed_in(&app, &browser).await);
@@ -616,10 +613,10 @@ async fn sessions_of_a_user_end_when_the_password_is_set_for_them() {
 async fn tokens_and_links_change_only_together_with_the_audit_log() {
     let app = start_app().await;
     let (user, _) = sign_in_new(&app, VIEWER, Role::Viewer).await;
-    let (store, decision) = (&app.services.store, decision(app.now()));
+    let (store, context) = (&app.services.store, action_context(app.now()));
     let (scopes, all) = ("read".parse().unwrap(), AccountLimit::default());
     let create = async |name: &str| {
-        manage_tokens::create_token(store, name, &scopes, all.clone(), None, &decision).await
+        manage_tokens::create_token(store, name, &scopes, all.clone(), None, &context).await
     };
     create("kept").await.unwrap();
     let kept = async || {
@@ -637,17 +634,17 @@ async fn tokens_and_links_change_only_together_with_the_audit_log() {
     assert!(create("unaudited").await.is_err());
     let id = kept().await.id;
     assert!(
-        manage_tokens::revoke_token(store, id, &decision)
+        manage_tokens::revoke_token(store, id, &context)
             .await
             .is_err()
     );
     assert!(
-        manage_users::create_link(store, &user, &decision)
+        manage_users::create_link(store, &user, &context)
             .await
             .is_err()
     );
     assert!(
-        manage_users::create_admin_link(store, &decision)
+        manage_users::create_admin_link(store, &context)
             .await
             .is_err()
     );
@@ -659,11 +656,11 @@ async fn tokens_and_links_change_only_together_with_the_audit_log() {
     assert!(kept().await.is_valid_at(app.now()));
     assert_eq!(app.database.query(links).await, links_before);
     assert!(
-        manage_tokens::revoke_token(store, id, &decision)
+        manage_tokens::revoke_token(store, id, &context)
             .await
             .unwrap()
     );
-    manage_users::create_admin_link(store, &decision)
+    manage_users::create_admin_link(store, &context)
         .await
         .unwrap();
     for (verb, detail) in [

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::audit_action::{Action, ActionKind};
 use crate::journal::{self, Journal, spool};
+use crate::operating::action_context::ActionContext;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::create::copy_uploads;
 use crate::operating::backup::files;
@@ -20,7 +21,6 @@ use crate::operating::backup::layout::{
 use crate::operating::backup::possibly_sent::PossiblySent;
 use crate::operating::backup::restore::RestoreTarget;
 use crate::operating::backup::restored_access::RestoredAccess;
-use crate::operating::decision::Decision;
 use crate::store::Store;
 
 /// What was restored, and what is missing.
@@ -39,7 +39,7 @@ pub struct AcceptedLoss {
 pub async fn restore_with_loss(
     copy: &Path,
     target: &RestoreTarget<'_>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<AcceptedLoss, BackupError> {
     for name in [MAIN_FILE, JOURNAL_FILE] {
         files::refuse_existing_database(target.data_dir, name)?;
@@ -54,7 +54,7 @@ pub async fn restore_with_loss(
     }
     files::create_empty_folder(&staging)?;
     let copied = copy_into(copy, &staging)?;
-    let loss = reconcile_copies(&staging, target, decision).await?;
+    let loss = reconcile_copies(&staging, target, context).await?;
     move_into_place(&staging, target.data_dir, &copied)?;
     Ok(loss)
 }
@@ -81,7 +81,7 @@ fn copy_into(copy: &Path, staging: &Path) -> Result<Vec<String>, BackupError> {
 async fn reconcile_copies(
     staging: &Path,
     target: &RestoreTarget<'_>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<AcceptedLoss, BackupError> {
     let url = database_url(staging);
     let pools = journal::connect(&url, CONNECTIONS).await?;
@@ -89,7 +89,7 @@ async fn reconcile_copies(
     journal::migrate(&pools).await?;
     let journal = Journal::open(pools).await?;
     let store = Store::open(&url, CONNECTIONS).await?;
-    let restored = reconcile_opened(&store, &journal, target, decision).await;
+    let restored = reconcile_opened(&store, &journal, target, context).await;
     journal.close().await?;
     store.close().await?;
     restored
@@ -99,7 +99,7 @@ async fn reconcile_opened(
     store: &Store,
     journal: &Journal,
     target: &RestoreTarget<'_>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<AcceptedLoss, BackupError> {
     for (file, faults) in [
         (MAIN_FILE, store.find_faults().await?),
@@ -121,13 +121,13 @@ async fn reconcile_opened(
     // Later callbacks must not get the numbers of the missing ones, which count as processed.
     journal.skip_to(position).await?;
     let reason = "restored from a copy of the data folder: it may have been sent";
-    let possibly_sent = PossiblySent::mark(store, target.queued, reason, decision).await?;
-    let access = RestoredAccess::end_sign_ins(store, decision).await?;
+    let possibly_sent = PossiblySent::mark(store, target.queued, reason, context).await?;
+    let access = RestoredAccess::end_sign_ins(store, context).await?;
     let action = Action {
         detail: Some(format!(
             "from a copy, with loss accepted; {possibly_sent}, {missing} callbacks are missing; {access}"
         )),
-        ..Action::new(decision.actor, ActionKind::RestoreBackup, decision.now)
+        ..Action::new(context.actor, ActionKind::RestoreBackup, context.now)
     };
     store.record_action(&action).await?;
     Ok(AcceptedLoss {

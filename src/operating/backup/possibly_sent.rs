@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::domain::campaign::CampaignState;
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::change_campaign::{CampaignChange, change_campaign};
-use crate::operating::decision::{ActionError, Decision};
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 
@@ -24,14 +24,14 @@ impl PossiblySent {
         store: &Store,
         queued: QueuedMessages,
         reason: &str,
-        decision: &Decision<'_>,
+        context: &ActionContext<'_>,
     ) -> Result<Self, BackupError> {
         let paused_campaigns = match queued {
-            QueuedMessages::BecomeUncertain => pause_campaigns(store, decision).await?,
+            QueuedMessages::BecomeUncertain => pause_campaigns(store, context).await?,
             QueuedMessages::StayQueued => 0,
         };
         let uncertain = store
-            .mark_queued_uncertain(queued, reason, decision.now)
+            .mark_queued_uncertain(queued, reason, context.now)
             .await?;
         Ok(Self {
             uncertain,
@@ -51,15 +51,15 @@ impl fmt::Display for PossiblySent {
 }
 
 /// Pauses each campaign that would queue messages automatically; returns how many.
-async fn pause_campaigns(store: &Store, decision: &Decision<'_>) -> Result<u64, BackupError> {
+async fn pause_campaigns(store: &Store, context: &ActionContext<'_>) -> Result<u64, BackupError> {
     let mut paused = 0;
-    for campaign in store.list_active_campaigns(decision.now).await? {
+    for campaign in store.list_active_campaigns(context.now).await? {
         let is_active = matches!(
             campaign.state,
             CampaignState::Running | CampaignState::Scheduled
         );
         if is_active && campaign.recipients.waiting() > 0 {
-            let changed = change_campaign(store, &campaign.id, CampaignChange::Pause, decision);
+            let changed = change_campaign(store, &campaign.id, CampaignChange::Pause, context);
             changed.await.map_err(|error| match error {
                 ActionError::Store(error) => error.into(),
                 other => BackupError::Campaign(other.to_string()),

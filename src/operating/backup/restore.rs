@@ -7,6 +7,7 @@ use std::path::{Component, Path};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::audit_action::{Action, ActionKind};
+use crate::operating::action_context::ActionContext;
 use crate::operating::backup::backup_error::BackupError;
 use crate::operating::backup::files;
 use crate::operating::backup::layout::{
@@ -15,7 +16,6 @@ use crate::operating::backup::layout::{
 use crate::operating::backup::manifest::Manifest;
 use crate::operating::backup::possibly_sent::PossiblySent;
 use crate::operating::backup::restored_access::RestoredAccess;
-use crate::operating::decision::Decision;
 use crate::store::Store;
 use crate::store::backup::QueuedMessages;
 
@@ -36,7 +36,7 @@ pub struct RestoreReport {
 pub async fn restore_backup(
     backup: &Path,
     target: &RestoreTarget<'_>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<RestoreReport, BackupError> {
     let manifest = Manifest::read(backup)?;
     for name in [MAIN_FILE, JOURNAL_FILE] {
@@ -55,7 +55,7 @@ pub async fn restore_backup(
     }
     copy_checked(backup, &staging, &manifest)?;
     let (possibly_sent, access) =
-        mark_possibly_sent(&staging, &manifest, target.queued, decision).await?;
+        mark_possibly_sent(&staging, &manifest, target.queued, context).await?;
     move_into_place(&staging, target.data_dir, &manifest)?;
     Ok(RestoreReport {
         manifest,
@@ -101,7 +101,7 @@ async fn mark_possibly_sent(
     staging: &Path,
     manifest: &Manifest,
     queued: QueuedMessages,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(PossiblySent, RestoredAccess), BackupError> {
     let url = database_url(staging);
     let store = Store::open(&url, CONNECTIONS).await?;
@@ -109,11 +109,11 @@ async fn mark_possibly_sent(
     store.migrate().await?;
     let taken_at = format_time(manifest.taken_at);
     let reason = format!("restored from a backup taken at {taken_at}: it may have been sent");
-    let possibly_sent = PossiblySent::mark(&store, queued, &reason, decision).await?;
-    let access = RestoredAccess::end_sign_ins(&store, decision).await?;
+    let possibly_sent = PossiblySent::mark(&store, queued, &reason, context).await?;
+    let access = RestoredAccess::end_sign_ins(&store, context).await?;
     let action = Action {
         detail: Some(format!("taken at {taken_at}; {possibly_sent}; {access}")),
-        ..Action::new(decision.actor, ActionKind::RestoreBackup, decision.now)
+        ..Action::new(context.actor, ActionKind::RestoreBackup, context.now)
     };
     store.record_action(&action).await?;
     store.close().await?;

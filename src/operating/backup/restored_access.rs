@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::domain::api_token::ApiToken;
 use crate::domain::user::User;
+use crate::operating::action_context::ActionContext;
 use crate::operating::backup::backup_error::BackupError;
-use crate::operating::decision::Decision;
 use crate::store::Store;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,11 +25,11 @@ impl RestoredAccess {
     /// cannot, so tokens stay valid and the operator decides which to revoke.
     pub(super) async fn end_sign_ins(
         store: &Store,
-        decision: &Decision<'_>,
+        context: &ActionContext<'_>,
     ) -> Result<Self, BackupError> {
-        let (ended_sessions, deleted_links) = store.end_all_sign_ins(decision.now).await?;
+        let (ended_sessions, deleted_links) = store.end_all_sign_ins(context.now).await?;
         let mut tokens = store.list_tokens().await?;
-        tokens.retain(|token| token.is_valid_at(decision.now));
+        tokens.retain(|token| token.is_valid_at(context.now));
         let mut users = store.list_users().await?;
         users.retain(|user| user.disabled_at.is_none());
         Ok(Self {

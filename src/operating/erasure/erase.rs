@@ -14,8 +14,8 @@ use crate::domain::campaign::CampaignId;
 use crate::domain::erased_name;
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::journal::spool;
+use crate::operating::action_context::ActionContext;
 use crate::operating::backup::list_backup_folders;
-use crate::operating::decision::Decision;
 use crate::operating::erasure::callback_selection::{
     CallbackSelection, READ_BYTES, READ_ROWS, names_customer,
 };
@@ -61,7 +61,7 @@ pub struct ErasureProgress {
 pub async fn erase(
     services: &Services,
     text: &str,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
     progress: &mut (dyn FnMut(ErasureProgress) + Send),
 ) -> Result<ErasureReport, ErasureError> {
     // Read before the wait to reject an invalid number, and after it because callbacks that are
@@ -86,7 +86,7 @@ pub async fn erase(
         services,
         identities,
         matcher,
-        decision,
+        context,
         progress,
     };
     erasure.run(position).await
@@ -123,7 +123,7 @@ struct Erasure<'a> {
     services: &'a Services,
     identities: Identities,
     matcher: IdentityMatcher,
-    decision: &'a Decision<'a>,
+    context: &'a ActionContext<'a>,
     progress: &'a mut (dyn FnMut(ErasureProgress) + Send),
 }
 
@@ -183,7 +183,7 @@ impl Erasure<'_> {
             store: &self.services.store,
             keys: &self.services.keys,
             names_customer: |text: &[u8]| matcher.matches(text),
-            now: self.decision.now,
+            now: self.context.now,
         }
     }
 
@@ -204,7 +204,7 @@ impl Erasure<'_> {
                 return Ok((messages, callbacks));
             };
             after = Some(*last);
-            store.cancel_queued(&batch, self.decision.now).await?;
+            store.cancel_queued(&batch, self.context.now).await?;
             callbacks.extend(store.list_reporting_callbacks(&batch).await?);
             messages.extend(batch);
         }
@@ -228,12 +228,12 @@ impl Erasure<'_> {
                 return Ok(erased);
             };
             after = Some(*last);
-            store.cancel_queued(&batch, self.decision.now).await?;
+            store.cancel_queued(&batch, self.context.now).await?;
             self.campaign_rows().hash_references(&batch).await?;
             uploads.remove_files(&batch.iter().copied().collect());
             let actions: Vec<Action> = batch.iter().map(|id| self.action_on(*id)).collect();
             let hash = |parts: &[&str]| keys.erased_name(parts);
-            let now = self.decision.now;
+            let now = self.context.now;
             erased += store
                 .erase_messages(&batch, &actions, &hash, now)
                 .await?
@@ -296,7 +296,7 @@ impl Erasure<'_> {
                 names_customer: &|bytes| matcher.matches(bytes),
                 hash: &|parts| keys.erased_name(parts),
             };
-            changed += store.sweep_table(table, sweep, self.decision.now).await?;
+            changed += store.sweep_table(table, sweep, self.context.now).await?;
         }
         Ok(changed)
     }
@@ -323,9 +323,9 @@ impl Erasure<'_> {
         Action {
             message: Some(message),
             ..Action::new(
-                self.decision.actor,
+                self.context.actor,
                 ActionKind::ErasePerson,
-                self.decision.now,
+                self.context.now,
             )
         }
     }
@@ -337,9 +337,9 @@ impl Erasure<'_> {
         let action = Action {
             detail: Some(detail),
             ..Action::new(
-                self.decision.actor,
+                self.context.actor,
                 ActionKind::ErasePerson,
-                self.decision.now,
+                self.context.now,
             )
         };
         let Services {

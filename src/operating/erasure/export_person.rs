@@ -21,7 +21,7 @@ use crate::domain::ids::{CallbackId, MessageId, ProviderMessageId};
 use crate::domain::media::{Media, MediaKind, MediaSource};
 use crate::domain::message::Message;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::erasure::callback_selection::{CallbackSelection, READ_BYTES, READ_ROWS};
 use crate::operating::erasure::erasure_error::ErasureError;
 use crate::operating::erasure::identities::{Identities, find_identities};
@@ -57,7 +57,7 @@ pub async fn export_person(
     services: &Services,
     text: &str,
     file: &Path,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<PersonExport, ErasureError> {
     let identities = find_identities(&services.store, text).await?;
     let created = OpenOptions::new()
@@ -74,7 +74,7 @@ pub async fn export_person(
         message_ids: BTreeSet::new(),
         reporting: BTreeSet::new(),
     };
-    export.write_customer(&identities, decision.now).await?;
+    export.write_customer(&identities, context.now).await?;
     export.write_messages(&identities).await?;
     let matcher = IdentityMatcher::new(&identities);
     export.write_campaign_rows(&matcher).await?;
@@ -90,7 +90,7 @@ pub async fn export_person(
             "messages: {}, callbacks: {callbacks}",
             exported.messages
         )),
-        ..Action::new(decision.actor, ActionKind::ExportPerson, decision.now)
+        ..Action::new(context.actor, ActionKind::ExportPerson, context.now)
     };
     services.store.record_action(&action).await?;
     Ok(exported)

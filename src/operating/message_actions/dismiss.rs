@@ -3,7 +3,7 @@
 use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::message::Origin;
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::message_actions::load_message::load_message;
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -12,10 +12,10 @@ use crate::store::ledger::Ledger;
 pub async fn dismiss_message(
     store: &Store,
     id: MessageId,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), ActionError> {
     store
-        .change(decision.now, async |ledger: &mut Ledger| {
+        .change(context.now, async |ledger: &mut Ledger| {
             let message = load_message(ledger, id).await?;
             if !message.conflict && message.origin != Origin::Orphan {
                 let reason = "only contradicting reports and unmatched ones can be dismissed; this is neither";
@@ -25,7 +25,7 @@ pub async fn dismiss_message(
             let action = Action {
                 message: Some(id),
                 account: Some(message.account),
-                ..Action::new(decision.actor, ActionKind::Dismiss, decision.now)
+                ..Action::new(context.actor, ActionKind::Dismiss, context.now)
             };
             Ok(ledger.record_action(&action).await?)
         })
@@ -36,16 +36,16 @@ pub async fn dismiss_message(
 pub async fn dismiss_callback(
     store: &Store,
     id: CallbackId,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), ActionError> {
     store
-        .change(decision.now, async |ledger: &mut Ledger| {
+        .change(context.now, async |ledger: &mut Ledger| {
             if !ledger.dismiss_callback(id).await? {
                 return Err(ActionError::NotFound("unreadable callback"));
             }
             let action = Action {
                 detail: Some(format!("callback {id}")),
-                ..Action::new(decision.actor, ActionKind::Dismiss, decision.now)
+                ..Action::new(context.actor, ActionKind::Dismiss, context.now)
             };
             Ok(ledger.record_action(&action).await?)
         })

@@ -2,7 +2,7 @@
 
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::decision::ActionError;
+use crate::operating::action_context::ActionError;
 use crate::store::ledger::Ledger;
 
 /// Fails if the message does not exist, or was merged into another.

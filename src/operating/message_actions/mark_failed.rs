@@ -7,7 +7,7 @@ use crate::domain::failure::{Failure, OPERATOR_MARK_TITLE};
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::message_actions::load_message::{load_message, refuse};
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -17,10 +17,10 @@ pub async fn mark_failed(
     store: &Store,
     id: MessageId,
     reason: Option<&str>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), ActionError> {
     store
-        .change(decision.now, async |ledger: &mut Ledger| {
+        .change(context.now, async |ledger: &mut Ledger| {
             let message = load_message(ledger, id).await?;
             if !can_be_marked_failed(message.state) {
                 return Err(refuse(
@@ -28,7 +28,7 @@ pub async fn mark_failed(
                     "only a message that is uncertain, submitted or sent can be marked as failed",
                 ));
             }
-            Ok(add_failure(ledger, &message, reason, decision).await?)
+            Ok(add_failure(ledger, &message, reason, context).await?)
         })
         .await
 }
@@ -45,19 +45,19 @@ pub(in crate::operating) async fn add_failure(
     ledger: &mut Ledger,
     message: &Message,
     reason: Option<&str>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), db::Error> {
     let failure = Failure {
         title: Some(OPERATOR_MARK_TITLE.to_owned()),
         detail: reason.map(ToOwned::to_owned),
         ..Failure::default()
     };
-    let action = decision.action_on(message, ActionKind::MarkFailed, failure.detail.clone());
+    let action = context.action_on(message, ActionKind::MarkFailed, failure.detail.clone());
     let receipt = Receipt::ours(
         SourceKind::Action,
         action.id.uuid(),
         ReceiptEvent::Failure(failure),
-        decision.now,
+        context.now,
     );
     ledger.add(message.id, receipt)?;
     ledger.leave_queue(message.id, QueueState::Done)?;

@@ -3,7 +3,7 @@
 use crate::domain::audit_action::ActionKind;
 use crate::domain::ids::MessageId;
 use crate::domain::message::MatchedBy;
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::receiving::operator_decisions::format_match_detail;
 use crate::store::Store;
 use crate::store::ledger::Ledger;
@@ -13,10 +13,10 @@ pub async fn match_orphan(
     store: &Store,
     orphan: MessageId,
     message: MessageId,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), ActionError> {
     store
-        .change(decision.now, async |ledger: &mut Ledger| {
+        .change(context.now, async |ledger: &mut Ledger| {
             ledger.load(&[orphan, message]).await?;
             let Some(unmatched) = ledger.find(orphan)? else {
                 let survivor = ledger.survivor(orphan).await?;
@@ -40,7 +40,7 @@ pub async fn match_orphan(
             ledger.merge_into(orphan, message).await?;
             ledger.set_matched_by(message, MatchedBy::Operator)?;
             let action =
-                decision.action_on(&sent, ActionKind::Match, Some(format_match_detail(orphan)));
+                context.action_on(&sent, ActionKind::Match, Some(format_match_detail(orphan)));
             Ok(ledger.record_action(&action).await?)
         })
         .await

@@ -11,7 +11,7 @@ pub mod resend_forecast;
 pub mod unmatch;
 
 use crate::domain::ids::MessageId;
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::message_actions::resend::ResendMedia;
 use crate::services::Services;
 
@@ -43,34 +43,34 @@ pub async fn run(
     services: &Services,
     id: MessageId,
     action: MessageAction,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<ActionResult, ActionError> {
     let store = &services.store;
     let mut reports_moved_to = None;
     let message = match action {
         MessageAction::Cancel => {
-            cancel::cancel(store, id, decision).await?;
+            cancel::cancel(store, id, context).await?;
             id
         }
         MessageAction::Resend { media } => {
-            let resent = resend::resend(store, &services.acceptor, id, media, decision).await?;
+            let resent = resend::resend(store, &services.acceptor, id, media, context).await?;
             services.dispatch_wakeup.notify_one();
             resent
         }
         MessageAction::MarkFailed { reason } => {
-            mark_failed::mark_failed(store, id, reason.as_deref(), decision).await?;
+            mark_failed::mark_failed(store, id, reason.as_deref(), context).await?;
             id
         }
         MessageAction::Unmatch => {
-            reports_moved_to = Some(unmatch::unmatch(services, id, decision).await?);
+            reports_moved_to = Some(unmatch::unmatch(services, id, context).await?);
             id
         }
         MessageAction::Dismiss => {
-            dismiss::dismiss_message(store, id, decision).await?;
+            dismiss::dismiss_message(store, id, context).await?;
             id
         }
         MessageAction::Match(message) => {
-            match_orphan::match_orphan(store, id, message, decision).await?;
+            match_orphan::match_orphan(store, id, message, context).await?;
             message
         }
     };

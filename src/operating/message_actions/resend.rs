@@ -6,7 +6,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::media::MediaSource;
 use crate::domain::message::Message;
 use crate::domain::template::Template;
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::sending::accept::{
     Acceptor, ButtonInput, KeyedRequest, MessageInput, ReceivedFile, RequestKey, Resend,
     TemplateInput,
@@ -31,7 +31,7 @@ pub async fn resend(
     acceptor: &Acceptor,
     id: MessageId,
     media: Option<ResendMedia>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<MessageId, ActionError> {
     let message = match store.find_message(id).await? {
         Some(FoundMessage::Message(message)) => *message,
@@ -52,8 +52,8 @@ pub async fn resend(
     }
     let resend = Resend {
         of: id,
-        actor: decision.actor.name.to_owned(),
-        address: decision.actor.address.map(str::to_owned),
+        actor: context.actor.name.to_owned(),
+        address: context.actor.address.map(str::to_owned),
     };
     let (replacement, upload) = match media {
         None => (None, None),
@@ -68,7 +68,7 @@ pub async fn resend(
     };
     let mut input = message_input(&message, resend, replacement.as_ref())?;
     if input.upload.is_some() {
-        let duplicate = acceptor.duplicate_upload(&message, decision.now).await?;
+        let duplicate = acceptor.duplicate_upload(&message, context.now).await?;
         input.upload = Some(duplicate.ok_or_else(lost_upload_error)?);
     }
     if upload.is_some() {
@@ -79,7 +79,7 @@ pub async fn resend(
         name: format!("resend of {id}"),
         request: KeyedRequest::Any,
     };
-    let receipt = acceptor.accept(input, Some(key), decision.now).await?;
+    let receipt = acceptor.accept(input, Some(key), context.now).await?;
     Ok(receipt.id)
 }
 

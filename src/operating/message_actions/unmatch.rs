@@ -9,7 +9,7 @@ use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::callback_record::JournalEntry;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{MatchedBy, Message};
-use crate::operating::decision::{ActionError, Decision};
+use crate::operating::action_context::{ActionContext, ActionError};
 use crate::operating::message_actions::load_message::load_message;
 use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::services::Services;
@@ -20,12 +20,12 @@ use crate::store::ledger::{Ledger, MessageSources, format_match_time};
 pub async fn unmatch(
     services: &Services,
     id: MessageId,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<Vec<MessageId>, ActionError> {
     // One transaction, so that no report or decision is applied in between.
     services
         .store
-        .change(decision.now, async |ledger: &mut Ledger| {
+        .change(context.now, async |ledger: &mut Ledger| {
             let message = find_matched(ledger, id).await?;
             let sources = ledger.list_sources(&[id]).await?;
             let callbacks = load_callbacks(services, &sources).await?;
@@ -33,8 +33,8 @@ pub async fn unmatch(
             let action = Action {
                 message: Some(id),
                 account: Some(message.account),
-                detail: since.map(format_match_time),
-                ..Action::new(decision.actor, ActionKind::Unmatch, decision.now)
+                detail: matched_at.map(format_match_time),
+                ..Action::new(context.actor, ActionKind::Unmatch, context.now)
             };
             // Recorded first: it prevents a match by recipient, and cancels earlier decisions of
             // operators.

@@ -10,7 +10,7 @@ use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::{AccountId, TokenId};
 use crate::domain::scope::Scopes;
 use crate::domain::secret::Secret;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::store::Store;
 use crate::store::api_tokens::{NewToken, TokenCreation};
 
@@ -38,10 +38,10 @@ pub async fn create_token(
     scopes: &Scopes,
     accounts: AccountLimit,
     expires_at: Option<DateTime<Utc>>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<Secret, TokenError> {
     let name = parse_token_name(name)?;
-    if expires_at.is_some_and(|end| end <= decision.now) {
+    if expires_at.is_some_and(|end| end <= context.now) {
         return Err(TokenError::Expired);
     }
     if let Some(named) = accounts.accounts() {
@@ -61,10 +61,10 @@ pub async fn create_token(
         name,
         scopes,
         &new.accounts,
-        decision,
+        context,
     );
     match store
-        .create_limited_token(&new, decision.now, Some(&action))
+        .create_limited_token(&new, context.now, Some(&action))
         .await?
     {
         TokenCreation::NameTaken => Err(TokenError::NameTaken(name.to_owned())),
@@ -76,15 +76,15 @@ pub async fn create_token(
 pub async fn revoke_token(
     store: &Store,
     id: TokenId,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<bool, db::Error> {
     let tokens = store.list_tokens().await?;
     let Some(token) = tokens.iter().find(|token| token.id == id) else {
         return Ok(false);
     };
     let (kind, accounts) = (ActionKind::RevokeToken, &token.accounts);
-    let action = audit_action(kind, &token.name, &token.scopes, accounts, decision);
-    store.revoke_token(id, decision.now, Some(&action)).await
+    let action = audit_action(kind, &token.name, &token.scopes, accounts, context);
+    store.revoke_token(id, context.now, Some(&action)).await
 }
 
 /// The entry in the audit log.
@@ -93,7 +93,7 @@ fn audit_action(
     name: &str,
     scopes: &Scopes,
     accounts: &AccountLimit,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Action {
     let suffix = if accounts.is_limited() {
         format!(" for {accounts}")
@@ -102,6 +102,6 @@ fn audit_action(
     };
     Action {
         detail: Some(format!("{name} ({scopes}){suffix}")),
-        ..Action::new(decision.actor, kind, decision.now)
+        ..Action::new(context.actor, kind, context.now)
     }
 }

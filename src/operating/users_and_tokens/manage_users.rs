@@ -7,7 +7,7 @@ use crate::domain::audit_action::{Action, ActionKind};
 use crate::domain::ids::UserId;
 use crate::domain::secret::Secret;
 use crate::domain::user::{Email, Role, User};
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::users_and_tokens::password::{PasswordError, hash_password};
 use crate::store::Store;
 use crate::store::sessions::KeptSessions;
@@ -34,22 +34,22 @@ pub async fn add_user(
     store: &Store,
     email: Email,
     role: Role,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(User, Secret), UserError> {
     let user = User {
-        id: UserId::new(decision.now),
+        id: UserId::new(context.now),
         email,
         role,
         has_password: false,
-        created_at: decision.now,
+        created_at: context.now,
         disabled_at: None,
         last_sign_in_at: None,
     };
-    let action = audit_action(&user, ActionKind::CreateUser, Some(role.as_str()), decision);
+    let action = audit_action(&user, ActionKind::CreateUser, Some(role.as_str()), context);
     if !store.create_user(&user, &action).await? {
         return Err(UserError::Exists(user.email));
     }
-    let link = store.create_link(Some(user.id), decision.now, None).await?;
+    let link = store.create_link(Some(user.id), context.now, None).await?;
     Ok((user, link))
 }
 
@@ -57,35 +57,35 @@ pub async fn add_user(
 pub async fn create_link(
     store: &Store,
     user: &User,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<Secret, UserError> {
     if user.disabled_at.is_some() {
         return Err(UserError::Disabled);
     }
-    let action = audit_action(user, ActionKind::CreateSignInLink, None, decision);
-    let (user, now) = (Some(user.id), decision.now);
+    let action = audit_action(user, ActionKind::CreateSignInLink, None, context);
+    let (user, now) = (Some(user.id), context.now);
     Ok(store.create_link(user, now, Some(&action)).await?)
 }
 
 /// Returns the secret of a one-time link that signs in the built-in administrator.
 pub async fn create_admin_link(
     store: &Store,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<Secret, db::Error> {
     let action = Action {
         detail: Some("for the built-in administrator".to_owned()),
-        ..Action::new(decision.actor, ActionKind::CreateSignInLink, decision.now)
+        ..Action::new(context.actor, ActionKind::CreateSignInLink, context.now)
     };
-    store.create_link(None, decision.now, Some(&action)).await
+    store.create_link(None, context.now, Some(&action)).await
 }
 
 pub async fn change_role(
     store: &Store,
     user: &User,
     role: Role,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), UserError> {
-    let action = audit_action(user, ActionKind::ChangeRole, Some(role.as_str()), decision);
+    let action = audit_action(user, ActionKind::ChangeRole, Some(role.as_str()), context);
     change(
         store,
         user,
@@ -97,8 +97,12 @@ pub async fn change_role(
 }
 
 /// Ends the sessions of the user.
-pub async fn disable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
-    let action = audit_action(user, ActionKind::DisableUser, None, decision);
+pub async fn disable(
+    store: &Store,
+    user: &User,
+    context: &ActionContext<'_>,
+) -> Result<(), UserError> {
+    let action = audit_action(user, ActionKind::DisableUser, None, context);
     change(
         store,
         user,
@@ -109,8 +113,12 @@ pub async fn disable(store: &Store, user: &User, decision: &Decision<'_>) -> Res
     .await
 }
 
-pub async fn enable(store: &Store, user: &User, decision: &Decision<'_>) -> Result<(), UserError> {
-    let action = audit_action(user, ActionKind::EnableUser, None, decision);
+pub async fn enable(
+    store: &Store,
+    user: &User,
+    context: &ActionContext<'_>,
+) -> Result<(), UserError> {
+    let action = audit_action(user, ActionKind::EnableUser, None, context);
     change(store, user, &UserChange::Enable, KeptSessions::All, &action).await
 }
 
@@ -120,10 +128,10 @@ pub async fn set_password(
     user: &User,
     password: Secret,
     kept: KeptSessions,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Result<(), UserError> {
     let hash = hash_password(password).await?;
-    let action = audit_action(user, ActionKind::SetPassword, None, decision);
+    let action = audit_action(user, ActionKind::SetPassword, None, context);
     change(store, user, &UserChange::Password(hash), kept, &action).await
 }
 
@@ -151,11 +159,11 @@ fn audit_action(
     user: &User,
     kind: ActionKind,
     detail: Option<&str>,
-    decision: &Decision<'_>,
+    context: &ActionContext<'_>,
 ) -> Action {
     let email = user.email.as_str();
     Action {
         detail: Some(detail.map_or_else(|| email.to_owned(), |more| format!("{email}: {more}"))),
-        ..Action::new(decision.actor, kind, decision.now)
+        ..Action::new(context.actor, kind, context.now)
     }
 }

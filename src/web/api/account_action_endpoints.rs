@@ -8,7 +8,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::scope::Caller;
 use crate::operating::account_actions;
 use crate::services::Services;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::api::path_parameters::AccountPath;
 use crate::web::error::ApiError;
@@ -45,8 +45,8 @@ pub(crate) async fn pause(
     };
     let reason = account_actions::check_reason(reason)
         .map_err(|message| ApiError::field("reason", message))?;
-    let decision = decision(&services, &caller);
-    account_actions::pause(&services.store, &id, &reason, &decision).await?;
+    let context = action_context(&services, &caller);
+    account_actions::pause(&services.store, &id, &reason, &context).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn resume(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
-    account_actions::resume(&services.store, &id, &decision(&services, &caller)).await?;
+    account_actions::resume(&services.store, &id, &action_context(&services, &caller)).await?;
     services.dispatch_wakeup.notify_one();
     Ok(HttpResponse::NoContent().finish())
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::{CallbackId, MessageId};
 use crate::domain::scope::Caller;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::message_actions::dismiss;
 use crate::operating::message_actions::{self, MessageAction};
 use crate::services::Services;
@@ -181,8 +181,8 @@ pub(crate) async fn dismiss_callback(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let decision = decision(&services, &caller);
-    dismiss::dismiss_callback(&services.store, id, &decision).await?;
+    let context = action_context(&services, &caller);
+    dismiss::dismiss_callback(&services.store, id, &context).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -208,8 +208,8 @@ pub(crate) async fn match_orphan(
     run(&services, &caller, &request, id, action).await
 }
 
-pub(crate) fn decision<'a>(services: &Services, caller: &'a Caller) -> Decision<'a> {
-    Decision {
+pub(crate) fn action_context<'a>(services: &Services, caller: &'a Caller) -> ActionContext<'a> {
+    ActionContext {
         actor: caller.actor(),
         now: services.clock.now(),
     }
@@ -222,7 +222,7 @@ async fn run(
     id: MessageId,
     action: MessageAction,
 ) -> Result<HttpResponse, FindMessageError> {
-    let done = message_actions::run(services, id, action, &decision(services, caller))
+    let done = message_actions::run(services, id, action, &action_context(services, caller))
         .await
         .map_err(|error| FindMessageError::from_action(request, error))?;
     let Some(FoundMessage::Message(message)) = services.store.find_message(done.message).await?

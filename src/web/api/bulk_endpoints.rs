@@ -11,7 +11,7 @@ use crate::operating::bulk_mark_failed::mark_all_failed;
 use crate::operating::bulk_resend::resend_all;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
-use crate::web::api::action_endpoints::{check_reason, decision};
+use crate::web::api::action_endpoints::{action_context, check_reason};
 use crate::web::api::campaign_endpoints::find;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::api::filter::parse_filter;
@@ -73,8 +73,8 @@ pub(crate) async fn cancel_messages(
         filter: read_filter(&services, &caller, &request.filter)?,
         limit: MESSAGES_LIMIT,
     };
-    let (mode, decision) = (mode(request.dry_run), decision(&services, &caller));
-    let result = cancel_all(&services.store, selection, mode, &decision).await?;
+    let (mode, context) = (mode(request.dry_run), action_context(&services, &caller));
+    let result = cancel_all(&services.store, selection, mode, &context).await?;
     Ok(HttpResponse::Ok().json(BulkResponse::new(result, request.dry_run)))
 }
 
@@ -99,9 +99,9 @@ pub(crate) async fn mark_messages_failed(
         filter: read_filter(&services, &caller, &request.filter)?,
         limit: MESSAGES_LIMIT,
     };
-    let (mode, decision) = (mode(request.dry_run), decision(&services, &caller));
+    let (mode, context) = (mode(request.dry_run), action_context(&services, &caller));
     let (store, reason) = (&services.store, reason.as_deref());
-    let result = mark_all_failed(store, selection, reason, mode, &decision).await?;
+    let result = mark_all_failed(store, selection, reason, mode, &context).await?;
     Ok(HttpResponse::Ok().json(BulkResponse::new(result, request.dry_run)))
 }
 
@@ -160,10 +160,10 @@ async fn resend(
     media: Option<CampaignMedia>,
     dry_run: bool,
 ) -> Result<HttpResponse, ApiError> {
-    let decision = decision(services, caller);
+    let context = action_context(services, caller);
     let (store, acceptor, mode) = (&services.store, &services.acceptor, mode(dry_run));
     let media = media.as_ref();
-    let result = resend_all(store, acceptor, selection, media, mode, &decision).await?;
+    let result = resend_all(store, acceptor, selection, media, mode, &context).await?;
     services.dispatch_wakeup.notify_one();
     Ok(HttpResponse::Ok().json(BulkResponse::new(result, dry_run)))
 }

@@ -12,7 +12,7 @@ use crate::sending::campaign::{NewCampaign, create as create_campaign};
 use crate::services::Services;
 use crate::store::campaigns::CampaignCursor;
 use crate::web::api::account_check::require_account;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::api::list_response::list_response;
 use crate::web::api::parameters::{Parameters, pairs};
@@ -200,9 +200,9 @@ pub(crate) async fn change(
     change: CampaignChange<'_>,
 ) -> Result<Campaign, ApiError> {
     let id: CampaignId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let decision = decision(services, caller);
+    let context = action_context(services, caller);
     let store = &services.store;
-    let changed = change_campaign::change_campaign(store, &id, change, &decision).await?;
+    let changed = change_campaign::change_campaign(store, &id, change, &context).await?;
     services.campaign_changed.notify_one();
     services.dispatch_wakeup.notify_one();
     Ok(changed)

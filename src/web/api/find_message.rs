@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::db;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
-use crate::operating::decision::ActionError;
+use crate::operating::action_context::ActionError;
 use crate::services::Services;
 use crate::store::messages::FoundMessage;
 use crate::web::error::ApiError;

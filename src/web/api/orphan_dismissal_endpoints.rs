@@ -12,7 +12,7 @@ use crate::operating::dismiss_orphans::{
 use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
 use crate::web::api::account_check::require_account;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
 use crate::web::request_parsing::parse_json;
@@ -64,9 +64,9 @@ pub(crate) async fn run(
     } else {
         DismissalMode::Apply
     };
-    let (selection, decision) = (selection(&request)?, decision(&services, &caller));
+    let (selection, context) = (selection(&request)?, action_context(&services, &caller));
     let store = &services.store;
-    let orphans = dismiss_orphans(store, &selection, mode, &decision, &mut |_| {}).await?;
+    let orphans = dismiss_orphans(store, &selection, mode, &context, &mut |_| {}).await?;
     Ok(HttpResponse::Ok().json(DismissOrphansResponse { dry_run, orphans }))
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::scope::Caller;
-use crate::operating::decision::Decision;
+use crate::operating::action_context::ActionContext;
 use crate::operating::erasure::{ErasureError, ErasureReport, erase};
 use crate::services::Services;
 use crate::web::api::documented_responses::NotPossible;
@@ -57,11 +57,11 @@ pub(crate) async fn erase_person(
     let request: ErasePersonRequest = parse_json(&body)?;
     // A task, so that it continues if the client disconnects.
     let erased = actix_web::rt::spawn(async move {
-        let decision = Decision {
+        let context = ActionContext {
             actor: caller.actor(),
             now: services.clock.now(),
         };
-        erase(&services, &request.phone, &decision, &mut |_| {}).await
+        erase(&services, &request.phone, &context, &mut |_| {}).await
     });
     let report = erased
         .await

@@ -14,7 +14,7 @@ use crate::operating::replay::{ReplayMode, ReplayReport, replay};
 use crate::reporting::query_values::parse_instant;
 use crate::services::Services;
 use crate::store::outcome_list::OutcomeFilter;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::api::documented_responses::NotPossible;
 use crate::web::error::ApiError;
 use crate::web::problem_json::FieldError;
@@ -104,8 +104,8 @@ pub(crate) async fn run(
     } else {
         ReplayMode::Apply
     };
-    let decision = decision(&services, &caller);
-    let replayed = replay(&services, &selection, mode, &decision, &mut |_| {}).await?;
+    let context = action_context(&services, &caller);
+    let replayed = replay(&services, &selection, mode, &context, &mut |_| {}).await?;
     Ok(HttpResponse::Ok().json(response(dry_run, &replayed)))
 }
 

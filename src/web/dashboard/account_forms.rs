@@ -8,7 +8,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::scope::Caller;
 use crate::operating::account_actions;
 use crate::services::Services;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::dashboard::accounts_page;
 use crate::web::dashboard::message_action_forms::action_error;
 use crate::web::dashboard::page_response::{redirect_to, respond_with_status};
@@ -35,9 +35,14 @@ pub(crate) async fn pause(
             return respond_with_status(&services, StatusCode::UNPROCESSABLE_ENTITY, page).await;
         }
     };
-    account_actions::pause(&services.store, &id, &reason, &decision(&services, &caller))
-        .await
-        .map_err(action_error)?;
+    account_actions::pause(
+        &services.store,
+        &id,
+        &reason,
+        &action_context(&services, &caller),
+    )
+    .await
+    .map_err(action_error)?;
     Ok(redirect_to("/accounts".to_owned()))
 }
 
@@ -47,7 +52,7 @@ pub(crate) async fn resume(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id: AccountId = id.parse().map_err(|_| ApiError::NotFound)?;
-    account_actions::resume(&services.store, &id, &decision(&services, &caller))
+    account_actions::resume(&services.store, &id, &action_context(&services, &caller))
         .await
         .map_err(action_error)?;
     services.dispatch_wakeup.notify_one();

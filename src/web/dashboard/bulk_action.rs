@@ -7,15 +7,15 @@ use actix_web::{FromRequest, HttpRequest};
 
 use crate::domain::campaign::CampaignMedia;
 use crate::domain::scope::Caller;
+use crate::operating::action_context::ActionError;
 use crate::operating::bulk_actions::{BulkMode, BulkResult, BulkSelection};
 use crate::operating::bulk_cancel::cancel_all;
 use crate::operating::bulk_mark_failed::mark_all_failed;
 use crate::operating::bulk_resend::resend_all;
-use crate::operating::decision::ActionError;
 use crate::reporting::number_format::counted;
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::error::ApiError;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,13 +108,13 @@ impl BulkAction {
         details: &BulkDetails,
         mode: BulkMode,
     ) -> Result<BulkResult, ActionError> {
-        let decision = decision(services, caller);
+        let context = action_context(services, caller);
         let store = &services.store;
         match self {
-            Self::Cancel => cancel_all(store, selection, mode, &decision).await,
+            Self::Cancel => cancel_all(store, selection, mode, &context).await,
             Self::MarkFailed => {
                 let reason = details.reason.as_deref();
-                mark_all_failed(store, selection, reason, mode, &decision).await
+                mark_all_failed(store, selection, reason, mode, &context).await
             }
             Self::Resend => {
                 let media = (!details.media.is_empty()).then(|| CampaignMedia {
@@ -123,7 +123,7 @@ impl BulkAction {
                     mime_type: None,
                 });
                 let (acceptor, media) = (&services.acceptor, media.as_ref());
-                let result = resend_all(store, acceptor, selection, media, mode, &decision).await?;
+                let result = resend_all(store, acceptor, selection, media, mode, &context).await?;
                 if mode == BulkMode::Apply {
                     services.dispatch_wakeup.notify_one();
                     services.campaign_changed.notify_one();

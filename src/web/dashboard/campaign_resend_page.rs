@@ -11,7 +11,7 @@ use crate::operating::bulk_resend::resend_all;
 use crate::reporting::number_format::{counted, format_count};
 use crate::services::Services;
 use crate::store::messages::MessageFilter;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::api::bulk_endpoints::campaign_selection;
 use crate::web::api::campaign_endpoints::find;
 use crate::web::api::filter::parse_filter;
@@ -100,9 +100,9 @@ async fn run(
         mime_type: None,
     });
     let (store, acceptor) = (&services.store, &services.acceptor);
-    let decision = decision(services, caller);
+    let context = action_context(services, caller);
     let media = media.as_ref();
-    Ok(resend_all(store, acceptor, selection, media, mode, &decision).await?)
+    Ok(resend_all(store, acceptor, selection, media, mode, &context).await?)
 }
 
 #[derive(Template, Clone, Debug)]

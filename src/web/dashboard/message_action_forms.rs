@@ -7,12 +7,12 @@ use actix_web::{HttpResponse, web};
 
 use crate::domain::ids::CallbackId;
 use crate::domain::scope::Caller;
-use crate::operating::decision::ActionError;
+use crate::operating::action_context::ActionError;
 use crate::operating::message_actions::dismiss;
 use crate::operating::message_actions::{self, ActionResult, MessageAction};
 use crate::sending::accept::AcceptError;
 use crate::services::Services;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::api::find_message::parse_id;
 use crate::web::dashboard::page_response::redirect_to;
 use crate::web::error::ApiError;
@@ -63,7 +63,7 @@ pub(super) async fn run_action(
 ) -> Result<HttpResponse, ApiError> {
     let id = parse_id(id)?;
     let dismissed = matches!(action, MessageAction::Dismiss);
-    let done = message_actions::run(services, id, action, &decision(services, caller)).await;
+    let done = message_actions::run(services, id, action, &action_context(services, caller)).await;
     let url = match done {
         Ok(_) if dismissed => "/problems".to_owned(),
         Ok(ActionResult {
@@ -88,8 +88,8 @@ pub(crate) async fn dismiss_callback(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id: CallbackId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let decision = decision(&services, &caller);
-    dismiss::dismiss_callback(&services.store, id, &decision)
+    let context = action_context(&services, &caller);
+    dismiss::dismiss_callback(&services.store, id, &context)
         .await
         .map_err(action_error)?;
     Ok(redirect_to("/problems".to_owned()))

@@ -14,7 +14,7 @@ use crate::operating::dismiss_orphans::{
 use crate::reporting::number_format::counted;
 use crate::reporting::query_values::{parse_instant, parse_message_id};
 use crate::services::Services;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::dashboard::filter_form::SelectOption;
 use crate::web::dashboard::local_time::{parse_local, print_local};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
@@ -30,20 +30,20 @@ pub(crate) async fn preview(
     request: HttpRequest,
     page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
-    let decision = decision(&services, &caller);
+    let context = action_context(&services, &caller);
     let selection = parse(request.query_string().as_bytes(), page_zone.zone)?;
     let found = match &selection {
         Some(selection) => {
             // The button dismisses what the page counted.
             let counted = match selection.clone() {
                 OrphanSelection::Received(period) => OrphanSelection::Received(ReceptionPeriod {
-                    received_before: period.received_before.or(Some(decision.now)),
+                    received_before: period.received_before.or(Some(context.now)),
                     ..period
                 }),
                 named @ OrphanSelection::Named(_) => named,
             };
             let (store, mode) = (&services.store, DismissalMode::Count);
-            let number = dismiss_orphans(store, &counted, mode, &decision, &mut |_| {}).await?;
+            let number = dismiss_orphans(store, &counted, mode, &context, &mut |_| {}).await?;
             Some((counted, number))
         }
         None => None,
@@ -72,9 +72,9 @@ pub(crate) async fn apply(
     let selection = selection.ok_or_else(|| {
         ApiError::NotPossible("it selects no unmatched reports; open the preview first".to_owned())
     })?;
-    let decision = decision(&services, &caller);
+    let context = action_context(&services, &caller);
     let mode = DismissalMode::Apply;
-    dismiss_orphans(&services.store, &selection, mode, &decision, &mut |_| {}).await?;
+    dismiss_orphans(&services.store, &selection, mode, &context, &mut |_| {}).await?;
     Ok(redirect_to("/problems".to_owned()))
 }
 

@@ -14,7 +14,7 @@ use crate::operating::replay::{self, ReplayMode, ReplayReport};
 use crate::reporting::number_format::counted;
 use crate::services::Services;
 use crate::store::callback_outcomes::CallbackOutcome;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::auth;
 use crate::web::dashboard::callback_urls::ReplayUrl;
 use crate::web::dashboard::message_summary::short_id;
@@ -75,8 +75,8 @@ async fn run_replay(
     url: &ReplayUrl,
     mode: ReplayMode,
 ) -> Result<ReplayReport, ApiError> {
-    let (selection, decision) = (url.selection(), decision(services, caller));
-    let done = replay::replay(services, &selection, mode, &decision, &mut |_| {}).await;
+    let (selection, context) = (url.selection(), action_context(services, caller));
+    let done = replay::replay(services, &selection, mode, &context, &mut |_| {}).await;
     Ok(done?)
 }
 

@@ -7,12 +7,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::campaign::CampaignMedia;
 use crate::domain::ids::MessageId;
 use crate::domain::scope::Caller;
-use crate::operating::decision::ActionError;
+use crate::operating::action_context::ActionError;
 use crate::operating::message_actions::resend::{self, ResendMedia};
 use crate::sending::accept::{AcceptError, InvalidField};
 use crate::services::Services;
 use crate::store::messages::FoundMessage;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::api::find_message::parse_id;
 use crate::web::api::send_body::FILE_LIMIT;
 use crate::web::dashboard::message_action_forms::action_error;
@@ -38,8 +38,8 @@ pub(crate) async fn submit(
         Ok(media) => media,
         Err(error) => return show_errors(&services, &caller, id, &given, vec![error]).await,
     };
-    let decision = decision(&services, &caller);
-    let resent = resend::resend(&services.store, &services.acceptor, id, media, &decision).await;
+    let context = action_context(&services, &caller);
+    let resent = resend::resend(&services.store, &services.acceptor, id, media, &context).await;
     match resent {
         Ok(resent) => {
             services.dispatch_wakeup.notify_one();

@@ -12,7 +12,7 @@ use crate::operating::users_and_tokens::password_sign_in::{SignInError, check_pa
 use crate::reporting::query_values::parse_zone;
 use crate::services::Services;
 use crate::store::sessions::KeptSessions;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::auth;
 use crate::web::client_address::{client_address, rate_limit_key};
 use crate::web::dashboard::page_response::redirect_to;
@@ -68,13 +68,13 @@ pub(crate) async fn set_password(
             return respond_with_notice(&services, &caller, refuse(text)).await;
         }
     }
-    let decision = decision(&services, &caller);
+    let context = action_context(&services, &caller);
     let set = manage_users::set_password(
         &services.store,
         &signed_in.user,
         Secret::new(field(&form, "password")),
         KeptSessions::Only(signed_in.session),
-        &decision,
+        &context,
     );
     let notice = match set.await {
         Ok(()) => SettingsNotice::Done("The password is set. Your other sessions have ended."),

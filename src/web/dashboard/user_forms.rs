@@ -11,7 +11,7 @@ use crate::domain::user::{Email, Role, User};
 use crate::operating::users_and_tokens::manage_tokens::{self, TokenError};
 use crate::operating::users_and_tokens::manage_users::{self, UserError};
 use crate::services::Services;
-use crate::web::api::action_endpoints::decision;
+use crate::web::api::action_endpoints::action_context;
 use crate::web::dashboard::local_time::parse_day_end;
 use crate::web::dashboard::page_response::redirect_to;
 use crate::web::dashboard::page_zone::PageZone;
@@ -31,8 +31,8 @@ pub(crate) async fn add_user(
     let notice = match parse_user(&form) {
         Err(text) => SettingsNotice::Refused(text),
         Ok((email, role)) => {
-            let decision = decision(&services, &caller);
-            match manage_users::add_user(&services.store, email, role, &decision).await {
+            let context = action_context(&services, &caller);
+            match manage_users::add_user(&services.store, email, role, &context).await {
                 Ok((user, link)) => link_notice(&services, &user, link.expose()),
                 Err(error @ UserError::Exists(_)) => SettingsNotice::Refused(error.to_string()),
                 Err(error) => return Err(user_error(error)),
@@ -68,8 +68,8 @@ pub(crate) async fn create_link(
 ) -> Result<HttpResponse, ApiError> {
     find_signed_in(&services, &caller).await?;
     let user = find(&services, &id).await?;
-    let decision = decision(&services, &caller);
-    let link = manage_users::create_link(&services.store, &user, &decision)
+    let context = action_context(&services, &caller);
+    let link = manage_users::create_link(&services.store, &user, &context)
         .await
         .map_err(user_error)?;
     let notice = link_notice(&services, &user, link.expose());
@@ -85,8 +85,8 @@ pub(crate) async fn change_role(
     let user = find_other(&services, &caller, &id).await?;
     let role = field(&form, "role").parse::<Role>();
     let role = role.map_err(|error| ApiError::field("role", error.to_string()))?;
-    let decision = decision(&services, &caller);
-    manage_users::change_role(&services.store, &user, role, &decision)
+    let context = action_context(&services, &caller);
+    manage_users::change_role(&services.store, &user, role, &context)
         .await
         .map_err(user_error)?;
     Ok(redirect_to(SETTINGS.to_owned()))
@@ -98,7 +98,7 @@ pub(crate) async fn disable(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let user = find_other(&services, &caller, &id).await?;
-    manage_users::disable(&services.store, &user, &decision(&services, &caller))
+    manage_users::disable(&services.store, &user, &action_context(&services, &caller))
         .await
         .map_err(user_error)?;
     Ok(redirect_to(SETTINGS.to_owned()))
@@ -110,7 +110,7 @@ pub(crate) async fn enable(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let user = find(&services, &id).await?;
-    manage_users::enable(&services.store, &user, &decision(&services, &caller))
+    manage_users::enable(&services.store, &user, &action_context(&services, &caller))
         .await
         .map_err(user_error)?;
     Ok(redirect_to(SETTINGS.to_owned()))
@@ -140,13 +140,13 @@ pub(crate) async fn create_token(
     page_zone: PageZone,
 ) -> Result<HttpResponse, ApiError> {
     find_signed_in(&services, &caller).await?;
-    let (name, decision) = (field(&form, "name"), decision(&services, &caller));
+    let (name, context) = (field(&form, "name"), action_context(&services, &caller));
     let notice = match parse_limits(&form, page_zone.zone) {
         Err(text) => SettingsNotice::Refused(text),
         Ok((scopes, accounts, end)) => {
             let store = &services.store;
             let created =
-                manage_tokens::create_token(store, &name, &scopes, accounts, end, &decision);
+                manage_tokens::create_token(store, &name, &scopes, accounts, end, &context);
             match created.await {
                 Ok(text) => SettingsNotice::Created {
                     what: "The token was created.".to_owned(),
@@ -200,8 +200,8 @@ pub(crate) async fn revoke_token(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id: TokenId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let decision = decision(&services, &caller);
-    if !manage_tokens::revoke_token(&services.store, id, &decision).await? {
+    let context = action_context(&services, &caller);
+    if !manage_tokens::revoke_token(&services.store, id, &context).await? {
         return Err(ApiError::NotFound);
     }
     Ok(redirect_to(SETTINGS.to_owned()))

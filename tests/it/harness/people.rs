@@ -4,7 +4,7 @@ use bluetick::domain::account_limit::AccountLimit;
 use bluetick::domain::audit_action::Actor;
 use bluetick::domain::scope::Scopes;
 use bluetick::domain::user::{Role, User};
-use bluetick::operating::decision::Decision;
+use bluetick::operating::action_context::ActionContext;
 use bluetick::operating::users_and_tokens::manage_users;
 use bluetick::store::api_tokens::{NewToken, TokenCreation};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -62,8 +62,8 @@ impl Browser {
     }
 }
 
-pub(crate) fn decision(now: DateTime<Utc>) -> Decision<'static> {
-    Decision {
+pub(crate) fn action_context(now: DateTime<Utc>) -> ActionContext<'static> {
+    ActionContext {
         actor: Actor::local("test"),
         now,
     }
@@ -73,8 +73,8 @@ pub(crate) fn decision(now: DateTime<Utc>) -> Decision<'static> {
 pub(crate) async fn sign_in_new(app: &App, email: &str, role: Role) -> (User, Browser) {
     let store = &app.services.store;
     let email = email.parse().unwrap();
-    let decision = decision(app.now());
-    let added = manage_users::add_user(store, email, role, &decision).await;
+    let context = action_context(app.now());
+    let added = manage_users::add_user(store, email, role, &context).await;
     let (user, link) = added.unwrap();
     // The audit log is in the order of time.
     app.advance(TimeDelta::milliseconds(1));

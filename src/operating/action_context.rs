@@ -1,4 +1,4 @@
-//! Who decided on an action and when, and why an action is not carried out.
+//! Who performs an action and when, and why an action is not carried out.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -25,12 +25,12 @@ pub enum ActionError {
 }
 
 #[derive(Clone, Debug)]
-pub struct Decision<'a> {
+pub struct ActionContext<'a> {
     pub actor: Actor<'a>,
     pub now: DateTime<Utc>,
 }
 
-impl Decision<'_> {
+impl ActionContext<'_> {
     pub(in crate::operating) fn action_on(
         &self,
         message: &Message,
