@@ -170,7 +170,7 @@ impl HistoryWriter<'_> {
             request: transcript::format_request(&call, account, &[&token]),
             reply: transcript::format_reply(&http_reply, account, &[&token]),
             http_status: http_reply.status,
-            silence_limit: TimeDelta::from_std(account.deadline)?,
+            silence_limit: TimeDelta::from_std(account.report_deadline)?,
             draft: outgoing.draft,
         })
     }

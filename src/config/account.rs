@@ -18,8 +18,8 @@ use crate::domain::ids::{AccountId, NotAnAccountId};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::provider::ProviderId;
 use crate::domain::provider_account::{
-    Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials, MatchBy,
-    PROVIDER_TIME_ZONE, Preflight, WindowPolicy,
+    Account, AccountMode, Adoption, CallbackAuth, CorrelationSlot, Credentials,
+    DEFAULT_PROVIDER_TIME_ZONE, MatchBy, Preflight, WindowPolicy,
 };
 
 const DEFAULT_ADOPT_AFTER: Duration = Duration::from_mins(10);
@@ -37,7 +37,7 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
         callback_generation: 1,
         callback_retired: Vec::new(),
         callback_fields: CallbackFields::default(),
-        provider_time_zone: PROVIDER_TIME_ZONE,
+        provider_time_zone: DEFAULT_PROVIDER_TIME_ZONE,
         correlation_slot: CorrelationSlot::default(),
         adoption: Adoption::After(DEFAULT_ADOPT_AFTER),
         match_by: match provider {
@@ -45,19 +45,19 @@ pub fn account_with_defaults(id: AccountId, credentials: Credentials) -> Account
             _ => MatchBy::Off,
         },
         default_country: None,
-        deadline: Duration::from_hours(24),
+        report_deadline: Duration::from_hours(24),
         timeout: match provider {
             // With submissionStatus Zixflow waits for WhatsApp before it answers.
             ProviderId::Zixflow => Duration::from_mins(1),
             _ => Duration::from_secs(30),
         },
-        send_before: Duration::from_hours(1),
+        max_queue_time: Duration::from_hours(1),
         rate: None,
         max_in_flight: DEFAULT_MAX_IN_FLIGHT,
         mode: AccountMode::Live,
         preflight: Preflight::default(),
-        window: WindowPolicy::default(),
-        free_per_month: 0,
+        window_policy: WindowPolicy::default(),
+        free_deliveries_per_month: 0,
         monthly_budget: None,
     }
 }
@@ -113,15 +113,15 @@ struct CommonKeys {
     adoption: Option<Adoption>,
     match_by: Option<MatchBy>,
     default_country: Option<String>,
-    deadline: Option<Duration>,
+    report_deadline: Option<Duration>,
     timeout: Option<Duration>,
-    send_before: Option<Duration>,
+    max_queue_time: Option<Duration>,
     rate: Option<f64>,
     max_in_flight: Option<u32>,
     mode: Option<AccountMode>,
     preflight: Option<Preflight>,
-    window: Option<WindowPolicy>,
-    free_per_month: Option<u32>,
+    window_policy: Option<WindowPolicy>,
+    free_deliveries_per_month: Option<u32>,
     monthly_budget: Option<Budget>,
 }
 
@@ -149,9 +149,9 @@ impl CommonKeys {
                 &[("recipient", MatchBy::Recipient), ("off", MatchBy::Off)],
             ),
             default_country: table.parse("default_country", parse_country),
-            deadline: table.duration("deadline"),
+            report_deadline: table.duration("deadline"),
             timeout: table.duration("timeout"),
-            send_before: table.duration("send_before"),
+            max_queue_time: table.duration("send_before"),
             rate: table.positive_number("rate"),
             max_in_flight: table.whole_number("max_in_flight", 1..=1_000),
             mode: table.choice(
@@ -169,7 +169,7 @@ impl CommonKeys {
                     ("refuse", Preflight::Refuse),
                 ],
             ),
-            window: table.choice(
+            window_policy: table.choice(
                 "window",
                 &[
                     ("ignore", WindowPolicy::Ignore),
@@ -177,7 +177,7 @@ impl CommonKeys {
                     ("refuse", WindowPolicy::Refuse),
                 ],
             ),
-            free_per_month: table.whole_number("free_per_month", 0..=u32::MAX),
+            free_deliveries_per_month: table.whole_number("free_per_month", 0..=u32::MAX),
             monthly_budget: read_budget(table),
         }
     }
@@ -191,9 +191,9 @@ impl CommonKeys {
             adoption: self.adoption.unwrap_or(defaults.adoption),
             match_by: self.match_by.unwrap_or(defaults.match_by),
             default_country: self.default_country,
-            deadline: self.deadline.unwrap_or(defaults.deadline),
+            report_deadline: self.report_deadline.unwrap_or(defaults.report_deadline),
             timeout: self.timeout.unwrap_or(defaults.timeout),
-            send_before: self.send_before.unwrap_or(defaults.send_before),
+            max_queue_time: self.max_queue_time.unwrap_or(defaults.max_queue_time),
             rate: self.rate,
             max_in_flight: self
                 .max_in_flight
@@ -201,8 +201,10 @@ impl CommonKeys {
                 .unwrap_or(defaults.max_in_flight),
             mode: self.mode.unwrap_or(defaults.mode),
             preflight: self.preflight.unwrap_or(defaults.preflight),
-            window: self.window.unwrap_or(defaults.window),
-            free_per_month: self.free_per_month.unwrap_or(defaults.free_per_month),
+            window_policy: self.window_policy.unwrap_or(defaults.window_policy),
+            free_deliveries_per_month: self
+                .free_deliveries_per_month
+                .unwrap_or(defaults.free_deliveries_per_month),
             monthly_budget: self.monthly_budget,
             ..defaults
         }
@@ -239,16 +241,18 @@ fn parse_country(text: &str) -> Result<String, String> {
     }
 }
 
+/// The current generation and the retired ones. A generation is one version of the account's
+/// callback URL.
 fn read_generations(table: &mut TableReader<'_, '_>) -> (u32, Vec<u32>) {
     let given = table.has("callback_generation");
     let read = table.whole_number("callback_generation", 1..=1_000_000);
     let generation = read.unwrap_or(1);
-    let retired = table.whole_numbers("callback_retired");
-    let known = read.is_some() || !given;
-    if known && retired.iter().any(|&old| old == 0 || old >= generation) {
+    let retired = table.read_whole_numbers("callback_retired");
+    let generation_is_valid = read.is_some() || !given;
+    if generation_is_valid && retired.iter().any(|&old| old == 0 || old >= generation) {
         table.problem(
             "callback_retired",
-            format!("may name generations below callback_generation, which is {generation}"),
+            format!("must list only generations below callback_generation ({generation})"),
         );
     }
     (generation, retired)

@@ -1,4 +1,5 @@
-//! Parsers for `listen`, `public_url`, `base_url` and `database_url`.
+//! Parsers for `listen`, `public_url`, `base_url` and `database_url`; from where the host of a URL
+//! can be reached.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -37,9 +38,9 @@ pub(super) fn parse_listen(text: &str) -> Result<String, String> {
 }
 
 /// Parses `sqlite://PATH` or `postgres://…`. Errors never show the text: it may contain a password.
-pub(super) fn parse_database(
+pub(super) fn parse_database_url(
     text: &str,
-    resolve: impl FnOnce(&str) -> PathBuf,
+    resolve_path: impl FnOnce(&str) -> PathBuf,
 ) -> Result<String, String> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         return match Url::parse(text) {
@@ -51,17 +52,21 @@ pub(super) fn parse_database(
         return Err("must begin with sqlite:// or postgres://".to_owned());
     };
     let path = path.strip_prefix("//").unwrap_or(path);
-    if path.is_empty() || path.contains(":memory:") || path.contains('?') {
+    if path.contains('?') {
+        return Err("must not have parameters (?): write sqlite://PATH".to_owned());
+    }
+    if path.is_empty() || path.contains(":memory:") {
         return Err("must name a file: sqlite://PATH".to_owned());
     }
-    Ok(format!("sqlite://{}", resolve(path).display()))
+    Ok(format!("sqlite://{}", resolve_path(path).display()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reachability {
+    /// Also an unspecified address such as `0.0.0.0`.
     Loopback,
     PrivateNetwork,
-    /// A public address, or a name: names are not resolved.
+    /// A public address, or a name, which is not resolved. Also a text that is not a URL.
     Public,
 }
 

@@ -7,7 +7,7 @@ use crate::domain::provider_account::{BasicLogin, CallbackAuth, HeaderSecret, Hm
 use crate::domain::secret::Secret;
 
 pub(super) fn read_callback_auth(table: &mut TableReader<'_, '_>) -> CallbackAuth {
-    let basic = table.each("basic", |login| {
+    let basic = table.read_tables("basic", |login| {
         let username = login.required("username", TableReader::text);
         let password = login.required("password", TableReader::secret);
         Some(BasicLogin {
@@ -15,7 +15,7 @@ pub(super) fn read_callback_auth(table: &mut TableReader<'_, '_>) -> CallbackAut
             password: password?,
         })
     });
-    let header = table.each("header", |header| {
+    let header = table.read_tables("header", |header| {
         let name = header.required("name", read_header_name);
         let value = header.required("value", read_header_secret);
         Some(HeaderSecret {

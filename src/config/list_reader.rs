@@ -6,12 +6,12 @@ use std::fmt::Display;
 use figment::value::Value;
 
 use crate::config::config_reader::ConfigReader;
-use crate::config::table_reader::{TableReader, to_whole_number, without_indexes};
+use crate::config::table_reader::{TableReader, replace_indexes, to_whole_number};
 use crate::domain::secret::Secret;
 
 impl<'e> TableReader<'_, 'e> {
     pub(super) fn secrets(&mut self, name: &'static str) -> Vec<Secret> {
-        self.texts(name, ConfigReader::secret)
+        self.read_strings(name, ConfigReader::secret)
     }
 
     pub(super) fn parse_each<T, E: Display>(
@@ -19,15 +19,15 @@ impl<'e> TableReader<'_, 'e> {
         name: &'static str,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Vec<T> {
-        self.texts(name, |_, text| parse(text))
+        self.read_strings(name, |_, text| parse(text))
     }
 
-    fn texts<T, E: Display>(
+    fn read_strings<T, E: Display>(
         &mut self,
         name: &'static str,
         parse: impl Fn(&ConfigReader<'e>, &str) -> Result<T, E>,
     ) -> Vec<T> {
-        let texts = self.list(name, "texts in quotes", Value::into_string);
+        let texts = self.list(name, "a list of quoted strings", Value::into_string);
         let mut parsed = Vec::new();
         for (index, text) in texts {
             match parse(self.reader, &text) {
@@ -38,27 +38,28 @@ impl<'e> TableReader<'_, 'e> {
         parsed
     }
 
-    pub(super) fn whole_numbers(&mut self, name: &'static str) -> Vec<u32> {
-        self.list(name, "whole numbers", |value| to_whole_number(&value))
-            .into_iter()
-            .map(|(_, number)| number)
-            .collect()
+    pub(super) fn read_whole_numbers(&mut self, name: &'static str) -> Vec<u32> {
+        let numbers = self.list(name, "a list of whole numbers", |value| {
+            to_whole_number(&value)
+        });
+        numbers.into_iter().map(|(_, number)| number).collect()
     }
 
-    pub(super) fn each<T>(
+    pub(super) fn read_tables<T>(
         &mut self,
         name: &'static str,
         mut read: impl FnMut(&mut TableReader<'_, 'e>) -> Option<T>,
     ) -> Vec<T> {
-        let header = without_indexes(&self.key(name)).replace("[]", "");
-        let expected = format!("tables: write [[{header}]]");
+        // `accounts[0].callback_auth.basic` is written as `[[accounts.callback_auth.basic]]`.
+        let header = replace_indexes(&self.key(name)).replace("[]", "");
+        let expected = format!("an array of tables, written as [[{header}]]");
         let tables = self.list(name, &expected, Value::into_dict);
-        let mut found = Vec::new();
+        let mut parsed = Vec::new();
         for (index, values) in tables {
             let path = format!("{}[{index}]", self.key(name));
-            found.extend(self.read_inner(path, values, &mut read));
+            parsed.extend(self.read_inner(path, values, &mut read));
         }
-        found
+        parsed
     }
 
     fn list<T>(
@@ -71,7 +72,7 @@ impl<'e> TableReader<'_, 'e> {
             None => return Vec::new(),
             Some(Value::Array(_, items)) => items,
             Some(_) => {
-                self.problem(name, format!("must be a list of {expected}"));
+                self.problem(name, format!("must be {expected}"));
                 return Vec::new();
             }
         };
@@ -79,7 +80,7 @@ impl<'e> TableReader<'_, 'e> {
         for (index, item) in items.into_iter().enumerate() {
             match convert(item) {
                 Some(item) => converted.push((index, item)),
-                None => self.problem(name, format!("must be a list of {expected}")),
+                None => self.problem(name, format!("must be {expected}")),
             }
         }
         converted

@@ -60,7 +60,7 @@ impl<'e> TableReader<'_, 'e> {
         read(self, name)
     }
 
-    /// Rejects an empty text.
+    /// A string; rejects an empty one.
     pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
         match self.take(name)? {
             Value::String(_, text) if text.trim().is_empty() => {
@@ -69,7 +69,7 @@ impl<'e> TableReader<'_, 'e> {
             }
             Value::String(_, text) => Some(text),
             _ => {
-                self.problem(name, "must be a text in quotes");
+                self.problem(name, "must be a quoted string");
                 None
             }
         }
@@ -185,15 +185,15 @@ impl<'e> TableReader<'_, 'e> {
             values,
             requested: Vec::new(),
         };
-        let found = read(&mut table);
+        let value = read(&mut table);
         table.finish(|_| None);
-        found
+        value
     }
 
     pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.requested.push(name);
         let key = self.key(name);
-        self.reader.requested.insert(without_indexes(&key));
+        self.reader.requested.insert(replace_indexes(&key));
         self.values.remove(name)
     }
 
@@ -227,7 +227,8 @@ pub(super) fn to_whole_number(value: &Value) -> Option<u32> {
     }
 }
 
-pub(super) fn without_indexes(key: &str) -> String {
+/// `accounts[0].id` becomes `accounts[].id`.
+pub(super) fn replace_indexes(key: &str) -> String {
     let mut outside = true;
     key.chars()
         .filter(|&character| {

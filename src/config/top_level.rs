@@ -7,7 +7,7 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use crate::config::account::read_account;
-use crate::config::address::{parse_database, parse_http_url, parse_listen};
+use crate::config::address::{parse_database_url, parse_http_url, parse_listen};
 use crate::config::alert_table::read_alert;
 use crate::config::backup_schedule::{BackupSchedule, read_backup};
 use crate::config::budget_key::read_budget;
@@ -73,8 +73,8 @@ pub(super) fn read_config(top: &mut TableReader<'_, '_>) -> Config {
     let rates_file = top.text("rates_file").map(|path| top.resolve(&path));
     let monthly_budget = read_budget(top);
     let mut used_ids = BTreeSet::new();
-    let accounts = top.each("accounts", |account| read_account(account, &mut used_ids));
-    let alerts = top.each("alerts", read_alert);
+    let accounts = top.read_tables("accounts", |account| read_account(account, &mut used_ids));
+    let alerts = top.read_tables("alerts", read_alert);
     Config {
         file: None,
         secret_variables: std::mem::take(&mut top.reader.secret_variables),
@@ -130,7 +130,7 @@ fn read_callback_listen(top: &mut TableReader<'_, '_>, listen: &str) -> Option<S
 
 fn read_database(top: &mut TableReader<'_, '_>) -> Option<Secret> {
     let url = top.secret("database_url")?;
-    match parse_database(url.expose(), |path| top.resolve(path)) {
+    match parse_database_url(url.expose(), |path| top.resolve(path)) {
         Ok(url) => Some(Secret::new(url)),
         Err(error) => {
             top.problem("database_url", error);

@@ -161,7 +161,7 @@ pub enum WindowPolicy {
 
 /// The zone of provider times without a zone, unless the account configures another. No provider
 /// documents a different zone.
-pub const PROVIDER_TIME_ZONE: Tz = Tz::UTC;
+pub const DEFAULT_PROVIDER_TIME_ZONE: Tz = Tz::UTC;
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Account {
@@ -183,21 +183,22 @@ pub struct Account {
     pub match_by: MatchBy,
     /// The ISO 3166 country of numbers without a country code, such as `IN`.
     pub default_country: Option<String>,
-    /// A message becomes overdue this long after its submission or last status receipt.
-    pub deadline: Duration,
+    /// A message becomes overdue this long after its submission or last status receipt (`deadline`).
+    pub report_deadline: Duration,
     /// The total timeout of one call.
     pub timeout: Duration,
-    /// How long a message may be queued before it fails as expired.
-    pub send_before: Duration,
+    /// How long a message may be queued before it fails as expired (`send_before`).
+    pub max_queue_time: Duration,
     /// The limit in messages per second.
     pub rate: Option<f64>,
     /// The most concurrent submissions of one process.
     pub max_in_flight: usize,
     pub mode: AccountMode,
     pub preflight: Preflight,
-    pub window: WindowPolicy,
-    /// Free deliveries per sender and month, among those whose cost comes from a rate.
-    pub free_per_month: u32,
+    pub window_policy: WindowPolicy,
+    /// Free deliveries per sender and month, among those whose cost comes from a rate
+    /// (`free_per_month`).
+    pub free_deliveries_per_month: u32,
     pub monthly_budget: Option<Budget>,
 }
 

@@ -127,11 +127,11 @@ async fn release_held(
     acceptor: &Acceptor,
     context: &ActionContext<'_>,
 ) -> Result<(), ActionError> {
-    let send_before = acceptor.send_before(&campaign.account);
-    let send_before = send_before.unwrap_or(TimeDelta::hours(1));
+    let max_queue_time = acceptor.max_queue_time(&campaign.account);
+    let max_queue_time = max_queue_time.unwrap_or(TimeDelta::hours(1));
     let expiry = campaign
         .send_before
-        .map_or(Expiry::After(send_before), Expiry::At);
+        .map_or(Expiry::After(max_queue_time), Expiry::At);
     loop {
         let released = store
             .change(context.now, async |ledger: &mut Ledger| {

@@ -92,7 +92,7 @@ async fn load_account_conditions(
         pause: pause.map(|pause| (pause.reason, pause.since)),
         mode: configured.map(|account| account.mode),
         rate: configured.and_then(|account| account.rate),
-        deadline: configured.map(|account| account.deadline),
+        report_deadline: configured.map(|account| account.report_deadline),
         adopt_after: configured.and_then(|account| match account.adoption {
             Adoption::After(wait) => Some(wait),
             Adoption::Off => None,

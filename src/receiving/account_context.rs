@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::ids::AccountId;
 use crate::domain::provider::ProviderId;
-use crate::domain::provider_account::{Account, PROVIDER_TIME_ZONE};
+use crate::domain::provider_account::{Account, DEFAULT_PROVIDER_TIME_ZONE};
 use crate::domain::reported_time::ReportedTime;
 use crate::receiving::operator_decisions::OperatorDecisions;
 
@@ -23,7 +23,9 @@ impl AccountContext<'_> {
     pub fn instant(&self, time: ReportedTime) -> DateTime<Utc> {
         let zone = self
             .configured
-            .map_or(PROVIDER_TIME_ZONE, |account| account.provider_time_zone);
+            .map_or(DEFAULT_PROVIDER_TIME_ZONE, |account| {
+                account.provider_time_zone
+            });
         time.in_zone(zone)
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn create_orphan(
     };
     let deadline = account
         .configured
-        .and_then(|account| TimeDelta::from_std(account.deadline).ok());
+        .and_then(|account| TimeDelta::from_std(account.report_deadline).ok());
     let orphan = Orphan {
         id,
         account: account.id,

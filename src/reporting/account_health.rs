@@ -90,7 +90,8 @@ pub async fn list_accounts(services: &Services) -> Result<Vec<AccountStatus>, db
     let slot_time = services.steady_clock.now();
     let statuses = records.into_values().map(|record| {
         let configured = services.accounts.get(&record.id);
-        let deadline = configured.and_then(|account| TimeDelta::from_std(account.deadline).ok());
+        let deadline =
+            configured.and_then(|account| TimeDelta::from_std(account.report_deadline).ok());
         let report_deadline = now - deadline.unwrap_or(TimeDelta::hours(24));
         let activity = activities.remove(&record.id).unwrap_or_default();
         let flow = flows.remove(&record.id).unwrap_or_default();

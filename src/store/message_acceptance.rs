@@ -78,7 +78,7 @@ pub struct Acceptance<'a> {
     /// The operator action that caused it.
     pub action: Option<&'a Action>,
     /// How long the message may stay queued before it expires.
-    pub send_before: TimeDelta,
+    pub max_queue_time: TimeDelta,
     /// How long after the submission or the last status receipt a missing report is normal.
     pub silence_limit: TimeDelta,
     /// Stored for the replies to repeated requests, and for the page of the message.
@@ -338,7 +338,7 @@ fn message_row(
         id: acceptance.id,
         created_at: now,
         queue: QueueState::Queued,
-        send_before: Some(submit_at + acceptance.send_before),
+        send_before: Some(submit_at + acceptance.max_queue_time),
         silence_limit: acceptance.silence_limit,
     };
     let mut row = new.queued(draft);

@@ -272,7 +272,7 @@ async fn slots_of_cancelled_messages_are_free_again() {
 
 #[actix_web::test]
 async fn an_account_that_refuses_closed_windows_refuses_them_in_campaigns_and_resends() {
-    let app = start_app_with(|_, accounts| accounts[0].window = WindowPolicy::Refuse).await;
+    let app = start_app_with(|_, accounts| accounts[0].window_policy = WindowPolicy::Refuse).await;
     let closed = json!({ "code": 131_047, "message": "Re-engagement message" });
     app.force(SOBOT, ForcedReply::json(400, &closed));
     let id = started(&app, &draft("too late"), 1).await;

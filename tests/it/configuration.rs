@@ -67,7 +67,7 @@ fn a_list_written_as_one_table_and_a_url_without_scheme_are_named_with_what_to_w
     );
     let printed = String::from_utf8(nested.stderr).unwrap();
     assert!(
-        printed.contains("must be a list of tables: write [[accounts.callback_auth.basic]]"),
+        printed.contains("must be an array of tables, written as [[accounts.callback_auth.basic]]"),
         "{printed}"
     );
     let mut problems = lines(&output.stderr);
@@ -75,7 +75,7 @@ fn a_list_written_as_one_table_and_a_url_without_scheme_are_named_with_what_to_w
     assert_eq!(
         problems,
         [
-            "bluetick: accounts: must be a list of tables: write [[accounts]]",
+            "bluetick: accounts: must be an array of tables, written as [[accounts]]",
             "bluetick: public_url: `hooks.example.com` must begin with http:// or https://",
         ]
     );

@@ -187,12 +187,12 @@ fn every_key_is_read() {
     assert_eq!(kaleyra.adoption, Adoption::After(Duration::from_mins(5)));
     assert_eq!(kaleyra.match_by, MatchBy::Recipient);
     assert_eq!(kaleyra.default_country.as_deref(), Some("IN"));
-    assert_eq!(kaleyra.deadline, Duration::from_hours(12));
+    assert_eq!(kaleyra.report_deadline, Duration::from_hours(12));
     assert_eq!(kaleyra.timeout, Duration::from_secs(10));
-    assert_eq!(kaleyra.send_before, Duration::from_mins(30));
+    assert_eq!(kaleyra.max_queue_time, Duration::from_mins(30));
     assert_eq!(kaleyra.rate, Some(20.0));
     assert_eq!(kaleyra.mode, AccountMode::DryRun);
-    assert_eq!(kaleyra.window, WindowPolicy::Refuse);
+    assert_eq!(kaleyra.window_policy, WindowPolicy::Refuse);
     let auth = &kaleyra.callback_auth;
     assert_eq!(auth.basic[0].username, "kaleyra");
     assert_eq!(auth.header[0].value.expose(), "v");
@@ -592,7 +592,7 @@ fn impossible_names_of_a_callback_profile_are_rejected_by_key() {
         [
             "accounts[0].callback_fields.id: `<message_id>` looks like a variable of the profile; give the name of the field that contains it",
             "accounts[0].callback_fields.error: is empty",
-            "accounts[0].callback_fields.price: must be a text in quotes",
+            "accounts[0].callback_fields.price: must be a quoted string",
             "accounts[0].callback_fields.time: `st` is already the name of `status`",
             "accounts[0].callback_fields.ref3: unknown key, did you mean ref?",
         ]

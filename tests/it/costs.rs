@@ -53,7 +53,7 @@ async fn start(free: u32, budget: Option<&str>) -> App {
             .accounts
             .iter_mut()
             .find(|account| account.id.as_str() == KALEYRA);
-        kaleyra.unwrap().free_per_month = free;
+        kaleyra.unwrap().free_deliveries_per_month = free;
     })
     .await
 }

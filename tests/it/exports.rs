@@ -98,7 +98,7 @@ impl Fixture {
             draft,
             key: None,
             action: None,
-            send_before: TimeDelta::hours(1),
+            max_queue_time: TimeDelta::hours(1),
             silence_limit: TimeDelta::hours(24),
             warnings: &[],
         };

@@ -317,7 +317,7 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
         let (name, id) = (failing.name, failing.account);
         let app = start_app_with(|_, accounts| {
             for account in accounts {
-                account.send_before = Duration::from_hours(48);
+                account.max_queue_time = Duration::from_hours(48);
                 if name == "hang" {
                     account.timeout = Duration::from_millis(100);
                 }
@@ -390,7 +390,7 @@ async fn an_hour_without_a_connection_costs_no_message() {
     let address = nowhere.local_addr().unwrap();
     let app = start_app_with(|_, accounts| {
         accounts[0].base_url = Some(format!("http://{address}"));
-        accounts[0].send_before = Duration::from_hours(2);
+        accounts[0].max_queue_time = Duration::from_hours(2);
     })
     .await;
     send_many(&app, SOBOT, messages).await;
@@ -508,7 +508,7 @@ async fn what_was_claimed_before_a_pause_is_not_called_and_keeps_its_place() {
 async fn a_message_that_cannot_be_sent_in_time_is_accepted_with_a_warning() {
     let app = start_app_with(|_, accounts| {
         accounts[0].rate = Some(0.5);
-        accounts[0].send_before = Duration::from_secs(20);
+        accounts[0].max_queue_time = Duration::from_secs(20);
     })
     .await;
     assert_eq!(warning(&app, SOBOT).await.0, "");
@@ -529,7 +529,7 @@ async fn a_message_that_cannot_be_sent_in_time_is_accepted_with_a_warning() {
 async fn send_in_real_time(rate: f64, messages: usize) {
     let app = start_app_with(|_, accounts| {
         accounts[0].rate = Some(rate);
-        accounts[0].send_before = Duration::from_hours(24 * 3_650);
+        accounts[0].max_queue_time = Duration::from_hours(24 * 3_650);
     })
     .await;
     send_many(&app, SOBOT, messages).await;

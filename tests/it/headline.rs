@@ -356,7 +356,7 @@ async fn an_account_that_sends_nothing_is_the_worst() {
 async fn a_message_counts_when_it_is_first_submitted() {
     let app = start_app_with(|_, accounts| {
         for account in accounts {
-            account.send_before = std::time::Duration::from_hours(5);
+            account.max_queue_time = std::time::Duration::from_hours(5);
         }
     })
     .await;

@@ -269,7 +269,7 @@ async fn errors_of_other_media_stand_in_the_form_and_nothing_is_sent() {
 async fn the_warnings_of_an_acceptance_are_shown_and_end_with_their_message() {
     let app = start_app_with(|_, accounts| {
         for account in accounts {
-            account.window = WindowPolicy::Warn;
+            account.window_policy = WindowPolicy::Warn;
         }
     })
     .await;

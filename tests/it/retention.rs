@@ -224,7 +224,7 @@ async fn a_message_that_waits_to_be_sent_stays_until_it_is_sent() {
 async fn a_message_counts_as_purged_only_if_it_is_older_than_a_purged_one() {
     let app = start_app_with(|_, accounts| {
         for account in accounts {
-            account.send_before = std::time::Duration::from_hours(24);
+            account.max_queue_time = std::time::Duration::from_hours(24);
         }
     })
     .await;

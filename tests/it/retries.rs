@@ -84,7 +84,7 @@ async fn a_message_that_waits_longer_than_send_before_expires() {
     let (_socket, url) = refusing_address();
     let app = start_app_with(|_, accounts| {
         accounts[0].base_url = Some(url);
-        accounts[0].send_before = Duration::from_secs(3);
+        accounts[0].max_queue_time = Duration::from_secs(3);
     })
     .await;
     let id = app.send_image(SOBOT).await;

@@ -53,7 +53,7 @@ async fn accept(store: &Store, now: DateTime<Utc>) -> MessageId {
         draft: &draft,
         key: None,
         action: None,
-        send_before: TimeDelta::hours(1),
+        max_queue_time: TimeDelta::hours(1),
         silence_limit: TimeDelta::hours(24),
         warnings: &[],
     };

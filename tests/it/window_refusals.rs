@@ -13,7 +13,7 @@ use crate::windows::{PHONE, receive_inbound, rfc3339, window};
 async fn app_with(policy: WindowPolicy) -> App {
     start_app_with(|_, accounts| {
         for account in accounts {
-            account.window = policy;
+            account.window_policy = policy;
         }
     })
     .await

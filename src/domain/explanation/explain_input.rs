@@ -55,7 +55,7 @@ pub struct AccountConditions {
     pub mode: Option<AccountMode>,
     /// Messages per second.
     pub rate: Option<f64>,
-    pub deadline: Option<Duration>,
+    pub report_deadline: Option<Duration>,
     pub adopt_after: Option<Duration>,
 }
 

@@ -52,7 +52,7 @@ pub(super) fn rule(input: &ExplainInput<'_>) -> Option<String> {
 
 fn deadline(input: &ExplainInput<'_>) -> Option<String> {
     let due = input.message.due_at?;
-    let length = input.account.deadline;
+    let length = input.account.report_deadline;
     let length = length.map_or_else(String::new, |length| {
         format!(" of {}", format_duration(length))
     });

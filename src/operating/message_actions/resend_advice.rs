@@ -89,7 +89,8 @@ impl<'a> ResendAdvisor<'a> {
         let class = reported_failure(message).map(|reported| reported.class);
         let failed_for_window = class == Some(FailureClass::Window);
         let account = self.accounts.get(&message.account);
-        let ignores_window = account.is_some_and(|account| account.window == WindowPolicy::Ignore);
+        let ignores_window =
+            account.is_some_and(|account| account.window_policy == WindowPolicy::Ignore);
         if message.template.is_some() || ignores_window && !failed_for_window {
             return Ok(None);
         }

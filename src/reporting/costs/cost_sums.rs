@@ -84,7 +84,7 @@ impl Pricer {
         let accounts: Vec<_> = self
             .accounts
             .values()
-            .filter(|account| account.free_per_month > 0 && is_requested(&account.id))
+            .filter(|account| account.free_deliveries_per_month > 0 && is_requested(&account.id))
             .map(|account| account.id.clone())
             .collect();
         for account in accounts {

@@ -55,9 +55,9 @@ impl Pricer {
     }
 
     /// How many deliveries per sender and month cost nothing.
-    fn free_per_month(&self, account: &AccountId) -> i64 {
+    fn free_deliveries_per_month(&self, account: &AccountId) -> i64 {
         let account = self.accounts.get(account);
-        account.map_or(0, |account| i64::from(account.free_per_month))
+        account.map_or(0, |account| i64::from(account.free_deliveries_per_month))
     }
 
     /// Finds the free deliveries of a sender in the month of an instant, once.
@@ -67,7 +67,7 @@ impl Pricer {
         sender: &str,
         at: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let limit = self.free_per_month(account);
+        let limit = self.free_deliveries_per_month(account);
         let key = self.sender_month(account, sender, at);
         if limit > 0 && !self.free.contains_key(&key) {
             let found = find(&self.store, &key, month_after(at, self.zone, 1), limit).await?;

@@ -36,7 +36,7 @@ pub(super) struct WaitingMessage {
     pub(super) draft: MessageDraft,
     pub(super) key: Option<IdempotencyKey>,
     pub(super) action: Option<Action>,
-    pub(super) send_before: TimeDelta,
+    pub(super) max_queue_time: TimeDelta,
     pub(super) silence_limit: TimeDelta,
     pub(super) warnings: Vec<MessageWarning>,
     pub(super) now: DateTime<Utc>,
@@ -213,7 +213,7 @@ impl WaitingMessage {
             draft: &self.draft,
             key: self.key.as_ref(),
             action: self.action.as_ref(),
-            send_before: self.send_before,
+            max_queue_time: self.max_queue_time,
             silence_limit: self.silence_limit,
             warnings: &self.warnings,
         }

@@ -30,7 +30,7 @@ impl CheckedMessage<'_> {
     /// How long the message may stay queued.
     pub(super) fn time_left(&self, now: DateTime<Utc>) -> Result<TimeDelta, AcceptError> {
         let Some(given) = self.send_before else {
-            let default = TimeDelta::from_std(self.account.send_before);
+            let default = TimeDelta::from_std(self.account.max_queue_time);
             return Ok(default.unwrap_or(TimeDelta::MAX));
         };
         given.time_left(now).map_err(|message| {

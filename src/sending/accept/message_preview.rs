@@ -24,7 +24,7 @@ pub struct MessagePreview {
     /// Whether the message would be submitted.
     pub mode: AccountMode,
     /// How long it may stay queued.
-    pub send_before: TimeDelta,
+    pub max_queue_time: TimeDelta,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,7 +45,7 @@ impl Acceptor {
         let id = MessageId::new(now);
         let checked = message_fields::check_message(input, &self.accounts, id)
             .map_err(AcceptError::Invalid)?;
-        let send_before = checked.time_left(now)?;
+        let max_queue_time = checked.time_left(now)?;
         let warnings = self.list_warnings(input, &checked, inspection, now).await?;
         Ok(MessagePreview {
             request: first_request(
@@ -56,7 +56,7 @@ impl Acceptor {
             ),
             warnings,
             mode: checked.account.mode,
-            send_before,
+            max_queue_time,
         })
     }
 }

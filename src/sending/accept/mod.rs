@@ -108,8 +108,8 @@ impl Acceptor {
     }
 
     /// How long messages of an account may stay queued.
-    pub fn send_before(&self, account: &AccountId) -> Option<TimeDelta> {
-        TimeDelta::from_std(self.accounts.get(account)?.send_before).ok()
+    pub fn max_queue_time(&self, account: &AccountId) -> Option<TimeDelta> {
+        TimeDelta::from_std(self.accounts.get(account)?.max_queue_time).ok()
     }
 
     /// Validates a message without storing it.
@@ -124,7 +124,7 @@ impl Acceptor {
 
     /// How this account treats free-form messages to recipients whose window is closed.
     pub fn window_policy(&self, account: &AccountId) -> Option<WindowPolicy> {
-        Some(self.accounts.get(account)?.window)
+        Some(self.accounts.get(account)?.window_policy)
     }
 
     pub(crate) fn accounts(&self) -> &BTreeMap<AccountId, Account> {
@@ -146,7 +146,7 @@ impl Acceptor {
         let Some(account) = self.accounts.get(&draft.account) else {
             return Ok(None);
         };
-        if account.window != WindowPolicy::Refuse || draft.template.is_some() {
+        if account.window_policy != WindowPolicy::Refuse || draft.template.is_some() {
             return Ok(None);
         }
         let recipient = draft.recipient.digits();
@@ -183,7 +183,7 @@ impl Acceptor {
         {
             return StoredMessage::of(known, Vec::new(), now);
         }
-        let send_before = checked.time_left(now)?;
+        let max_queue_time = checked.time_left(now)?;
         let warnings = self
             .list_warnings(&input, &checked, MediaInspection::Full, now)
             .await?;
@@ -205,8 +205,8 @@ impl Acceptor {
             draft,
             key,
             action,
-            send_before,
-            silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::MAX),
+            max_queue_time,
+            silence_limit: TimeDelta::from_std(account.report_deadline).unwrap_or(TimeDelta::MAX),
             warnings: warnings.clone(),
             now,
         };

@@ -135,7 +135,7 @@ fn check(
         references: request.references.clone(),
         client_reference: request.client_reference.clone(),
         sent_at,
-        silence_limit: TimeDelta::from_std(account.deadline).unwrap_or(TimeDelta::hours(24)),
+        silence_limit: TimeDelta::from_std(account.report_deadline).unwrap_or(TimeDelta::hours(24)),
     })
 }
 

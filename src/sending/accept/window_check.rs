@@ -17,7 +17,7 @@ pub(super) enum WindowVerdict {
 
 /// Only free-form messages are limited to the window.
 pub(super) fn depends_on_window(account: &Account, draft: &MessageDraft) -> bool {
-    account.window != WindowPolicy::Ignore && draft.template.is_none()
+    account.window_policy != WindowPolicy::Ignore && draft.template.is_none()
 }
 
 /// `events` are the recipient's; absent if the message does not depend on the window.
@@ -41,7 +41,7 @@ pub(super) fn judge_window(
             "the recipient has not written to this account, so no 24-hour window is open".to_owned()
         }
     };
-    if account.window == WindowPolicy::Refuse {
+    if account.window_policy == WindowPolicy::Refuse {
         WindowVerdict::Refused(InvalidField::new(
             "to",
             format!("{closed}; only an approved template can reach this recipient now"),

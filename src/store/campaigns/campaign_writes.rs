@@ -38,8 +38,8 @@ impl NewCampaignMessage {
             id,
             draft,
             submit_at,
-            send_before: submit_at + time(account.send_before),
-            silence_limit: time(account.deadline),
+            send_before: submit_at + time(account.max_queue_time),
+            silence_limit: time(account.report_deadline),
         }
     }
 }

@@ -95,7 +95,7 @@ impl ExplainCase {
                 trip: None,
                 mode: Some(AccountMode::Live),
                 rate: None,
-                deadline: Some(Duration::from_hours(24)),
+                report_deadline: Some(Duration::from_hours(24)),
                 adopt_after: Some(Duration::from_mins(10)),
             },
             queue: QueueTiming::default(),
