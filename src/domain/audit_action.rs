@@ -24,7 +24,7 @@ pub enum ActionKind {
     CreateSignInLink,
     CreateToken,
     RevokeToken,
-    /// Wrote a message by hand.
+    /// Sent a message from the dashboard.
     Send,
     /// Cancelled a message before it was submitted.
     Cancel,

@@ -49,7 +49,7 @@ pub struct CallbackRecord {
     pub query: String,
     /// Names in lower case; secrets replaced by `…`.
     pub headers: Vec<(String, String)>,
-    /// The peer address, which may be a proxy's.
+    /// The client's IP address; behind a proxy that is not in `trusted_proxies`, that of the proxy.
     pub remote: Option<String>,
     /// By our clock.
     pub received_at: DateTime<Utc>,
@@ -85,7 +85,7 @@ impl CallbackRecord {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
-            .find(|(known, _)| known == name)
+            .find(|(header, _)| header == name)
             .map(|(_, value)| value.as_str())
     }
 }

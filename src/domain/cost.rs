@@ -40,23 +40,23 @@ impl Cost {
     /// The cost of `deliveries`, `free` of which are among the account's free messages. `currency`
     /// is that of a reported price.
     pub fn of(unit: UnitCost<'_>, currency: &str, deliveries: i64, free: i64) -> Self {
-        let known = |basis, amount: Decimal, currency: &str| Self {
+        let charged = |basis, amount: Decimal, currency: &str| Self {
             basis,
             amount: Some(amount.normalize()),
             currency: Some(currency.to_owned()).filter(|currency| !currency.is_empty()),
         };
         match unit {
             _ if deliveries == 0 => Self::NONE,
-            UnitCost::Free => known(CostBasis::Free, Decimal::ZERO, ""),
-            UnitCost::Reported(price) => known(
+            UnitCost::Free => charged(CostBasis::Free, Decimal::ZERO, ""),
+            UnitCost::Reported(price) => charged(
                 CostBasis::Reported,
                 price.saturating_mul(Decimal::from(deliveries)),
                 currency,
             ),
             UnitCost::Estimated(_) | UnitCost::Unknown if free >= deliveries => {
-                known(CostBasis::Free, Decimal::ZERO, "")
+                charged(CostBasis::Free, Decimal::ZERO, "")
             }
-            UnitCost::Estimated(rate) => known(
+            UnitCost::Estimated(rate) => charged(
                 CostBasis::Estimated,
                 rate.amount.saturating_mul(Decimal::from(deliveries - free)),
                 &rate.currency,

@@ -202,16 +202,16 @@ fn count_reached(receipts: &[Receipt]) -> u32 {
         let Some(recipient) = receipt.recipient.as_deref() else {
             continue;
         };
-        let known = if erased_recipient::is_number(recipient) {
+        let named = if erased_recipient::is_number(recipient) {
             &mut numbers
         } else {
             &mut user_ids
         };
-        if !known
+        if !named
             .iter()
             .any(|other| recipient_spelling::is_same_recipient(recipient, other))
         {
-            known.push(recipient);
+            named.push(recipient);
         }
     }
     let reached = numbers.len().max(user_ids.len()).max(1);

@@ -13,22 +13,21 @@ pub const PREFIX: &str = "erased ";
 /// Replaces an erased text in a column that must have one.
 pub const TEXT: &str = "…";
 
-/// For an idempotency key.
-pub fn of_request<'a>(account: &'a AccountId, key: &'a str) -> [&'a str; 3] {
+/// Of an idempotency key.
+pub fn request_key_parts<'a>(account: &'a AccountId, key: &'a str) -> [&'a str; 3] {
     ["request", account.as_str(), key]
 }
 
-/// For a request hash, which identifies the content of a request.
-pub fn of_request_hash(request_hash: &str) -> [&str; 2] {
+/// Of a request hash, which identifies the content of a request.
+pub fn request_hash_parts(request_hash: &str) -> [&str; 2] {
     ["meaning", request_hash]
 }
 
-/// For the id of a campaign.
-pub fn of_campaign(id: &CampaignId) -> [&str; 2] {
+pub fn campaign_id_parts(id: &CampaignId) -> [&str; 2] {
     ["campaign", id.as_str()]
 }
 
-/// For the key of a campaign's row.
-pub fn of_row<'a>(campaign: &'a CampaignId, row_key: &'a str) -> [&'a str; 3] {
+/// Of the key of a campaign's row.
+pub fn row_key_parts<'a>(campaign: &'a CampaignId, row_key: &'a str) -> [&'a str; 3] {
     ["row", campaign.as_str(), row_key]
 }

@@ -24,14 +24,14 @@ pub fn replacements<'a>(
     recipients: &[&'a str],
     is_erased: impl Fn(&str) -> bool,
 ) -> BTreeMap<&'a str, String> {
-    let mut found: BTreeMap<&str, String> = BTreeMap::new();
+    let mut replaced: BTreeMap<&str, String> = BTreeMap::new();
     for recipient in recipients {
         if is_replacement(recipient) || !is_erased(recipient) {
             continue;
         }
-        let same = found
+        let same = replaced
             .iter()
-            .find(|(known, _)| recipient_spelling::is_same_recipient(known, recipient));
+            .find(|(earlier, _)| recipient_spelling::is_same_recipient(earlier, recipient));
         let replacement = same.map(|(_, replacement)| replacement.clone());
         let replacement = replacement.unwrap_or_else(|| {
             let is_number = phone::are_digits(recipient);
@@ -41,14 +41,14 @@ pub fn replacements<'a>(
                 USER_ID_PREFIX
             };
             let is_free = |text: &String| {
-                !recipients.contains(&text.as_str()) && !found.values().any(|used| used == text)
+                !recipients.contains(&text.as_str()) && !replaced.values().any(|used| used == text)
             };
             let mut texts = (1..).map(|number: u32| format!("{prefix}{number}"));
             texts.find(is_free).unwrap_or_default()
         });
-        found.insert(recipient, replacement);
+        replaced.insert(recipient, replacement);
     }
-    found
+    replaced
 }
 
 #[cfg(test)]
@@ -65,13 +65,13 @@ mod tests {
             "919970000001",
             "GB.1",
         ];
-        let found = replacements(&recipients, |recipient| recipient != "919970000001");
-        let found: Vec<(&str, &str)> = found
+        let replaced = replacements(&recipients, |recipient| recipient != "919970000001");
+        let replaced: Vec<(&str, &str)> = replaced
             .iter()
             .map(|(recipient, replacement)| (*recipient, replacement.as_str()))
             .collect();
         assert_eq!(
-            found,
+            replaced,
             [
                 ("447700900123", "erased number 3"),
                 ("551187654321", "erased number 2"),

@@ -1,5 +1,5 @@
 //! When an account counts as failing, slow or silent, and when its reports count as lost: the last
-//! hour, for reports the time since yesterday, is compared with the seven days before.
+//! hour (for lost reports, the time since yesterday) is compared with the seven days before.
 
 use chrono::TimeDelta;
 

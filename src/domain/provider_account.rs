@@ -172,8 +172,9 @@ pub struct Account {
     /// Replaces scheme and host of the provider's API; without a trailing slash.
     pub base_url: Option<String>,
     pub callback_auth: CallbackAuth,
+    /// The version of the account's callback URL; a higher one gives a new URL.
     pub callback_generation: u32,
-    /// Generations that are no longer accepted.
+    /// Versions of the URL that are no longer accepted.
     pub callback_retired: Vec<u32>,
     pub callback_fields: CallbackFields,
     /// The zone of the provider's times without one.

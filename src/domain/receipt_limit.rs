@@ -9,15 +9,15 @@ const RECEIPTS_PER_MESSAGE: usize = 4096;
 const RESERVED_PER_KIND: usize = 8;
 
 /// Whether a message with these receipts may get one more; our own are always allowed.
-pub fn allows(known: &[Receipt], next: &Receipt) -> bool {
+pub fn allows(existing: &[Receipt], next: &Receipt) -> bool {
     let same_kind = |it: &&Receipt| it.rank() == next.rank();
     next.source_kind != SourceKind::Callback
-        || known.len() < RECEIPTS_PER_MESSAGE
-        || known
+        || existing.len() < RECEIPTS_PER_MESSAGE
+        || existing
             .iter()
             .filter(same_kind)
             .take(RESERVED_PER_KIND)
             .count()
             < RESERVED_PER_KIND
-        || known.iter().any(|it| it.key() == next.key())
+        || existing.iter().any(|it| it.key() == next.key())
 }

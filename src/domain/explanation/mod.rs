@@ -87,32 +87,32 @@ pub fn state_tooltip(state: DeliveryState, failure: Option<&Failure>) -> &'stati
 /// Meaning and action of a message's failure. They differ from those of its code if an operator
 /// marked the message as failed, or if a delivery was reported.
 pub fn explain_shown_failure(message: &Message, failure: &Failure) -> CodeMeaning {
-    let known = failure_codes::describe(message.provider, failure);
+    let described = failure_codes::describe(message.provider, failure);
     let (meaning, action) = match (failure.is_operator_mark(), message.conflict) {
         (true, false) => (ARRIVAL_UNKNOWN, RESEND),
         (true, true) => (REPORTS_OVERRIDE_MARK, NOTHING_TO_RESEND),
-        (false, false) => (known.meaning, known.action),
-        (false, true) => (known.meaning, NOTHING_TO_RESEND),
+        (false, false) => (described.meaning, described.action),
+        (false, true) => (described.meaning, NOTHING_TO_RESEND),
     };
     CodeMeaning {
         meaning,
         action,
-        ..known
+        ..described
     }
 }
 
 fn explained_failure(input: &ExplainInput<'_>) -> Option<ExplainedFailure> {
     let failure = &input.delivery.failure.as_ref()?.failure;
-    let known = explain_shown_failure(input.message, failure);
+    let described = explain_shown_failure(input.message, failure);
     Some(ExplainedFailure {
         code: failure.code.as_deref().map(|code| input.code(code)),
         words: input.quote(&failure.text()),
-        class: known.class,
-        meaning: known.meaning,
+        class: described.class,
+        meaning: described.meaning,
         action: input
             .resend_advice
             .filter(|_| !input.message.conflict)
-            .unwrap_or(known.action)
+            .unwrap_or(described.action)
             .to_owned(),
     })
 }

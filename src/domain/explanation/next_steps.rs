@@ -68,8 +68,8 @@ fn failed_summary(input: &ExplainInput<'_>) -> String {
         let when = format_instant(shown.at);
         return format!("Marked as failed by an {operator} at {when}. {ARRIVAL_UNKNOWN}");
     }
-    let known = failure_codes::describe(input.message.provider, &shown.failure);
-    format!("It will not arrive. {}", known.meaning)
+    let described = failure_codes::describe(input.message.provider, &shown.failure);
+    format!("It will not arrive. {}", described.meaning)
 }
 
 /// What happens automatically, and what an operator can do.
@@ -210,12 +210,12 @@ fn failed(input: &ExplainInput<'_>) -> Vec<String> {
     let Some(shown) = &input.delivery.failure else {
         return Vec::new();
     };
-    let known = failure_codes::describe(input.message.provider, &shown.failure);
+    let described = failure_codes::describe(input.message.provider, &shown.failure);
     let mut lines = match (input.resend_advice, input.is_marked_as_failed()) {
         (Some(advice), true) => vec![advice.to_owned(), LATER_REPORTS.to_owned()],
         (Some(advice), false) => vec![advice.to_owned()],
         (None, true) => vec![LATER_REPORTS.to_owned(), RESEND.to_owned()],
-        (None, false) => vec![known.action.to_owned()],
+        (None, false) => vec![described.action.to_owned()],
     };
     let mentions_pause = |advice: &str| advice.contains("The account is paused");
     if input.account.pause.is_some() && !input.resend_advice.is_some_and(mentions_pause) {

@@ -70,7 +70,10 @@ fn failures(input: &ExplainInput<'_>) -> Vec<String> {
         let ReceiptEvent::Failure(failure) = &receipt.event else {
             continue;
         };
-        match distinct.iter_mut().find(|(_, known, _)| *known == failure) {
+        match distinct
+            .iter_mut()
+            .find(|(_, listed, _)| *listed == failure)
+        {
             Some((.., count)) => *count += 1,
             None => distinct.push((receipt, failure, 1)),
         }

@@ -99,9 +99,9 @@ struct Tenure {
 /// A change of a phone number's holder. Changes of one instant apply in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum NumberChange {
-    /// Its holder changes to another number, by this link.
+    /// Its holder changes to another number; with the index of the link that says so.
     Leaves(usize),
-    /// The holder of another number takes it, by this link.
+    /// The holder of another number takes it; with the index of the link that says so.
     Arrives(usize),
     /// It is first seen with a user id.
     IsSeenWith(Node),
@@ -120,11 +120,11 @@ impl Persons {
         // Links of the same instant are ordered by their content, not by their arrival.
         let mut links = links.to_vec();
         links.sort_unstable();
-        let constant = list_constant_ids(&links);
+        let shared = list_shared_ids(&links);
         let mut persons = Self::default();
         let mut changes: BTreeMap<String, Vec<(DateTime<Utc>, NumberChange)>> = BTreeMap::new();
         let usable = links.iter().enumerate().filter(|(_, (link, _))| {
-            !constant.contains(&link.identity) && !constant.contains(&link.other)
+            !shared.contains(&link.identity) && !shared.contains(&link.other)
         });
         let mut seen = Vec::new();
         for (number, (link, first_at)) in usable {
@@ -301,7 +301,7 @@ fn is_phone(identity: &str) -> bool {
 }
 
 /// User ids that are seen together with more others than one person has.
-fn list_constant_ids(links: &[(IdLink, DateTime<Utc>)]) -> BTreeSet<String> {
+fn list_shared_ids(links: &[(IdLink, DateTime<Utc>)]) -> BTreeSet<String> {
     let mut others: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (link, _) in links {
         if link.kind == LinkKind::Same {
