@@ -55,9 +55,9 @@ pub async fn find_message(
 ) -> Result<ReportTarget, db::Error> {
     let record = &entry.record;
     let named = find_by_report_url_or_tag(ledger, account.id, record, report);
-    let found = named.or_else(|| find_by_provider_id(ledger, account.id, &report.ids));
+    let identified = named.or_else(|| find_by_provider_id(ledger, account.id, &report.ids));
     let orphan = derive_orphan_id(record.id, part, record.received_at);
-    let found = match found {
+    let message = match identified {
         Some(id) => id,
         None => {
             match find_by_decision_or_recipient(ledger, account, orphan, entry, report).await? {
@@ -83,10 +83,10 @@ pub async fn find_message(
     };
     for id in &report.ids {
         // Binding the previous id may have merged the message into another.
-        let current = ledger.current(found);
+        let current = ledger.current(message);
         ledger.bind(current, account.id, id, learned_from).await?;
     }
-    Ok(ReportTarget::Message(ledger.current(found)))
+    Ok(ReportTarget::Message(ledger.current(message)))
 }
 
 fn find_by_report_url_or_tag(

@@ -80,7 +80,7 @@ pub(super) struct HourlyUsage {
     earlier_orphans: u64,
     /// Volume by hour that is not stored yet.
     pub(super) unsaved: BTreeMap<i64, CallbackVolume>,
-    pub(super) refused: u64,
+    pub(super) rejected: u64,
 }
 
 impl HourlyUsage {
@@ -94,7 +94,7 @@ impl HourlyUsage {
             };
             self.hour = hour;
             self.recorded = CallbackVolume::default();
-            self.refused = 0;
+            self.rejected = 0;
         }
     }
 

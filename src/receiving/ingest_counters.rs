@@ -18,7 +18,7 @@ pub struct IngestCounters {
     /// Subscription handshakes answered with their challenge.
     pub handshakes: AtomicU64,
     /// Requests with an unknown account, a wrong token, or a wrong handshake.
-    pub refused: AtomicU64,
+    pub rejected: AtomicU64,
     pub too_large: AtomicU64,
     /// Bodies that timed out or ended early.
     pub incomplete: AtomicU64,
@@ -36,7 +36,7 @@ impl IngestCounters {
             ("over_ceiling", &self.over_hourly_limit),
             ("probe", &self.probes),
             ("handshake", &self.handshakes),
-            ("refused", &self.refused),
+            ("refused", &self.rejected),
             ("too_large", &self.too_large),
             ("incomplete", &self.incomplete),
             ("failed", &self.failed),

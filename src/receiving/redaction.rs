@@ -44,7 +44,7 @@ impl Redaction {
 
     /// Expects header names in lower case. Signatures stay, so that they can be checked again
     /// later.
-    pub(super) fn headers(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
+    pub(super) fn redact_headers(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
         headers
             .iter()
             .map(|(name, value)| {
@@ -62,7 +62,7 @@ impl Redaction {
     }
 
     /// Redacts a parameter's whole value if it contains a secret; everything else stays unchanged.
-    pub(super) fn query(&self, query: &str) -> String {
+    pub(super) fn redact_query(&self, query: &str) -> String {
         query
             .split('&')
             .map(|pair| match pair.split_once('=') {
@@ -128,7 +128,7 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let kept: Vec<String> = redaction()
-            .headers(&headers)
+            .redact_headers(&headers)
             .into_iter()
             .map(|(_, value)| value)
             .collect();
@@ -158,7 +158,7 @@ mod tests {
             ("xt0ken-t0kenx=%31", "x…x=%31"),
             ("hub.verify_token=no&x=1", "hub.verify_token=…&x=1"),
         ] {
-            assert_eq!(redaction().query(query), kept);
+            assert_eq!(redaction().redact_query(query), kept);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Rejected requests to callback URLs: counts by cause, and the latest ones for operators.
 //!
-//! **Invariant:** nothing that the caller chose is logged or kept, except the id of a known
+//! **Invariant:** nothing that the caller chose is logged or kept, except the id of a configured
 //! account.
 
 use std::collections::VecDeque;
@@ -25,9 +25,10 @@ pub enum RejectionCause {
     WrongReportToken,
     /// A subscription handshake with another verify token.
     WrongVerifyToken,
-    /// It failed the account's authentication; kept as unverified.
+    /// It failed the account's authentication; stored as unverified.
     Unverified,
-    /// It failed the account's authentication, beyond the hourly limit for such requests; not kept.
+    /// It failed the account's authentication, beyond the hourly limit for such requests; not
+    /// stored.
     OverUnverifiedLimit,
     /// The account reached its hourly limit.
     OverHourlyLimit,
@@ -72,10 +73,10 @@ pub enum RejectedUrl {
 pub struct Rejection {
     pub at: DateTime<Utc>,
     pub cause: RejectionCause,
-    /// The IP address that the connection came from.
+    /// The client's IP address; behind a proxy that is not in `trusted_proxies`, that of the proxy.
     pub remote: Option<String>,
     pub url: RejectedUrl,
-    /// Present if the URL names an account that is known.
+    /// Present if the URL names an account that was ever configured.
     pub account: Option<AccountId>,
 }
 
@@ -128,10 +129,10 @@ impl Rejections {
         RejectionCause::ALL.into_iter().zip(counts).collect()
     }
 
-    /// Newest first, at most this many.
-    pub fn latest(&self, most: usize) -> Vec<Rejection> {
+    /// Newest first.
+    pub fn latest(&self, limit: usize) -> Vec<Rejection> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.iter().rev().take(most).cloned().collect()
+        latest.iter().rev().take(limit).cloned().collect()
     }
 }
 

@@ -143,6 +143,7 @@ impl Reconciler {
         self.record_applied(ledger, applied, position).await
     }
 
+    /// `position` is that before the batch and that of its last callback.
     async fn record_applied(
         &self,
         ledger: &mut Ledger,

@@ -77,9 +77,9 @@ impl CollectedEffects {
         &mut self,
         account: AccountContext<'_>,
         record: &CallbackRecord,
-        found: &[CustomerIdLink],
+        links: &[CustomerIdLink],
     ) {
-        for ids in found {
+        for ids in links {
             let link = IdLink {
                 account: record.account.clone(),
                 identity: ids.identity.clone(),

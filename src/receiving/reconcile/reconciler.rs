@@ -121,7 +121,7 @@ impl Reconciler {
     }
 
     /// Releases the lease, so that another process can take it at once.
-    pub async fn release(&self) -> Result<(), db::Error> {
+    pub async fn release_lease(&self) -> Result<(), db::Error> {
         self.is_leading.store(false, Ordering::Relaxed);
         self.marker.close();
         self.lease.release().await

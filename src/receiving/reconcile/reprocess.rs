@@ -121,7 +121,7 @@ impl Reconciler {
         let sizes = self.journal.list_sizes(&sources).await?;
         if sizes.len() > RELATED_CALLBACKS || sizes.values().sum::<u64>() > RELATED_BYTES {
             return Err(db::Error::TooMuch(
-                "too many other callbacks reported on the messages that these merged; rebuild processes all of them again",
+                "too many other callbacks reported on the messages that the selected callbacks merged; run `bluetick rebuild`, which processes all of them again",
             ));
         }
         self.journal.find_all(&sources).await

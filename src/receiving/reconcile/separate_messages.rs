@@ -1,6 +1,6 @@
-//! Separates messages that were merged by a constant id, which callbacks carry for several
-//! messages: applies the callbacks of its former holder, and of the messages that compete with that
-//! holder for other ids, again without the constant id.
+//! Separates messages that were merged by a constant id, an id that the provider repeats for
+//! different messages (`src/store/ledger/constant_ids.rs`): the callbacks of the message that held
+//! the id, and of messages with conflicting claims, are applied again, ignoring that id.
 
 use std::collections::HashSet;
 
@@ -11,14 +11,15 @@ use crate::receiving::reconcile::reconciler::Reconciler;
 use crate::receiving::reconcile::reprocess::list_ids;
 use crate::store::ledger::Ledger;
 
-/// Each round finds further constant ids only among those of the round before.
-const ROUNDS: usize = 16;
+/// Applying callbacks again can reveal further constant ids. Messages found after this many rounds
+/// keep their receipts until a rebuild.
+const MAX_ROUNDS: usize = 16;
 
 impl Reconciler {
     /// Call after the outcomes of a batch are recorded. A message with too many callbacks keeps its
     /// receipts until a rebuild.
     pub(super) async fn separate_messages(&self, ledger: &mut Ledger) -> Result<(), db::Error> {
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let holders = ledger.take_former_holders();
             if holders.is_empty() {
                 break;
@@ -26,7 +27,7 @@ impl Reconciler {
             match self.apply_without_constant_ids(ledger, &holders).await {
                 Err(db::Error::TooMuch(_)) => tracing::warn!(
                     messages = holders.len(),
-                    "an id that callbacks carry for several messages was forgotten; too many callbacks reported with it to apply them again, so run `bluetick rebuild`"
+                    "these messages shared one provider id and were merged wrongly; they have too many callbacks to correct them now, run `bluetick rebuild`"
                 ),
                 applied => applied?,
             }
@@ -40,9 +41,8 @@ impl Reconciler {
         holders: &[MessageId],
     ) -> Result<(), db::Error> {
         ledger.flush_and_unload().await?;
-        // Another message may have claimed an id that the holder would not have without the
-        // constant id.
-        let holders = ledger.with_rivals(holders).await?;
+        // The wrong merge may have given the holder an id that another message claims.
+        let holders = ledger.with_conflicting_messages(holders).await?;
         let entries = self.find_related(ledger, &[], &holders).await?;
         let decisions = OperatorDecisions::load(ledger).await?;
         let parsed = self.parse_all(&entries, &decisions);

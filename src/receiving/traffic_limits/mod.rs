@@ -19,7 +19,7 @@ use crate::receiving::hourly_usage::{CallbackVolume, SharedHourlyUsage, hour_of,
 use crate::receiving::known_accounts::KnownAccounts;
 use crate::store::Store;
 
-/// Usage of half the ceiling is a spike, which raises an alarm before callbacks are refused.
+/// Usage of half the ceiling is a spike, which raises an alarm before callbacks are rejected.
 const SPIKE_DIVISOR: u64 = 2;
 /// More orphans of one account within an hour raise an alarm.
 pub const ORPHAN_FLOOD: u64 = 10_000;
@@ -32,8 +32,8 @@ pub struct TrafficSpike {
     pub account: Option<AccountId>,
     /// In the current hour, by all processes.
     pub used: CallbackVolume,
-    /// Callbacks refused in the current hour because the ceiling was reached.
-    pub refused: u64,
+    /// Callbacks rejected in the current hour because the ceiling was reached.
+    pub rejected: u64,
     /// Per hour.
     pub byte_ceiling: u64,
     /// Receipts per hour.
@@ -93,7 +93,7 @@ impl TrafficLimits {
         usage.start_hour(hour_of(now));
         let (used, ceiling) = (usage.used(), self.byte_ceiling.load(Ordering::Relaxed));
         if used.bytes.saturating_add(bytes) > ceiling || used.receipts >= receipt_ceiling(ceiling) {
-            usage.refused += 1;
+            usage.rejected += 1;
             return false;
         }
         usage.add(CallbackVolume {
@@ -150,15 +150,15 @@ impl TrafficLimits {
             .filter_map(|(account, shared)| {
                 let mut usage = shared.lock();
                 usage.start_hour(hour_of(now));
-                let (used, refused) = (usage.used(), usage.refused);
+                let (used, rejected) = (usage.used(), usage.rejected);
                 let receipt_ceiling = receipt_ceiling(ceiling);
-                let is_spike = refused > 0
+                let is_spike = rejected > 0
                     || used.bytes >= ceiling / SPIKE_DIVISOR
                     || used.receipts >= receipt_ceiling / SPIKE_DIVISOR;
                 is_spike.then(|| TrafficSpike {
                     account: account.cloned(),
                     used,
-                    refused,
+                    rejected,
                     byte_ceiling: ceiling,
                     receipt_ceiling,
                 })

@@ -31,7 +31,7 @@ fn callbacks_over_the_ceiling_are_refused_until_the_next_hour() {
     assert!(!limits.admit(&shop(), 1, noon()));
     assert!(!limits.admit(&shop(), 1, noon() + TimeDelta::minutes(59)));
     let spikes = limits.list_spikes(noon());
-    assert_eq!((spikes[0].refused, spikes[0].used.callbacks), (2, 4));
+    assert_eq!((spikes[0].rejected, spikes[0].used.callbacks), (2, 4));
     let next = noon() + TimeDelta::hours(1);
     assert!(limits.admit(&shop(), 1, next));
     assert!(limits.list_spikes(next).is_empty());
@@ -47,7 +47,7 @@ fn after_a_clock_jumped_a_day_ahead_and_back_every_hour_has_its_own_ceiling() {
         assert!(limits.admit(&shop(), whole, at), "hour {hour}");
         assert!(!limits.admit(&shop(), 1, at), "hour {hour}");
         let spikes = limits.list_spikes(at);
-        assert_eq!((spikes[0].refused, spikes[0].used.callbacks), (1, 1));
+        assert_eq!((spikes[0].rejected, spikes[0].used.callbacks), (1, 1));
     }
     assert_eq!(limits.unsaved().len(), 25, "each in its own hour");
 }
@@ -60,7 +60,7 @@ fn half_of_the_ceiling_is_a_spike() {
     assert!(limits.list_spikes(noon()).is_empty());
     assert!(limits.admit(&shop(), 1, noon()));
     let spike = limits.list_spikes(noon()).remove(0);
-    assert_eq!((spike.account, spike.refused), (Some(shop()), 0));
+    assert_eq!((spike.account, spike.rejected), (Some(shop()), 0));
     assert_eq!(spike.byte_ceiling, MINIMUM_CEILING);
 }
 

@@ -194,8 +194,8 @@ fn read_all(
     limit: u64,
 ) -> Result<Vec<u8>, UnpackError> {
     // A buffer that grows is copied, and both copies are in memory at that time.
-    let most = unpacked_bound(compressed.len()).min(limit + 1);
-    let mut unpacked = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+    let capacity = unpacked_bound(compressed.len()).min(limit + 1);
+    let mut unpacked = Vec::with_capacity(usize::try_from(capacity).unwrap_or_default());
     let mut limited = decoder.take(limit + 1);
     // Some senders leave out the checksum, or write something after it.
     if limited.read_to_end(&mut unpacked).is_err() && !is_whole_text(&unpacked) {

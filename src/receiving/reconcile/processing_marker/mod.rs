@@ -152,15 +152,15 @@ impl ProcessingMarker {
     /// Whether the process died on this callback often enough to quarantine it.
     pub(super) fn is_fatal(&self, callback: CallbackId) -> bool {
         let died_on = self.lock().record.died_on;
-        died_on.is_some_and(|found| {
-            found.callback == callback.uuid() && found.deaths >= DEATHS_TO_QUARANTINE
+        died_on.is_some_and(|died_on| {
+            died_on.callback == callback.uuid() && died_on.deaths >= DEATHS_TO_QUARANTINE
         })
     }
 
     /// Forgets the deaths on a callback that was quarantined or processed.
     pub(super) fn forget_deaths(&self, callback: CallbackId) {
         let died_on = &mut self.lock().record.died_on;
-        if died_on.is_some_and(|found| found.callback == callback.uuid()) {
+        if died_on.is_some_and(|deaths| deaths.callback == callback.uuid()) {
             *died_on = None;
         }
     }
@@ -207,8 +207,8 @@ impl MarkerRecord {
             return;
         };
         if let Some(callback) = span.only {
-            let before = self.died_on.filter(|found| found.callback == callback);
-            let deaths = before.map_or(0, |found| found.deaths).saturating_add(1);
+            let before = self.died_on.filter(|deaths| deaths.callback == callback);
+            let deaths = before.map_or(0, |deaths| deaths.deaths).saturating_add(1);
             self.died_on = Some(Deaths { callback, deaths });
         }
         let is_among =
