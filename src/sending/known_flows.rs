@@ -10,10 +10,10 @@ use crate::store::account_records::Pause;
 /// The flows and pauses of the accounts as the dispatcher last read them; for alarms, which must
 /// not wait for the database.
 #[derive(Debug, Default)]
-pub struct KnownFlows(Mutex<Known>);
+pub struct KnownFlows(Mutex<LastRead>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct LastRead {
     flows: BTreeMap<AccountId, SendFlow>,
     provider_pauses: BTreeMap<AccountId, Pause>,
 }
@@ -24,7 +24,7 @@ impl KnownFlows {
         flows: BTreeMap<AccountId, SendFlow>,
         provider_pauses: BTreeMap<AccountId, Pause>,
     ) {
-        *self.lock() = Known {
+        *self.lock() = LastRead {
             flows,
             provider_pauses,
         };
@@ -39,7 +39,7 @@ impl KnownFlows {
         self.lock().provider_pauses.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, LastRead> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

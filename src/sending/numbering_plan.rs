@@ -89,7 +89,7 @@ const INTERNATIONAL_PREFIXES: [&str; 4] = ["00", "011", "0011", "010"];
 
 /// What follows each international prefix that `digits` begin with. `country` is the caller's.
 pub fn after_international_prefix<'a>(digits: &'a str, country: Option<&str>) -> Vec<&'a str> {
-    let known = INTERNATIONAL_PREFIXES
+    let common = INTERNATIONAL_PREFIXES
         .iter()
         .filter_map(|prefix| digits.strip_prefix(prefix));
     let own = country
@@ -97,7 +97,7 @@ pub fn after_international_prefix<'a>(digits: &'a str, country: Option<&str>) ->
         .and_then(|prefix| prefix.find(digits))
         .filter(|found| found.start() == 0)
         .map(|found| &digits[found.end()..]);
-    let mut rests: Vec<&str> = known.chain(own).collect();
+    let mut rests: Vec<&str> = common.chain(own).collect();
     rests.sort_unstable();
     rests.dedup();
     rests

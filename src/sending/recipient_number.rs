@@ -57,7 +57,7 @@ fn parse_international(written: &PhoneText) -> Result<InternationalNumber, BadRe
         return Ok(number);
     }
     read_international(digits, written.without_bracketed_zero().as_deref())
-        .map_err(|error| refusal(error, digits))
+        .map_err(|error| to_bad_recipient(error, digits))
 }
 
 /// A number after an international prefix. Prefixes can be read in several ways (`00` and `0011`);
@@ -108,7 +108,7 @@ fn parse_without_plus(
             Err(BadPhoneNumber::NoCountryCode.into())
         }
         (None, None) => Err(match unmarked {
-            Err(error) => refusal(error, digits),
+            Err(error) => to_bad_recipient(error, digits),
             Ok(number) => BadRecipient::NotAllowed(number.country_code),
         }),
     }
@@ -138,7 +138,7 @@ fn choose(
 }
 
 /// Reports a wrong number of digits rather than a number outside the plan.
-fn refusal(error: NotInternational, digits: &str) -> BadRecipient {
+fn to_bad_recipient(error: NotInternational, digits: &str) -> BadRecipient {
     match (error, digits.len()) {
         (_, length) if !NUMBER_DIGITS.contains(&length) => BadPhoneNumber::Length(length).into(),
         _ if digits.starts_with('0') => BadPhoneNumber::LeadingZero.into(),

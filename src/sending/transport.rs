@@ -48,11 +48,7 @@ impl Transport {
         Ok(Self(client))
     }
 
-    pub async fn exchange(
-        &self,
-        call: &HttpCall,
-        timeout: Duration,
-    ) -> Result<HttpReply, SendError> {
+    pub async fn call(&self, call: &HttpCall, timeout: Duration) -> Result<HttpReply, SendError> {
         let mut request = self
             .0
             .request(call.method.clone(), &call.url)

@@ -65,8 +65,8 @@ impl Acceptor {
                 rate,
                 max_wait,
             };
-            let found = self.queue_warnings.find(&self.store, account, place, now);
-            warnings.extend(found.await?);
+            let warning = self.queue_warnings.find(&self.store, account, place, now);
+            warnings.extend(warning.await?);
         }
         Ok(warnings)
     }

@@ -143,10 +143,10 @@ fn check_mime_type(
     let uploaded = input.upload.as_ref();
     let types = kind.mime_types().join(", ");
     let given = find_given_type(input);
-    let known = given.map(|(_, given)| given.to_ascii_lowercase());
-    let known = known.filter(|known| kind.mime_types().contains(&known.as_str()));
-    if known.is_some() {
-        return known;
+    let valid = given.map(|(_, given)| given.to_ascii_lowercase());
+    let valid = valid.filter(|valid| kind.mime_types().contains(&valid.as_str()));
+    if valid.is_some() {
+        return valid;
     }
     let (name_field, name) = name_of_file(source, uploaded);
     let unaccepted = name.as_deref().and_then(find_unsupported_extension);

@@ -113,23 +113,23 @@ pub(super) fn find_account<'a>(
     accounts: &'a BTreeMap<AccountId, Account>,
     errors: &mut Vec<InvalidField>,
 ) -> Option<&'a Account> {
-    let found = text
+    let account = text
         .parse::<AccountId>()
         .ok()
         .and_then(|id| accounts.get(&id));
-    if found.is_none() {
-        let known: Vec<&str> = accounts.keys().map(AccountId::as_str).collect();
-        let message = match (text.is_empty(), known.is_empty()) {
+    if account.is_none() {
+        let configured: Vec<&str> = accounts.keys().map(AccountId::as_str).collect();
+        let message = match (text.is_empty(), configured.is_empty()) {
             (_, true) => "is not configured; there are no accounts".to_owned(),
-            (true, false) => format!("is missing; configured: {}", known.join(", ")),
+            (true, false) => format!("is missing; configured: {}", configured.join(", ")),
             (false, false) => format!(
                 "`{text}` is not configured; configured: {}",
-                known.join(", ")
+                configured.join(", ")
             ),
         };
         errors.push(InvalidField::new("account", message));
     }
-    found
+    account
 }
 
 pub(super) fn parse_kind(text: &str, errors: &mut Vec<InvalidField>) -> Option<MediaKind> {
@@ -202,11 +202,11 @@ fn find_sender(
             .ok()
             .map(|number| number.digits().to_owned()),
     ];
-    let found = account
+    let sender = account
         .senders
         .iter()
         .find(|sender| given.contains(&Some(digits(sender))));
-    if found.is_none() {
+    if sender.is_none() {
         let message = if account.senders.is_empty() {
             format!(
                 "account {} has no senders configured; omit the field",
@@ -221,7 +221,7 @@ fn find_sender(
         };
         errors.push(InvalidField::new("from", message));
     }
-    found.cloned()
+    sender.cloned()
 }
 
 fn check_name(

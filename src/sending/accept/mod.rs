@@ -134,7 +134,7 @@ impl Acceptor {
     /// The hashes that replace the key of a campaign's row after its customer was erased.
     pub fn erased_row_keys(&self, campaign: &CampaignId, row_key: &str) -> Vec<String> {
         self.keys
-            .erased_names(&erased_name::of_row(campaign, row_key))
+            .erased_names(&erased_name::row_key_parts(campaign, row_key))
     }
 
     /// The error if the account refuses this message because its recipient's window is closed.
@@ -179,9 +179,9 @@ impl Acceptor {
         let key = key.map(|key| idempotency_key(key, &input, &draft, &self.keys));
         // A repeated request gets the first reply, whatever has changed in the meantime.
         if let Some(key) = &key
-            && let Some(known) = self.store.find_accepted(&account.id, key).await?
+            && let Some(accepted) = self.store.find_accepted(&account.id, key).await?
         {
-            return StoredMessage::of(known, Vec::new(), now);
+            return StoredMessage::of(accepted, Vec::new(), now);
         }
         let max_queue_time = checked.time_left(now)?;
         let warnings = self
@@ -267,9 +267,9 @@ fn idempotency_key(
         KeyedRequest::Any => (String::new(), None),
     };
     let hashes = std::iter::once(&request_hash).chain(&earlier_hash);
-    let hashes = hashes.flat_map(|hash| keys.erased_names(&erased_name::of_request_hash(hash)));
+    let hashes = hashes.flat_map(|hash| keys.erased_names(&erased_name::request_hash_parts(hash)));
     let erased = ErasedKey {
-        names: keys.erased_names(&erased_name::of_request(&draft.account, &key.name)),
+        names: keys.erased_names(&erased_name::request_key_parts(&draft.account, &key.name)),
         request_hashes: hashes.collect(),
     };
     IdempotencyKey {

@@ -18,20 +18,20 @@ pub(super) fn check_options(
     let mut options = SendOptions::default();
     for (name, value) in &input.options {
         let field = format!("options.{name}");
-        let known = match name.as_str() {
+        let option = match name.as_str() {
             "wa_source" => Some(SendOption::WaSource),
             "source" => Some(SendOption::Source),
             "linkWithRecord" => Some(SendOption::LinkWithRecord),
             _ => None,
         };
-        let Some(known) = known.filter(|known| capabilities.options.contains(known)) else {
+        let Some(option) = option.filter(|option| capabilities.options.contains(option)) else {
             errors.push(InvalidField::new(
                 &field,
                 format!("is not an option of {}", account.provider().title()),
             ));
             continue;
         };
-        match (known, value) {
+        match (option, value) {
             (SendOption::WaSource, Value::String(text)) if WA_SOURCES.contains(&text.as_str()) => {
                 options.wa_source = Some(text.clone());
             }

@@ -171,10 +171,10 @@ fn check_buttons(
             }
         };
         if !rules.buttons.contains(&kind) {
-            let known: Vec<&str> = rules.buttons.iter().map(|kind| kind.as_str()).collect();
+            let kinds: Vec<&str> = rules.buttons.iter().map(|kind| kind.as_str()).collect();
             let message = format!(
                 "{title} takes no value of a {kind} button; it takes {}",
-                known.join(", ")
+                kinds.join(", ")
             );
             errors.push(InvalidField::new(&format!("{field}.type"), message));
         }

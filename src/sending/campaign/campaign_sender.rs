@@ -144,7 +144,7 @@ impl CampaignSender {
                 for recipient in &waiting {
                     let message = match closed.get(&recipient.position) {
                         Some(row) => Err(row.clone()),
-                        None => self.message(&campaign, recipient, now),
+                        None => self.build_message(&campaign, recipient, now),
                     };
                     match message {
                         Ok(message) => ledger.queue_message(&message),
@@ -202,7 +202,7 @@ impl CampaignSender {
             .list_waiting_recipients(&campaign.id, GROUP)
             .await?
         {
-            let Ok(message) = self.message(campaign, &recipient, now) else {
+            let Ok(message) = self.build_message(campaign, &recipient, now) else {
                 continue;
             };
             if let Some(error) = self
@@ -225,7 +225,7 @@ impl CampaignSender {
         whole(limit)
     }
 
-    fn message(
+    fn build_message(
         &self,
         campaign: &Campaign,
         recipient: &WaitingRecipient,

@@ -21,7 +21,7 @@ use crate::store::ledger::Ledger;
 /// In characters.
 const NAME_LIMIT: usize = 128;
 /// Messages per second.
-const RATE_LIMIT: f64 = 1000.0;
+const HIGHEST_RATE: f64 = 1000.0;
 /// One in about 17 minutes.
 const LOWEST_RATE: f64 = 0.001;
 /// Fits every account: the check of a campaign has no recipient yet.
@@ -136,9 +136,10 @@ pub fn check(
         errors.push(InvalidField::new("send_before", message));
     }
     if let Some(rate) = new.rate
-        && !(LOWEST_RATE..=RATE_LIMIT).contains(&rate)
+        && !(LOWEST_RATE..=HIGHEST_RATE).contains(&rate)
     {
-        let message = format!("is {rate}; use messages per second, {LOWEST_RATE} to {RATE_LIMIT}");
+        let message =
+            format!("is {rate}; use messages per second, {LOWEST_RATE} to {HIGHEST_RATE}");
         errors.push(InvalidField::new("rate", message));
     }
     let (Ok(account), Ok(kind), Some(id), true) = (

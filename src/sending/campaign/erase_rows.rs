@@ -39,14 +39,17 @@ impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
                 return Ok(erased);
             };
             after = Some((last.campaign.clone(), last.position));
-            let mut found: BTreeMap<CampaignId, Vec<RecipientRow>> = BTreeMap::new();
+            let mut rows_by_campaign: BTreeMap<CampaignId, Vec<RecipientRow>> = BTreeMap::new();
             for row in page {
                 let content = row.content.as_deref().unwrap_or_default();
                 if (self.names_customer)(content.as_bytes()) {
-                    found.entry(row.campaign.clone()).or_default().push(row);
+                    rows_by_campaign
+                        .entry(row.campaign.clone())
+                        .or_default()
+                        .push(row);
                 }
             }
-            for (campaign, rows) in found {
+            for (campaign, rows) in rows_by_campaign {
                 erased += self.erase_of_campaign(&campaign, rows).await?;
             }
         }
@@ -71,7 +74,7 @@ impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
                     let removed = if is_own {
                         let key = self
                             .keys
-                            .erased_name(&erased_name::of_row(id, &row.row_key));
+                            .erased_name(&erased_name::row_key_parts(id, &row.row_key));
                         ledger.erase_waiting_row(id, row.position, &key).await?
                     } else {
                         ledger.delete_waiting_row(id, row.position).await?
@@ -113,7 +116,7 @@ impl<F: Fn(&[u8]) -> bool + Sync> CampaignRows<'_, F> {
 
     async fn hash_keys(&self, rows: &[RecipientRow]) -> Result<(), db::Error> {
         for row in rows {
-            let parts = erased_name::of_row(&row.campaign, &row.row_key);
+            let parts = erased_name::row_key_parts(&row.campaign, &row.row_key);
             let key = self.keys.erased_name(&parts);
             self.store.replace_row_key(row, &key).await?;
         }

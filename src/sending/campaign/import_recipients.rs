@@ -238,8 +238,8 @@ pub(super) fn note_rejections(campaign: &mut Campaign, rejected: Vec<RejectedRow
     let counts = &mut campaign.recipients;
     counts.rejected += number;
     counts.accepted = counts.accepted.saturating_sub(number);
-    let known = campaign.rejections.as_deref().unwrap_or("[]");
-    let mut listed: Vec<RejectedRow> = serde_json::from_str(known).unwrap_or_default();
+    let earlier = campaign.rejections.as_deref().unwrap_or("[]");
+    let mut listed: Vec<RejectedRow> = serde_json::from_str(earlier).unwrap_or_default();
     listed.extend(rejected);
     listed.truncate(REJECTIONS_LISTED);
     campaign.rejections = serde_json::to_string(&listed).ok();

@@ -10,7 +10,7 @@ use crate::sending::campaign::bounded_lines::{RawRow, RecipientLines};
 use crate::sending::campaign::recipient_content::RecipientContent;
 
 /// Columns that fields of the message come from; any other is a variable.
-const KNOWN: [&str; 8] = [
+const FIELD_COLUMNS: [&str; 8] = [
     "to",
     "name",
     "caption",
@@ -119,7 +119,7 @@ impl Table {
         // Spreadsheets write semicolons where the comma is the decimal point.
         let mut delimiters = *b",;\t";
         let delimiter = delimiters.iter_mut().find(|byte| bytes.contains(byte));
-        let delimiter = delimiter.map_or(b',', |found| *found);
+        let delimiter = delimiter.map_or(b',', |byte| *byte);
         let columns = split(&bytes, delimiter).map_err(|error| error.message)?;
         let columns: Vec<String> = columns.into_iter().map(|name| column_name(&name)).collect();
         if columns.len() > COLUMNS_LIMIT {
@@ -134,8 +134,8 @@ impl Table {
             }
         }
         if !columns.iter().any(|name| name == "to") {
-            let found = columns.join(", ");
-            return Err(format!("has no column `to`; it has {found}"));
+            let columns = columns.join(", ");
+            return Err(format!("has no column `to`; it has {columns}"));
         }
         Ok(Self { delimiter, columns })
     }
@@ -161,11 +161,11 @@ impl Table {
     }
 }
 
-/// Known columns in any case; others as they are.
+/// Names of [`FIELD_COLUMNS`] in lower case; others as they are.
 fn column_name(text: &str) -> String {
     let name = text.trim();
     let lower = name.to_ascii_lowercase();
-    if KNOWN.contains(&lower.as_str()) {
+    if FIELD_COLUMNS.contains(&lower.as_str()) {
         lower
     } else {
         name.to_owned()

@@ -101,11 +101,11 @@ impl AccountEffects {
         let account = &pending.work.account;
         let kind;
         let recipient = short_hash(pending.work.outgoing.draft.recipient.digits());
-        let status = pending.exchange.http_status;
+        let status = pending.attempt_record.http_status;
         let cause = match error {
             SendError::SlowDown { after, .. } => {
                 let request = SlowDownRequest {
-                    called_at: pending.work.called_at,
+                    called_at: pending.work.call_at,
                     after: *after,
                     reason: reply,
                 };

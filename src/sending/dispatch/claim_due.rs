@@ -98,7 +98,7 @@ impl Dispatcher {
                 continue;
             }
             let claimed = self.claim_for_account(account, allowance, &mut start);
-            let again = match claimed.await {
+            let next_claim = match claimed.await {
                 Err(error) if !error.is_transient() => {
                     // The other accounts must not wait for this one.
                     tracing::error!(%error, account.id = %account.id, "messages of an account cannot be claimed");
@@ -106,7 +106,7 @@ impl Dispatcher {
                 }
                 claimed => claimed?,
             };
-            next = [next, again].into_iter().flatten().min();
+            next = [next, next_claim].into_iter().flatten().min();
         }
         self.known_flows.replace(flows, provider_pauses);
         Ok(next)
@@ -276,7 +276,7 @@ impl Dispatcher {
             return Ok(None);
         }
         self.store.commit(ledger).await?;
-        let last_slot = claimed.last().map(|claimed| claimed.called_at);
+        let last_slot = claimed.last().map(|claimed| claimed.call_at);
         for (claimed, reservation) in claimed.into_iter().zip(reservations) {
             start(ClaimedMessage {
                 reservation: Some(reservation),
@@ -328,7 +328,7 @@ impl Dispatcher {
         }
         let lease_until = until + claim_duration(account);
         let (mut claims, mut claimed) = (Vec::new(), Vec::new());
-        for (message, called_at) in queued.into_iter().zip(slots) {
+        for (message, call_at) in queued.into_iter().zip(slots) {
             let attempt = AttemptId::new(ledger.now());
             let claim = Claim {
                 holder: self.holder,
@@ -342,7 +342,7 @@ impl Dispatcher {
                 account: account.clone(),
                 attempt,
                 number: 0,
-                called_at,
+                call_at,
                 purpose: allowance.purpose,
                 first_step: message.first_step,
                 reservation: None,

@@ -17,7 +17,7 @@ pub struct ClaimedMessage {
     /// The number of the attempt, from 1.
     pub(super) number: u32,
     /// When the first byte may be sent, on the steady clock.
-    pub(super) called_at: DateTime<Utc>,
+    pub(super) call_at: DateTime<Utc>,
     pub(super) purpose: SubmissionPurpose,
     /// Built once, so that the stored request is the one that is sent.
     pub(super) first_step: SendStep,

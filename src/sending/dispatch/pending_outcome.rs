@@ -3,13 +3,13 @@
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::sending::dispatch::claimed_message::ClaimedMessage;
 use crate::sending::in_flight_limit::InFlightPermit;
-use crate::store::attempts::Exchange;
+use crate::store::attempts::AttemptRecord;
 
 #[derive(Debug)]
 pub(super) struct PendingOutcome {
     pub(super) work: ClaimedMessage,
     pub(super) result: SubmissionResult,
-    pub(super) exchange: Exchange,
+    pub(super) attempt_record: AttemptRecord,
     /// Released on drop, when the outcome is recorded.
     pub(super) _permit: Option<InFlightPermit>,
 }

@@ -16,7 +16,7 @@ use crate::sending::dispatch::Dispatcher;
 use crate::sending::dispatch::started_calls::EarlierCalls;
 use crate::sending::dispatch::uncertain_outcome::mark_uncertain;
 use crate::sending::upload_storage;
-use crate::store::attempts::Exchange;
+use crate::store::attempts::AttemptRecord;
 use crate::store::ledger::Ledger;
 
 const SWEEP_LIMIT: u64 = 200;
@@ -186,15 +186,17 @@ impl Dispatcher {
         let attempt = ledger.find_open_attempt(id).await?;
         let is_unsent = attempt.is_some_and(|attempt| dead.is_unsent(&ledger, id, attempt));
         if let Some(attempt) = attempt {
-            let exchange = if is_unsent {
-                Exchange {
+            let attempt_record = if is_unsent {
+                AttemptRecord {
                     outcome: AttemptOutcome::Postponed,
-                    ..Exchange::without_reply(NOT_BEGUN)
+                    ..AttemptRecord::without_reply(NOT_BEGUN)
                 }
             } else {
-                Exchange::without_reply(NOT_RECORDED)
+                AttemptRecord::without_reply(NOT_RECORDED)
             };
-            ledger.finish_attempts(vec![(attempt, exchange)]).await?;
+            ledger
+                .finish_attempts(vec![(attempt, attempt_record)])
+                .await?;
         }
         if is_unsent {
             ledger.clear_submission(id)?;

@@ -14,7 +14,7 @@ const RECORD_TRIES: u32 = 40;
 
 impl Dispatcher {
     /// Records an outcome together with others; `None` if that was not possible.
-    pub(super) async fn record_with_others(&self, pending: PendingOutcome) -> Option<Recorded> {
+    pub(super) async fn record_in_group(&self, pending: PendingOutcome) -> Option<Recorded> {
         let mut done = self.outcomes.push(pending);
         let _turn = tokio::select! {
             biased;

@@ -19,7 +19,7 @@ use crate::sending::dispatch::retry_wait::wait_before_retry;
 use crate::sending::dispatch::uncertain_outcome::{mark_uncertain, may_have_been_sent};
 use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::transcript;
-use crate::store::attempts::Exchange;
+use crate::store::attempts::AttemptRecord;
 use crate::store::id_anomalies::IdAnomalies;
 use crate::store::ledger::{BindOutcome, LearnedFrom, Ledger};
 
@@ -38,7 +38,7 @@ struct Recording<'a> {
     effects: AccountEffects,
     /// Read from the steady clock.
     slot_time: DateTime<Utc>,
-    finished: Vec<(AttemptId, Exchange)>,
+    finished: Vec<(AttemptId, AttemptRecord)>,
 }
 
 impl Dispatcher {
@@ -107,24 +107,25 @@ impl Recording<'_> {
     }
 
     async fn record(&mut self, pending: &PendingOutcome) -> Result<RecordedOutcome, db::Error> {
-        let mut exchange = pending.exchange.clone();
+        let mut attempt_record = pending.attempt_record.clone();
         let recorded = match &pending.result {
             SubmissionResult::Accepted(accepted) => {
                 let work = &pending.work;
-                self.record_acceptance(work, accepted, &mut exchange)
+                self.record_acceptance(work, accepted, &mut attempt_record)
                     .await?;
                 RecordedOutcome::Finished
             }
             SubmissionResult::Failed(error) => {
-                self.record_failure(pending, error, &mut exchange).await?
+                self.record_failure(pending, error, &mut attempt_record)
+                    .await?
             }
             SubmissionResult::CallCancelled => {
                 let work = &pending.work;
-                self.return_uncalled(work, &exchange).await?;
+                self.return_uncalled(work, &attempt_record).await?;
                 RecordedOutcome::Postponed
             }
         };
-        self.finished.push((pending.work.attempt, exchange));
+        self.finished.push((pending.work.attempt, attempt_record));
         Ok(recorded)
     }
 
@@ -132,7 +133,7 @@ impl Recording<'_> {
         &mut self,
         work: &ClaimedMessage,
         accepted: &ProviderAcceptance,
-        exchange: &mut Exchange,
+        attempt_record: &mut AttemptRecord,
     ) -> Result<(), db::Error> {
         let (id, account) = (work.outgoing.id, &work.account);
         let ledger = &mut self.ledger;
@@ -155,8 +156,8 @@ impl Recording<'_> {
             notes.push(format!("the reply says {status}"));
         }
         ledger.leave_queue(id, QueueState::Done)?;
-        exchange.outcome = AttemptOutcome::Accepted;
-        exchange.detail = (!notes.is_empty()).then(|| notes.join("; "));
+        attempt_record.outcome = AttemptOutcome::Accepted;
+        attempt_record.detail = (!notes.is_empty()).then(|| notes.join("; "));
         self.effects.note_acceptance(account, self.slot_time);
         Ok(())
     }
@@ -164,7 +165,7 @@ impl Recording<'_> {
     async fn return_uncalled(
         &mut self,
         work: &ClaimedMessage,
-        exchange: &Exchange,
+        attempt_record: &AttemptRecord,
     ) -> Result<(), db::Error> {
         let (id, ledger) = (work.outgoing.id, &mut self.ledger);
         // An earlier try may have been committed, and the message claimed again.
@@ -174,7 +175,7 @@ impl Recording<'_> {
         {
             ledger.clear_submission(id)?;
             ledger.uncount_attempt(id)?;
-            let reason = exchange.detail.as_deref().unwrap_or_default();
+            let reason = attempt_record.detail.as_deref().unwrap_or_default();
             ledger.return_to_queue(id, reason)?;
         }
         Ok(())
@@ -184,19 +185,19 @@ impl Recording<'_> {
         &mut self,
         pending: &PendingOutcome,
         error: &SendError,
-        exchange: &mut Exchange,
+        attempt_record: &mut AttemptRecord,
     ) -> Result<RecordedOutcome, db::Error> {
         let work = &pending.work;
         let id = work.outgoing.id;
         let tokens = [report_token(&work.outgoing.report_url)];
         let failure = transcript::redact_failure(error.failure(), &work.account, &tokens);
         let text = failure.one_line();
-        exchange.detail = Some(text.clone());
+        attempt_record.detail = Some(text.clone());
         // An earlier try may have been committed although its result was lost, and the message
         // claimed again for another attempt.
         let stored = self.ledger.find_outcome(work.attempt).await?;
         if let Some(outcome @ (AttemptOutcome::Postponed | AttemptOutcome::Refused)) = stored {
-            exchange.outcome = outcome;
+            attempt_record.outcome = outcome;
             return Ok(match outcome {
                 AttemptOutcome::Postponed => RecordedOutcome::Postponed,
                 _ => RecordedOutcome::Finished,
@@ -221,7 +222,7 @@ impl Recording<'_> {
             ClaimStatus::Lost
         };
         if may_have_been_sent(error) {
-            exchange.outcome = AttemptOutcome::Unclear;
+            attempt_record.outcome = AttemptOutcome::Unclear;
             if claim == ClaimStatus::Held {
                 mark_uncertain(ledger, id)?;
             }
@@ -239,7 +240,7 @@ impl Recording<'_> {
             ClaimStatus::Lost => None,
         };
         if let Some(wait) = wait {
-            exchange.outcome = AttemptOutcome::Postponed;
+            attempt_record.outcome = AttemptOutcome::Postponed;
             let waits_for_account = match error {
                 SendError::SlowDown { .. } => true,
                 SendError::NotReached(_) => effect == AccountEffect::Tripped,
@@ -259,7 +260,7 @@ impl Recording<'_> {
             ledger.postpone(id, at, &text)?;
             return Ok(RecordedOutcome::Postponed);
         }
-        exchange.outcome = AttemptOutcome::Refused;
+        attempt_record.outcome = AttemptOutcome::Refused;
         let (source, failed) = (work.attempt.uuid(), ReceiptEvent::Failure(failure));
         ledger.add(id, Receipt::ours(SourceKind::Attempt, source, failed, now))?;
         ledger.leave_queue(id, QueueState::Done)?;

@@ -238,8 +238,8 @@ fn boot_id() -> Option<Uuid> {
 
 /// Device and inode, which a copy does not share.
 fn file_identity(file: &File) -> io::Result<Uuid> {
-    let found = file.metadata()?;
-    Ok(Uuid::from_u64_pair(found.dev(), found.ino()))
+    let metadata = file.metadata()?;
+    Ok(Uuid::from_u64_pair(metadata.dev(), metadata.ino()))
 }
 
 #[cfg(test)]

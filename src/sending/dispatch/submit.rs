@@ -13,16 +13,17 @@ use crate::sending::dispatch::pending_outcome::{
 use crate::sending::dispatch::{Dispatcher, report_token};
 use crate::sending::in_flight_limit::{CallCancelled, InFlightPermit};
 use crate::sending::{transcript, upload_storage};
-use crate::store::attempts::Exchange;
+use crate::store::attempts::AttemptRecord;
 
-/// HTTP calls per attempt; more indicate a loop.
-const CALLS_PER_ATTEMPT: usize = 4;
+/// More HTTP calls in one attempt indicate a loop.
+const MAX_CALLS_PER_ATTEMPT: usize = 4;
 const NOT_CALLED: &str = "sending stopped before the provider was called; nothing was sent";
 
 impl Dispatcher {
     /// Calls the provider when the message's slot is due and few enough calls run, and records the
     /// outcome.
     pub async fn submit(&self, work: ClaimedMessage) {
+        // Boxed, because the future is large.
         Box::pin(self.submit_at_slot(work)).await;
     }
 
@@ -38,13 +39,14 @@ impl Dispatcher {
         let started = Instant::now();
         let entry = self.started_calls.begin(work.attempt);
         let (result, last) = match &entry {
-            Ok(_) => self.run_exchange(&work).await,
+            Ok(_) => self.run_calls(&work).await,
             Err(error) => (Err(cannot_begin(error)), None),
         };
         if let (Ok(_), Some(permit)) = (&result, &mut permit) {
             permit.call_was_accepted();
         }
-        let exchange = Exchange {
+        let attempt_record = AttemptRecord {
+            // Replaced when the result is recorded.
             outcome: AttemptOutcome::Unclear,
             http_status: last.as_ref().map(|reply| reply.status),
             duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
@@ -63,10 +65,10 @@ impl Dispatcher {
                 Ok(accepted) => SubmissionResult::Accepted(accepted),
                 Err(error) => SubmissionResult::Failed(error),
             },
-            exchange,
+            attempt_record,
             _permit: permit,
         };
-        let Some((pending, Some(recorded))) = self.record_with_others(pending).await else {
+        let Some((pending, Some(recorded))) = self.record_in_group(pending).await else {
             return;
         };
         self.started_calls.release(entry.ok().flatten());
@@ -81,24 +83,24 @@ impl Dispatcher {
         if self.steady_clock.is_simulated() {
             return;
         }
-        if let Ok(wait) = (work.called_at - self.steady_clock.now()).to_std() {
+        if let Ok(wait) = (work.call_at - self.steady_clock.now()).to_std() {
             tokio::time::sleep(wait).await;
         }
     }
 
     /// The message keeps its place in the queue, and the attempt does not count.
     async fn return_uncalled(&self, work: ClaimedMessage) {
-        let exchange = Exchange {
+        let attempt_record = AttemptRecord {
             outcome: AttemptOutcome::Postponed,
-            ..Exchange::without_reply(NOT_CALLED)
+            ..AttemptRecord::without_reply(NOT_CALLED)
         };
         let pending = PendingOutcome {
             work,
             result: SubmissionResult::CallCancelled,
-            exchange,
+            attempt_record,
             _permit: None,
         };
-        let recorded = self.record_with_others(pending).await;
+        let recorded = self.record_in_group(pending).await;
         // With PostgreSQL the local file is only a copy.
         if let Some((pending, Some(_))) = recorded
             && self.store.is_shared()
@@ -107,7 +109,8 @@ impl Dispatcher {
         }
     }
 
-    async fn run_exchange(
+    /// Makes the calls of one attempt; also returns the last reply.
+    async fn run_calls(
         &self,
         work: &ClaimedMessage,
     ) -> (Result<ProviderAcceptance, SendError>, Option<HttpReply>) {
@@ -118,7 +121,7 @@ impl Dispatcher {
             let call = match later_step.as_ref().unwrap_or(&work.first_step) {
                 SendStep::Accepted(accepted) => return (Ok(accepted.clone()), replies.pop()),
                 SendStep::Failed(error) => return (Err(error.clone()), replies.pop()),
-                SendStep::Call(_) if replies.len() >= CALLS_PER_ATTEMPT => {
+                SendStep::Call(_) if replies.len() >= MAX_CALLS_PER_ATTEMPT => {
                     return (
                         Err(SendError::Unclear(
                             "the provider requires too many calls".to_owned(),
@@ -128,7 +131,7 @@ impl Dispatcher {
                 }
                 SendStep::Call(call) => call,
             };
-            match self.transport.exchange(call, work.account.timeout).await {
+            match self.transport.call(call, work.account.timeout).await {
                 Ok(reply) => {
                     replies.push(reply);
                     later_step = Some(provider.send(&work.account, &work.outgoing, &replies));
@@ -152,9 +155,10 @@ async fn wait_for_permit(
     }
 }
 
-/// If the process died during the call, the file would not show that the call had begun.
+/// Without its entry in `started_calls`, the next process would take the call as not begun and repeat
+/// it. Therefore the call is not made.
 fn cannot_begin(error: &io::Error) -> SendError {
     SendError::NotReached(format!(
-        "the data folder could not record that the call begins: {error}"
+        "cannot record the start of the call in the data folder: {error}"
     ))
 }
