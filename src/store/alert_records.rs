@@ -68,7 +68,7 @@ pub enum NotificationResult {
         next_try_at: Option<DateTime<Utc>>,
     },
     /// It was not tried, or the try was interrupted.
-    PutBack {
+    Postponed {
         due_at: DateTime<Utc>,
     },
 }
@@ -192,7 +192,7 @@ impl Store {
             id: ActiveValue::Unchanged(notification.id),
             ..Default::default()
         };
-        if !matches!(result, NotificationResult::PutBack { .. }) {
+        if !matches!(result, NotificationResult::Postponed { .. }) {
             row.tries = ActiveValue::Set(notification.tries + 1);
         }
         match result {
@@ -205,7 +205,7 @@ impl Store {
                 row.next_try_at = ActiveValue::Set(next_try_at.map(instant::to_millis));
                 row.last_error = ActiveValue::Set(Some(error.clone()));
             }
-            NotificationResult::PutBack { due_at } => {
+            NotificationResult::Postponed { due_at } => {
                 row.next_try_at = ActiveValue::Set(Some(instant::to_millis(*due_at)));
             }
         }

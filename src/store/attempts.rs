@@ -1,4 +1,4 @@
-//! Every exchange with a provider, redacted at write time.
+//! Every attempt with its request and reply, redacted at write time.
 
 use std::collections::HashMap;
 
@@ -59,9 +59,9 @@ impl Store {
     }
 }
 
-/// The result of an exchange with a provider, which completes its attempt.
+/// How an attempt ended; completes its row.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub struct AttemptRecord {
     pub outcome: AttemptOutcome,
     /// Absent without a reply.
     pub http_status: Option<u16>,
@@ -72,7 +72,7 @@ pub struct Exchange {
     pub detail: Option<String>,
 }
 
-impl Exchange {
+impl AttemptRecord {
     /// For an attempt without a recorded reply: its outcome is unclear.
     pub fn without_reply(detail: &str) -> Self {
         Self {
@@ -149,7 +149,7 @@ impl Ledger {
     /// Records the outcomes of attempts.
     pub async fn finish_attempts(
         &mut self,
-        finished: Vec<(AttemptId, Exchange)>,
+        finished: Vec<(AttemptId, AttemptRecord)>,
     ) -> Result<(), Error> {
         const OUTCOME_COLUMNS: [Column; 6] = [
             Column::FinishedAt,
@@ -162,14 +162,14 @@ impl Ledger {
         let finished_at = instant::to_millis(self.now());
         let rows: Vec<Model> = finished
             .into_iter()
-            .map(|(attempt, exchange)| Model {
+            .map(|(attempt, record)| Model {
                 id: attempt.uuid(),
                 finished_at: Some(finished_at),
-                outcome: exchange.outcome,
-                http_status: exchange.http_status.map(i32::from),
-                duration_ms: Some(exchange.duration_ms),
-                reply: exchange.reply,
-                detail: exchange.detail,
+                outcome: record.outcome,
+                http_status: record.http_status.map(i32::from),
+                duration_ms: Some(record.duration_ms),
+                reply: record.reply,
+                detail: record.detail,
                 // Not written.
                 message: Uuid::nil(),
                 number: 0,

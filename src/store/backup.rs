@@ -10,7 +10,7 @@ use crate::domain::delivery_state::QueueState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Origin;
 use crate::store::Store;
-use crate::store::attempts::Exchange;
+use crate::store::attempts::AttemptRecord;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::ledger::Ledger;
 use crate::store::messages::message_lookup::list_ids;
@@ -84,8 +84,10 @@ impl Store {
 
 async fn mark_uncertain(ledger: &mut Ledger, id: MessageId, reason: &str) -> Result<(), Error> {
     if let Some(attempt) = ledger.find_open_attempt(id).await? {
-        let exchange = Exchange::without_reply(reason);
-        ledger.finish_attempts(vec![(attempt, exchange)]).await?;
+        let attempt_record = AttemptRecord::without_reply(reason);
+        ledger
+            .finish_attempts(vec![(attempt, attempt_record)])
+            .await?;
     }
     ledger.leave_queue(id, QueueState::Uncertain)?;
     ledger.edit(id, |row| row.hold = Some(reason.to_owned()))

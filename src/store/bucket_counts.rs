@@ -36,6 +36,6 @@ impl Period {
 
 /// The index of the interval that a row of sums belongs to.
 pub(super) fn interval_of(row: &QueryResult) -> Result<usize, Error> {
-    let part: i64 = row.try_get("", "part")?;
-    usize::try_from(part).map_err(|_| Error::inconsistent("parts", "part", part))
+    let index: i64 = row.try_get("", "interval_index")?;
+    usize::try_from(index).map_err(|_| Error::inconsistent("parts", "interval_index", index))
 }

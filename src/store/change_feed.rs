@@ -1,7 +1,8 @@
-//! The live feed across processes: each process reads the changes of the others in commit order and
-//! publishes them to its own subscribers.
+//! Forwards message changes between processes for live pages: each process reads the changes of the
+//! others in commit order and publishes them to its own subscribers.
 //!
-//! With SQLite there is one process, and nothing is written or read here.
+//! With SQLite there is one process: callers do not use this file, except [`Store::trim_changes`],
+//! which then does nothing.
 
 use sea_orm::{
     ActiveValue, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -38,7 +39,10 @@ impl Store {
     }
 
     /// Publishes what other processes changed since `position`; returns the new position.
-    pub async fn publish_changes(&self, mut position: FeedPosition) -> Result<FeedPosition, Error> {
+    pub async fn publish_remote_changes(
+        &self,
+        mut position: FeedPosition,
+    ) -> Result<FeedPosition, Error> {
         loop {
             let rows = Entity::find()
                 .filter(Column::Seq.gt(position.0))
@@ -52,7 +56,7 @@ impl Store {
             position = FeedPosition(last.seq);
             for row in rows {
                 // This process published its own changes at their commit.
-                if row.writer != self.process {
+                if row.process != self.process {
                     self.publish(FeedChange::try_from(row)?);
                 }
             }
@@ -80,7 +84,7 @@ impl Ledger {
             let rows = chunk.iter().map(|change| {
                 let row = Model {
                     seq: 0,
-                    writer: self.process(),
+                    process: self.process(),
                     message: change.message.uuid(),
                     account: change.account.clone(),
                     state: change.state,

@@ -59,8 +59,8 @@ pub struct ChargedMessage {
 }
 
 impl Store {
-    /// Sums the deliveries of each interval, to the quarter hour. Intervals begin at `starts`,
-    /// which are sorted.
+    /// Sums deliveries per interval and the columns of a charge. Intervals begin at `starts`, which
+    /// are sorted quarter hours.
     pub async fn sum_charges(
         &self,
         period: &Period,
@@ -78,14 +78,15 @@ impl Store {
                 let parameter = parts.bind(campaign.into());
                 // The condition of the partial index, which has quarter hours only.
                 format!(
-                    "SELECT part, {columns} FROM parts CROSS JOIN charge_counts \
+                    "SELECT interval_index, {columns} FROM parts CROSS JOIN charge_counts \
                      WHERE campaign = {parameter} AND campaign <> '' AND bucket >= since AND bucket < ending"
                 )
             }
         };
         let sql = format!(
-            "SELECT part, CAST(0 AS bigint) AS bucket, {names}, CAST(SUM(deliveries) AS bigint) AS deliveries \
-             FROM ({rows}) AS counted WHERE {} GROUP BY part, {names} HAVING SUM(deliveries) <> 0 ORDER BY part, {names}",
+            "SELECT interval_index, CAST(0 AS bigint) AS bucket, {names}, CAST(SUM(deliveries) AS bigint) AS deliveries \
+             FROM ({rows}) AS counted WHERE {} GROUP BY interval_index, {names} HAVING SUM(deliveries) <> 0 \
+             ORDER BY interval_index, {names}",
             parts.accounts,
         );
         let rows = parts.run(reader, &sql).await?;
@@ -150,7 +151,7 @@ impl Store {
         use message_row::Column;
         let first = instant::to_millis(start);
         let mut after = (first, Uuid::nil());
-        let (mut found, mut left) = (Vec::new(), deliveries);
+        let (mut charged, mut remaining) = (Vec::new(), deliveries);
         loop {
             let last = Expr::tuple([Expr::value(after.0), Expr::value(after.1)]);
             let rows = message_row::Entity::find()
@@ -163,20 +164,20 @@ impl Store {
                 .all(self.pools().reader())
                 .await?;
             let Some(last) = rows.last() else {
-                return Ok(found);
+                return Ok(charged);
             };
             after = (last.counted_at.unwrap_or(last.created_at), last.id);
             for row in rows {
                 let charge = charge_counts::charge_of(&row);
-                let counts = row.origin != Origin::Orphan
+                let needs_rate = row.origin != Origin::Orphan
                     && row.deliveries > 0
                     && charge.sender == sender
                     && charge.needs_rate();
-                if !counts {
+                if !needs_rate {
                     continue;
                 }
-                left -= row.deliveries;
-                found.push(ChargedMessage {
+                remaining -= row.deliveries;
+                charged.push(ChargedMessage {
                     id: row.id.into(),
                     counted_at: instant::from_millis(
                         "messages",
@@ -188,8 +189,8 @@ impl Store {
                     charge,
                     deliveries: row.deliveries,
                 });
-                if left <= 0 {
-                    return Ok(found);
+                if remaining <= 0 {
+                    return Ok(charged);
                 }
             }
         }

@@ -45,36 +45,36 @@ impl VerifySnapshot {
         };
         let checked =
             differences.states.len() + differences.latencies.len() + differences.charges.0.len();
-        let mut found = Vec::new();
+        let mut discrepancies = Vec::new();
         for (((bucket, account, kind), key), difference) in &differences.states {
             if is_wrong(*bucket, *difference) {
                 let (origin, state, code, _, campaign) = key;
-                found.push(format!(
+                discrepancies.push(format!(
                     "quarter hour {bucket} (ms), account {account}, kind `{kind}`, {origin}, {state}, code `{code}`, campaign `{campaign}`: a recount differs by {difference:+}"
                 ));
             }
         }
-        for (((bucket, account, kind), stage, latency), difference) in &differences.latencies {
+        for (((bucket, account, kind), span, latency), difference) in &differences.latencies {
             if is_wrong(*bucket, *difference) {
-                found.push(format!(
+                discrepancies.push(format!(
                     "quarter hour {bucket} (ms), account {account}, kind `{kind}`, time to {}, bucket {latency}: a recount differs by {difference:+}",
-                    stage.as_str()
+                    span.as_str()
                 ));
             }
         }
         for (((bucket, account, kind), campaign, charge), difference) in &differences.charges.0 {
             if is_wrong(*bucket, *difference) {
-                found.push(format!(
+                discrepancies.push(format!(
                     "quarter hour {bucket} (ms), account {account}, kind `{kind}`, campaign `{campaign}`, country `{}`, category `{}`, price `{}`: a recount of deliveries differs by {difference:+}",
                     charge.country, charge.category, charge.price
                 ));
             }
         }
-        found.extend(self.check_sums(start_of(first, DAY)).await?);
+        discrepancies.extend(self.check_sums(start_of(first, DAY)).await?);
         Ok(Some((
             next,
             u64::try_from(checked).unwrap_or_default(),
-            found,
+            discrepancies,
         )))
     }
 
@@ -92,7 +92,7 @@ impl VerifySnapshot {
             };
             format!("{unit} {start} (ms), account {account}, kind `{kind}`")
         };
-        let mut found = Vec::new();
+        let mut discrepancies = Vec::new();
         let mut states = summed.states;
         for (key, messages) in stored.states {
             *states.entry(key).or_default() -= messages;
@@ -100,7 +100,7 @@ impl VerifySnapshot {
         for ((width, cohort, (origin, state, code, _, campaign)), difference) in &states {
             if *difference != 0 {
                 let subject = describe(*width, cohort);
-                found.push(format!(
+                discrepancies.push(format!(
                     "{subject}, {origin}, {state}, code `{code}`, campaign `{campaign}`: its quarter hours differ by {difference:+}"
                 ));
             }
@@ -112,7 +112,7 @@ impl VerifySnapshot {
         for ((width, (cohort, campaign, charge)), difference) in &charges {
             if *difference != 0 {
                 let subject = describe(*width, cohort);
-                found.push(format!(
+                discrepancies.push(format!(
                     "{subject}, campaign `{campaign}`, country `{}`, category `{}`, price `{}`: deliveries of its quarter hours differ by {difference:+}",
                     charge.country, charge.category, charge.price
                 ));
@@ -123,7 +123,7 @@ impl VerifySnapshot {
             if times != stored {
                 let (width, cohort, span) = &key;
                 let difference = times.count() - stored.count();
-                found.push(format!(
+                discrepancies.push(format!(
                     "{}, time to {}: its quarter hours differ by {difference:+} messages or in their times",
                     describe(*width, cohort),
                     span.as_str()
@@ -135,14 +135,14 @@ impl VerifySnapshot {
             .iter()
             .filter(|(_, times)| !times.is_empty());
         for ((width, cohort, span), times) in only_stored {
-            found.push(format!(
+            discrepancies.push(format!(
                 "{}, time to {}: its quarter hours differ by {:+}",
                 describe(*width, cohort),
                 span.as_str(),
                 -times.count()
             ));
         }
-        Ok(found)
+        Ok(discrepancies)
     }
 
     /// The first quarter hour at or after `bucket` with messages or counts.
@@ -276,7 +276,7 @@ impl VerifySnapshot {
         for row in count_sums::find_quarter_hours(&self.transaction, first..next).await? {
             let cohort = (row.start, row.account, row.kind);
             for (latency, messages) in read_histogram(&row.histogram)?.buckets() {
-                let key = (cohort.clone(), row.stage, latency.number());
+                let key = (cohort.clone(), row.span, latency.number());
                 *differences.latencies.entry(key).or_default() += factor * messages;
             }
         }

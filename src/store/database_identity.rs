@@ -67,8 +67,8 @@ impl Store {
     pub async fn accept_journal(&self, journal: &JournalState) -> Result<u64, Error> {
         self.pools()
             .within(async |transaction| {
-                let known = find(transaction, name::JOURNAL_IDENTITY).await?;
-                if known.is_some_and(|known| known != journal.identity.to_string()) {
+                let stored = find(transaction, name::JOURNAL_IDENTITY).await?;
+                if stored.is_some_and(|stored| stored != journal.identity.to_string()) {
                     return Err(Error::Foreign(
                         "journal.db and bluetick.db are of different installations".to_owned(),
                     ));
@@ -102,8 +102,8 @@ async fn refuse_other_secret_key(
     fingerprint: &str,
     previous: &[String],
 ) -> Result<(), Error> {
-    let known = find(connection, name::KEY_FINGERPRINT).await?;
-    if known.is_none_or(|known| known == fingerprint || previous.contains(&known)) {
+    let stored = find(connection, name::KEY_FINGERPRINT).await?;
+    if stored.is_none_or(|stored| stored == fingerprint || previous.contains(&stored)) {
         return Ok(());
     }
     Err(Error::Foreign(
@@ -119,12 +119,12 @@ async fn find_journal_mismatch(
     position: i64,
     journal: &JournalState,
 ) -> Result<Option<String>, Error> {
-    let Some(known) = find(connection, name::JOURNAL_IDENTITY).await? else {
+    let Some(stored) = find(connection, name::JOURNAL_IDENTITY).await? else {
         let text = "journal.db holds callbacks, but bluetick.db is new; restore bluetick.db from the same backup, or move \
                      journal.db away to start with a new database";
         return Ok((journal.end > 0).then(|| text.to_owned()));
     };
-    if known != journal.identity.to_string() {
+    if stored != journal.identity.to_string() {
         let text =
             "journal.db and bluetick.db do not belong together; restore both from one backup";
         return Ok(Some(text.to_owned()));

@@ -1,4 +1,4 @@
-//! Stored latencies, summed over the intervals of a period.
+//! Latency histograms, summed over the intervals of a period.
 
 use chrono::{DateTime, Utc};
 
@@ -20,12 +20,12 @@ pub struct LatencySum {
     /// Unknown for some observed messages.
     pub kind: Option<MediaKind>,
     pub span: LatencySpan,
-    pub times: Histogram,
+    pub histogram: Histogram,
 }
 
 impl Store {
-    /// The messages of each interval by these times, to the quarter hour. Intervals begin at
-    /// `starts`, which are sorted.
+    /// Latency histograms per interval, account, kind and span. Intervals begin at `starts`, which
+    /// are sorted quarter hours.
     pub async fn sum_latencies(
         &self,
         period: &Period,
@@ -35,14 +35,17 @@ impl Store {
         let reader = self.pools().reader();
         let backend = reader.get_database_backend();
         let parts = period_parts::query(backend, period, starts);
-        let rows = period_parts::sums("latency_sums", "account, kind, stage, histogram");
+        let subquery =
+            period_parts::sums("latency_sums", "account, kind, stage AS span, histogram");
         let spans: Vec<String> = spans
             .iter()
             .map(|span| format!("'{}'", span.as_str()))
             .collect();
+        // Concatenates the stored histograms; `read_histogram` adds them up.
+        let names = "interval_index, account, kind, span";
         let sql = format!(
-            "SELECT part, account, kind, stage, {}(histogram, '') AS histogram FROM ({rows}) AS counted \
-             WHERE stage IN ({}) AND {} GROUP BY part, account, kind, stage ORDER BY part, account, kind, stage",
+            "SELECT {names}, {}(histogram, '') AS histogram FROM ({subquery}) AS counted \
+             WHERE span IN ({}) AND {} GROUP BY {names} ORDER BY {names}",
             statements::text_aggregate(backend),
             spans.join(", "),
             parts.accounts,
@@ -55,11 +58,11 @@ impl Store {
                 interval: interval_of(&row)?,
                 account: row.try_get("", "account")?,
                 kind: kind.0,
-                span: row.try_get("", "stage")?,
-                times: read_histogram(&histogram)?,
+                span: row.try_get("", "span")?,
+                histogram: read_histogram(&histogram)?,
             });
         }
-        sums.retain(|sum| !sum.times.is_empty());
+        sums.retain(|sum| !sum.histogram.is_empty());
         Ok(sums)
     }
 }

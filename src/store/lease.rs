@@ -93,14 +93,14 @@ impl Store {
         let claimed = self
             .pools()
             .within(async |transaction| {
-                let known = Entity::find_by_id(lease).one(transaction).await?;
+                let stored = Entity::find_by_id(lease).one(transaction).await?;
                 let longest = now + length * LONGEST_PLAUSIBLE_LENGTHS;
-                let is_held_by_another = |known: Model| {
-                    known.holder != holder
-                        && known.expires_at > instant::to_millis(now)
-                        && known.expires_at <= instant::to_millis(longest)
+                let is_held_by_another = |stored: Model| {
+                    stored.holder != holder
+                        && stored.expires_at > instant::to_millis(now)
+                        && stored.expires_at <= instant::to_millis(longest)
                 };
-                if known.is_some_and(is_held_by_another) {
+                if stored.is_some_and(is_held_by_another) {
                     return Ok(false);
                 }
                 Entity::insert(row.into_active_model())

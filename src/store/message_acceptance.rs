@@ -150,12 +150,12 @@ impl Store {
         account: &AccountId,
         key: &IdempotencyKey,
     ) -> Result<Option<Accepted>, Error> {
-        let known = idempotency_key_row::Entity::find()
+        let stored = idempotency_key_row::Entity::find()
             .filter(idempotency_key_row::Column::Account.eq(account))
             .filter(idempotency_key_row::Column::Name.is_in(key.names()))
             .one(self.pools().reader())
             .await?;
-        known.map(|known| earlier_result(&known, key)).transpose()
+        stored.map(|row| earlier_result(&row, key)).transpose()
     }
 }
 
@@ -212,7 +212,7 @@ async fn store_all(
     ledger: &mut Ledger,
     acceptances: &[(Acceptance<'_>, DateTime<Utc>)],
 ) -> Result<Vec<Result<Accepted, Error>>, Error> {
-    let mut known = find_keys(ledger, acceptances).await?;
+    let mut known_keys = find_keys(ledger, acceptances).await?;
     let resent: Vec<MessageId> = acceptances
         .iter()
         .filter_map(|(acceptance, _)| acceptance.draft.resend_of)
@@ -227,7 +227,7 @@ async fn store_all(
         let account = &acceptance.draft.account;
         let earlier = acceptance.key.and_then(|key| {
             key.names()
-                .find_map(|name| known.get(&(account.clone(), name.clone())))
+                .find_map(|name| known_keys.get(&(account.clone(), name.clone())))
         });
         if let (Some(earlier), Some(key)) = (earlier, acceptance.key) {
             results.push(earlier_result(earlier, key));
@@ -250,7 +250,7 @@ async fn store_all(
             continue;
         }
         if let Some(row) = key {
-            known.insert((row.account.clone(), row.name.clone()), row.clone());
+            known_keys.insert((row.account.clone(), row.name.clone()), row.clone());
             keys.push(row);
         }
         let submit_at = campaigns.next_submit_at(acceptance.draft.campaign.as_ref(), *now);
@@ -352,15 +352,15 @@ fn message_row(
 
 /// The result for a request with a key that is already stored.
 fn earlier_result(
-    known: &idempotency_key_row::Model,
+    stored: &idempotency_key_row::Model,
     key: &IdempotencyKey,
 ) -> Result<Accepted, Error> {
-    if !key.matches_request(&known.request_hash) {
+    if !key.matches_request(&stored.request_hash) {
         return Ok(Accepted::IdempotencyKeyReused);
     }
     Ok(Accepted::Replayed {
-        message: known.message.into(),
-        created_at: instant::from_millis("idempotency_keys", "created_at", known.created_at)?,
-        warnings: known.warnings.as_deref().map(stored_warnings::read),
+        message: stored.message.into(),
+        created_at: instant::from_millis("idempotency_keys", "created_at", stored.created_at)?,
+        warnings: stored.warnings.as_deref().map(stored_warnings::read),
     })
 }

@@ -282,16 +282,16 @@ pub(super) async fn compare_with_recount(
     }
     let rows = query(connection, &format!("SELECT * FROM {TABLE}"), Vec::new()).await?;
     let row = rows.first().ok_or_else(missing)?;
-    let mut found = Vec::new();
+    let mut discrepancies = Vec::new();
     for outcome in Outcome::ALL {
         let word = outcome.as_str();
         let stored: i64 = row.try_get("", word)?;
         let number = recount.get(&outcome).copied().unwrap_or_default();
         if stored != number {
-            found.push(format!(
+            discrepancies.push(format!(
                 "callbacks with the outcome {word}: {stored} are counted, and there are {number}"
             ));
         }
     }
-    Ok(found)
+    Ok(discrepancies)
 }

@@ -29,10 +29,10 @@ pub struct OutcomeFilter {
     pub received_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub received_before: Option<DateTime<Utc>>,
-    /// The first `seq`.
-    pub since: Option<i64>,
-    /// The last `seq`, for instance of the preview that the operator saw.
-    pub up_to: Option<i64>,
+    /// Journal sequence number. Inclusive.
+    pub first_seq: Option<i64>,
+    /// Inclusive; for instance the last callback of the preview that the operator saw.
+    pub last_seq: Option<i64>,
 }
 
 impl OutcomeFilter {
@@ -138,10 +138,10 @@ fn matching(filter: &OutcomeFilter) -> Select<Entity> {
         .apply_if(received_before, |query, at| {
             query.filter(Column::ReceivedAt.lt(at))
         })
-        .apply_if(filter.since, |query, seq| {
+        .apply_if(filter.first_seq, |query, seq| {
             query.filter(Column::Seq.gte(seq))
         })
-        .apply_if(filter.up_to, |query, seq| {
+        .apply_if(filter.last_seq, |query, seq| {
             query.filter(Column::Seq.lte(seq))
         })
 }

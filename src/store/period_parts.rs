@@ -27,7 +27,7 @@ struct Part {
 
 /// The beginning of a query over the intervals, and how it limits accounts.
 pub(super) struct PartsQuery {
-    /// `WITH parts (part, width, since, ending) AS (…)`
+    /// `WITH parts (interval_index, width, since, ending) AS (…)`
     with: String,
     /// A condition on `account`.
     pub(super) accounts: String,
@@ -82,7 +82,7 @@ pub(super) fn query(backend: DbBackend, period: &Period, starts: &[DateTime<Utc>
     statements::pad(&mut values, types.len(), size);
     let given = statements::placeholders(backend, &types, size);
     let mut query = PartsQuery {
-        with: format!("WITH parts (part, width, since, ending) AS ({given})"),
+        with: format!("WITH parts (interval_index, width, since, ending) AS ({given})"),
         accounts: String::new(),
         values,
         backend,
@@ -106,7 +106,7 @@ pub(super) fn query(backend: DbBackend, period: &Period, starts: &[DateTime<Utc>
 /// SQL that selects these columns of the sums in each part.
 pub(super) fn sums(table: &str, columns: &str) -> String {
     format!(
-        "SELECT part, {columns} FROM parts CROSS JOIN {table} \
+        "SELECT interval_index, {columns} FROM parts CROSS JOIN {table} \
          WHERE {table}.width = parts.width AND start >= since AND start < ending"
     )
 }
@@ -114,7 +114,7 @@ pub(super) fn sums(table: &str, columns: &str) -> String {
 /// [`sums`] where quarter hours have a table of their own.
 pub(super) fn sums_and_quarters(table: &str, quarters: &str, columns: &str) -> String {
     format!(
-        "{} UNION ALL SELECT part, {columns} FROM parts CROSS JOIN {quarters} \
+        "{} UNION ALL SELECT interval_index, {columns} FROM parts CROSS JOIN {quarters} \
          WHERE parts.width = {BUCKET_MILLIS} AND bucket >= since AND bucket < ending",
         sums(table, columns)
     )

@@ -55,7 +55,7 @@ impl Store {
                 LatencySpan::SubmittedToDelivered => &mut totals.delivery_time,
                 _ => &mut totals.time_to_delivered,
             };
-            times.add_all(&sum.times);
+            times.add_all(&sum.histogram);
         }
         Ok(totals)
     }

@@ -19,16 +19,16 @@ use crate::store::verify_snapshot::VerifySnapshot;
 impl VerifySnapshot {
     /// Receipts, attempts, ids and merges of missing messages; at most `limit` of each.
     pub async fn find_dangling(&self, limit: u64) -> Result<Vec<String>, Error> {
-        let mut found = Vec::new();
+        let mut discrepancies = Vec::new();
         let (key, message) = (receipt_row::Column::Source, receipt_row::Column::Message);
         for (source, message) in self.list_dangling(key, message, limit).await? {
-            found.push(format!(
+            discrepancies.push(format!(
                 "a receipt from {source} is about message {message}, which does not exist"
             ));
         }
         let (key, message) = (attempt_row::Column::Id, attempt_row::Column::Message);
         for (attempt, message) in self.list_dangling(key, message, limit).await? {
-            found.push(format!(
+            discrepancies.push(format!(
                 "attempt {attempt} is about message {message}, which does not exist"
             ));
         }
@@ -38,7 +38,7 @@ impl VerifySnapshot {
             if message == NO_MESSAGE {
                 continue;
             }
-            found.push(format!(
+            discrepancies.push(format!(
                 "a provider id belongs to message {message}, which does not exist"
             ));
         }
@@ -47,11 +47,11 @@ impl VerifySnapshot {
             merged_message_row::Column::Survivor,
         );
         for (merged, message) in self.list_dangling(key, message, limit).await? {
-            found.push(format!(
+            discrepancies.push(format!(
                 "{merged} was merged into message {message}, which does not exist"
             ));
         }
-        Ok(found)
+        Ok(discrepancies)
     }
 
     /// The values of `key` and `message` where the message does not exist.
@@ -91,7 +91,7 @@ impl VerifySnapshot {
             .into_tuple()
             .all(&self.transaction)
             .await?;
-        let mut found: Vec<String> = with_receipts
+        let mut discrepancies: Vec<String> = with_receipts
             .into_iter()
             .map(|(callback, outcome)| {
                 format!(
@@ -105,7 +105,7 @@ impl VerifySnapshot {
             .is_some()
         {
             // Receipts are purged with their messages, outcomes with their callbacks.
-            return Ok(found);
+            return Ok(discrepancies);
         }
         let without_receipts: Vec<Uuid> = callback_outcome_row::Entity::find()
             .select_only()
@@ -120,10 +120,10 @@ impl VerifySnapshot {
             .into_tuple()
             .all(&self.transaction)
             .await?;
-        found.extend(without_receipts.into_iter().map(|callback| {
+        discrepancies.extend(without_receipts.into_iter().map(|callback| {
             format!("callback {callback} has the outcome `receipts` but no receipts")
         }));
-        Ok(found)
+        Ok(discrepancies)
     }
 }
 

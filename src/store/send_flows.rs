@@ -130,7 +130,7 @@ fn row(account: &AccountId, flow: &SendFlow) -> Model {
         trip_reply: trip.map(|trip| trip.last_reply.clone()),
         next_probe_at: millis(trip.map(|trip| trip.next_probe_at)),
         probe_wait: trip.map_or(0, |trip| trip.probe_wait.num_milliseconds()),
-        spent: trip.map_or(0, |trip| to_stored_count(trip.failed_messages)),
+        failed_messages: trip.map_or(0, |trip| to_stored_count(trip.failed_messages)),
     }
 }
 
@@ -155,7 +155,7 @@ impl TryFrom<Model> for SendFlow {
             last_reply: row.trip_reply.unwrap_or_default(),
             next_probe_at: next_probe_at.unwrap_or(since),
             probe_wait: TimeDelta::milliseconds(row.probe_wait),
-            failed_messages: from_stored_count(row.spent),
+            failed_messages: from_stored_count(row.failed_messages),
         });
         let recipients = row.streak_recipients.split(',');
         Ok(Self {

@@ -135,8 +135,8 @@ pub(super) async fn record_written_by(
     connection: &impl ConnectionTrait,
     version: &str,
 ) -> Result<(), Error> {
-    let known = find(connection, name::WRITTEN_BY).await?;
-    if known.as_deref() == Some(version) {
+    let stored = find(connection, name::WRITTEN_BY).await?;
+    if stored.as_deref() == Some(version) {
         return Ok(());
     }
     set(connection, name::WRITTEN_BY, version).await
@@ -225,8 +225,8 @@ pub(super) async fn note_purge(
         (name::MESSAGES_PURGED_BEFORE, created_before),
         (name::COUNTS_PURGED_BEFORE, counted_before),
     ] {
-        let known = find_number(connection, name).await?;
-        if known.is_none_or(|known| known < instant) {
+        let stored = find_number(connection, name).await?;
+        if stored.is_none_or(|stored| stored < instant) {
             set(connection, name, &instant.to_string()).await?;
         }
     }

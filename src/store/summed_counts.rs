@@ -50,8 +50,8 @@ impl SumDetail {
 }
 
 impl Store {
-    /// The messages of each interval, to the quarter hour. Intervals begin at `starts`, which are
-    /// sorted.
+    /// Sums messages per interval, account, origin, state, failure code and the columns of `detail`.
+    /// Intervals begin at `starts`, which are sorted quarter hours.
     pub async fn sum_states(
         &self,
         period: &Period,
@@ -66,7 +66,7 @@ impl Store {
             "account, {kind} AS kind, origin, state, code, {class} AS class, {campaign} AS campaign, messages"
         );
         let rows = period_parts::sums_and_quarters("message_sums", "message_counts", &columns);
-        let names = "part, account, kind, origin, state, code, class, campaign";
+        let names = "interval_index, account, kind, origin, state, code, class, campaign";
         let sql = format!(
             "SELECT {names}, CAST(SUM(messages) AS bigint) AS messages FROM ({rows}) AS counted \
              WHERE {} GROUP BY {names} HAVING SUM(messages) <> 0 ORDER BY {names}",

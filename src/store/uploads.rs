@@ -117,17 +117,17 @@ impl Store {
     ) -> Result<u64, Error> {
         let of_upload = Expr::col((message_row::Entity, message_row::Column::Id))
             .equals((Entity, Column::Message));
-        let known = message_row::Entity::find()
+        let existing = message_row::Entity::find()
             .select_only()
             .column(message_row::Column::Id)
             .filter(of_upload.clone());
-        let waiting = known
+        let waiting = existing
             .clone()
             .filter(message_row::Column::Origin.ne(Origin::DryRun))
             .filter(message_row::Column::Queue.is_in([QueueState::Queued, QueueState::Sending]));
-        let hosted = known.clone().filter(is_hosted(end));
+        let hosted = existing.clone().filter(is_hosted(end));
         let is_unneeded = Condition::any()
-            .add(Expr::exists(known.into_query()))
+            .add(Expr::exists(existing.into_query()))
             .add(Column::CreatedAt.lt(instant::to_millis(before)));
         let deleted = Entity::delete_many()
             .filter(is_unneeded)

@@ -102,7 +102,7 @@ impl VerifySnapshot {
         {
             provider_ids.entry(row.message).or_default().push(row);
         }
-        let mut found = Vec::new();
+        let mut discrepancies = Vec::new();
         for row in &rows {
             let provider_ids = provider_ids.get(&row.id).map_or(&[][..], Vec::as_slice);
             let mut derived = row.clone();
@@ -111,16 +111,16 @@ impl VerifySnapshot {
                 receipts.get(&row.id).map_or(&[], Vec::as_slice),
             )?;
             derived.provider_id = preferred_id(provider_ids);
-            found.extend(compare(row, &derived));
+            discrepancies.extend(compare(row, &derived));
             let of_others = provider_ids.iter().filter(|id| id.account != row.account);
-            found.extend(of_others.map(|id| {
+            discrepancies.extend(of_others.map(|id| {
                 format!(
                     "message {} of account {} holds an id of account {}",
                     row.id, row.account, id.account
                 )
             }));
         }
-        Ok(Some((last.into(), number, found)))
+        Ok(Some((last.into(), number, discrepancies)))
     }
 }
 

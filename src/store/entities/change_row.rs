@@ -11,7 +11,9 @@ pub struct Model {
     /// In commit order, because it is assigned under the writer's lock.
     #[sea_orm(primary_key)]
     pub seq: i64,
-    pub writer: Uuid,
+    /// The process that changed the message.
+    #[sea_orm(column_name = "writer")]
+    pub process: Uuid,
     pub message: Uuid,
     pub account: AccountId,
     pub state: DeliveryState,

@@ -12,7 +12,9 @@ pub struct Model {
     pub account: AccountId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub provider_id: String,
+    /// The message that holds the id.
     pub message: Uuid,
+    /// The other message that claims it.
     #[sea_orm(primary_key, auto_increment = false)]
     pub claimant: Uuid,
     pub learned_from: IdSource,

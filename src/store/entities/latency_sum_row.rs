@@ -20,8 +20,8 @@ pub struct Model {
     pub account: AccountId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub kind: OrEmpty<MediaKind>,
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub stage: LatencySpan,
+    #[sea_orm(primary_key, auto_increment = false, column_name = "stage")]
+    pub span: LatencySpan,
     /// `latency:messages ` for each bucket with messages.
     pub histogram: String,
 }

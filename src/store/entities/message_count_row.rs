@@ -1,4 +1,4 @@
-//! Row of `message_counts`. Messages by quarter hour and by what statistics group them by.
+//! Row of `message_counts`. Numbers of messages per quarter hour and grouping column.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,6 +13,7 @@ use crate::store::entities::column_types::OrEmpty;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "message_counts")]
 pub struct Model {
+    /// Start of the quarter hour, in milliseconds since 1970.
     #[sea_orm(primary_key, auto_increment = false)]
     pub bucket: i64,
     #[sea_orm(primary_key, auto_increment = false)]
@@ -23,6 +24,7 @@ pub struct Model {
     pub origin: Origin,
     #[sea_orm(primary_key, auto_increment = false)]
     pub state: DeliveryState,
+    /// Failure code; empty if the message did not fail or its failure has no code.
     #[sea_orm(primary_key, auto_increment = false)]
     pub code: String,
     #[sea_orm(primary_key, auto_increment = false)]

@@ -21,6 +21,7 @@ pub struct Model {
     pub origin: Origin,
     pub sender: Option<String>,
     pub recipient: Option<String>,
+    /// For searches by the last digits.
     pub recipient_reversed: Option<String>,
     pub recipient_name: Option<String>,
     pub kind: Option<MediaKind>,
@@ -39,25 +40,31 @@ pub struct Model {
     pub link_with_record: Option<bool>,
     pub queue: QueueState,
     pub hold: Option<String>,
+    /// Attempts that count towards the limit.
     pub tries: i32,
     /// When the last submission began, unless the provider certainly did not accept it. The stage
     /// `submitted` has its own instant.
     #[sea_orm(column_name = "handed_over_at")]
     pub submission_started_at: Option<i64>,
+    /// Absent unless the message is queued and not held.
     pub next_attempt_at: Option<i64>,
     pub lease_holder: Option<Uuid>,
     pub lease_until: Option<i64>,
     pub send_before: Option<i64>,
     pub state: DeliveryState,
     pub conflict: bool,
+    /// How long after the submission or the last status receipt a missing report is normal, in
+    /// milliseconds.
     pub silence_limit: i64,
     pub due_at: Option<i64>,
+    /// When an orphan becomes a message sent elsewhere; absent for never.
     pub adopt_at: Option<i64>,
     pub submitted_at: Option<i64>,
     pub sent_at: Option<i64>,
     pub delivered_at: Option<i64>,
     pub read_at: Option<i64>,
     pub played_at: Option<i64>,
+    /// One bit per stage that no receipt names; see `fold_columns`.
     pub implied_stages: i64,
     pub failed_at: Option<i64>,
     pub failure_code: Option<String>,

@@ -1,4 +1,7 @@
 //! Rows of the main database, private to `store`.
+//!
+//! Instants are in milliseconds since 1970, unless a field says otherwise. `bucket` and `start` are
+//! the beginning of a counted period.
 
 #![expect(
     unreachable_pub,

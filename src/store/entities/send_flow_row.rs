@@ -30,7 +30,9 @@ pub struct Model {
     pub next_probe_at: Option<i64>,
     /// Milliseconds.
     pub probe_wait: i64,
-    pub spent: i32,
+    /// See `Trip::failed_messages`.
+    #[sea_orm(column_name = "spent")]
+    pub failed_messages: i32,
 }
 
 without_relations!();

@@ -54,7 +54,7 @@ impl Ledger {
 
     /// Makes an id constant if callbacks named two messages with it by report URL or tag. An id of
     /// a reply or a registration stays with its message.
-    pub(super) async fn release_if_constant(
+    pub(super) async fn make_constant_if_shared(
         &mut self,
         account: &AccountId,
         id: &ProviderMessageId,

@@ -113,7 +113,7 @@ impl Sums {
             for row in latencies {
                 let cohort = (row.start, row.account, row.kind);
                 let times = read_histogram(&row.histogram)?;
-                sums.latencies.insert((width, cohort, row.stage), times);
+                sums.latencies.insert((width, cohort, row.span), times);
             }
         }
         Ok(sums)
@@ -192,12 +192,12 @@ async fn add_latencies(
     let rows: Vec<latency_sum_row::Model> = latencies
         .into_iter()
         .map(
-            |((width, (start, account, kind), stage), times)| latency_sum_row::Model {
+            |((width, (start, account, kind), span), times)| latency_sum_row::Model {
                 width,
                 start,
                 account,
                 kind,
-                stage,
+                span,
                 histogram: write_histogram(&times),
             },
         )
@@ -391,7 +391,7 @@ async fn sum_latencies(connection: &impl ConnectionTrait, day: i64) -> Result<()
         let times = read_histogram(&row.histogram)?;
         for width in WIDTHS {
             let cohort = (start_of(row.start, width), row.account.clone(), row.kind);
-            let sum = latencies.entry((width, cohort, row.stage)).or_default();
+            let sum = latencies.entry((width, cohort, row.span)).or_default();
             sum.add_all(&times);
         }
     }

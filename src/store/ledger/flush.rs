@@ -90,9 +90,10 @@ impl Ledger {
             .filter_map(|id| self.entries.get(id))
             .filter(|entry| entry.is_changed());
         let (folded, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
-            changed.partition(|entry| entry.only_folded());
-        let (submitted, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
-            others.into_iter().partition(|entry| entry.only_submitted());
+            changed.partition(|entry| entry.changed_only_by_fold());
+        let (submitted, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) = others
+            .into_iter()
+            .partition(|entry| entry.changed_only_by_submission());
         self.update_messages(&fold_columns::FOLD_COLUMNS, &folded)
             .await?;
         self.update_messages(&fold_columns::submission_columns(), &submitted)
@@ -149,9 +150,9 @@ impl Ledger {
             id_conflict_row::Column::Claimant,
         ];
         // Later callbacks with the same id change nothing: `seen_at` is the first time.
-        let known = OnConflict::columns(key).do_nothing_on(key).to_owned();
+        let keep_first = OnConflict::columns(key).do_nothing_on(key).to_owned();
         id_conflict_row::Entity::insert_many(models)
-            .on_conflict(known)
+            .on_conflict(keep_first)
             .exec_without_returning(&self.transaction)
             .await?;
         Ok(())
@@ -170,24 +171,25 @@ impl Ledger {
             if entry.new_receipts.is_empty() {
                 continue;
             }
-            let known = receipts.entry(*id).or_default();
+            let existing = receipts.entry(*id).or_default();
             for receipt in entry.new_receipts.drain(..) {
-                if receipt_limit::allows(known, &receipt) {
+                if receipt_limit::allows(existing, &receipt) {
                     kept.insert(receipt.source);
                     rows.push(receipts::row((*id).into(), &receipt));
-                    known.push(receipt);
+                    existing.push(receipt);
                 } else {
                     left_out.insert(receipt.source);
                 }
             }
-            receipts::sort(known);
+            receipts::sort(existing);
         }
         let without_receipt: Vec<Uuid> = left_out.difference(&kept).copied().collect();
         callback_outcomes::mark_repeats(&self.transaction, &without_receipt).await?;
         let rows: Vec<&receipt_row::Model> = rows.iter().collect();
-        let known = "ON CONFLICT (source, part) DO NOTHING";
+        let keep_stored = "ON CONFLICT (source, part) DO NOTHING";
         let written =
-            statements::insert::<receipt_row::Entity>(&self.transaction, &rows, known).await?;
+            statements::insert::<receipt_row::Entity>(&self.transaction, &rows, keep_stored)
+                .await?;
         if written == rows.len() as u64 {
             // Reading what was just written would cost a query per batch.
             return Ok(receipts);

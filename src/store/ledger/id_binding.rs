@@ -56,7 +56,9 @@ impl Ledger {
         }
         self.confirm(message, account, id, learned_from).await?;
         if self.mark_certain(account, id, learned_from).await?
-            && self.release_if_constant(account, id, learned_from).await?
+            && self
+                .make_constant_if_shared(account, id, learned_from)
+                .await?
         {
             return Ok(BindOutcome::Constant);
         }
@@ -173,7 +175,10 @@ impl Ledger {
             (true, true) => {
                 self.note_claim(message.uuid(), holder.uuid(), (account, id), learned_from)
                     .await?;
-                if self.release_if_constant(account, id, learned_from).await? {
+                if self
+                    .make_constant_if_shared(account, id, learned_from)
+                    .await?
+                {
                     return Ok(BindOutcome::Constant);
                 }
                 return Ok(BindOutcome::Conflict(holder));

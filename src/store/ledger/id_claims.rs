@@ -15,18 +15,21 @@ use crate::store::ledger::learned_from::LearnedFrom;
 use crate::store::ledger::message_ledger::Ledger;
 
 /// The most messages that are reprocessed together because they claim ids of each other.
-const MAX_RIVALS: usize = 200;
+const MAX_CONFLICTING: usize = 200;
 
 impl Ledger {
     /// These messages, and all that claim an id of one of them or hold an id that one claims.
-    /// Returns only the given messages if there are more than `MAX_RIVALS` in all: a rebuild may
+    /// Returns only the given messages if there are more than `MAX_CONFLICTING` in all: a rebuild may
     /// then bind some ids differently.
-    pub async fn with_rivals(&mut self, messages: &[MessageId]) -> Result<Vec<MessageId>, Error> {
+    pub async fn with_conflicting_messages(
+        &mut self,
+        messages: &[MessageId],
+    ) -> Result<Vec<MessageId>, Error> {
         self.write_conflicts().await?;
         let mut all: BTreeSet<Uuid> = messages.iter().map(|id| id.uuid()).collect();
         let mut added: Vec<Uuid> = all.iter().copied().collect();
         while !added.is_empty() {
-            if all.len() > MAX_RIVALS {
+            if all.len() > MAX_CONFLICTING {
                 return Ok(messages.to_vec());
             }
             let names_added = Condition::any()

@@ -52,13 +52,13 @@ impl LedgerEntry {
     }
 
     /// Whether a stored row changed only in the columns that the fold writes.
-    pub(super) fn only_folded(&self) -> bool {
+    pub(super) fn changed_only_by_fold(&self) -> bool {
         let before = self.before.as_ref();
         before.is_some_and(|before| fold_columns::differ_in_fold_only(before, &self.row))
     }
 
     /// Whether a stored row changed only in the columns that the fold and submissions write.
-    pub(super) fn only_submitted(&self) -> bool {
+    pub(super) fn changed_only_by_submission(&self) -> bool {
         let before = self.before.as_ref();
         before.is_some_and(|before| fold_columns::differ_in_submission_only(before, &self.row))
     }

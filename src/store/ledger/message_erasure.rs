@@ -198,8 +198,8 @@ pub(in crate::store) async fn hash_key(
     if row.request_hash.starts_with(erased_name::PREFIX) {
         return Ok(());
     }
-    let name = hash(&erased_name::of_request(&row.account, &row.name));
-    let request_hash = hash(&erased_name::of_request_hash(&row.request_hash));
+    let name = hash(&erased_name::request_key_parts(&row.account, &row.name));
+    let request_hash = hash(&erased_name::request_hash_parts(&row.request_hash));
     idempotency_key_row::Entity::update_many()
         .col_expr(idempotency_key_row::Column::Name, Expr::value(name))
         .col_expr(

@@ -25,8 +25,8 @@ mod orphan_adoption;
 mod orphan_dismissal;
 mod orphan_messages;
 mod past_holders;
+mod rebuild_steps;
 pub mod recount;
-mod rederivation;
 mod registration;
 mod retraction;
 

@@ -41,12 +41,12 @@ pub struct Registered {
     pub recipient: RecipientComparison,
 }
 
-/// The recipient of a registration, compared with the known one.
+/// The recipient of a registration, compared with the stored one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecipientComparison {
-    /// The same, or none was known or given.
+    /// The same, or none was stored or given.
     Same,
-    /// Another recipient is known, and the given one is ignored.
+    /// Another recipient is stored, and the given one is ignored.
     Ignored,
     /// Reports named another recipient; the given one replaces it.
     Replaced,
@@ -125,10 +125,10 @@ impl Ledger {
 
     /// Whether the recipients of a loaded message and a registration differ.
     fn contradicts(&self, id: MessageId, new: &Registration) -> bool {
-        let known = self.row(id).and_then(|row| row.recipient.as_deref());
-        known
+        let stored = self.row(id).and_then(|row| row.recipient.as_deref());
+        stored
             .zip(new.recipient.as_deref())
-            .is_some_and(|(known, given)| !recipient_spelling::is_same_recipient(known, given))
+            .is_some_and(|(stored, given)| !recipient_spelling::is_same_recipient(stored, given))
     }
 
     /// Whether a loaded message is past its submission, by its receipts.
