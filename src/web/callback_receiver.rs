@@ -67,7 +67,7 @@ pub(crate) async fn receive_callback(
     let counters = state.ingest.counters();
     let Some((account, known, age)) = verify_callback(&state, trim_part(&path.account), &token)
     else {
-        count(&counters.refused);
+        count(&counters.rejected);
         set_purpose(&request, Purpose::Other);
         let account = find_account(&state, trim_part(&path.account));
         let cause = match account {
@@ -109,7 +109,7 @@ pub(crate) async fn receive_report(
 ) -> HttpResponse {
     let token = trim_part(&path.token).to_owned();
     let Some((account, message)) = state.keys.verify_report_token(&token) else {
-        count(&state.ingest.counters().refused);
+        count(&state.ingest.counters().rejected);
         set_purpose(&request, Purpose::Other);
         let (cause, url) = (RejectionCause::WrongReportToken, RejectedUrl::Report);
         record_rejection(&state, &request, cause, url, None);
@@ -196,7 +196,7 @@ fn answer_handshake(state: &CallbackState, known: &KnownAccount, query: &str) ->
     let counters = state.ingest.counters();
     let verify_token = known.callback_auth.verify_token.as_ref();
     let Some(challenge) = authenticity::verify_challenge(query, verify_token) else {
-        count(&counters.refused);
+        count(&counters.rejected);
         return answer(StatusCode::FORBIDDEN, "forbidden");
     };
     count(&counters.handshakes);
@@ -219,7 +219,7 @@ async fn receive(
         Route::Callback | Route::OldCallback | Route::MistypedCallback(_) => RejectedUrl::Callback,
     };
     let account = known.map(|_| address.account.clone());
-    let refused = |cause| record_rejection(state, request, cause, url, account.clone());
+    let record_rejected = |cause| record_rejection(state, request, cause, url, account.clone());
     let reading = read_body(&state.ingest, &address.account, request, payload);
     // Both permits for memory are held until the response.
     let (body, permit, _account_permit) =
@@ -227,12 +227,12 @@ async fn receive(
             Ok(Ok(read)) => read,
             Ok(Err(BodyError::TooLarge)) => {
                 count(&counters.too_large);
-                refused(RejectionCause::TooLarge);
+                record_rejected(RejectionCause::TooLarge);
                 return answer(StatusCode::PAYLOAD_TOO_LARGE, "too large");
             }
             Ok(Err(BodyError::Incomplete)) => {
                 count(&counters.incomplete);
-                refused(RejectionCause::Incomplete);
+                record_rejected(RejectionCause::Incomplete);
                 return answer(StatusCode::BAD_REQUEST, "bad request");
             }
             Ok(Err(BodyError::Stopping | BodyError::NoMemory)) => {
@@ -241,7 +241,7 @@ async fn receive(
             }
             Ok(Err(BodyError::TooSlow)) | Err(_) => {
                 count(&counters.incomplete);
-                refused(RejectionCause::TooSlow);
+                record_rejected(RejectionCause::TooSlow);
                 return answer(StatusCode::REQUEST_TIMEOUT, "too slow");
             }
         };
@@ -268,15 +268,15 @@ async fn receive(
     match received {
         Ok(IngestOutcome::Stored(_)) => answer(StatusCode::OK, "ok"),
         Ok(IngestOutcome::Unverified(_)) => {
-            refused(RejectionCause::Unverified);
+            record_rejected(RejectionCause::Unverified);
             answer(StatusCode::UNAUTHORIZED, "unauthorized")
         }
         Ok(IngestOutcome::OverUnverifiedLimit) => {
-            refused(RejectionCause::OverUnverifiedLimit);
+            record_rejected(RejectionCause::OverUnverifiedLimit);
             answer(StatusCode::UNAUTHORIZED, "unauthorized")
         }
         Ok(IngestOutcome::OverHourlyLimit) => {
-            refused(RejectionCause::OverHourlyLimit);
+            record_rejected(RejectionCause::OverHourlyLimit);
             too_many(state.clock.now())
         }
         // Logged by the journal writer, once for all concurrent requests.
@@ -316,20 +316,20 @@ fn header_text(bytes: &[u8]) -> String {
 
 /// `Retry-After` is the end of the hour.
 fn too_many(now: DateTime<Utc>) -> HttpResponse {
-    let mut refusal = answer(StatusCode::TOO_MANY_REQUESTS, "too many");
+    let mut response = answer(StatusCode::TOO_MANY_REQUESTS, "too many");
     let wait = 3600 - now.timestamp().rem_euclid(3600);
-    refusal
+    response
         .headers_mut()
         .insert(header::RETRY_AFTER, wait.into());
-    refusal
+    response
 }
 
 fn unavailable() -> HttpResponse {
-    let mut refusal = answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
-    refusal
+    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    response
         .headers_mut()
         .insert(header::RETRY_AFTER, PROVIDER_RETRY_SECONDS.into());
-    refusal
+    response
 }
 
 fn answer(status: StatusCode, text: &'static str) -> HttpResponse {

@@ -64,7 +64,7 @@ impl Connections {
         self.stopping.cancel();
         tokio::select! {
             () = all_closed(&self.existing) => {}
-            () = self.until_idle() => {}
+            () = self.wait_until_idle() => {}
             () = sleep(DRAIN_TIMEOUT) => {}
         }
         let inherited = servers
@@ -82,7 +82,7 @@ impl Connections {
     }
 
     /// Returns when no request has come on an existing connection for [`IDLE_TIME`].
-    async fn until_idle(&self) {
+    async fn wait_until_idle(&self) {
         let mut requests = self.last_requests.subscribe();
         while let Ok(Ok(())) = timeout(IDLE_TIME, requests.changed()).await {}
     }

@@ -155,7 +155,7 @@ impl ApiError {
             id
         });
         Problem {
-            kind: "about:blank",
+            type_uri: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             code: self.code().as_str(),

@@ -1,5 +1,5 @@
-//! Refuses requests to the dashboard and the API under a name that is not ours: a page of another
-//! site could make that name lead here (DNS rebinding).
+//! Rejects requests to the dashboard and the API whose `Host` is not a name of this server: a page
+//! of another site could make its own name resolve to this server (DNS rebinding).
 
 use std::net::IpAddr;
 
@@ -53,8 +53,8 @@ impl OwnHosts {
     }
 }
 
-/// Middleware. Callbacks are received under every name, and a token is proof enough: pages of other
-/// sites do not know it.
+/// Middleware. Callbacks and health checks are answered under every name. Requests with an
+/// Authorization header are exempt: the token is checked later, and other sites do not know one.
 pub(super) async fn check(
     own: web::Data<OwnHosts>,
     request: ServiceRequest,
@@ -65,9 +65,9 @@ pub(super) async fn check(
         || [HEALTH_PATH, READY_PATH].contains(&path)
         || request.headers().contains_key(AUTHORIZATION);
     let is_foreign = |value: &str| !parse_host(value).is_some_and(|host| own.contains(&host));
-    let named = request.headers().get(HOST);
-    // A request of HTTP/1.0 may lack it.
-    if !is_exempt && named.is_some_and(|host| host.to_str().map_or(true, is_foreign)) {
+    let host_header = request.headers().get(HOST);
+    // HTTP/1.0 requests may have no Host header.
+    if !is_exempt && host_header.is_some_and(|host| host.to_str().map_or(true, is_foreign)) {
         return Ok(request.error_response(ApiError::UnknownHost));
     }
     next.call(request).await

@@ -5,15 +5,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub const PROBLEM_JSON: &str = "application/problem+json";
-/// Bytes of JSON of all listed errors together: a response stays below 4 KB, whatever the request.
+/// Bytes of JSON of all listed errors together, so that every response stays below 4 KB.
 const ERRORS_LIMIT: usize = 2_000;
 /// Bytes of JSON of one field's name or message.
 const TEXT_LIMIT: usize = 500;
 /// Bytes of JSON of the detail.
 const DETAIL_LIMIT: usize = 1_000;
 
-/// `{"field":"","message":""},`
-const FRAME_BYTES: usize = 27;
+/// Length of `{"field":"","message":""},`.
+const FRAME_BYTES: usize = 26;
 
 /// An error in one field of the body or one parameter.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -43,7 +43,7 @@ pub(super) fn shorten(errors: &[FieldError]) -> Vec<FieldError> {
             message: shorten_text(&error.message),
         })
         .take_while(|error| {
-            length += FRAME_BYTES + json_length(&error.field) + json_length(&error.message);
+            length += FRAME_BYTES + escaped_len(&error.field) + escaped_len(&error.message);
             length <= ERRORS_LIMIT
         })
         .collect()
@@ -60,7 +60,7 @@ fn shorten_text(text: &str) -> String {
 fn shorten_to(text: &str, limit: usize) -> String {
     let mut length = 0;
     let end = text.char_indices().find(|(_, character)| {
-        length += json_bytes(*character);
+        length += escaped_char_len(*character);
         length > limit
     });
     match end {
@@ -69,12 +69,12 @@ fn shorten_to(text: &str, limit: usize) -> String {
     }
 }
 
-fn json_length(text: &str) -> usize {
-    text.chars().map(json_bytes).sum()
+fn escaped_len(text: &str) -> usize {
+    text.chars().map(escaped_char_len).sum()
 }
 
-/// Control characters become `\u0000`.
-fn json_bytes(character: char) -> usize {
+/// Upper bound: a control character takes at most six bytes (`\u001f`).
+fn escaped_char_len(character: char) -> usize {
     match character {
         '"' | '\\' => 2,
         character if character.is_control() => 6,
@@ -82,16 +82,17 @@ fn json_bytes(character: char) -> usize {
     }
 }
 
-/// An error of the API. Also in the extensions of the response, for `page_errors`.
+/// An error of the API. Also stored in the response's extensions, from which `page_errors` renders
+/// the HTML page.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`; `code` is the kind.
+    /// Always `about:blank`; `code` distinguishes the kinds of errors.
     #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// The name of the status.
+    pub type_uri: &'static str,
+    /// The reason phrase of the status.
     pub title: &'static str,
     pub status: u16,
-    /// One of a closed set.
+    /// See `ProblemCode`.
     pub code: &'static str,
     /// A sentence about this case.
     pub detail: String,
@@ -111,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_problem_takes_4_kilobytes(
+        fn problem_json_stays_below_4_kb(
             fields in prop::collection::vec(("\\PC{0,900}|[\\x00-\\x1f\"]{0,900}", "\\PC{0,900}"), 0..50),
             detail in "\\PC{0,3000}|[\\x00-\\x1f\"]{0,3000}",
         ) {
@@ -120,7 +121,7 @@ mod tests {
                 .map(|(field, message)| FieldError::new(field, message))
                 .collect();
             let problem = Problem {
-                kind: "about:blank",
+                type_uri: "about:blank",
                 title: "Request Header Fields Too Large",
                 status: 431,
                 code: "idempotency-key-reused",

@@ -56,7 +56,7 @@ impl IntoParams for ProblemPath {
 
 impl IntoParams for WindowPath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let phone = "The customer's whole number with its country code, or a user id.";
+        let phone = "The customer's whole number with its country code, or a WhatsApp user id.";
         vec![
             path("account", "The id of the account.", ValueShape::Slug),
             path("phone", phone, ValueShape::Customer),

@@ -16,7 +16,7 @@ use crate::web::request_parsing::parse_json;
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ErasePersonRequest {
-    /// A number with country code, a `wa_id`, or a user id.
+    /// A number with country code, a `wa_id`, or a WhatsApp user id.
     #[schema(pattern = "^(\\+?[1-9][0-9]{6,14}|[A-Za-z]{2}\\.(ENT\\.)?[A-Za-z0-9]{5,128})$")]
     pub(crate) phone: String,
 }

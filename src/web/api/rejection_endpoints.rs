@@ -1,4 +1,4 @@
-//! `/api/v1/rejections`: the latest refused requests to callback URLs.
+//! `/api/v1/rejections`: the latest rejected requests to callback URLs.
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -10,30 +10,37 @@ use crate::services::Services;
 use crate::web::api::wire;
 use crate::web::error::ApiError;
 
-/// The latest refused requests, newest first.
+/// The latest rejected requests, newest first.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct RejectionListResponse {
     pub(crate) data: Vec<RejectionResponse>,
 }
 
-/// A request to a callback URL that was refused.
+/// A rejected request to a callback URL.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct RejectionResponse {
     pub(crate) at: String,
-    /// `unknown_account`, `wrong_token`, `wrong_report_token`, `wrong_verify_token`, `unverified`,
-    /// `over_unverified_limit`, `over_hourly_limit`, `too_large`, `incomplete` or `too_slow`.
+    /// - `unknown_account`: the URL names no account that was ever configured
+    /// - `wrong_token`: the token does not belong to the account, or its generation is retired
+    /// - `wrong_report_token`: the token of a report URL is not signed with our key
+    /// - `wrong_verify_token`: a subscription handshake with another verify token
+    /// - `unverified`: it failed the account's authentication; stored, but not applied
+    /// - `over_unverified_limit`: it failed the account's authentication, beyond the hourly limit
+    ///   for such requests; not stored
+    /// - `over_hourly_limit`: the account reached its hourly limit
+    /// - `too_large`, `incomplete` (the body ended early) or `too_slow`
     pub(crate) cause: &'static str,
-    /// The IP address that the connection came from; behind a proxy, that of the proxy.
+    /// The client's IP address; behind a proxy that is not in `trusted_proxies`, that of the proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<String>,
     /// The token is masked.
     pub(crate) path: String,
-    /// If the URL names a known account.
+    /// If the URL names an account that was ever configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) account: Option<String>,
 }
 
-/// List the latest refused requests to callback URLs, newest first
+/// List the latest rejected requests to callback URLs, newest first
 ///
 /// The last 1,000 since the process started; each process has its own list.
 #[utoipa::path(

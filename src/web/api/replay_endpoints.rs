@@ -155,8 +155,8 @@ fn selection(request: ReplayRequest) -> Result<OutcomeFilter, ApiError> {
         outcome,
         received_after,
         received_before,
-        since: None,
-        up_to: None,
+        first_seq: None,
+        last_seq: None,
     })
 }
 
@@ -164,8 +164,8 @@ fn response(dry_run: bool, report: &ReplayReport) -> ReplayResponse {
     ReplayResponse {
         dry_run,
         replayed: report.replayed,
-        gone: report.gone,
-        withheld: report.withheld,
+        gone: report.purged,
+        withheld: report.skipped_unverified,
         callbacks: report
             .callbacks
             .iter()

@@ -195,7 +195,7 @@ impl ReplayUrl {
             ids: self.id.map(|id| vec![id]),
             account: self.account.clone(),
             outcome: self.outcome,
-            up_to: self.up_to,
+            last_seq: self.up_to,
             ..OutcomeFilter::default()
         }
     }

@@ -153,16 +153,16 @@ impl ReplayPage {
 
 /// Callbacks of the selection that are not replayed.
 fn excluded(replayed: &ReplayReport) -> Vec<String> {
-    let gone = (replayed.gone > 0).then(|| {
+    let gone = (replayed.purged > 0).then(|| {
         format!(
             "{} no longer kept: retention has ended.",
-            counted(replayed.gone, "callback is", "callbacks are")
+            counted(replayed.purged, "callback is", "callbacks are")
         )
     });
-    let withheld = (replayed.withheld > 0).then(|| {
+    let withheld = (replayed.skipped_unverified > 0).then(|| {
         format!(
             "{} unverified and not replayed. Filter by the outcome unverified to release them.",
-            counted(replayed.withheld, "callback is", "callbacks are")
+            counted(replayed.skipped_unverified, "callback is", "callbacks are")
         )
     });
     gone.into_iter().chain(withheld).collect()

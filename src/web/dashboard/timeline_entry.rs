@@ -17,6 +17,7 @@ use crate::web::dashboard::visible_text::visible_line;
 #[derive(Clone, Debug)]
 pub(super) struct TimelineEntry {
     pub(super) icon: Option<StateIcon>,
+    /// CSS class.
     pub(super) tone: &'static str,
     pub(super) title: String,
     pub(super) detail: Option<String>,
@@ -24,10 +25,13 @@ pub(super) struct TimelineEntry {
     pub(super) ours: TimeElement,
     /// The time by the provider's clock.
     pub(super) theirs: Option<TimeElement>,
-    /// How the two times differ, if by more than a moment, or why the provider's is not used.
-    pub(super) lag: Option<String>,
+    /// How the two times differ, if by more than two seconds, or why the provider's is not used.
+    pub(super) time_note: Option<String>,
+    /// `×3` if several equal receipts are shown as one.
     pub(super) repeats: Option<String>,
+    /// Text of the source link.
     pub(super) source: &'static str,
+    /// Where `source` links to.
     pub(super) link: Option<String>,
 }
 
@@ -39,7 +43,7 @@ pub(super) fn accepted_entry(at: DateTime<Utc>) -> TimelineEntry {
         detail: None,
         ours: TimeElement::new(at),
         theirs: None,
-        lag: None,
+        time_note: None,
         repeats: None,
         source: "Bluetick",
         link: None,
@@ -62,7 +66,7 @@ pub(super) fn attempt_entry(attempt: &Attempt, viewer: Visibility) -> TimelineEn
         detail: attempt.detail.as_deref().map(|text| viewer.quoted(text)),
         ours: TimeElement::new(attempt.started_at),
         theirs: None,
-        lag: None,
+        time_note: None,
         repeats: None,
         source: "attempt",
         link: Some(format!("#attempt-{}", attempt.number)),
@@ -82,7 +86,7 @@ pub(super) fn action_entry(action: &Action, viewer: Visibility) -> TimelineEntry
         detail: action.detail.as_deref().map(|text| viewer.quoted(text)),
         ours: TimeElement::new(action.happened_at),
         theirs: None,
-        lag: None,
+        time_note: None,
         repeats: None,
         source: "operator",
         link: None,
@@ -91,7 +95,7 @@ pub(super) fn action_entry(action: &Action, viewer: Visibility) -> TimelineEntry
 
 fn action_title(kind: ActionKind) -> &'static str {
     match kind {
-        ActionKind::Send => "Entered manually",
+        ActionKind::Send => "Sent manually",
         ActionKind::Cancel => "Cancelled",
         ActionKind::Resend => "Resent",
         ActionKind::MarkFailed => "Marked as failed",
@@ -119,7 +123,7 @@ pub(super) fn receipt_entry(
         detail: detail.or_else(|| pricing_text(receipt)),
         ours: TimeElement::new(receipt.received_at),
         theirs: theirs.map(TimeElement::new),
-        lag: theirs.and_then(|at| lag_text(receipt, at, accepted_at)),
+        time_note: theirs.and_then(|at| time_note_text(receipt, at, accepted_at)),
         repeats: (count > 1).then(|| format!("×{count}")),
         source,
         link,
@@ -137,7 +141,7 @@ fn receipt_text(
             match receipt.source_kind {
                 SourceKind::Callback => format!("Reported {}", stage.as_str()),
                 SourceKind::Attempt => format!("Reply: {}", stage.as_str()),
-                SourceKind::Action => format!("Registered as {}", stage.as_str()),
+                SourceKind::Action => format!("Registered as sent elsewhere: {}", stage.as_str()),
             },
             None,
         ),
@@ -224,8 +228,9 @@ fn source_text(receipt: &Receipt) -> (&'static str, Option<String>) {
     }
 }
 
-/// How the provider's time differs from ours. A difference of up to two seconds is not shown.
-fn lag_text(
+/// How the provider's time differs from ours, or why it is not used. A difference of up to two
+/// seconds is not shown.
+fn time_note_text(
     receipt: &Receipt,
     theirs: DateTime<Utc>,
     accepted_at: Option<DateTime<Utc>>,

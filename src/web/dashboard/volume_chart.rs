@@ -1,5 +1,5 @@
-//! The chart of messages over time: bars stacked by state, failed ones below the line, events of
-//! accounts as numbered marks, and the same numbers as a table.
+//! The chart of messages over time: bars stacked by state, failed ones below the zero line, events
+//! of accounts as numbered marks, and the same numbers as a table.
 
 use std::fmt::Write;
 
@@ -13,9 +13,9 @@ use crate::reporting::period_figures::{BarWidth, PeriodFigures, StateCounts};
 use crate::web::dashboard::event_rows::EventRow;
 use crate::web::dashboard::report_figures::count_text;
 
-/// In units of the drawing.
+/// Height of the SVG's `viewBox`.
 const HEIGHT: f64 = 200.0;
-/// From the line upwards.
+/// From the zero line upwards.
 const LAYERS: [(&str, &str, &[DeliveryState]); 4] = [
     (
         "read",
@@ -34,7 +34,7 @@ const LAYERS: [(&str, &str, &[DeliveryState]); 4] = [
         ],
     ),
 ];
-const LABELS: usize = 8;
+const MAX_LABELS: usize = 8;
 
 #[derive(Clone, Debug)]
 pub(super) struct VolumeChart {
@@ -42,9 +42,10 @@ pub(super) struct VolumeChart {
     pub(super) unit: &'static str,
     pub(super) summary: String,
     pub(super) width: usize,
-    /// Where the line is drawn.
+    /// Vertical position of the zero line.
     pub(super) zero: String,
-    pub(super) highest: String,
+    /// The highest count above the zero line.
+    pub(super) highest_above_line: String,
     pub(super) layers: Vec<ChartLayer>,
     pub(super) failed_path: String,
     pub(super) bars: Vec<ChartBar>,
@@ -72,16 +73,18 @@ pub(super) struct ChartBar {
 
 #[derive(Clone, Debug)]
 pub(super) struct ChartLabel {
-    pub(super) percent: String,
+    /// Distance from the left end, in percent.
+    pub(super) left_percent: String,
     pub(super) text: String,
-    /// SVG's `text-anchor`: near the right end, the text is on the left of its place.
+    /// SVG's `text-anchor`: near the right end, the text is to the left of the position.
     pub(super) anchor: &'static str,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct ChartMark {
     pub(super) number: usize,
-    pub(super) percent: String,
+    /// Distance from the left end, in percent.
+    pub(super) left_percent: String,
     pub(super) account: String,
     pub(super) event: EventRow,
 }
@@ -94,7 +97,8 @@ impl VolumeChart {
         let scale = HEIGHT / as_float((up + down).max(1));
         let zero = as_float(up) * scale;
         let width = bars.len();
-        let percent = |index: f64| format!("{:.2}", index * 100.0 / as_float_index(width.max(1)));
+        let left_percent =
+            |position: f64| format!("{:.2}", position * 100.0 / as_float_index(width.max(1)));
         let total: i64 = bars.iter().map(|bar| above(bar) + failed(bar)).sum();
         let all_failed: i64 = bars.iter().map(failed).sum();
         Self {
@@ -112,7 +116,7 @@ impl VolumeChart {
             ),
             width,
             zero: format!("{zero:.1}"),
-            highest: count_text(up),
+            highest_above_line: count_text(up),
             layers: LAYERS
                 .iter()
                 .enumerate()
@@ -124,14 +128,14 @@ impl VolumeChart {
                 .collect(),
             failed_path: failed_path(bars, zero, scale),
             bars: chart_bars(figures, zone),
-            labels: labels(figures, zone, &percent),
+            labels: labels(figures, zone, &left_percent),
             marks: figures
                 .events
                 .iter()
                 .enumerate()
                 .map(|(index, event)| ChartMark {
                     number: index + 1,
-                    percent: percent(place(figures, event.at)),
+                    left_percent: left_percent(bar_position(figures, event.at)),
                     account: event.account.to_string(),
                     event: EventRow::new(event, viewer),
                 })
@@ -145,7 +149,7 @@ fn sum(bar: &StateCounts, states: &[DeliveryState]) -> i64 {
     counted.sum::<i64>().max(0)
 }
 
-/// Messages above the line.
+/// Messages above the zero line.
 fn above(bar: &StateCounts) -> i64 {
     LAYERS.iter().map(|(.., states)| sum(bar, states)).sum()
 }
@@ -212,24 +216,29 @@ fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
     figures.bars.iter().enumerate().map(bar).collect()
 }
 
-/// At most [`LABELS`] times at equal distances; of longer periods, the first bar of a day.
-fn labels(figures: &PeriodFigures, zone: Tz, percent: &impl Fn(f64) -> String) -> Vec<ChartLabel> {
-    let is_days = figures.width != BarWidth::QuarterHour;
+/// At most [`MAX_LABELS`] labels at equal distances. With bars longer than a quarter hour, only the
+/// first bar of each day gets one.
+fn labels(
+    figures: &PeriodFigures,
+    zone: Tz,
+    left_percent: &impl Fn(f64) -> String,
+) -> Vec<ChartLabel> {
+    let labels_are_dates = figures.width != BarWidth::QuarterHour;
     let local = |index: usize| figures.starts[index].with_timezone(&zone);
     let begins_day = |index: &usize| {
         let before = index.checked_sub(1).map(local);
         before.is_none_or(|before| before.date_naive() != local(*index).date_naive())
     };
     let candidates: Vec<usize> = (0..figures.bars.len())
-        .filter(|index| !is_days || begins_day(index))
+        .filter(|index| !labels_are_dates || begins_day(index))
         .collect();
-    let distance = candidates.len().div_ceil(LABELS).max(1);
+    let distance = candidates.len().div_ceil(MAX_LABELS).max(1);
     let chosen = candidates.into_iter().step_by(distance);
     chosen
         .map(|index| ChartLabel {
-            percent: percent(as_float_index(index)),
+            left_percent: left_percent(as_float_index(index)),
             text: local(index)
-                .format(if is_days { "%-d %b" } else { "%H:%M" })
+                .format(if labels_are_dates { "%-d %b" } else { "%H:%M" })
                 .to_string(),
             anchor: if index * 10 < figures.bars.len() * 9 {
                 "start"
@@ -240,8 +249,8 @@ fn labels(figures: &PeriodFigures, zone: Tz, percent: &impl Fn(f64) -> String) -
         .collect()
 }
 
-/// In bars from the start.
-fn place(figures: &PeriodFigures, at: DateTime<Utc>) -> f64 {
+/// Position on the x axis, in bars.
+fn bar_position(figures: &PeriodFigures, at: DateTime<Utc>) -> f64 {
     let after = figures.starts.partition_point(|start| *start <= at);
     let index = after.saturating_sub(1);
     let start = figures.starts.get(index).copied().unwrap_or(at);
