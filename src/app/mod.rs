@@ -11,6 +11,6 @@ mod starting_process;
 pub use components::{media_checker, open_acceptor, open_costs, open_exporter};
 pub use databases::{Databases, open_databases, open_journal_read_only, open_read_only};
 pub use running_process::{RunningProcess, RunningServers, close, start};
-pub use serve_claim::claim_serving;
+pub use serve_claim::claim_serve_lock;
 pub use start_error::StartError;
-pub use starting_process::{StartingProcess, open, open_receiving};
+pub use starting_process::{StartingProcess, open};

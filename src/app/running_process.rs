@@ -39,7 +39,7 @@ pub struct RunningProcess {
 }
 
 /// Starts the servers and every job. From now on SIGTERM, SIGINT and SIGHUP only end
-/// [`RunningProcess::until_stopped`].
+/// [`RunningProcess::run_until_stopped`].
 pub fn start(listeners: Listeners, services: Services) -> io::Result<RunningProcess> {
     let servers = RunningServers::start(listeners, WebState::from(services.clone()))?;
     Ok(servers.run(services))
@@ -47,7 +47,7 @@ pub fn start(listeners: Listeners, services: Services) -> io::Result<RunningProc
 
 impl RunningServers {
     /// Starts the servers before the main database is open: callbacks are received, and other
-    /// requests get 503. From now on signals only end [`RunningServers::while_opening`].
+    /// requests get 503. From now on signals only end [`RunningServers::receive_while`].
     pub fn receive(
         listeners: Listeners,
         receiving: ReceivingServices,
@@ -92,13 +92,13 @@ impl RunningServers {
     /// Receives callbacks until `work` is done. Returns `None` after a signal. Then, and after an
     /// error, `work` is dropped, the servers have stopped, and the journal has all received
     /// callbacks.
-    pub async fn while_opening<T, E: From<io::Error>>(
+    pub async fn receive_while<T, E: From<io::Error>>(
         mut self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<Option<(Self, T)>, E> {
         let opened = tokio::select! {
             opened = work => opened.map(Some),
-            ended = self.until_ended() => ended.map(|()| None).map_err(E::from),
+            ended = self.wait_until_ended() => ended.map(|()| None).map_err(E::from),
         };
         if let Ok(Some(opened)) = opened {
             return Ok(Some((self, opened)));
@@ -122,7 +122,7 @@ impl RunningServers {
     }
 
     /// Waits until one of the servers ends or a signal arrives.
-    async fn until_ended(&mut self) -> io::Result<()> {
+    async fn wait_until_ended(&mut self) -> io::Result<()> {
         tokio::select! {
             (joined, ..) = &mut self.servers => joined.map_err(io::Error::other).and_then(|result| result),
             () = self.signals.received() => Ok(()),
@@ -138,8 +138,8 @@ impl RunningServers {
 impl RunningProcess {
     /// Runs until SIGTERM, SIGINT or SIGHUP. Then starts nothing new, finishes what is running, and
     /// closes the journal and the databases.
-    pub async fn until_stopped(mut self) -> io::Result<()> {
-        let result = self.servers.until_ended().await;
+    pub async fn run_until_stopped(mut self) -> io::Result<()> {
+        let result = self.servers.wait_until_ended().await;
         self.servers.begin_stop();
         self.jobs.stop_claiming();
         tokio::join!(

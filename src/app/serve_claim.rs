@@ -1,5 +1,5 @@
-//! Only one `serve` per SQLite database. A second one fails at once, except on an inherited socket,
-//! where it waits until the first has stopped.
+//! Only one `serve` per SQLite database. A second one fails at once, except on a socket inherited
+//! from systemd or another parent, where it waits until the first has stopped.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,11 @@ use crate::web::listener::SocketOwner;
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Claims the configured database until the lock is dropped.
-pub async fn claim_serving(config: &Config, owner: SocketOwner) -> Result<ServeLock, StartError> {
+/// Holds the configured database until the lock is dropped. No effect on PostgreSQL.
+pub async fn claim_serve_lock(
+    config: &Config,
+    owner: SocketOwner,
+) -> Result<ServeLock, StartError> {
     data_dir::prepare(&config.data_dir)?;
     let timeout = match owner {
         SocketOwner::ParentProcess => TAKEOVER_TIMEOUT,
@@ -34,7 +37,7 @@ pub async fn claim_serving(config: &Config, owner: SocketOwner) -> Result<ServeL
         if !has_logged {
             tracing::info!(
                 folder = %folder.display(),
-                "another bluetick serve is running on this data folder; waiting at most {} s until it has stopped",
+                "another bluetick serve uses the database in this folder; waiting at most {} s until it has stopped",
                 timeout.as_secs()
             );
             has_logged = true;

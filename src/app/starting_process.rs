@@ -46,49 +46,46 @@ pub struct StartingProcess {
     limits: Arc<TrafficLimits>,
 }
 
-/// Opens the journal, and checks that the main database belongs to it and is not of a newer
-/// program.
-pub async fn open_receiving(
-    config: Config,
-    clock: Arc<dyn Clock>,
-) -> Result<StartingProcess, StartError> {
-    let databases = connect(&config).await?;
-    let stored = databases.list_callback_url_records().await?;
-    let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored));
-    let spool = SpoolSettings::in_folder(&config.data_dir);
-    let journal = Journal::open_with_spool(databases.journal.clone(), spool)
-        .await
-        .map_err(StartError::journal)?;
-    create_day_partitions(&journal, &*clock).await?;
-    if databases.needs_upgrade {
-        check_pairing(&databases.store, &journal).await?;
-    }
-    let limits = Arc::new(build_traffic_limits(&journal, &config, &known_accounts));
-    let ingest = Ingest::new(journal.clone(), &known_accounts, Arc::clone(&limits));
-    let receiving = ReceivingServices {
-        config: Arc::new(config),
-        clock,
-        keys: Arc::clone(&databases.keys),
-        journal,
-        ingest: Arc::new(ingest),
-        known_accounts,
-        stopping: CancellationToken::new(),
-    };
-    Ok(StartingProcess {
-        receiving,
-        progress: UpgradeProgress::default(),
-        databases,
-        limits,
-    })
-}
-
 /// Opens everything, but does not listen and starts no job.
 pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Services, StartError> {
-    let starting = open_receiving(config, clock).await?;
+    let starting = StartingProcess::open(config, clock).await?;
     starting.finish(LockWait::Brief).await
 }
 
 impl StartingProcess {
+    /// Opens the journal, and checks that the main database belongs to it and was not written by a newer
+    /// version. The result can already receive callbacks.
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let databases = connect(&config).await?;
+        let stored = databases.list_callback_url_records().await?;
+        let known_accounts = Arc::new(KnownAccounts::new(&config.accounts, &stored));
+        let spool = SpoolSettings::in_folder(&config.data_dir);
+        let journal = Journal::open_with_spool(databases.journal.clone(), spool)
+            .await
+            .map_err(StartError::journal)?;
+        create_day_partitions(&journal, &*clock).await?;
+        if databases.needs_upgrade {
+            check_pairing(&databases.store, &journal).await?;
+        }
+        let limits = Arc::new(build_traffic_limits(&journal, &config, &known_accounts));
+        let ingest = Ingest::new(journal.clone(), &known_accounts, Arc::clone(&limits));
+        let receiving = ReceivingServices {
+            config: Arc::new(config),
+            clock,
+            keys: Arc::clone(&databases.keys),
+            journal,
+            ingest: Arc::new(ingest),
+            known_accounts,
+            stopping: CancellationToken::new(),
+        };
+        Ok(Self {
+            receiving,
+            progress: UpgradeProgress::default(),
+            databases,
+            limits,
+        })
+    }
+
     /// Whether the main database must be migrated, which takes minutes with many messages.
     pub fn needs_upgrade(&self) -> bool {
         self.databases.needs_upgrade

@@ -87,7 +87,7 @@ async fn run_demo(history: Option<i64>, port: Option<u16>) -> Result<(), Command
         .tempfile()?;
     rates.write_all(RATES.as_bytes())?;
     config.rates_file = Some(rates.path().to_path_buf());
-    let _serve_lock = app::claim_serving(&config, SocketOwner::ThisProcess).await?;
+    let _serve_lock = app::claim_serve_lock(&config, SocketOwner::ThisProcess).await?;
     let services = app::open(config, Arc::new(SystemClock)).await?;
     if let Some(days) = history {
         let mut signals = Signals::catch()?;
@@ -127,7 +127,7 @@ async fn run_demo(history: Option<i64>, port: Option<u16>) -> Result<(), Command
         folder.path().display(),
         program.display()
     ));
-    let ended = running.until_stopped().await;
+    let ended = running.run_until_stopped().await;
     stop.cancel();
     if let Ok(Err(error)) = traffic.await {
         tracing::warn!(error = %error.without_url(), "the demo's traffic ended early");

@@ -15,9 +15,9 @@ use crate::services::Services;
 
 #[derive(Args, Debug)]
 pub struct EraseArguments {
-    /// Phone number with country code, a `wa_id`, or a user id
-    #[arg(long, value_name = "N")]
-    pub phone: String,
+    /// Phone number with country code, a `wa_id`, or a WhatsApp user id
+    #[arg(long = "phone", value_name = "N")]
+    pub identity: String,
 }
 
 pub async fn run(
@@ -33,8 +33,9 @@ pub async fn run(
     let mut progress = |progress: ErasureProgress| line.update(progress.done, progress.stage);
     let erased = erase(services, &arguments.identity, &context, &mut progress).await;
     line.finish();
-    // The erasure claims this lease to process waiting callbacks, if no `serve` runs.
-    services.reconciler.release().await?;
+    // Without a running `serve`, the erasure took the reconciler's lease to process unprocessed
+    // callbacks.
+    services.reconciler.release_lease().await?;
     let report = erased.map_err(name_phone_argument)?;
     print_report(&report, out)?;
     if report.remaining.is_empty() {
@@ -50,10 +51,10 @@ pub async fn run(
 /// Names `--phone` in the error for an invalid number.
 pub(super) fn name_phone_argument(error: ErasureError) -> CommandError {
     match error {
-        ErasureError::InvalidIdentity(message) => {
-            format!("--phone {message}; write the number with its country code, or a user id")
-                .into()
-        }
+        ErasureError::InvalidIdentity(message) => format!(
+            "--phone {message}; write the number with its country code, or a WhatsApp user id"
+        )
+        .into(),
         error => error.into(),
     }
 }
@@ -64,13 +65,17 @@ fn print_report(report: &ErasureReport, out: &mut impl Write) -> std::io::Result
         "erased: {} recipient, content and ids; {} deleted; {} changed",
         counted(report.messages, "message lost its", "messages lost their"),
         counted(report.callbacks, "callback", "callbacks"),
-        counted(report.other_rows, "other row", "other rows"),
+        counted(
+            report.other_rows,
+            "row of another table",
+            "rows of other tables"
+        ),
     )?;
     if report.former_numbers > 0 {
         let former = u64::try_from(report.former_numbers).unwrap_or(u64::MAX);
         writeln!(
             out,
-            "the customer had {} before, which others may have now; erase by number if needed",
+            "the customer formerly had {}, not erased because other customers may use such numbers now; to erase one, run erase with --phone",
             counted(former, "other number", "other numbers")
         )?;
     }

@@ -1,4 +1,4 @@
-//! `bluetick explain ID`: explains the state of a message, with the texts of the API.
+//! `bluetick explain ID`: explains the state of a message, in the same words as the API.
 
 use std::io::Write;
 

@@ -15,9 +15,9 @@ use crate::services::Services;
 
 #[derive(Args, Debug)]
 pub struct ExportPersonArguments {
-    /// Phone number with country code, a `wa_id`, or a user id
-    #[arg(long, value_name = "N")]
-    pub phone: String,
+    /// Phone number with country code, a `wa_id`, or a WhatsApp user id
+    #[arg(long = "phone", value_name = "N")]
+    pub identity: String,
     /// A new file
     #[arg(long, value_name = "FILE", default_value = "customer.zip")]
     pub output: PathBuf,

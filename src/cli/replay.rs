@@ -26,7 +26,7 @@ pub struct ReplayArguments {
     /// Callbacks of this account
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
-    /// receipts, inbound, notice, probe, quarantined or unverified
+    /// Outcome to select: receipts, inbound, notice, probe, quarantined or unverified
     #[arg(long, value_parser = parse_outcome)]
     pub outcome: Option<Outcome>,
     /// Received at or after this instant, RFC 3339
@@ -62,8 +62,8 @@ pub async fn run(
         outcome: arguments.outcome,
         received_after: arguments.received_after,
         received_before: arguments.received_before,
-        since: None,
-        up_to: None,
+        first_seq: None,
+        last_seq: None,
     };
     let context = ActionContext {
         actor: COMMAND_LINE,
@@ -133,15 +133,15 @@ fn print_summary(
         counted(length(&replayed.callbacks), "callback", "callbacks"),
         counted(length(&replayed.messages), "message", "messages")
     )?;
-    if replayed.gone > 0 {
-        let verb = if replayed.gone == 1 { "is" } else { "are" };
-        writeln!(out, "{} {verb} no longer in the journal", replayed.gone)?;
+    if replayed.purged > 0 {
+        let verb = if replayed.purged == 1 { "is" } else { "are" };
+        writeln!(out, "{} {verb} no longer in the journal", replayed.purged)?;
     }
-    if replayed.withheld > 0 {
+    if replayed.skipped_unverified > 0 {
         writeln!(
             out,
             "{} unverified and skipped; use --id or --outcome unverified to release them",
-            counted(replayed.withheld, "callback is", "callbacks are")
+            counted(replayed.skipped_unverified, "callback is", "callbacks are")
         )?;
     }
     Ok(())

@@ -40,8 +40,8 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
         tracing::error!("backup.directory: {error}; no backups are made until it can be used");
     }
     // Held until the process has stopped.
-    let _serve_lock = app::claim_serving(&config, listeners.main.owner).await?;
-    let starting = app::open_receiving(config, Arc::new(SystemClock)).await?;
+    let _serve_lock = app::claim_serve_lock(&config, listeners.main.owner).await?;
+    let starting = StartingProcess::open(config, Arc::new(SystemClock)).await?;
     let Some((running, sign_in_link)) = Box::pin(start(listeners, starting)).await? else {
         return Ok(());
     };
@@ -57,7 +57,7 @@ async fn serve(mut config: Config) -> Result<(), CommandError> {
         lines.push('\n');
     }
     announce(lines);
-    Ok(running.until_stopped().await?)
+    Ok(running.run_until_stopped().await?)
 }
 
 /// Starts the process. Callbacks are received even while the main database is migrated; returns
@@ -68,23 +68,25 @@ async fn start(
 ) -> Result<Option<(RunningProcess, Option<String>)>, CommandError> {
     if !starting.needs_upgrade() {
         let services = starting.finish(LockWait::Brief).await?;
-        let sign_in_link = create_first_sign_in_link(&services).await?;
+        let sign_in_link = create_sign_in_link_until_used(&services).await?;
         return Ok(Some((app::start(listeners, services)?, sign_in_link)));
     }
     let (receiving, progress) = (starting.receiving.clone(), starting.progress.clone());
     let servers = RunningServers::receive(listeners, receiving, progress)?;
     let finish = async {
         let services = starting.finish(LockWait::UntilFree).await?;
-        let sign_in_link = create_first_sign_in_link(&services).await?;
+        let sign_in_link = create_sign_in_link_until_used(&services).await?;
         Ok::<_, CommandError>((services, sign_in_link))
     };
-    let opened = Box::pin(servers.while_opening(finish)).await?;
+    let opened = Box::pin(servers.receive_while(finish)).await?;
     Ok(opened.map(|(servers, (services, sign_in_link))| (servers.run(services), sign_in_link)))
 }
 
-/// Until the first sign-in, every start creates a one-time link. It is printed on a terminal,
-/// otherwise written to a file with mode 0600.
-async fn create_first_sign_in_link(services: &Services) -> Result<Option<String>, CommandError> {
+/// Until the first sign-in, every start creates a one-time link. It is returned if stdout is a
+/// terminal; otherwise it is written to a file with mode 0600, and the result is `None`.
+async fn create_sign_in_link_until_used(
+    services: &Services,
+) -> Result<Option<String>, CommandError> {
     let file = services.config.data_dir.join("sign-in-link");
     if services.store.has_signed_in().await? {
         return Ok(None);

@@ -113,7 +113,7 @@ fn write_tokens(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    // The last use is stored by the minute.
+    // Both times are cut to the minute, so that a token never appears used before it was created.
     let minute = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%MZ").to_string();
     let header = [
         "ID",

@@ -110,7 +110,7 @@ impl Jobs {
         }
         let services = &self.services;
         for released in [
-            services.reconciler.release().await,
+            services.reconciler.release_lease().await,
             services.maintenance_lease.release().await,
             services.retention.release().await,
         ] {
@@ -209,7 +209,7 @@ impl Jobs {
         let mut position = None;
         while !self.stop.is_cancelled() {
             let result = match position {
-                Some(position) => store.publish_changes(position).await,
+                Some(position) => store.publish_remote_changes(position).await,
                 None => store.last_feed_position().await,
             };
             let pause = match result {

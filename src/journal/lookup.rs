@@ -26,10 +26,10 @@ pub struct JournalFilter {
     pub received_after: Option<DateTime<Utc>>,
     /// Exclusive.
     pub received_before: Option<DateTime<Utc>>,
-    /// The first `seq`, inclusive.
-    pub since: Option<i64>,
-    /// The last `seq`, inclusive.
-    pub up_to: Option<i64>,
+    /// Journal sequence number. Inclusive.
+    pub first_seq: Option<i64>,
+    /// Inclusive.
+    pub last_seq: Option<i64>,
 }
 
 /// How many callbacks next to an instant are searched for the first or last `seq` of a period.
@@ -92,8 +92,8 @@ impl Journal {
         }
         let bounds = [
             before_seq.map(|before| Column::Seq.lt(before)),
-            filter.since.map(|seq| Column::Seq.gte(seq)),
-            filter.up_to.map(|seq| Column::Seq.lte(seq)),
+            filter.first_seq.map(|seq| Column::Seq.gte(seq)),
+            filter.last_seq.map(|seq| Column::Seq.lte(seq)),
             (filter.received_after).map(|at| Column::ReceivedAt.gte(instant::to_millis(at))),
             (filter.received_before).map(|at| Column::ReceivedAt.lt(instant::to_millis(at))),
         ];

@@ -68,9 +68,9 @@ async fn deliver_in_order(
     let mut has_failed = false;
     for notification in notifications {
         let result = if services.stopping.is_cancelled() {
-            NotificationResult::PutBack { due_at: now }
+            NotificationResult::Postponed { due_at: now }
         } else if has_failed {
-            NotificationResult::PutBack {
+            NotificationResult::Postponed {
                 due_at: now + FIRST_WAIT,
             }
         } else {
@@ -100,7 +100,7 @@ async fn attempt(
     };
     let delivered = tokio::select! {
         delivered = delivery => delivered,
-        () = services.stopping.cancelled() => return NotificationResult::PutBack { due_at: now },
+        () = services.stopping.cancelled() => return NotificationResult::Postponed { due_at: now },
     };
     match delivered {
         Ok(()) => NotificationResult::Delivered,

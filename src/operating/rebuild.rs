@@ -42,7 +42,7 @@ pub async fn rebuild(
         return Err(RebuildError::ServeRunning);
     }
     let rebuilt = derive_again(services, progress).await;
-    reconciler.release().await?;
+    reconciler.release_lease().await?;
     rebuilt
 }
 

@@ -50,7 +50,7 @@ impl ReplayBatch {
             }
             *after = outcome.seq;
             if outcome.outcome == Outcome::Unverified && !releases_unverified(selection) {
-                report.withheld += 1;
+                report.skipped_unverified += 1;
                 continue;
             }
             match sizes.get(&outcome.callback) {
@@ -58,7 +58,7 @@ impl ReplayBatch {
                     bytes += size;
                     selected.push(outcome);
                 }
-                None => report.gone += 1,
+                None => report.purged += 1,
             }
         }
         let ids: Vec<CallbackId> = selected.iter().map(|outcome| outcome.callback).collect();
@@ -66,7 +66,7 @@ impl ReplayBatch {
         // Both lists are in journal order. A callback that was purged meanwhile is missing.
         let found: HashSet<CallbackId> = entries.iter().map(|entry| entry.record.id).collect();
         selected.retain(|outcome| found.contains(&outcome.callback));
-        report.gone += u64::try_from(ids.len() - selected.len()).unwrap_or_default();
+        report.purged += u64::try_from(ids.len() - selected.len()).unwrap_or_default();
         Ok(Some(Self {
             outcomes: selected,
             entries,

@@ -20,9 +20,9 @@ pub struct OutcomeChange {
 pub struct ReplayReport {
     pub replayed: u64,
     /// Selected, but no longer in the journal.
-    pub gone: u64,
+    pub purged: u64,
     /// Unverified callbacks that the selection does not name.
-    pub withheld: u64,
+    pub skipped_unverified: u64,
     pub callbacks: Vec<OutcomeChange>,
     pub messages: Vec<StateChange>,
 }

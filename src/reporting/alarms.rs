@@ -244,7 +244,7 @@ fn spike_alarm(spike: TrafficSpike) -> Alarm {
     let TrafficSpike {
         account,
         used,
-        refused,
+        rejected,
         byte_ceiling,
         receipt_ceiling,
     } = spike;
@@ -264,9 +264,9 @@ fn spike_alarm(spike: TrafficSpike) -> Alarm {
             "If such an account is yours, add it to the configuration again; then it is counted separately. Otherwise, a report URL may have leaked: block its sender in front of Bluetick.",
         ),
     };
-    let (kind, text) = if refused > 0 {
+    let (kind, text) = if rejected > 0 {
         let text = format!(
-            "{subject} received {used} this hour, and {refused} more were answered 429. The limit is {limit}. {advice}"
+            "{subject} received {used} this hour, and {rejected} more were answered 429. The limit is {limit}. {advice}"
         );
         (AlarmKind::OverCeiling, text)
     } else {

@@ -165,7 +165,7 @@ pub async fn compute(
         let key = group(sum.interval, sum.account, sum.kind);
         let statistics = statistics.entry(key).or_default();
         let times = statistics.latencies.entry(stage).or_default();
-        times.add_all(&sum.times);
+        times.add_all(&sum.histogram);
     }
     Ok(statistics)
 }

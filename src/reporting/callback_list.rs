@@ -132,11 +132,11 @@ impl<'a> Candidates<'a> {
     async fn of(services: &'a Services, query: &CallbackQuery) -> Result<Self, db::Error> {
         let filter = &query.filter;
         // No index covers the time, but positions in the journal are in order of time.
-        let since = match filter.received_after {
+        let first_seq = match filter.received_after {
             Some(at) => services.journal.first_seq_after(at).await?,
             None => None,
         };
-        let up_to = match filter.received_before {
+        let last_seq = match filter.received_before {
             Some(at) => services.journal.last_seq_before(at).await?,
             None => None,
         };
@@ -147,8 +147,8 @@ impl<'a> Candidates<'a> {
             outcome: Some(outcome),
             received_after: filter.received_after,
             received_before: filter.received_before,
-            since,
-            up_to,
+            first_seq,
+            last_seq,
         });
         let pending_after = match filter.outcome {
             Some(None) => Some(services.store.position().await?),
@@ -160,15 +160,15 @@ impl<'a> Candidates<'a> {
             ids: None,
             received_after: filter.received_after,
             received_before: filter.received_before,
-            since: match (filter.received_after, since) {
+            first_seq: match (filter.received_after, first_seq) {
                 // Nothing was received since.
                 (Some(_), None) => Some(i64::MAX),
-                _ => since.max(pending_after.map(|seq| seq.saturating_add(1))),
+                _ => first_seq.max(pending_after.map(|seq| seq.saturating_add(1))),
             },
-            up_to: match (filter.received_before, up_to) {
+            last_seq: match (filter.received_before, last_seq) {
                 // Nothing was received before.
                 (Some(_), None) => Some(0),
-                _ => up_to,
+                _ => last_seq,
             },
         };
         Ok(Self {

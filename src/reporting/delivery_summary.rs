@@ -248,7 +248,7 @@ impl PeriodSums {
                 .latencies
                 .entry(stage)
                 .or_default()
-                .add_all(&sum.times);
+                .add_all(&sum.histogram);
         }
         rows
     }

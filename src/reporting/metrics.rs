@@ -89,7 +89,7 @@ fn rejections(services: &Services, registry: &mut Registry) {
     }
     registry.register(
         "rejections",
-        "Requests to callback URLs that were refused, by cause",
+        "Rejected requests to callback URLs, by cause",
         causes,
     );
 }

@@ -95,7 +95,7 @@ pub async fn find(
 
 fn counted(services: &Services, kind: ProblemKind, counts: &Problems) -> u64 {
     match kind {
-        ProblemKind::Rejected => services.ingest.counters().refused.load(Ordering::Relaxed),
+        ProblemKind::Rejected => services.ingest.counters().rejected.load(Ordering::Relaxed),
         kind => kind.count(counts),
     }
 }

@@ -206,7 +206,7 @@ pub struct ZixflowSettings {
     pub token: String,
     pub phone_id: String,
     /// Share of replies without id although `submissionStatus` was true.
-    pub bare_reply_share: f64,
+    pub reply_without_id_share: f64,
     /// Share of status callbacks sent as a form instead of JSON.
     pub form_report_share: f64,
 }
@@ -216,7 +216,7 @@ impl Default for ZixflowSettings {
         Self {
             token: "zixflow-token".to_owned(),
             phone_id: "104898309288001".to_owned(),
-            bare_reply_share: 0.25,
+            reply_without_id_share: 0.25,
             form_report_share: 0.25,
         }
     }

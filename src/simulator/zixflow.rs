@@ -166,7 +166,7 @@ fn accept(call: &ApiCall<'_>, body: &Value, kind: MediaKind, recipient: String) 
     let has_ids = wants_ids
         && !call
             .rng("bare-reply")
-            .chance(call.settings.zixflow.bare_reply_share);
+            .chance(call.settings.zixflow.reply_without_id_share);
     let reply = if has_ids {
         json!({ "status": true, "message": "WhatsApp sent successfully!", "campaignId": campaign, "messageId": id })
     } else {

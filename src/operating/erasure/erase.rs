@@ -309,7 +309,7 @@ impl Erasure<'_> {
         for id in store.list_ended_campaigns().await? {
             if id_names_customer(&self.matcher, &id)
                 && let Some(new) =
-                    CampaignId::from_name(&keys.erased_name(&erased_name::of_campaign(&id)))
+                    CampaignId::from_name(&keys.erased_name(&erased_name::campaign_id_parts(&id)))
             {
                 store.change_campaign_id(&id, &new).await?;
                 renamed += 1;

@@ -1,5 +1,5 @@
 //! Undoes the matches of a message, made by recipient or by an operator: reprocesses every callback
-//! that reported on the message, without those matches.
+//! from which the message may have receipts or ids, without those matches.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::receiving::operator_decisions::OperatorDecisions;
 use crate::services::Services;
 use crate::store::ledger::{Ledger, MessageSources, format_match_time};
 
-/// Returns the messages and orphans that have the reports now. The message is never matched by
+/// Returns the other messages, orphans included, that received the reports. The message is never matched by
 /// recipient again; an operator can still match it.
 pub async fn unmatch(
     services: &Services,
@@ -29,15 +29,15 @@ pub async fn unmatch(
             let message = find_matched(ledger, id).await?;
             let sources = ledger.list_sources(&[id]).await?;
             let callbacks = load_callbacks(services, &sources).await?;
-            let since = find_match_time(services, &message, &callbacks).await?;
+            let matched_at = find_match_time(services, &message, &callbacks).await?;
             let action = Action {
                 message: Some(id),
                 account: Some(message.account),
                 detail: matched_at.map(format_match_time),
                 ..Action::new(context.actor, ActionKind::Unmatch, context.now)
             };
-            // Recorded first: it prevents a match by recipient, and cancels earlier decisions of
-            // operators.
+            // The action must be stored before the decisions are loaded: it cancels earlier match
+            // decisions on this message and forbids matching by recipient.
             ledger.record_action(&action).await?;
             let decisions = OperatorDecisions::load(ledger).await?;
             let times: HashSet<_> = callbacks
@@ -64,14 +64,15 @@ async fn find_matched(ledger: &mut Ledger, id: MessageId) -> Result<Message, Act
         return Err(ActionError::NotPossible(reason.to_owned()));
     }
     if message.origin.is_ours() && ledger.is_registered(id).await? {
-        let reason = "a registered message was matched with this one; that cannot be undone";
+        let reason =
+            "a message registered through the API was matched with this one; that cannot be undone";
         return Err(ActionError::NotPossible(reason.to_owned()));
     }
     Ok(message)
 }
 
-/// When the message was matched. A rebuild needs this, because until then the message was a
-/// candidate for reports.
+/// When the message was matched. A rebuild needs this: before that time, reports could be matched
+/// with the message.
 async fn find_match_time(
     services: &Services,
     message: &Message,
@@ -87,7 +88,8 @@ async fn find_match_time(
     Ok(matches.map(|action| action.happened_at).max())
 }
 
-/// Every callback that reported on the message, in journal order; fails if one was purged.
+/// Every callback from which the message may have receipts or ids, in journal order; fails if one
+/// is no longer stored.
 async fn load_callbacks(
     services: &Services,
     sources: &MessageSources,
@@ -95,7 +97,7 @@ async fn load_callbacks(
     let ids = sources.all();
     let callbacks = services.journal.find_all(&ids).await?;
     if sources.some_missing || callbacks.len() < ids.len() {
-        let reason = "a callback that reported on it was deleted and cannot be processed again";
+        let reason = "a callback from which it may have receipts or ids is no longer stored and cannot be processed again";
         return Err(ActionError::NotPossible(reason.to_owned()));
     }
     Ok(callbacks)
