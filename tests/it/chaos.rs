@@ -246,7 +246,7 @@ fn disturb(seed: u64, settings: &mut Settings, accounts: &mut [Account]) {
         customer_reply_share: 0.2,
         ..settings.clone()
     };
-    settings.zixflow.bare_reply_share = 0.25;
+    settings.zixflow.reply_without_id_share = 0.25;
     settings.kaleyra.not_sent_share = 0.02;
     // With every other seed, what is not matched at once is adopted in the middle of the run.
     if seed % 2 == 1 {

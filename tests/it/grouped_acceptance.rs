@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::customer_service_window::receive_inbound;
 use crate::harness::app::{App, KALEYRA, SOBOT, ZIXFLOW, image_to, message, noon, read, start_app};
-use crate::windows::receive_inbound;
 
 /// A message whose row the database rejects, see [`reject_poison`].
 fn poison() -> Value {

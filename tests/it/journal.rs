@@ -11,6 +11,8 @@ use futures_util::future::join_all;
 use migration::{JournalMigrator, MainMigrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
+use crate::callback_batches::{BACKLOG, append_backlog, apply_all_callbacks};
+use crate::harness::app::start_app;
 use crate::harness::database::TestDatabase;
 
 /// A query that the poisoned tables of these tests refuse.
@@ -393,4 +395,17 @@ async fn the_file_uses_incremental_auto_vacuum() {
         .unwrap();
     let incremental: i32 = mode.unwrap().try_get_by_index(0).unwrap();
     assert_eq!(incremental, 2);
+}
+
+#[actix_web::test]
+async fn callbacks_processed_during_startup_are_not_a_journal_mismatch() {
+    let app = start_app().await;
+    let (store, journal) = (&app.services.store, &app.services.journal);
+    let position = store.position().await.unwrap();
+    let state = journal.state().await.unwrap();
+    append_backlog(&app).await;
+    assert_eq!(apply_all_callbacks(&app).await, BACKLOG);
+    assert!(store.position().await.unwrap() > state.end);
+    store.check_journal(position, &state).await.unwrap();
+    app.finish().await;
 }

@@ -146,7 +146,7 @@ async fn callbacks_of_unknown_accounts_are_counted_together() {
     app.advance(TimeDelta::hours(3));
     while limits.admit(&one, 1 << 30, app.now()) {}
     let spike = limits.list_spikes(app.now()).remove(0);
-    assert_eq!((spike.account, spike.refused), (None, 1));
+    assert_eq!((spike.account, spike.rejected), (None, 1));
     let alarm = &app.alarms().await[0];
     assert_eq!(
         (&alarm["alarm"], &alarm["account"]),

@@ -7,10 +7,10 @@ use bluetick::store::store_settings::Verification;
 use chrono::TimeDelta;
 use serde_json::json;
 
+use crate::customer_service_window::{PHONE, receive_inbound};
 use crate::harness::app::{App, SOBOT, noon, start_app};
 use crate::rebuilding::verified;
 use crate::send_page::load;
-use crate::windows::{PHONE, receive_inbound};
 
 async fn find(app: &App) -> LossCheck {
     LossCheck::find(&app.services.store, &app.services.journal)

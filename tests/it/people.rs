@@ -138,6 +138,7 @@ async fn a_link_without_a_user_makes_an_administrator_even_after_they_were_disab
         manage_users::change_role(store, &user, Role::Viewer, &context)
             .await
             .unwrap();
+        manage_users::disable(store, &user, &context).await.unwrap();
         assert!(!is_signed_in(&app, &browser).await);
     }
     app.finish().await;

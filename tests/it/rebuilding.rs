@@ -24,7 +24,7 @@ pub(crate) async fn start_chaos(seed: u64) -> App {
         settings.outcome = None;
         settings.customer_reply_share = 0.3;
         settings.kaleyra.not_sent_share = 0.1;
-        settings.zixflow.bare_reply_share = 0.3;
+        settings.zixflow.reply_without_id_share = 0.3;
     })
     .await
 }

@@ -132,7 +132,7 @@ async fn two_kaleyra_messages_of_one_conversation_stay_two() {
 
 #[actix_web::test]
 async fn a_zixflow_message_without_any_id_is_found_by_its_report_address() {
-    let app = start_app_with(|settings, _| settings.zixflow.bare_reply_share = 1.0).await;
+    let app = start_app_with(|settings, _| settings.zixflow.reply_without_id_share = 1.0).await;
     let id = app.send_image(ZIXFLOW).await;
     app.run_jobs_until_idle().await;
     assert!(ids(&app.message(&id).await).is_empty());

@@ -112,14 +112,26 @@ async fn a_change_by_one_replica_is_published_once_by_the_others() {
     assert_eq!(published.message.to_string(), id);
     assert!(there.try_recv().is_err(), "not published yet");
 
-    let position = another.store.publish_changes(position).await.unwrap();
-    app.services.store.publish_changes(position).await.unwrap();
+    let position = another
+        .store
+        .publish_remote_changes(position)
+        .await
+        .unwrap();
+    app.services
+        .store
+        .publish_remote_changes(position)
+        .await
+        .unwrap();
     assert!(here.try_recv().is_err(), "it knew");
     if app.database.is_postgres() {
         assert_eq!(there.try_recv().unwrap(), published);
         assert_eq!(published.state, DeliveryState::Queued);
     }
-    another.store.publish_changes(position).await.unwrap();
+    another
+        .store
+        .publish_remote_changes(position)
+        .await
+        .unwrap();
     assert!(there.try_recv().is_err(), "once");
     app::close(another).await;
     app.finish().await;
@@ -187,7 +199,7 @@ async fn when_the_reconciling_process_dies_another_takes_over_within_seconds() {
         }
     );
     assert!(!another.reconciler.is_behind().await.unwrap());
-    another.reconciler.release().await.unwrap();
+    another.reconciler.release_lease().await.unwrap();
     assert_eq!(app.apply_callbacks().await, 0);
     app::close(another).await;
     app.finish().await;

@@ -1,4 +1,4 @@
-//! `/reports` and its files: one set of numbers in every form.
+//! `/reports` and its files: all formats show the same numbers.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -75,8 +75,8 @@ fn rows(csv: &[u8]) -> Vec<BTreeMap<String, String>> {
         .collect()
 }
 
-/// The text of a part of a workbook.
-fn part(workbook: &[u8], name: &str) -> String {
+/// A file inside a workbook, which is a zip archive.
+fn read_zip_entry(workbook: &[u8], name: &str) -> String {
     let mut archive = ZipArchive::new(Cursor::new(workbook)).unwrap();
     let mut text = String::new();
     archive
@@ -88,7 +88,7 @@ fn part(workbook: &[u8], name: &str) -> String {
 }
 
 #[actix_web::test]
-async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
+async fn summary_csv_json_page_and_message_export_agree() {
     let app = start_app().await;
     fill(&app).await;
     let period = "from=2026-11-14&to=2026-11-20";
@@ -115,19 +115,20 @@ async fn list_summary_csv_json_page_and_export_have_the_same_numbers() {
             for state in ["sent", "delivered", "read", "failed"] {
                 assert_eq!(line[state], number(&row["states"][state]), "{state}");
             }
-            for part in ["day", "account", "kind", "campaign"] {
-                assert_eq!(line[part], row[part].as_str().unwrap_or_default(), "{part}");
+            for column in ["day", "account", "kind", "campaign"] {
+                let expected = row[column].as_str().unwrap_or_default();
+                assert_eq!(line[column], expected, "{column}");
             }
             sum += row["messages"].as_i64().unwrap();
         }
         assert_eq!(json["total"]["messages"], sum, "{by}");
         assert_eq!(sum, 21);
     }
-    let listed = app
+    let exported = app
         .exported("created_after=2026-11-14T00:00:00Z&created_before=2026-11-21T00:00:00Z")
         .await;
-    assert_eq!(listed.len(), 21);
-    let delivered = listed
+    assert_eq!(exported.len(), 21);
+    let delivered = exported
         .iter()
         .filter(|row| ["delivered", "read"].contains(&row["state"].as_str()));
     let json = app
@@ -179,7 +180,7 @@ async fn the_workbook_of_the_summary_has_the_labels_and_numbers_of_the_page() {
     fill(&app).await;
     let query = "from=2026-11-14&to=2026-11-20&by=account&interval=month";
     let workbook = bytes(&app, &format!("/api/v1/reports/summary.xlsx?{query}")).await;
-    let sheet = part(&workbook, "xl/worksheets/sheet1.xml");
+    let sheet = read_zip_entry(&workbook, "xl/worksheets/sheet1.xml");
     let json = app
         .get_ok(&format!("/api/v1/reports/summary.json?{query}"))
         .await;
@@ -206,7 +207,7 @@ async fn the_workbook_of_the_summary_has_the_labels_and_numbers_of_the_page() {
 }
 
 #[actix_web::test]
-async fn an_average_is_of_the_deliveries_that_were_charged_in_its_currency() {
+async fn average_cost_counts_only_deliveries_priced_in_that_currency() {
     let app = start_app().await;
     let price = |price: &str, currency: Option<&str>| Pricing {
         price: Some(price.to_owned()),
@@ -258,7 +259,7 @@ async fn a_period_is_compared_with_the_one_before_and_a_campaign_can_be_chosen()
         .await;
     assert_eq!(of_campaign["data"].as_array().unwrap().len(), 1);
     assert_eq!(of_campaign["total"]["messages"], 13);
-    // The 20th is not over, so only the number of messages is compared.
+    // The 20th is not over.
     let shown = page(&app, "/reports?from=2026-11-19&to=2026-11-20").await;
     let note = texts(&shown, ".report-heading p").join(" ");
     assert!(
@@ -268,12 +269,12 @@ async fn a_period_is_compared_with_the_one_before_and_a_campaign_can_be_chosen()
     assert!(note.contains("Shares are preliminary"), "{note}");
     let earlier = page(&app, "/reports?from=2026-11-12&to=2026-11-14").await;
     let note = texts(&earlier, ".report-heading p").join(" ");
-    assert!(!note.contains("so far"), "{note}");
+    assert!(!note.contains("preliminary"), "{note}");
     app.finish().await;
 }
 
 #[actix_web::test]
-async fn a_wrong_choice_is_named_and_the_last_week_is_shown() {
+async fn an_invalid_parameter_is_reported_and_the_last_seven_days_are_shown() {
     let app = start_app().await;
     fill(&app).await;
     for (query, field) in [
@@ -285,7 +286,7 @@ async fn a_wrong_choice_is_named_and_the_last_week_is_shown() {
         ("bom=2", "bom"),
     ] {
         let (status, problem) = app
-            .get(&format!("/api/v1/reports/summary.csv?{query}").replace("csv?bom", "csv?bom"))
+            .get(&format!("/api/v1/reports/summary.csv?{query}"))
             .await;
         assert_eq!(status, 422, "{query}");
         assert_eq!(problem["errors"][0]["field"], field, "{query}");
@@ -367,8 +368,9 @@ async fn the_command_line_writes_the_same_summary() {
             ),
             _ => {
                 let sheet = "xl/worksheets/sheet1.xml";
-                assert_eq!(part(&written, sheet), part(&served, sheet));
-                assert!(part(&served, sheet).contains(">Total<"));
+                let expected = read_zip_entry(&served, sheet);
+                assert_eq!(read_zip_entry(&written, sheet), expected);
+                assert!(expected.contains(">Total<"));
             }
         }
     }
@@ -383,11 +385,15 @@ async fn a_workbook_has_texts_dates_a_frozen_header_and_a_sheet_about_it() {
     .await;
     fill(&app).await;
     let query = "tz=Asia/Kolkata&account=sobot-main&state=read&created_after=2026-11-20T00:00:00Z";
-    assert_eq!(app.exported(query).await.len(), 0, "the 20th is delivered");
+    assert_eq!(
+        app.exported(query).await.len(),
+        0,
+        "the message of the 20th is only sent"
+    );
     let query = query.replace("2026-11-20", "2026-11-18");
     let workbook = bytes(&app, &format!("/api/v1/reports/messages.xlsx?{query}")).await;
     let row = &app.exported(&query).await[0];
-    let sheet = part(&workbook, "xl/worksheets/sheet1.xml");
+    let sheet = read_zip_entry(&workbook, "xl/worksheets/sheet1.xml");
     assert!(
         sheet.contains(
             "<pane ySplit=\"1\" topLeftCell=\"A2\" activePane=\"bottomLeft\" state=\"frozen\"/>"
@@ -408,7 +414,7 @@ async fn a_workbook_has_texts_dates_a_frozen_header_and_a_sheet_about_it() {
     // 13:30 in Kolkata, on the 46,344th day of Excel.
     assert!(sheet.contains("<v>46344.5625</v>"), "{sheet}");
     assert_eq!(sheet.matches("<row ").count(), 2);
-    let about = part(&workbook, "xl/worksheets/sheet2.xml");
+    let about = read_zip_entry(&workbook, "xl/worksheets/sheet2.xml");
     for text in [
         "as_of",
         "Asia/Kolkata",
@@ -419,12 +425,12 @@ async fn a_workbook_has_texts_dates_a_frozen_header_and_a_sheet_about_it() {
     ] {
         assert!(about.contains(&format!(">{text}<")), "{text} in {about}");
     }
-    let left: Vec<_> = std::fs::read_dir(app.database.folder())
+    let leftover_files: Vec<_> = std::fs::read_dir(app.database.folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .filter(|name| name.to_string_lossy().contains("tmp"))
         .collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert!(leftover_files.is_empty(), "{leftover_files:?}");
     app.finish().await;
 }
 
@@ -542,11 +548,11 @@ async fn the_page_shows_the_costs_of_the_month() {
     );
     let note = texts(&shown, "section[aria-labelledby=money] p").join(" ");
     assert!(note.contains("1 delivery has no price"), "{note}");
-    a_month_is_chosen_at_once(&app).await;
+    check_period_presets(&app).await;
     app.finish().await;
 }
 
-async fn a_month_is_chosen_at_once(app: &App) {
+async fn check_period_presets(app: &App) {
     let shown = page(app, "/reports").await;
     let presets = "nav[aria-label=Periods] a";
     assert_eq!(
@@ -567,7 +573,7 @@ async fn a_month_is_chosen_at_once(app: &App) {
         texts(&october, "nav[aria-label=Periods] [aria-current]"),
         ["Last month"]
     );
-    // One month by account is what the table by account shows.
+    // No #rows table: it would repeat the per-account table.
     assert_eq!(texts(&october, "#rows"), Vec::<String>::new());
     let files = Selector::parse(".files a[download]").unwrap();
     let files: Vec<_> = october.select(&files).map(|it| it.attr("href")).collect();

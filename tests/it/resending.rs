@@ -1,16 +1,16 @@
-//! The resend form of a message's page: whether a resend would fail again, and other media.
+//! The resend form of a message's page: whether a resend would fail again, other media, the same options.
 
 use bluetick::domain::scope::Scope;
-use bluetick::simulator::ForcedReply;
+use bluetick::simulator::{ForcedReply, PlannedOutcome};
 use chrono::TimeDelta;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
+use crate::customer_service_window::{PHONE, receive_inbound};
 use crate::harness::app::{
-    App, KALEYRA, LANCEPILOT, SOBOT, image_to, message, noon, start_app, start_app_with,
+    App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, message, noon, start_app, start_app_with,
 };
 use crate::send_page::{Page, load};
-use crate::windows::{PHONE, receive_inbound};
 use bluetick::domain::provider_account::WindowPolicy;
 
 async fn show(app: &App, id: &str) -> Page {
@@ -351,5 +351,48 @@ async fn one_advice_is_given_on_the_page_and_in_the_api() {
     let open = show(&app, &id).await.text;
     assert!(open.contains("Wait a minute before resending."), "{open}");
     assert!(!open.contains("Do not resend"), "{open}");
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_report_that_rewrites_the_row_keeps_every_character() {
+    let app = start_app_with(|settings, _| {
+        settings.zixflow.reply_without_id_share = 1.0;
+        settings.outcome = Some(PlannedOutcome::Failed);
+    })
+    .await;
+    let text = "\"quoted\" \\ back\\\\slash, tab\t, line\nend \u{7f}\u{2028} 🙂 null %s ' -- {}[]";
+    for flag in [true, false] {
+        let mut body = message(ZIXFLOW, "image");
+        body["caption"] = json!(text);
+        body["client_reference"] = json!("\\u0000 \"x\"");
+        body["options"] = json!({ "source": "API", "linkWithRecord": flag });
+        let id = app.send(&body).await;
+        app.run_jobs_until_idle().await;
+        let before = app.message(&id).await;
+        // A report adds ids, which rewrites the whole row.
+        app.deliver_simulated().await;
+        let after = app.message(&id).await;
+        assert_eq!(after["state"], "failed");
+        assert_ne!(after["provider_ids"], before["provider_ids"]);
+        for field in [
+            "caption",
+            "client_reference",
+            "media",
+            "to",
+            "name",
+            "created_at",
+        ] {
+            assert_eq!(after[field], before[field], "{field}");
+        }
+        assert_eq!(after["caption"], text);
+        // Resent with the same options.
+        let (status, _) = app.post(&format!("/api/v1/messages/{id}/resend")).await;
+        assert_eq!(status, 200);
+        app.run_jobs_until_idle().await;
+        let sent = app.received(ZIXFLOW).pop().unwrap().json();
+        assert_eq!(sent["linkWithRecord"], flag);
+        assert_eq!(sent["source"], "API");
+    }
     app.finish().await;
 }

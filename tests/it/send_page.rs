@@ -7,11 +7,11 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
 use serde_json::json;
 
+use crate::customer_service_window::receive_inbound;
 use crate::harness::app::{
     ACCOUNTS, App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, start_app,
     start_app_configured,
 };
-use crate::windows::receive_inbound;
 
 const KEY: &str = "form-0123456789abcdef0123456789abcdef";
 

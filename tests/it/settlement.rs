@@ -236,11 +236,11 @@ async fn seven_seeded_differences_come_out_as_exactly_those_seven() {
     assert!(message.starts_with("7 differences ("), "{message}");
     let folder = app.database.folder();
     let printed = fs::read_to_string(folder.join("differences.csv")).unwrap();
-    the_page_shows_the_same(&app, &lines, &printed, &four).await;
+    check_page(&app, &lines, &printed, &four).await;
     app.finish().await;
 }
 
-async fn the_page_shows_the_same(app: &App, lines: &[String], printed: &str, of_state: &str) {
+async fn check_page(app: &App, lines: &[String], printed: &str, of_state: &str) {
     let fields = [
         ("account", KALEYRA),
         ("map", "cost=PRICE,currency=CURRENCY"),
@@ -295,11 +295,11 @@ async fn without_differences_the_status_is_0() {
     let (status, page) = submit(&app, &lines, &[("account", KALEYRA)]).await;
     assert_eq!(status, 200);
     assert_eq!(texts(&page, "h1"), ["No differences in theirs.csv"]);
-    the_number_of_our_messages_has_a_limit(&app, &lines.join("\n")).await;
+    check_message_limit(&app, &lines.join("\n")).await;
     app.finish().await;
 }
 
-async fn the_number_of_our_messages_has_a_limit(app: &App, text: &str) {
+async fn check_message_limit(app: &App, text: &str) {
     let provider = bluetick::domain::provider::ProviderId::Kaleyra;
     let columns = ColumnMap::new(provider, &[]).unwrap();
     let file = read(text.as_bytes(), &columns, chrono_tz::Tz::UTC, 2).unwrap();
@@ -495,11 +495,11 @@ async fn the_page_names_what_is_wrong_beside_the_field_and_keeps_the_others() {
     for words in ["NUMBER", "Date", "It needs WHATSAPP_ID, TO, CREATED_AT"] {
         assert!(columns.contains(words), "{words}: {columns}");
     }
-    the_form_is_for_operators(&app).await;
+    check_form_access(&app).await;
     app.finish().await;
 }
 
-async fn the_form_is_for_operators(app: &App) {
+async fn check_form_access(app: &App) {
     for (scope, forms) in [(Scope::Operate, 1), (Scope::Read, 0)] {
         let request = app.request_as(scope, "GET", "/reports");
         let page = request.send().await.unwrap().text().await.unwrap();

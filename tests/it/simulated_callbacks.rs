@@ -86,7 +86,7 @@ async fn kaleyra_reports_not_sent_without_time_and_recipient() {
 
 #[actix_web::test]
 async fn zixflow_posts_to_the_report_url_of_the_message() {
-    let fixture = SimulatorFixture::with(|s| s.zixflow.bare_reply_share = 1.0).await;
+    let fixture = SimulatorFixture::with(|s| s.zixflow.reply_without_id_share = 1.0).await;
     fixture
         .simulator
         .force_outcome(ProviderId::Zixflow, PlannedOutcome::Delivered);

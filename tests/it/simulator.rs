@@ -271,7 +271,7 @@ async fn kaleyra_has_seven_error_bodies() {
 
 #[actix_web::test]
 async fn zixflow_replies_with_or_without_ids() {
-    let fixture = SimulatorFixture::with(|s| s.zixflow.bare_reply_share = 0.0).await;
+    let fixture = SimulatorFixture::with(|s| s.zixflow.reply_without_id_share = 0.0).await;
     let (status, body) = fixture.send(ProviderId::Zixflow).await;
     assert_eq!((status, &body["status"]), (200, &json!(true)));
     assert_eq!(body["messageId"].as_str().unwrap().len(), 24);
@@ -284,7 +284,7 @@ async fn zixflow_replies_with_or_without_ids() {
         ask(fixture.zixflow(&without_submission_status)).await,
         (200, bare.clone())
     );
-    let fixture = SimulatorFixture::with(|s| s.zixflow.bare_reply_share = 1.0).await;
+    let fixture = SimulatorFixture::with(|s| s.zixflow.reply_without_id_share = 1.0).await;
     assert_eq!(fixture.send(ProviderId::Zixflow).await, (200, bare));
 }
 

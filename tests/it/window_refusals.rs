@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::customer_service_window::{PHONE, receive_inbound, rfc3339, window};
 use crate::harness::app::{App, KALEYRA, SOBOT, image_to, noon, read, start_app, start_app_with};
 use crate::harness::generator::Generator;
-use crate::windows::{PHONE, receive_inbound, rfc3339, window};
 
 async fn app_with(policy: WindowPolicy) -> App {
     start_app_with(|_, accounts| {
@@ -192,7 +192,7 @@ async fn whether_a_window_is_open_does_not_depend_on_the_order_of_callbacks() {
             let at = |minute: i64| noon() + TimeDelta::minutes(minute);
             match *event {
                 Event::Inbound(minute) => {
-                    let body = crate::windows::inbound(SOBOT, PHONE, at(minute));
+                    let body = crate::customer_service_window::inbound(SOBOT, PHONE, at(minute));
                     app.deliver_callback(SOBOT, &body).await;
                 }
                 Event::Refusal(minute) => {

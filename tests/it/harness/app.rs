@@ -87,7 +87,7 @@ pub(crate) async fn start_app_configured(change: impl FnOnce(&mut Settings, &mut
         clock: clock.clone(),
         ..Settings::default()
     };
-    settings.zixflow.bare_reply_share = 0.0;
+    settings.zixflow.reply_without_id_share = 0.0;
     settings.kaleyra.not_sent_share = 0.0;
     let base = format!("http://{}", simulated.local_addr().unwrap());
     let mut config = Config::in_folder(database.folder().to_path_buf());

@@ -1,26 +1,36 @@
-//! Replies with the mistakes that are repaired in callbacks, and lists instead of objects.
+//! Replies with malformed JSON that is also repaired in callbacks, and lists instead of objects.
 
 use bluetick::domain::provider::ProviderId::{Kaleyra, Sobot};
 
 use super::{outcome, reply};
 
+const SENT: &str = r#"{"data":{"id":"w1","status":"submitted"},"message":"ok","code":200}"#;
+
 #[test]
-fn a_reply_with_mistakes_is_read_like_a_callback() {
-    let sent = r#"{"data":{"id":"w1","status":"submitted"},"message":"ok","code":200}"#;
-    let cut = &sent[..sent.len() - 1];
+fn malformed_json_in_a_reply_is_repaired_as_in_a_callback() {
+    let without_end = &SENT[..SENT.len() - 1];
     for body in [
-        sent.to_owned(),
-        format!("\u{feff}{sent}"),
-        format!("{cut},}}"),
-        sent.replace("ok", r"\ud83d"),
-        serde_json::json!(sent).to_string(),
+        SENT.to_owned(),
+        format!("\u{feff}{SENT}"),
+        format!("{without_end},}}"),
+        SENT.replace("ok", r"\ud83d"),
+        serde_json::json!(SENT).to_string(),
         serde_json::json!({"data": r#"{"id":"w1"}"#, "code": 200}).to_string(),
-        sent.replace('"', "'"),
+        SENT.replace('"', "'"),
     ] {
         let actual = outcome(Sobot, reply(200, body.clone()));
         assert_eq!(actual, "accepted [w1]", "{body}");
     }
-    for body in [cut.to_owned(), format!("{sent}{sent}"), format!("[{sent}]")] {
+}
+
+#[test]
+fn a_truncated_repeated_or_listed_reply_is_unclear() {
+    let truncated = &SENT[..SENT.len() - 1];
+    for body in [
+        truncated.to_owned(),
+        format!("{SENT}{SENT}"),
+        format!("[{SENT}]"),
+    ] {
         let actual = outcome(Sobot, reply(200, body.clone()));
         assert_eq!(actual, "unclear HTTP 200 with an unreadable body", "{body}");
     }

@@ -1,5 +1,5 @@
 //! The 24-hour window after a customer's message: opened by inbound callbacks of every provider, queried,
-//! and shown when sending.
+//! and a warning when sending.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ pub(crate) async fn receive_inbound(app: &App, account: &str, from: &str, at: Da
 }
 
 pub(crate) async fn window(app: &App, account: &str, phone: &str) -> Value {
-    app.found(&format!("/api/v1/windows/{account}/{phone}"))
+    app.get_ok(&format!("/api/v1/windows/{account}/{phone}"))
         .await
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-async fn warnings(app: &App, account: &str, to: &str) -> Vec<String> {
+async fn send_and_return_warnings(app: &App, account: &str, to: &str) -> Vec<String> {
     let body = image_to(account, to);
     let (status, reply) = app.post_json("/api/v1/messages", &body).await;
     assert_eq!(status, 202, "{reply}");
@@ -78,7 +78,7 @@ async fn warnings(app: &App, account: &str, to: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_customers_message_opens_the_window_whichever_provider_posts_it() {
+async fn a_customers_message_opens_the_window_with_every_provider() {
     let app = start_app().await;
     let wrote = noon() - TimeDelta::minutes(3);
     for account in ACCOUNTS {
@@ -102,7 +102,7 @@ async fn a_customers_message_opens_the_window_whichever_provider_posts_it() {
 }
 
 #[actix_web::test]
-async fn a_v1_query_string_of_kaleyra_opens_the_window_too() {
+async fn a_query_string_of_kaleyras_api_v1_opens_the_window_too() {
     let app = start_app().await;
     let query = format!(
         "created_at={}&type=image&from=%2B{PHONE}&name=Ines&media_url=https%3A%2F%2Fmedia.example.com%2Fx",
@@ -134,12 +134,13 @@ async fn an_older_message_that_comes_late_does_not_shorten_the_window() {
 }
 
 #[actix_web::test]
-async fn an_unbelievable_time_is_replaced_by_ours() {
+async fn an_implausible_time_is_replaced_by_the_receive_time() {
     let app = start_app().await;
-    let ours = json!({ "state": "open", "expires_at": rfc3339(noon() + TimeDelta::hours(24)) });
+    let from_receive_time =
+        json!({ "state": "open", "expires_at": rfc3339(noon() + TimeDelta::hours(24)) });
     for at in [DateTime::UNIX_EPOCH, noon() + TimeDelta::days(400)] {
         receive_inbound(&app, LANCEPILOT, PHONE, at).await;
-        assert_eq!(window(&app, LANCEPILOT, PHONE).await, ours);
+        assert_eq!(window(&app, LANCEPILOT, PHONE).await, from_receive_time);
     }
     app.finish().await;
 }
@@ -177,20 +178,22 @@ async fn a_status_and_an_unverified_message_open_no_window() {
 }
 
 #[actix_web::test]
-async fn a_closed_window_is_a_warning_before_the_message_is_paid_for_and_never_a_refusal() {
+async fn a_closed_window_is_only_a_warning_by_default() {
     let app = start_app().await;
-    assert!(warnings(&app, SOBOT, "+447700900123").await.is_empty());
+    let open = send_and_return_warnings(&app, SOBOT, "+447700900123");
+    assert!(open.await.is_empty());
     receive_inbound(&app, SOBOT, PHONE, noon()).await;
-    assert!(warnings(&app, SOBOT, "+447700900123").await.is_empty());
+    let open = send_and_return_warnings(&app, SOBOT, "+447700900123");
+    assert!(open.await.is_empty());
     assert_eq!(
-        warnings(&app, SOBOT, "+44 7700 900999").await,
+        send_and_return_warnings(&app, SOBOT, "+44 7700 900999").await,
         [
             "the recipient has not written to this account, so no 24-hour window is open; WhatsApp will reject a free-form message with error 131047"
         ]
     );
     app.advance(TimeDelta::hours(24));
     assert_eq!(
-        warnings(&app, SOBOT, "+44 7700 900123").await,
+        send_and_return_warnings(&app, SOBOT, "+44 7700 900123").await,
         [
             "the 24-hour window had closed by 2026-11-21T12:00:00Z; WhatsApp will reject a free-form message with error 131047"
         ]
