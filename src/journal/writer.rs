@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::db::Error;
@@ -19,6 +19,10 @@ use crate::journal::sqlite_maintenance::MaintenanceRequest;
 const BATCH_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long shutdown waits for the spool to drain; the next process drains the rest.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a batch waits for more records under load, so that fewer commits write the same records.
+const GATHERING_TIME: Duration = Duration::from_millis(1);
+/// The least number of records in the last batch that means load.
+const GATHERING_FROM: usize = 16;
 
 pub(super) struct Writer {
     pub(super) inserter: JournalInserter,
@@ -43,10 +47,13 @@ enum WriterEvent {
 impl Writer {
     /// Writes until it is stopped, then writes the records that are still queued.
     pub(super) async fn run(mut self) {
+        let mut last_length = 0;
         loop {
             match self.next_event().await {
                 WriterEvent::Queued(first) => {
+                    wait_for_more(last_length, self.queue.len() + 1).await;
                     let batch = Batch::take(first, &mut self.queue);
+                    last_length = batch.len();
                     self.write(batch).await;
                     // Maintenance may run after each batch, since under load the queue is never
                     // empty.
@@ -254,6 +261,14 @@ impl Writer {
         if let Some(spool_switch) = self.spool_switch {
             spool_switch.close().await;
         }
+    }
+}
+
+/// Waits if fewer records are queued than the last batch had. Senders that have just received their
+/// reply are about to send the next record.
+async fn wait_for_more(last_length: usize, queued: usize) {
+    if last_length >= GATHERING_FROM && queued < last_length {
+        sleep(GATHERING_TIME).await;
     }
 }
 
