@@ -93,7 +93,9 @@ impl Redaction {
                 .secrets_in(decoded)
                 .any(|secret| !text.contains(secret.expose()))
         };
-        parse(text.as_bytes()).any(|(name, value)| is_encoded(&name) || is_encoded(&value))
+        let may_be_encoded = text.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+        may_be_encoded
+            && parse(text.as_bytes()).any(|(name, value)| is_encoded(&name) || is_encoded(&value))
     }
 }
 
