@@ -241,6 +241,9 @@ fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 
 /// Decodes the percent-encodings that occur in links to numbers.
 fn decode(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
     [
         ("%2B", "+"),
         ("%2b", "+"),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::PROVIDER_IDS_LIMIT;
-use crate::domain::phone::PhoneNumber;
+use crate::domain::phone::{self, PhoneNumber};
 use crate::domain::placeholder::is_placeholder;
 use crate::providers::protocol::{CallbackPart, PARTS_LIMIT};
 
@@ -93,6 +93,10 @@ pub(super) fn add_id(ids: &mut Vec<ProviderMessageId>, text: Option<String>) {
 /// A recipient: a phone number becomes its digits, anything else is unchanged.
 pub(super) fn parse_recipient(text: &str) -> Option<String> {
     let text = text.trim();
+    // As nearly all are written.
+    if is_digits_only(text) {
+        return Some(text.to_owned());
+    }
     if is_placeholder(text) {
         return None;
     }
@@ -104,6 +108,11 @@ pub(super) fn parse_recipient(text: &str) -> Option<String> {
         Err(_) if text.is_empty() || text.chars().count() > RECIPIENT_LIMIT => None,
         Err(_) => Some(text.to_owned()),
     }
+}
+
+/// Whether a text is an international number as WhatsApp writes it.
+fn is_digits_only(text: &str) -> bool {
+    phone::are_digits(text) && !text.starts_with('0')
 }
 
 /// Collects parts: at most one more than are applied, to show that there are more.

@@ -1,6 +1,7 @@
 //! Objects in which a name is repeated: two reports may have been written into one object. Which of
 //! two values belongs to the other fields is unknown, so no value may replace another.
 
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use crate::providers::payload::parse_text;
@@ -8,9 +9,12 @@ use crate::providers::payload::parse_text;
 /// Adds a member. Different values of a repeated name become one list: several elements where a list
 /// is expected, and no value where one text is expected. An absent value repeats nothing.
 pub(super) fn add_member(object: &mut Map<String, Value>, name: String, value: Value) {
-    let Some(earlier) = object.get_mut(&name) else {
-        object.insert(name, value);
-        return;
+    let earlier = match object.entry(name) {
+        Entry::Vacant(entry) => {
+            entry.insert(value);
+            return;
+        }
+        Entry::Occupied(entry) => entry.into_mut(),
     };
     if is_absent(&value) || *earlier == value {
         return;

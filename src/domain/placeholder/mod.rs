@@ -17,17 +17,16 @@ const MARKS_BEFORE: &[char] = &['$', ':', '@', '#', '%', '&', '=', '!', '\\', '?
 /// Whether a text is not a value: it cannot be an id or a recipient.
 pub fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
+    if is_wamid(text) {
+        return false;
+    }
     is_absent(text) || is_variable(text) || is_rounded_number(text)
 }
 
 /// Whether a text is not a status word. Some providers have words such as `0` and `unknown`.
 pub fn is_not_status_word(text: &str) -> bool {
     let text = text.trim_matches(|c: char| is_blank(c) || matches!(c, '"' | '\''));
-    is_variable(text)
-        || matches!(
-            lower_alphanumeric(text).as_str(),
-            "" | "nil" | "null" | "undefined"
-        )
+    is_variable(text) || consists_of(text, &["", "nil", "null", "undefined"])
 }
 
 /// Whether a text is not a reason. `unknown`, `invalid` and `(blocked)` are reasons.
@@ -35,11 +34,30 @@ pub fn is_not_reason(text: &str) -> bool {
     let text = text.trim();
     let may_be_variable = text.len() <= NAMES_LIMIT && !text.contains(['"', '(', '/']);
     let is_one_word = !text.contains(char::is_whitespace) || text.starts_with("{{");
-    (may_be_variable && is_one_word && is_variable(text))
-        || matches!(
-            lower_alphanumeric(text).as_str(),
-            "" | "0" | "false" | "na" | "nil" | "none" | "null" | "true" | "undefined"
+    let is_variable = may_be_variable && is_one_word && is_variable(text);
+    is_variable
+        || consists_of(
+            text,
+            &[
+                "",
+                "0",
+                "false",
+                "na",
+                "nil",
+                "none",
+                "null",
+                "true",
+                "undefined",
+            ],
         )
+}
+
+/// Whether a text is an id of WhatsApp as it is usually written, which saves the other checks:
+/// `wamid.` and the Base64 of bytes of which the first is always the same.
+fn is_wamid(text: &str) -> bool {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    text.strip_prefix("wamid.HB")
+        .is_some_and(|rest| rest.len() > LONGEST_WORD && rest.bytes().all(is_base64))
 }
 
 /// Whether a text stands for no value. Runs for every id and recipient, so most texts are decided
@@ -106,13 +124,14 @@ fn consists_of_names(text: &str) -> bool {
     // `wamid` is a name only beside a null word; a short number, beside one or an index.
     let mut needs_null = false;
     let mut needs_null_or_index = false;
-    for word in split_words(text) {
+    for word in words(text) {
         any = true;
-        match word.as_str() {
-            word if NULLS.contains(&word) => has_null = true,
-            word if is_in(PARTS, word) => {}
-            "wamid" => needs_null = true,
-            word if word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit()) => {
+        let is = |other: &&str| word.eq_ignore_ascii_case(other);
+        match word {
+            _ if NULLS.iter().any(is) => has_null = true,
+            _ if is_part(word) => {}
+            _ if is(&"wamid") => needs_null = true,
+            _ if word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit()) => {
                 needs_null_or_index = true;
             }
             _ => return false,
@@ -121,21 +140,41 @@ fn consists_of_names(text: &str) -> bool {
     any && (has_null || !needs_null) && (has_null || has_index || !needs_null_or_index)
 }
 
-/// `yourMessage_id` has three words. In lower case.
+/// The words of a text in lower case: `yourMessage_id` has three.
 pub fn split_words(text: &str) -> impl Iterator<Item = String> {
-    let mut chars = text.chars().peekable();
+    words(text).map(str::to_lowercase)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
     std::iter::from_fn(move || {
-        while chars.next_if(|c| !c.is_alphanumeric()).is_some() {}
-        let mut last = chars.next()?;
-        let mut word: String = last.to_lowercase().collect();
-        while let Some(c) =
-            chars.next_if(|c| c.is_alphanumeric() && !(c.is_uppercase() && last.is_lowercase()))
-        {
-            word.extend(c.to_lowercase());
+        rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let mut last = rest.chars().next()?;
+        let ends = |c: char| {
+            let ends = !c.is_alphanumeric() || (c.is_uppercase() && last.is_lowercase());
             last = c;
-        }
+            ends
+        };
+        let (word, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+        rest = after;
         Some(word)
     })
+}
+
+fn is_part(word: &str) -> bool {
+    let in_lower_case = |part: &str| {
+        part.bytes()
+            .cmp(word.bytes().map(|b| b.to_ascii_lowercase()))
+    };
+    PARTS.binary_search_by(|part| in_lower_case(part)).is_ok()
+}
+
+/// Whether the letters and digits of a text are one of these words in lower case.
+fn consists_of(text: &str, words: &[&str]) -> bool {
+    let letters = || text.chars().filter(|c| c.is_alphanumeric());
+    words
+        .iter()
+        .any(|word| letters().flat_map(char::to_lowercase).eq(word.chars()))
 }
 
 /// Letters and digits, in lower case.
@@ -148,7 +187,7 @@ fn lower_alphanumeric(text: &str) -> String {
 
 /// Whether a text is an unreplaced template variable, or code instead of its result.
 fn is_variable(text: &str) -> bool {
-    let has_mark_inside = text.contains(FIRST_MARKS_INSIDE)
+    let has_mark_inside = text.bytes().any(|byte| FIRST_MARKS_INSIDE.contains(&byte))
         && (has_variable_inside(text) || reads_element(text) || is_encoded_variable(text));
     has_mark_inside || calls_function(text) || is_marked(without_index(text))
 }
@@ -402,7 +441,7 @@ mod tests {
         let longest = WORDS.iter().map(|word| word.len()).max();
         assert_eq!(longest, Some(LONGEST_WORD));
         for (open, _) in MARKS_INSIDE {
-            assert!(open.starts_with(FIRST_MARKS_INSIDE), "{open}");
+            assert!(FIRST_MARKS_INSIDE.contains(&open.as_bytes()[0]), "{open}");
         }
         for (open, _) in MARKS_AROUND {
             assert!(!open.starts_with(char::is_alphanumeric), "{open}");

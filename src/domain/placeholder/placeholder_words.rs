@@ -192,4 +192,4 @@ pub(super) const ENCODED_MARKS: &[(&str, &str)] = &[
 pub(super) const LONGEST_WORD: usize = 17;
 
 /// Every opening mark of [`MARKS_INSIDE`] begins with one of these.
-pub(super) const FIRST_MARKS_INSIDE: &[char] = &['{', '$', '#', '%', '<', '[', '&'];
+pub(super) const FIRST_MARKS_INSIDE: &[u8] = b"{$#%<[&";
