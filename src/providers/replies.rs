@@ -1,6 +1,8 @@
 //! The call with a JSON body, and the meaning of an HTTP reply where the provider's body does not
 //! decide.
 
+use std::collections::HashSet;
+
 use http::Method;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,6 +14,7 @@ use crate::domain::provider::ProviderId;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::json;
 use crate::providers::json_in_text::begins_json;
+use crate::providers::payload::{items, parse_text};
 use crate::providers::protocol::{CallBody, Header, HttpCall, HttpReply, SendStep};
 use crate::providers::reading_budget::ReadingBudget;
 use crate::providers::reply_class::{self, ReplyClass, RetryAfter};
@@ -89,6 +92,41 @@ pub(super) fn accepted(ids: impl IntoIterator<Item = String>) -> SendStep {
         }
     }
     SendStep::Accepted(accepted)
+}
+
+/// Accepted, with the id of the message. A reply to one message that has the ids of several cannot
+/// be trusted to name this one.
+pub(super) fn accepted_with_one(ids: Vec<String>) -> SendStep {
+    if ids.len() < 2 {
+        return accepted(ids);
+    }
+    SendStep::Accepted(ProviderAcceptance {
+        warnings: vec![format!(
+            "the reply has {} ids, as if of several messages; they are kept in the attempt, but not used to correlate reports",
+            ids.len()
+        )],
+        ..ProviderAcceptance::default()
+    })
+}
+
+/// The distinct ids under these names in one object, or in each of a list.
+pub(super) fn distinct_ids(listed: Option<&Value>, names: &[&str]) -> Vec<String> {
+    let (mut ids, mut seen) = (Vec::new(), HashSet::new());
+    for element in items(listed) {
+        let texts = names.iter().find_map(|name| {
+            let texts: Vec<String> = items(element.get(name))
+                .iter()
+                .filter_map(parse_text)
+                .collect();
+            (!texts.is_empty()).then_some(texts)
+        });
+        for text in texts.into_iter().flatten() {
+            if seen.insert(text.clone()) {
+                ids.push(text);
+            }
+        }
+    }
+    ids
 }
 
 /// Classifies a refusal. `status` is the one in the body, if any, so that the body decides.

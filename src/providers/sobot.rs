@@ -22,7 +22,7 @@ use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{ButtonKind, Template, TemplateRules};
 use crate::providers::meta_failure::parse_failure;
-use crate::providers::payload::{first_text, require_ids};
+use crate::providers::payload::{first_text, items, require_ids};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::reply_word::add_reply_word;
 use crate::providers::template_components::{Component, HeaderMedia, IndexFormat, components};
@@ -189,8 +189,9 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     let Some(body) = replies::object(reply) else {
         return replies::unparseable_reply(ProviderId::Sobot, reply);
     };
-    let data = body.get("data").unwrap_or(&Value::Null);
-    let id = first_text(data, &["id"]);
+    let listed = body.get("data");
+    let ids = replies::distinct_ids(listed, &["id"]);
+    let data = items(listed).first().unwrap_or(&Value::Null);
     let code = first_text(&body, &["code"]);
     let message = first_text(&body, &["message"]);
     let number = code.as_deref().map(str::parse::<u32>);
@@ -212,11 +213,11 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         Some(Ok(status @ 100..600)) => u16::try_from(status).unwrap_or(reply.status),
         Some(Ok(_)) => 400,
         Some(Err(_)) => return replies::unparseable_reply(ProviderId::Sobot, reply),
-        None if id.is_some() => 200,
+        None if !ids.is_empty() => 200,
         None => reply.status,
     };
     match status {
-        200..300 if code.is_some() || id.is_some() => replies::accepted(id),
+        200..300 if code.is_some() || !ids.is_empty() => replies::accepted_with_one(ids),
         200..300 => replies::unparseable_reply(ProviderId::Sobot, reply),
         _ => replies::refused(
             ProviderId::Sobot,

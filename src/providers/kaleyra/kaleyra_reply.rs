@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::provider::ProviderId;
-use crate::providers::payload::{first_text, items, parse_text};
+use crate::providers::payload::{first_text, parse_text};
 use crate::providers::protocol::{HttpReply, SendStep};
 use crate::providers::replies;
 use crate::providers::reply_class::{self, ReplyClass};
@@ -27,10 +27,10 @@ pub(super) fn parse(reply: &HttpReply) -> SendStep {
         })
         .map(|rule| rule.class);
     match documented {
-        Some(ReplyClass::Accepted) => replies::accepted(reply_id(&body)),
+        Some(ReplyClass::Accepted) => replies::accepted_with_one(reply_ids(&body)),
         Some(_) => replies::refused_by_body(KALEYRA, reply, failure),
-        None if (200..300).contains(&reply.status) => match reply_id(&body) {
-            Some(id) if failure.key.is_none() => replies::accepted([id]),
+        None if (200..300).contains(&reply.status) => match reply_ids(&body) {
+            ids if failure.key.is_none() && !ids.is_empty() => replies::accepted_with_one(ids),
             // An undocumented code is unclear, unless the reply also has an error.
             _ if failure.key.is_some() => replies::refused_by_body(KALEYRA, reply, failure),
             _ => replies::unparseable_reply(KALEYRA, reply),
@@ -39,15 +39,17 @@ pub(super) fn parse(reply: &HttpReply) -> SendStep {
     }
 }
 
-/// V2's `data.message_id`, also in a list with one element, or the fields of V1 and Meta.
-fn reply_id(body: &Value) -> Option<String> {
-    let data = match items(body.get("data")) {
-        [only] => only,
-        _ => &Value::Null,
-    };
-    first_text(data, &["message_id"])
-        .or_else(|| first_text(items(body.get("messages")).first()?, &["id"]))
-        .or_else(|| first_text(body, &["id"]))
+/// V2's `data.message_id`, also in a list, or the fields of V1 and Meta.
+fn reply_ids(body: &Value) -> Vec<String> {
+    [
+        (body.get("data"), "message_id"),
+        (body.get("messages"), "id"),
+        (Some(body), "id"),
+    ]
+    .into_iter()
+    .map(|(listed, name)| replies::distinct_ids(listed, &[name]))
+    .find(|ids| !ids.is_empty())
+    .unwrap_or_default()
 }
 
 fn parse_refusal(body: &Value, code: Option<String>) -> Failure {

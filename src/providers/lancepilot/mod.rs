@@ -195,9 +195,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         return replies::refused(ProviderId::LancePilot, reply, refused_status, failure);
     }
     match status {
-        200..300 if own_status.is_some() || body.get("data").is_some() => {
-            replies::accepted(reply_ids(&body))
-        }
+        200..300 if own_status.is_some() || body.get("data").is_some() => parse_acceptance(&body),
         200..300 if body.get("error").and_then(parse_text).is_some() => {
             replies::refused_by_body(ProviderId::LancePilot, reply, failure)
         }
@@ -232,9 +230,21 @@ fn parse_refusal(body: &Value) -> Failure {
     }
 }
 
+/// The ids in `data` are those of one message, unless it lists several.
+fn parse_acceptance(body: &Value) -> SendStep {
+    let data = body.get("data");
+    let sent = replies::distinct_ids(data.and_then(|data| data.get("messages")), &["id"]);
+    for listed in [replies::distinct_ids(data, &["id"]), sent] {
+        if listed.len() > 1 {
+            return replies::accepted_with_one(listed);
+        }
+    }
+    replies::accepted(reply_ids(items(data).first().unwrap_or(&Value::Null)))
+}
+
 /// Ids in `data`, whose documented sample is empty: JSON:API's field, and those of similar
 /// products.
-fn reply_ids(body: &Value) -> Vec<String> {
+fn reply_ids(data: &Value) -> Vec<String> {
     const ATTRIBUTES: &[&str] = &[
         "wamid",
         "message_id",
@@ -242,7 +252,6 @@ fn reply_ids(body: &Value) -> Vec<String> {
         "wa_message_id",
         "external_id",
     ];
-    let data = body.get("data").unwrap_or(&Value::Null);
     let attributes = data.get("attributes").unwrap_or(&Value::Null);
     let message = data.get("message").unwrap_or(&Value::Null);
     let messages = items(data.get("messages"));

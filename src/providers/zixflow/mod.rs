@@ -182,7 +182,10 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         ..Failure::default()
     };
     match is_success {
-        Some(true) => replies::accepted(first_text(&body, &["messageId", "message_id"])),
+        Some(true) => replies::accepted_with_one(replies::distinct_ids(
+            Some(&body),
+            &["messageId", "message_id"],
+        )),
         Some(false) if (200..300).contains(&reply.status) => {
             replies::refused_by_body(ProviderId::Zixflow, reply, failure)
         }

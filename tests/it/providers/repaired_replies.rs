@@ -1,6 +1,6 @@
 //! Replies with malformed JSON that is also repaired in callbacks, and lists instead of objects.
 
-use bluetick::domain::provider::ProviderId::{Kaleyra, Sobot};
+use bluetick::domain::provider::ProviderId::{Kaleyra, LancePilot, Sobot, Zixflow};
 
 use super::{outcome, reply};
 
@@ -36,13 +36,76 @@ fn a_truncated_repeated_or_listed_reply_is_unclear() {
     }
 }
 
+fn several(count: usize) -> String {
+    format!(
+        "accepted [] warning: the reply has {count} ids, as if of several messages; they are kept in the attempt, but not used to correlate reports"
+    )
+}
+
+#[test]
+fn the_ids_of_several_messages_in_one_reply_are_not_used_and_warned_about() {
+    for (provider, body, expected) in [
+        (
+            Kaleyra,
+            r#"{"code":"WA202","messages":[{"id":"A2"},{"id":"A3"},{"id":"A4"}]}"#,
+            several(3),
+        ),
+        (
+            Kaleyra,
+            r#"{"data":[{"message_id":"A2"},{"message_id":"A3"}]}"#,
+            several(2),
+        ),
+        (
+            Sobot,
+            r#"{"data":[{"id":"w1"},{"id":"w2"}],"code":200}"#,
+            several(2),
+        ),
+        (
+            Sobot,
+            r#"{"data":[{"id":"w1"}]}"#,
+            "accepted [w1]".to_owned(),
+        ),
+        (
+            Zixflow,
+            r#"{"status":true,"messageId":["z1","z2"]}"#,
+            several(2),
+        ),
+        (
+            Zixflow,
+            r#"{"status":true,"messageId":["z1"]}"#,
+            "accepted [z1]".to_owned(),
+        ),
+        (
+            LancePilot,
+            r#"{"status":201,"data":[{"type":"messages","id":"l1"},{"type":"messages","id":"l2"}]}"#,
+            several(2),
+        ),
+        (
+            LancePilot,
+            r#"{"status":201,"data":{"type":"messages","id":"l1","messages":[{"id":"l2"},{"id":"l3"}]}}"#,
+            several(2),
+        ),
+        (
+            LancePilot,
+            r#"{"status":201,"data":[{"type":"messages","id":"l1","attributes":{"wamid":"w1"}}]}"#,
+            "accepted [l1, w1]".to_owned(),
+        ),
+    ] {
+        assert_eq!(outcome(provider, reply(200, body)), expected, "{body}");
+    }
+}
+
 #[test]
 fn an_id_in_a_list_is_read_if_it_is_the_only_one() {
     for (data, expected) in [
         (r#"[{"message_id":"A2"}]"#, "accepted [A2]"),
         (
             r#"[{"message_id":"A2"},{"message_id":"A3"}]"#,
-            "accepted []",
+            several(2).as_str(),
+        ),
+        (
+            r#"[{"message_id":"A2"},{"message_id":"A2"},{}]"#,
+            "accepted [A2]",
         ),
         ("[]", "accepted []"),
     ] {
