@@ -54,6 +54,7 @@ fn receipt(population: &Population, number: u64) -> Receipt {
         part: 0,
         event,
         occurred_at: Some(at),
+        zone_assumed: false,
         received_at: at,
         recipient: None,
         pricing: Pricing::default(),

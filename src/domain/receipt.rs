@@ -102,6 +102,9 @@ pub struct Receipt {
     pub event: ReceiptEvent,
     /// By the provider's clock.
     pub occurred_at: Option<DateTime<Utc>>,
+    /// Whether that time was written without a zone, so that the account's `provider_time_zone` was
+    /// assumed.
+    pub zone_assumed: bool,
     /// By our clock.
     pub received_at: DateTime<Utc>,
     /// Phone digits, user id or group participant.
@@ -123,6 +126,7 @@ impl Receipt {
             part: 0,
             event,
             occurred_at: Some(now),
+            zone_assumed: false,
             received_at: now,
             recipient: None,
             pricing: Pricing::default(),
@@ -146,7 +150,10 @@ impl Receipt {
             .occurred_at
             .filter(|_| self.plausible_time().is_none())?;
         Some(if at > self.received_at {
-            TimeProblem::Ahead(at - self.received_at)
+            TimeProblem::Ahead {
+                by: at - self.received_at,
+                zone_assumed: self.zone_assumed,
+            }
         } else {
             TimeProblem::TooOld
         })
@@ -196,7 +203,11 @@ const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TimeProblem {
     /// It is this long after the report was received.
-    Ahead(TimeDelta),
+    Ahead {
+        by: TimeDelta,
+        /// See [`Receipt::zone_assumed`].
+        zone_assumed: bool,
+    },
     /// It is before 2009.
     TooOld,
 }
@@ -206,11 +217,12 @@ pub enum TimeProblem {
 const LARGEST_ZONE_OFFSET: TimeDelta = TimeDelta::minutes(14 * 60 + 5);
 
 impl fmt::Display for TimeProblem {
-    /// `the provider's clock is 5 h 30 min ahead: set provider_time_zone?`
+    /// `the provider's clock is 5 h 30 min ahead`, and for a time without a zone also
+    /// `: set provider_time_zone?`
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ahead = match self {
+        let (ahead, zone_assumed) = match self {
             Self::TooOld => return out.write_str("before 2009"),
-            Self::Ahead(ahead) => *ahead,
+            Self::Ahead { by, zone_assumed } => (*by, *zone_assumed),
         };
         // A zone differs by whole minutes, and the transmission took some seconds.
         let minutes = (ahead + TimeDelta::seconds(30)).num_minutes();
@@ -221,7 +233,7 @@ impl fmt::Display for TimeProblem {
             .map(|(number, unit)| format!("{number} {unit}"))
             .collect();
         write!(out, "the provider's clock is {} ahead", parts.join(" "))?;
-        if ahead <= LARGEST_ZONE_OFFSET {
+        if zone_assumed && ahead <= LARGEST_ZONE_OFFSET {
             out.write_str(": set provider_time_zone?")?;
         }
         Ok(())

@@ -43,6 +43,7 @@ pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
         failure_key: failure.key,
         word,
         occurred_at: receipt.occurred_at.map(instant::to_millis),
+        zone_assumed: receipt.zone_assumed.then_some(true),
         received_at: instant::to_millis(receipt.received_at),
         recipient: receipt.recipient.clone(),
         billable: receipt.pricing.billable,
@@ -101,6 +102,7 @@ impl TryFrom<Model> for Receipt {
             part: row.part,
             event,
             occurred_at: instant::from_optional_millis(TABLE, "occurred_at", row.occurred_at)?,
+            zone_assumed: row.zone_assumed == Some(true),
             received_at: instant::from_millis(TABLE, "received_at", row.received_at)?,
             recipient: row.recipient,
             pricing: Pricing {

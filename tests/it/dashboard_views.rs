@@ -170,6 +170,7 @@ pub(crate) fn receipt(
         part,
         event,
         occurred_at: occurred.map(at),
+        zone_assumed: false,
         received_at: at(received),
         recipient: Some("919900001234".to_owned()),
         pricing: Pricing::default(),

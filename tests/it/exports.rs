@@ -116,6 +116,7 @@ impl Fixture {
                 part,
                 event,
                 occurred_at: Some(start() + TimeDelta::seconds(i64::from(part) + 1)),
+                zone_assumed: false,
                 received_at: start() + TimeDelta::seconds(60),
                 recipient: None,
                 pricing: pricing.clone(),

@@ -80,6 +80,7 @@ pub(crate) async fn add_messages(
             part: 0,
             event,
             occurred_at: Some(at + after),
+            zone_assumed: false,
             received_at: at + after,
             recipient: None,
             pricing: Pricing::default(),

@@ -118,11 +118,11 @@ async fn five_minutes_ahead_are_believed_and_more_are_not() {
         (TimeDelta::seconds(300), None),
         (
             TimeDelta::seconds(301),
-            Some("the provider's clock is 5 min ahead: set provider_time_zone?"),
+            Some("the provider's clock is 5 min ahead"),
         ),
         (
             TimeDelta::hours(14),
-            Some("the provider's clock is 14 h ahead: set provider_time_zone?"),
+            Some("the provider's clock is 14 h ahead"),
         ),
         (
             TimeDelta::hours(23),
@@ -143,6 +143,42 @@ async fn five_minutes_ahead_are_believed_and_more_are_not() {
         assert_eq!(line.get("time_problem").and_then(Value::as_str), problem);
         let stage = app.message(&id).await["stages"]["read"].clone();
         assert_eq!(stage["inferred"], problem.is_some());
+    }
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_zone_is_advised_only_for_a_time_that_has_none() {
+    let app = start_app().await;
+    let ahead = "the provider's clock is 5 h 30 min ahead";
+    let advised = "the provider's clock is 5 h 30 min ahead: set provider_time_zone?";
+    let theirs = app.now() + TimeDelta::minutes(330);
+    for (time, problem) in [
+        (written(theirs, Tz::UTC), advised),
+        (theirs.timestamp().to_string(), ahead),
+        (theirs.timestamp_millis().to_string(), ahead),
+        (theirs.to_rfc3339(), ahead),
+        (theirs.to_rfc2822(), ahead),
+        (
+            theirs.with_timezone(&Tz::America__Sao_Paulo).to_rfc3339(),
+            ahead,
+        ),
+    ] {
+        let id = sent(&app, KALEYRA).await;
+        report(&app, &id, "delivered", &time).await;
+        assert_eq!(
+            reports(&app, &id).await[0]["time_problem"],
+            problem,
+            "{time}"
+        );
+        let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+        let text = explained.to_string();
+        assert!(text.contains(ahead), "{time}: {text}");
+        assert_eq!(
+            text.contains("provider_time_zone"),
+            problem == advised,
+            "{time}: {text}"
+        );
     }
     app.finish().await;
 }

@@ -81,6 +81,7 @@ fn any_receipt(rng: &mut StdRng, source: u128) -> Receipt {
         part: 0,
         event,
         occurred_at: rng.random_bool(0.7).then_some(clock),
+        zone_assumed: false,
         received_at,
         recipient: None,
         pricing: Pricing::default(),

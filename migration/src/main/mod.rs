@@ -49,6 +49,7 @@ mod m20261129_000401_sum_counts;
 mod m20261129_000402_drop_latency_counts;
 mod m20261129_000501_note_who_paused;
 mod m20261130_000001_index_states_by_account;
+mod m20261130_000101_note_assumed_zones;
 
 use sea_orm_migration::prelude::*;
 
@@ -108,6 +109,7 @@ impl MigratorTrait for MainMigrator {
             Box::new(m20261129_000402_drop_latency_counts::Migration),
             Box::new(m20261129_000501_note_who_paused::Migration),
             Box::new(m20261130_000001_index_states_by_account::Migration),
+            Box::new(m20261130_000101_note_assumed_zones::Migration),
         ]
     }
 

@@ -65,7 +65,7 @@ fn implausible_times(input: &ExplainInput<'_>) -> Option<String> {
         .receipts
         .iter()
         .filter_map(Receipt::time_problem)
-        .filter(|problem| matches!(problem, TimeProblem::Ahead(_)));
+        .filter(|problem| matches!(problem, TimeProblem::Ahead { .. }));
     let ahead = list(ahead.map(|problem| problem.to_string()), 1);
     let ahead = ahead.map_or(String::new(), |ahead| format!("; {ahead}"));
     Some(format!(

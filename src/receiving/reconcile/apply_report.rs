@@ -5,6 +5,7 @@ use crate::domain::callback_outcome::Outcome;
 use crate::domain::callback_record::{CallbackRecord, JournalEntry};
 use crate::domain::failure_codes;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
+use crate::domain::reported_time::ReportedTime;
 use crate::providers::Report;
 use crate::receiving::account_context::AccountContext;
 use crate::receiving::correlate::{self, ReportTarget};
@@ -85,6 +86,7 @@ fn receipt_of(
         part,
         event,
         occurred_at: report.occurred_at.map(|time| account.instant(time)),
+        zone_assumed: matches!(report.occurred_at, Some(ReportedTime::Local(_))),
         received_at: record.received_at,
         recipient: report.recipient.clone(),
         pricing: report.pricing.clone(),

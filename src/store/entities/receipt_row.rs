@@ -43,6 +43,8 @@ pub struct Model {
     /// The status word of a receipt without stage or failure.
     pub word: Option<String>,
     pub occurred_at: Option<i64>,
+    /// True or NULL, as in rows from before the column was added.
+    pub zone_assumed: Option<bool>,
     pub received_at: i64,
     pub recipient: Option<String>,
     pub billable: Option<bool>,

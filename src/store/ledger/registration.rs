@@ -167,6 +167,7 @@ fn submitted(sent_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Receipt {
         part: 0,
         event: ReceiptEvent::Stage(Stage::Submitted),
         occurred_at: sent_at,
+        zone_assumed: false,
         received_at: now,
         recipient: None,
         pricing: Pricing::default(),

@@ -237,7 +237,7 @@ fn time_note_text(
 ) -> Option<String> {
     if let Some(problem) = receipt.time_problem() {
         return Some(match problem {
-            TimeProblem::Ahead(_) => format!("not used: {problem}"),
+            TimeProblem::Ahead { .. } => format!("not used: {problem}"),
             TimeProblem::TooOld => "implausible; our clock is used".to_owned(),
         });
     }

@@ -139,6 +139,7 @@ impl ExplainCase {
             part: 0,
             event,
             occurred_at: occurred.map(second),
+            zone_assumed: false,
             received_at: second(received),
             recipient: None,
             pricing: Pricing::default(),

@@ -14,7 +14,7 @@ const TABLES: [(&str, &str, &str); 14] = [
     (
         "receipts",
         "source message",
-        "part source_kind fact stage code title detail failure_key word occurred_at received_at recipient billable \
+        "part source_kind fact stage code title detail failure_key word occurred_at zone_assumed received_at recipient billable \
          pricing_category pricing_model price pricing_type pricing_currency pricing_raw",
     ),
     (

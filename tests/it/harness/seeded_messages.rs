@@ -70,6 +70,7 @@ impl SeededMessages for App {
                 part: 0,
                 event: ReceiptEvent::Stage(Stage::Delivered),
                 occurred_at: Some(created_at + TimeDelta::seconds(5)),
+                zone_assumed: false,
                 received_at: created_at + TimeDelta::seconds(6),
                 recipient: None,
                 pricing: pricing.clone(),
