@@ -26,7 +26,7 @@ use crate::web::callback_body::{BodyError, read_body};
 use crate::web::client_address::client_address;
 use crate::web::connection_table::ConnectionHandle;
 use crate::web::error::PROVIDER_RETRY_SECONDS;
-use crate::web::pasted_url::{find_mistake, trim_part};
+use crate::web::pasted_url::{find_mistake, trim_last_part, trim_part};
 use crate::web::tracked_connection::Purpose;
 
 /// How long a client may take to send the body.
@@ -63,7 +63,7 @@ pub(crate) async fn receive_callback(
     payload: web::Payload,
 ) -> HttpResponse {
     let mistake = find_mistake(&request, [&path.account, &path.token]);
-    let token = trim_part(&path.token).to_owned();
+    let token = trim_last_part(&request, &path.token).to_owned();
     let counters = state.ingest.counters();
     let Some((account, known, age)) = verify_callback(&state, trim_part(&path.account), &token)
     else {
@@ -107,7 +107,7 @@ pub(crate) async fn receive_report(
     request: HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
-    let token = trim_part(&path.token).to_owned();
+    let token = trim_last_part(&request, &path.token).to_owned();
     let Some((account, message)) = state.keys.verify_report_token(&token) else {
         count(&state.ingest.counters().rejected);
         set_purpose(&request, Purpose::Other);

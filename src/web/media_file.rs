@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::media::extension_of_mime_type;
 use crate::services::Services;
 use crate::web::error::ApiError;
+use crate::web::pasted_url::trim_last_part;
 
 /// The file loads nothing, and its content never acts as a page of this server.
 const POLICY: &str = "default-src 'none'; sandbox";
@@ -20,6 +21,7 @@ pub(crate) async fn show(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let token = request.match_info().get("token").unwrap_or_default();
+    let token = trim_last_part(&request, token);
     let found = services.uploads.find_hosted(token).await;
     let file = found
         .map_err(|error| ApiError::Internal(error.into()))?

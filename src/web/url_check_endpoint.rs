@@ -13,7 +13,7 @@ use crate::web::callback_body::BODY_LIMIT;
 use crate::web::callback_receiver::CallbackState;
 use crate::web::client_address::client_address;
 use crate::web::error::ApiError;
-use crate::web::pasted_url::trim_part;
+use crate::web::pasted_url::trim_last_part;
 
 pub(crate) async fn answer(
     request: HttpRequest,
@@ -21,7 +21,10 @@ pub(crate) async fn answer(
     token: web::Path<UrlCheckPath>,
     mut body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    if !state.keys.is_url_check_token(trim_part(&token.token)) {
+    if !state
+        .keys
+        .is_url_check_token(trim_last_part(&request, &token.token))
+    {
         return Err(ApiError::NotFound);
     }
     let (mut bytes, mut hash) = (0, Sha256::new());

@@ -224,6 +224,18 @@ async fn a_pasted_callback_url_works_and_the_account_shows_what_to_correct() {
             Some("callback_url_white_space"),
         ),
         (PastedUrl::Ending("%22"), Some("callback_url_white_space")),
+        (PastedUrl::Ending("%2520"), Some("callback_url_white_space")),
+        (
+            PastedUrl::Ending("/%2520"),
+            Some("callback_url_white_space"),
+        ),
+        (
+            PastedUrl::Ending("%25E2%2580%258B"),
+            Some("callback_url_white_space"),
+        ),
+        (PastedUrl::Ending("%0A"), Some("callback_url_white_space")),
+        (PastedUrl::Ending("."), Some("callback_url_white_space")),
+        (PastedUrl::Ending(";%3E"), Some("callback_url_white_space")),
         (PastedUrl::Ending("/)."), Some("callback_url_white_space")),
         (
             PastedUrl::Beginning("//callbacks/"),
@@ -274,6 +286,10 @@ fn pasted_around() -> impl Strategy<Value = (String, String)> {
         "%E2%80%8B",
         "%E2%80%8E",
         "%EF%BB%BF",
+        "%2520",
+        "%250D%250A",
+        "%A0",
+        ";",
         "%22",
         "%3E",
         "%E2%80%9D",
@@ -340,7 +356,30 @@ async fn a_corrected_callback_url_is_no_longer_warned_about() {
 #[actix_web::test]
 async fn a_token_with_other_characters_is_refused() {
     let app = start_app().await;
-    for ending in ["x", "%20x", "x%20", "%00x", "/x", "%2Fx"] {
+    for ending in [
+        "x",
+        "%20x",
+        "x%20",
+        "%00x",
+        "/x",
+        "%2Fx",
+        "%00",
+        "%C3%A9",
+        "/%C3%A9",
+        "%D0%AF",
+        "=",
+        "%3D",
+        "~",
+        "$",
+        "@",
+        "/@",
+        "%",
+        "%2541",
+        "/%2541",
+        "%2520x",
+        "%2500",
+        "%252525252520",
+    ] {
         let url = PastedUrl::Ending(ending).of(&app);
         let reply = app.client.post(&url).body("{}").send().await.unwrap();
         assert_eq!(reply.status(), StatusCode::NOT_FOUND.as_u16(), "{url}");
