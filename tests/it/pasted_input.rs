@@ -454,6 +454,34 @@ async fn a_media_url_is_sent_as_the_provider_can_fetch_it() {
     app.finish().await;
 }
 
+#[actix_web::test]
+async fn a_media_url_whose_meaning_is_not_certain_is_refused_with_what_to_write() {
+    let app = start_app().await;
+    for (written, advice) in [
+        ("https:/media.example.com/a.jpg", "write `https://`"),
+        ("https:///a.jpg", "write `https://`"),
+        ("https://media.example.com/{{id}}.jpg", "`{{id}}`"),
+        ("https://media.example.com/${id}.jpg", "`${id}`"),
+        (
+            "https://media.example.com/%7B%7Bid%7D%7D.jpg",
+            "write its value",
+        ),
+        ("https://media.example.com/a b.jpg", "write `%20`"),
+        ("https://media.example.com/a\nb.jpg", "in one line"),
+        ("https://media.example.com/a%2520b.jpg", "write `%20`"),
+        ("media.example.com/a.jpg", "begin with `https://`"),
+    ] {
+        for account in [SOBOT, KALEYRA] {
+            let mut body = message(account, "image");
+            body["media"] = json!({ "url": written });
+            let (field, message) = refusal(&app, &body).await;
+            assert_eq!(field, "media.url", "{written}");
+            assert!(message.contains(advice), "{written}: {message}");
+        }
+    }
+    app.finish().await;
+}
+
 /// The example of a mobile number that each country's plan has.
 fn numbers() -> Vec<WrittenNumber> {
     let mut plans: Vec<_> = DATABASE.iter().collect();

@@ -4,6 +4,7 @@
 use url::Url;
 
 use crate::domain::invisible_characters::{describe, is_invisible, trim};
+use crate::sending::accept::media_url_mistakes::find_mistake;
 
 /// Bytes.
 const URL_LIMIT: usize = 2048;
@@ -13,7 +14,10 @@ const ALLOWED_INVISIBLE: [char; 4] = ['\u{200c}', '\u{200d}', '\u{fe0e}', '\u{fe
 /// **Invariant:** a URL that is already encoded is returned byte for byte, since a signature may
 /// cover it.
 pub(super) fn parse_media_url(text: &str) -> Result<String, String> {
-    let text = trim(text);
+    let text = without_marks(trim(text));
+    if let Some(mistake) = find_mistake(text) {
+        return Err(mistake);
+    }
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!(
@@ -23,9 +27,6 @@ pub(super) fn parse_media_url(text: &str) -> Result<String, String> {
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err("has no host".to_owned());
-    }
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("contains white space or a control character; percent-encode it".to_owned());
     }
     let hidden = |c: &char| is_invisible(*c) && !ALLOWED_INVISIBLE.contains(c);
     if let Some(mark) = text.chars().find(hidden) {
@@ -46,6 +47,14 @@ pub(super) fn parse_media_url(text: &str) -> Result<String, String> {
         ));
     }
     Ok(encoded)
+}
+
+/// The URL in `<https://…>` or quotation marks.
+fn without_marks(text: &str) -> &str {
+    [('<', '>'), ('"', '"'), ('\'', '\''), ('“', '”')]
+        .into_iter()
+        .find_map(|(open, close)| text.strip_prefix(open)?.strip_suffix(close))
+        .map_or(text, trim)
 }
 
 /// RFC 3986, sections 2.1 to 2.3.
@@ -82,6 +91,12 @@ mod tests {
                 "\u{feff}https://shop.example/a.jpg \u{200b}",
                 "https://shop.example/a.jpg",
             ),
+            ("<https://shop.example/a.jpg>", "https://shop.example/a.jpg"),
+            (
+                "“https://shop.example/a.jpg ”",
+                "https://shop.example/a.jpg",
+            ),
+            (r"https:\\shop.example\a.jpg", "https://shop.example/a.jpg"),
             (
                 "https://shop.example/\"a\".jpg",
                 "https://shop.example/%22a%22.jpg",
@@ -103,7 +118,7 @@ mod tests {
         #[test]
         fn an_encoded_url_stays_byte_for_byte(
             host in "[A-Z]{1,5}\\.example(:443|:8080)?",
-            path in "(/([a-zA-Z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}){0,8}){0,4}",
+            path in "(/([a-zA-Z0-9._~!$&'()*+,;=:@-]|%[013-9A-Fa-f][0-9A-Fa-f]){0,8}){0,4}",
             query in "(\\?([a-zA-Z0-9/?._-]|%[0-9A-F]{2}){0,12})?",
         ) {
             let url = format!("HTTPS://{host}{path}{query}");

@@ -8,6 +8,7 @@ mod acceptance_writer;
 mod media_fields;
 mod media_preflight;
 mod media_url;
+mod media_url_mistakes;
 mod message_fields;
 mod message_input;
 pub mod message_preview;
