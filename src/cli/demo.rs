@@ -27,7 +27,7 @@ use crate::simulator::demo_traffic::{Traffic, TrafficAccount};
 use crate::simulator::{CallbackTargets, Settings, Simulator};
 use crate::store::api_tokens::TokenCreation;
 use crate::web::listener::{Listener, Listeners, SocketOwner};
-use crate::web::server;
+use crate::web::{open_files, server};
 
 /// With this seed the first two dozen messages reach every ordinary outcome, failures included.
 const SEED: u64 = 8;
@@ -52,6 +52,7 @@ pub struct DemoArguments {
 }
 
 pub fn run(arguments: &DemoArguments) -> Result<(), CommandError> {
+    open_files::require_enough()?;
     server::block_on(run_demo(arguments.history, arguments.port))
 }
 

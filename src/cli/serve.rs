@@ -14,10 +14,11 @@ use crate::domain::clock::SystemClock;
 use crate::operating::upgrade::LockWait;
 use crate::services::Services;
 use crate::web::listener::{self, Listeners};
-use crate::web::server;
+use crate::web::{open_files, server};
 
 pub fn run(path: Option<&Path>) -> Result<(), CommandError> {
     let config = Config::load(path, &process_environment())?;
+    open_files::require_enough()?;
     server::block_on(serve(config))
 }
 

@@ -20,6 +20,7 @@ pub mod listener;
 pub mod live_streams;
 mod media_file;
 mod metrics_endpoint;
+pub mod open_files;
 pub mod page_errors;
 mod pasted_url;
 pub mod problem_code;

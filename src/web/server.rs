@@ -12,7 +12,6 @@ use actix_web::http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS}
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::web::api::openapi::OpenApiDocument;
 use crate::web::base_path::{self, BasePath};
@@ -24,6 +23,7 @@ use crate::web::connections::{self, Connections};
 use crate::web::host_check::{self, OwnHosts};
 use crate::web::live_streams::LiveStreams;
 use crate::web::metrics_endpoint::LastCredentials;
+use crate::web::open_files::raise_limit;
 use crate::web::request_body::{self, BodyTime};
 use crate::web::request_id;
 use crate::web::route_registration::ServedRoutes;
@@ -245,17 +245,7 @@ fn connection_limits(accepted: usize, settings: ServerSettings) -> ConnectionLim
 fn accepted_limit() -> usize {
     let most = CONNECTION_LIMIT + CONNECTION_LIMIT / OVERLAP_SHARE;
     let wanted = most as u64 + OTHER_FILES;
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < wanted) {
-        let raised = Rlimit {
-            current: Some(limit.maximum.map_or(wanted, |most| most.min(wanted))),
-            maximum: limit.maximum,
-        };
-        if setrlimit(Resource::Nofile, raised).is_ok() {
-            limit = raised;
-        }
-    }
-    let allowed = limit.current.unwrap_or(wanted).min(wanted);
+    let allowed = raise_limit(wanted);
     let others = OTHER_FILES.min(allowed - allowed / CONNECTION_SHARE);
     usize::try_from(allowed - others).unwrap_or(most)
 }

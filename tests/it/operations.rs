@@ -218,6 +218,33 @@ async fn ipv6_64_open_files_and_a_configuration_from_windows_are_enough() {
 }
 
 #[actix_web::test]
+async fn a_start_with_too_few_open_files_names_the_limit_and_how_to_raise_it() {
+    let place = Place::new().await;
+    let serve = place.serve_command("");
+    for limit in [16, 20, 63] {
+        let limited = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited]).arg(serve.get_program());
+        command.args(serve.get_args()).env_clear();
+        for (name, value) in serve.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        for part in [
+            &format!("at most {limit} files may be open"),
+            "at least 64 are needed",
+            "LimitNOFILE=65536",
+            "ulimit -n 65536",
+        ] {
+            assert!(stderr.contains(part), "{stderr}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_closed_terminal_ends_it_like_sigterm_but_not_under_nohup() {
     let place = Place::new().await;
     let started_by = |starter: &[&str]| {
