@@ -1,7 +1,9 @@
 //! Campaigns at their edges: cancelled in a race, without their account, resent, ended, sent to closed windows.
 
+use bluetick::domain::campaign::CampaignId;
 use bluetick::domain::provider_account::{Account, WindowPolicy};
 use bluetick::simulator::ForcedReply;
+use bluetick::store::campaigns::NewRecipient;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -51,6 +53,38 @@ async fn nothing_of_a_cancelled_campaign_is_claimed_before_its_messages_are_canc
     assert_eq!(status, 200, "{resent}");
     app.run_jobs_until_idle().await;
     assert_eq!(called(&app).len(), 1);
+    app.finish().await;
+}
+
+#[actix_web::test]
+async fn one_step_clears_at_most_5000_recipients_of_a_cancelled_campaign() {
+    let app = start_app().await;
+    let id = create(&app, &draft("large and cancelled")).await;
+    let campaign: CampaignId = id.parse().unwrap();
+    let store = &app.services.store;
+    let waiting = async || {
+        let listed = store.list_waiting_recipients(&campaign, 20_000).await;
+        let listed = listed.unwrap().into_iter();
+        listed.map(|it| it.position).collect::<Vec<i64>>()
+    };
+    let recipients = (0..10_010).map(|number| NewRecipient {
+        row_key: format!("key {number}"),
+        erased_keys: Vec::new(),
+        content: "{}".to_owned(),
+    });
+    let mut ledger = store.ledger(app.now()).await.unwrap();
+    let recipients = recipients.collect();
+    ledger.add_recipients(&campaign, recipients).await.unwrap();
+    // Rejected rows leave gaps between the positions.
+    ledger.delete_recipients(&campaign, &[2, 3]).await.unwrap();
+    store.commit(ledger).await.unwrap();
+    let all = waiting().await;
+    for cleared in [5_000, 10_000, all.len(), all.len()] {
+        let mut ledger = store.ledger(app.now()).await.unwrap();
+        ledger.clear_waiting_recipients(&campaign).await.unwrap();
+        store.commit(ledger).await.unwrap();
+        assert_eq!(waiting().await, all[cleared..]);
+    }
     app.finish().await;
 }
 

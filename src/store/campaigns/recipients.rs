@@ -41,8 +41,8 @@ pub struct WaitingRecipient {
     pub content: String,
 }
 
-/// About how many recipients one transaction clears.
-const CLEARED_AT_ONCE: i64 = 5000;
+/// The most recipients that one transaction clears.
+const CLEARED_AT_ONCE: u64 = 5000;
 
 impl Store {
     /// Whether there are recipients without a message yet.
@@ -137,24 +137,21 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes the data of the first recipients without a message of a cancelled campaign, about
-    /// `CLEARED_AT_ONCE`.
+    /// Removes the data of the first `CLEARED_AT_ONCE` recipients without a message of a cancelled
+    /// campaign.
     pub async fn clear_waiting_recipients(&mut self, campaign: &CampaignId) -> Result<(), Error> {
-        let first: Option<i64> = waiting(campaign)
+        let last: Option<i64> = waiting(campaign)
             .select_only()
             .column(Column::Position)
             .order_by_asc(Column::Position)
+            .offset(CLEARED_AT_ONCE - 1)
             .limit(1)
             .into_tuple()
             .one(self.transaction())
             .await?;
-        match first {
-            Some(first) => {
-                let last = first.saturating_add(CLEARED_AT_ONCE);
-                self.clear_recipients(campaign, last).await
-            }
-            None => Ok(()),
-        }
+        // There are fewer.
+        let last = last.unwrap_or(i64::MAX);
+        self.clear_recipients(campaign, last).await
     }
 
     /// Removes the data of recipients up to this position: they have messages now, or their campaign

@@ -26,6 +26,7 @@ pub(super) struct SettlementForm {
     pub(super) days: Vec<FormField>,
     pub(super) account_error: Option<String>,
     pub(super) file_error: Option<String>,
+    pub(super) zone_error: Option<String>,
     /// Name of the file that has to be chosen again.
     pub(super) chosen_file: Option<String>,
     /// Present if the file lacks a column that is needed.
@@ -101,6 +102,7 @@ impl SettlementForm {
             ],
             account_error: None,
             file_error: None,
+            zone_error: None,
             chosen_file: None,
             found_columns: None,
             columns: columns(services),
@@ -120,6 +122,7 @@ impl SettlementForm {
         let place = match error.field.as_str() {
             "account" => &mut self.account_error,
             "map" => &mut self.map.error,
+            "tz" => &mut self.zone_error,
             name => days
                 .find(|day| day.name == name)
                 .map_or(&mut self.file_error, |day| &mut day.error),

@@ -151,7 +151,7 @@ async fn run(services: &Services, given: &UploadForm) -> Result<FileComparison, 
         .as_ref()
         .ok_or_else(|| field("file", "is missing; choose a CSV file"))?;
     let zone = given.given("tz").map_or(Ok(Tz::UTC), |tz| parse_zone(&tz));
-    let zone = zone.map_err(|error| field("file", error))?;
+    let zone = zone.map_err(|error| field("tz", error))?;
     let input = reopen(file).map_err(|error| SettlementError::Other(internal(error)))?;
     let _turn = TURN
         .acquire()
