@@ -9,9 +9,10 @@ use chrono_tz::Tz;
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::float_count::as_float;
 use crate::domain::scope::Visibility;
+use crate::reporting::number_format::counted;
 use crate::reporting::period_figures::{BarWidth, PeriodFigures, StateCounts};
 use crate::web::dashboard::event_rows::EventRow;
-use crate::web::dashboard::report_figures::count_text;
+use crate::web::dashboard::report_figures::{count_text, non_negative};
 
 /// Height of the SVG's `viewBox`.
 const HEIGHT: f64 = 200.0;
@@ -26,7 +27,7 @@ const LAYERS: [(&str, &str, &[DeliveryState]); 4] = [
     ("sent", "Sent", &[DeliveryState::Sent]),
     (
         "submitted",
-        "Submitted",
+        "Sending, submitted or uncertain",
         &[
             DeliveryState::Sending,
             DeliveryState::Uncertain,
@@ -35,6 +36,10 @@ const LAYERS: [(&str, &str, &[DeliveryState]); 4] = [
     ),
 ];
 const MAX_LABELS: usize = 8;
+/// Width of the narrowest chart that shows the last label, in pixels.
+const MIN_WIDTH: usize = 680;
+/// In pixels.
+const LETTER_WIDTH: usize = 7;
 
 #[derive(Clone, Debug)]
 pub(super) struct VolumeChart {
@@ -76,7 +81,7 @@ pub(super) struct ChartLabel {
     /// Distance from the left end, in percent.
     pub(super) left_percent: String,
     pub(super) text: String,
-    /// SVG's `text-anchor`: near the right end, the text is to the left of the position.
+    /// SVG's `text-anchor`: where the text would not fit, it is to the left of the position.
     pub(super) anchor: &'static str,
 }
 
@@ -99,7 +104,8 @@ impl VolumeChart {
         let width = bars.len();
         let left_percent =
             |position: f64| format!("{:.2}", position * 100.0 / as_float_index(width.max(1)));
-        let total: i64 = bars.iter().map(|bar| above(bar) + failed(bar)).sum();
+        let total: i64 = bars.iter().map(all).sum();
+        let most = bars.iter().map(all).max().unwrap_or_default();
         let all_failed: i64 = bars.iter().map(failed).sum();
         Self {
             unit: match figures.width {
@@ -109,10 +115,10 @@ impl VolumeChart {
                 BarWidth::Day => "day",
             },
             summary: format!(
-                "{} messages submitted, {} of them failed; at most {} in one bar",
-                count_text(total),
+                "{}, {} of them failed; at most {} in one bar",
+                counted(non_negative(total), "message", "messages"),
                 count_text(all_failed),
-                count_text(up + down)
+                count_text(most)
             ),
             width,
             zero: format!("{zero:.1}"),
@@ -158,6 +164,11 @@ fn failed(bar: &StateCounts) -> i64 {
     sum(bar, &[DeliveryState::Failed])
 }
 
+/// Without queued and cancelled messages.
+fn all(bar: &StateCounts) -> i64 {
+    above(bar) + failed(bar)
+}
+
 fn layer_path(bars: &[StateCounts], layer: usize, zero: f64, scale: f64) -> String {
     let mut path = String::new();
     for (index, bar) in bars.iter().enumerate() {
@@ -196,21 +207,20 @@ fn chart_bars(figures: &PeriodFigures, zone: Tz) -> Vec<ChartBar> {
             BarWidth::QuarterHour | BarWidth::Hour | BarWidth::SixHours => "%a %-d %b %H:%M",
         };
         let time = time.format(format).to_string();
-        let (up, down) = (above(bar), failed(bar));
+        let (all, failed) = (all(bar), count_text(failed(bar)));
         ChartBar {
             index,
             title: format!(
-                "{time}: {} submitted, {} failed",
-                count_text(up + down),
-                count_text(down)
+                "{time}: {}, {failed} of them failed",
+                counted(non_negative(all), "message", "messages")
             ),
             time,
             cells: LAYERS
                 .iter()
                 .map(|(.., states)| count_text(sum(bar, states)))
                 .collect(),
-            failed: count_text(down),
-            is_empty: up + down == 0,
+            failed,
+            is_empty: all == 0,
         }
     };
     figures.bars.iter().enumerate().map(bar).collect()
@@ -235,16 +245,16 @@ fn labels(
     let distance = candidates.len().div_ceil(MAX_LABELS).max(1);
     let chosen = candidates.into_iter().step_by(distance);
     chosen
-        .map(|index| ChartLabel {
-            left_percent: left_percent(as_float_index(index)),
-            text: local(index)
-                .format(if labels_are_dates { "%-d %b" } else { "%H:%M" })
-                .to_string(),
-            anchor: if index * 10 < figures.bars.len() * 9 {
-                "start"
-            } else {
-                "end"
-            },
+        .map(|index| {
+            let format = if labels_are_dates { "%-d %b" } else { "%H:%M" };
+            let text = local(index).format(format).to_string();
+            let left = index * MIN_WIDTH / figures.bars.len().max(1);
+            let fits = left + text.len() * LETTER_WIDTH <= MIN_WIDTH;
+            ChartLabel {
+                left_percent: left_percent(as_float_index(index)),
+                text,
+                anchor: if fits { "start" } else { "end" },
+            }
         })
         .collect()
 }
@@ -261,4 +271,72 @@ fn bar_position(figures: &PeriodFigures, at: DateTime<Utc>) -> f64 {
 
 fn as_float_index(index: usize) -> f64 {
     as_float(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::reporting::period_figures::AccountFigures;
+
+    fn chart(width: BarWidth, step: TimeDelta, bars: Vec<StateCounts>) -> VolumeChart {
+        let from: DateTime<Utc> = "2026-11-01T00:00:00Z".parse().unwrap();
+        let starts = (0..).zip(&bars).map(|(index, _)| from + step * index);
+        let figures = PeriodFigures {
+            starts: starts.collect(),
+            to: from + step * i32::try_from(bars.len()).unwrap(),
+            width,
+            bars,
+            total: AccountFigures::default(),
+            accounts: BTreeMap::new(),
+            events: Vec::new(),
+        };
+        VolumeChart::new(&figures, Tz::UTC, Visibility::Full)
+    }
+
+    #[test]
+    fn the_summary_counts_the_fullest_bar_and_names_no_state_that_not_all_have() {
+        use DeliveryState::{Delivered, Failed, Sending, Uncertain};
+        let bars = vec![
+            StateCounts::from([(Delivered, 1_200), (Sending, 3), (Uncertain, 2)]),
+            StateCounts::from([(Delivered, 10), (Failed, 700)]),
+            StateCounts::from([(Failed, 1)]),
+        ];
+        let chart = chart(BarWidth::Hour, TimeDelta::hours(1), bars);
+        assert_eq!(
+            chart.summary,
+            "1,916 messages, 701 of them failed; at most 1,205 in one bar"
+        );
+        let titles: Vec<&str> = chart.bars.iter().map(|bar| bar.title.as_str()).collect();
+        assert_eq!(
+            titles,
+            [
+                "Sun 1 Nov 00:00: 1,205 messages, 0 of them failed",
+                "Sun 1 Nov 01:00: 710 messages, 700 of them failed",
+                "Sun 1 Nov 02:00: 1 message, 1 of them failed",
+            ]
+        );
+        let last = chart.layers.last().map(|layer| layer.name);
+        assert_eq!(last, Some("Sending, submitted or uncertain"));
+    }
+
+    #[test]
+    fn a_label_is_on_the_left_of_its_place_only_where_it_would_not_fit() {
+        for (days, anchors) in [
+            // At 87.5 % and less.
+            (8, ["start"; 8].to_vec()),
+            // At 93.3 %: `29 Nov` takes 6.2 %.
+            (30, ["start"; 8].to_vec()),
+            // At 96.6 %.
+            (29, [["start"; 7].as_slice(), &["end"]].concat()),
+        ] {
+            let bars = vec![StateCounts::new(); days];
+            let chart = chart(BarWidth::Day, TimeDelta::days(1), bars);
+            let shown: Vec<&str> = chart.labels.iter().map(|label| label.anchor).collect();
+            assert_eq!(shown, anchors, "{days}");
+        }
+    }
 }
