@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::delivery_state::{DeliveryState, Stage};
 use crate::domain::failure::Failure;
+use crate::domain::failure_codes::is_queue_code;
 
 /// What one receipt reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -266,6 +267,14 @@ pub(in crate::domain) struct ReceiptTime {
 impl Receipt {
     pub(crate) fn key(&self) -> (Uuid, i32) {
         (self.source, self.part)
+    }
+
+    /// Whether it records that the message failed in the queue, which no provider and no operator
+    /// decided.
+    pub fn is_queue_failure(&self) -> bool {
+        self.source_kind == SourceKind::Action
+            && matches!(&self.event, ReceiptEvent::Failure(failure)
+                if failure.code.as_deref().is_some_and(is_queue_code))
     }
 
     /// Whether it says something about the delivery of its message.

@@ -8,7 +8,7 @@ use crate::domain::delivery_state::Stage;
 use crate::domain::explanation::explain_input::ExplainInput;
 use crate::domain::explanation::sentence_parts::format_instant;
 use crate::domain::failure::{Failure, UNREACHABLE};
-use crate::domain::failure_codes::{EXPIRED, UNSENDABLE};
+use crate::domain::failure_codes::EXPIRED;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 
 /// Failures other than the shown one that get a sentence each.
@@ -131,7 +131,7 @@ fn failure_sentence(
         (SourceKind::Callback, _) => format!("reported by {provider}"),
         (SourceKind::Attempt, Some(UNREACHABLE)) => "recorded after the last attempt".to_owned(),
         (SourceKind::Attempt, _) => format!("in {provider}'s reply"),
-        (SourceKind::Action, Some(EXPIRED | UNSENDABLE)) => "recorded by Bluetick".to_owned(),
+        (SourceKind::Action, _) if receipt.is_queue_failure() => "recorded by Bluetick".to_owned(),
         (SourceKind::Action, _) => "recorded by an operator".to_owned(),
     };
     let limit = input

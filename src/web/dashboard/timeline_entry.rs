@@ -176,7 +176,7 @@ fn failure_title(receipt: &Receipt, failure: &Failure, viewer: Visibility) -> St
             return "Failed: the provider could not be reached".to_owned();
         }
         SourceKind::Attempt => "Reply: refused",
-        SourceKind::Action if is_expiry(receipt) => {
+        SourceKind::Action if failure.code.as_deref() == Some(EXPIRED) => {
             return "Expired in the queue, never submitted".to_owned();
         }
         SourceKind::Action if failure.code.as_deref() == Some(UNSENDABLE) => {
@@ -188,12 +188,6 @@ fn failure_title(receipt: &Receipt, failure: &Failure, viewer: Visibility) -> St
         Some(code) => format!("{text}, code {}", viewer.failure_code(code)),
         None => text.to_owned(),
     }
-}
-
-/// Whether the message failed because it waited too long in the queue.
-fn is_expiry(receipt: &Receipt) -> bool {
-    receipt.source_kind == SourceKind::Action
-        && matches!(&receipt.event, ReceiptEvent::Failure(failure) if failure.code.as_deref() == Some(EXPIRED))
 }
 
 fn failure_detail(failure: &Failure, viewer: Visibility) -> Option<String> {
@@ -223,7 +217,7 @@ fn source_text(receipt: &Receipt) -> (&'static str, Option<String>) {
     match receipt.source_kind {
         SourceKind::Callback => ("callback", Some(format!("/callbacks/{}", receipt.source))),
         SourceKind::Attempt => ("reply", Some("#attempts".to_owned())),
-        SourceKind::Action if is_expiry(receipt) => ("Bluetick", None),
+        SourceKind::Action if receipt.is_queue_failure() => ("Bluetick", None),
         SourceKind::Action => ("operator", None),
     }
 }
@@ -251,5 +245,33 @@ fn time_note_text(
         Some(format!("provider's clock is {} ahead", span(-lag)))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::failure_codes::QUEUE_CODES;
+
+    #[test]
+    fn a_failure_in_the_queue_was_recorded_by_bluetick_and_a_mark_by_an_operator() {
+        let now = DateTime::UNIX_EPOCH;
+        let source = |kind, code: Option<&str>| {
+            let failure = Failure {
+                code: code.map(str::to_owned),
+                ..Failure::default()
+            };
+            let event = ReceiptEvent::Failure(failure);
+            let receipt = Receipt::ours(kind, Uuid::nil(), event, now);
+            receipt_entry(&receipt, 1, None, Visibility::Full).source
+        };
+        for code in QUEUE_CODES {
+            assert_eq!(source(SourceKind::Action, Some(code)), "Bluetick", "{code}");
+            assert_eq!(source(SourceKind::Attempt, Some(code)), "reply", "{code}");
+        }
+        assert_eq!(source(SourceKind::Action, None), "operator");
+        assert_eq!(source(SourceKind::Action, Some("131047")), "operator");
     }
 }
