@@ -61,12 +61,12 @@ impl DocumentParser<'_> {
         let query = parse_query(&callback.query, &budget)?;
         let parts = self.parse_documents(&documents, query.as_ref());
         let placeholder_id = if parts.iter().any(lacks_id) {
-            let mut documents = documents.iter().flatten().chain(&query);
+            let mut documents = documents.iter().chain(&query).flatten();
             documents.find_map(|document| placeholder_id::find(document, self.fields))
         } else {
             None
         };
-        let documents = documents.iter().flatten().chain(&query);
+        let documents = documents.iter().chain(&query).flatten();
         Ok(ParsedContent {
             parts,
             placeholder_id,
@@ -74,7 +74,11 @@ impl DocumentParser<'_> {
         })
     }
 
-    fn parse_documents(&self, documents: &[Document], query: Option<&Value>) -> Vec<CallbackPart> {
+    fn parse_documents(
+        &self,
+        documents: &[Document],
+        query: Option<&Document>,
+    ) -> Vec<CallbackPart> {
         let uses_configured_names = |document: &Document| {
             let document = document.as_ref().ok();
             document
@@ -90,6 +94,11 @@ impl DocumentParser<'_> {
         let body_has_content = parts.iter().any(has_content);
         let Some(query) = query.filter(|_| !body_has_content || ignores_configured_names) else {
             return probe_if_empty(parts);
+        };
+        let query = match query {
+            Ok(query) => query,
+            Err(_) if body_has_content => return parts,
+            Err(reason) => return vec![CallbackPart::Unparseable(reason.clone())],
         };
         if ignores_configured_names && let Some(configured) = self.parse_configured(query) {
             return configured;

@@ -3,8 +3,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::providers::json::Document;
 use crate::providers::json_in_text::{begins_json, may_hold_json};
 use crate::providers::json_value::read_json_text;
+use crate::providers::mixed_forms::IdentifyingFields;
 use crate::providers::nested_names::{insert, split_path, with_lists};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, TEXT_LIMIT, cut};
 
@@ -17,6 +19,7 @@ const ONLY_FIELD: &str = "payload";
 pub(super) struct FormFields<'b> {
     budget: &'b ReadingBudget,
     fields: Map<String, Value>,
+    identifying: IdentifyingFields,
     has_paths: bool,
 }
 
@@ -83,6 +86,7 @@ impl<'b> FormFields<'b> {
         Self {
             budget,
             fields: Map::new(),
+            identifying: IdentifyingFields::default(),
             has_paths: false,
         }
     }
@@ -97,6 +101,9 @@ impl<'b> FormFields<'b> {
             self.budget.count_value()?;
         }
         self.has_paths |= path.len() > 1;
+        if path.len() == 1 {
+            self.identifying.add(path[0], value);
+        }
         let held = if may_hold_json && begins_json(value) {
             read_json_text(value, self.budget)?
         } else {
@@ -128,8 +135,11 @@ impl<'b> FormFields<'b> {
         }))
     }
 
-    /// One object; `None` without fields.
-    pub(super) fn finish(self) -> Option<Value> {
+    /// One object, or why it has none that can be believed; `None` without fields.
+    pub(super) fn finish(self) -> Option<Document> {
+        if let Some(contradiction) = self.identifying.find_contradiction() {
+            return Some(Err(contradiction));
+        }
         let fields = self.fields.into_iter();
         let object: Map<String, Value> = if self.has_paths {
             fields
@@ -138,7 +148,7 @@ impl<'b> FormFields<'b> {
         } else {
             fields.collect()
         };
-        (!object.is_empty()).then_some(Value::Object(object))
+        (!object.is_empty()).then_some(Ok(Value::Object(object)))
     }
 }
 
@@ -150,14 +160,14 @@ mod tests {
 
     fn fields(encoded: &str) -> Value {
         let budget = ReadingBudget::default();
-        parse(encoded, &budget).unwrap().finish().unwrap()
+        parse(encoded, &budget).unwrap().finish().unwrap().unwrap()
     }
 
     #[test]
     fn different_values_of_a_repeated_name_become_a_list() {
         assert_eq!(
-            fields("id=&status=sent&id=a%2Bb+c&&status=read&id=a%2Bb+c"),
-            json!({"id": "a+b c", "status": ["sent", "read"]})
+            fields("id=&reason=sent&id=a%2Bb+c&&reason=read&id=a%2Bb+c"),
+            json!({"id": "a+b c", "reason": ["sent", "read"]})
         );
         assert_eq!(
             fields(r#"payload={"id":"A"}&payload={"id":"B"}"#),
@@ -165,7 +175,8 @@ mod tests {
         );
         let budget = ReadingBudget::default();
         let lines = parse_lines("id: x=1\n\nno value\nstatus=sent", &budget).unwrap();
-        assert_eq!(lines.finish(), Some(json!({"id": "x=1", "status": "sent"})));
+        let expected = json!({"id": "x=1", "status": "sent"});
+        assert_eq!(lines.finish(), Some(Ok(expected)));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod json_value;
 pub mod kaleyra;
 pub mod lancepilot;
 mod meta_failure;
+mod mixed_forms;
 mod multipart;
 mod nested_names;
 mod notice;

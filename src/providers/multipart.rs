@@ -81,7 +81,8 @@ mod tests {
     fn fields(text: &str) -> Value {
         let delimiter = find_delimiter(text).unwrap();
         let budget = ReadingBudget::default();
-        parse(text, delimiter, &budget).unwrap().finish().unwrap()
+        let form = parse(text, delimiter, &budget).unwrap();
+        form.finish().unwrap().unwrap()
     }
 
     #[test]

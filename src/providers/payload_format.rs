@@ -58,7 +58,7 @@ pub fn read_documents(callback: &Callback) -> Option<Vec<Value>> {
 pub(super) fn parse_query(
     query: &str,
     budget: &ReadingBudget,
-) -> Result<Option<Value>, ReadingLimit> {
+) -> Result<Option<Document>, ReadingLimit> {
     let joined = join_second_query(query);
     form::parse(joined.as_deref().unwrap_or(query), budget).map(FormFields::finish)
 }
@@ -74,5 +74,6 @@ fn join_second_query(query: &str) -> Option<String> {
 }
 
 fn object(form: FormFields<'_>, reason_if_empty: &str) -> Document {
-    form.finish().ok_or_else(|| reason_if_empty.to_owned())
+    form.finish()
+        .unwrap_or_else(|| Err(reason_if_empty.to_owned()))
 }

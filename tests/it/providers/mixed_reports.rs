@@ -136,6 +136,10 @@ fn two_reports_in_one_form_are_quarantined() {
         "id=wamid.A&status=&id=wamid.B&status=failed",
         "id=wamid.A&status=delivered&timestamp=&id=wamid.B&status=failed&timestamp=1763640005",
         "id=&status=failed&id=wamid.B&status=delivered",
+        "id=&status=failed&id=wamid.B&status=",
+        "id=wamid.A&status=&id=&status=failed",
+        "id=wamid.A&id=wamid.B&status=failed&wamid=wamid.C&message_id=wamid.C",
+        "id=wamid.A&status=delivered&status=failed&statusCode=failed",
     ] {
         let pairs: Vec<(&str, &str)> = form
             .split('&')
