@@ -222,6 +222,7 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
         })),
         occurred_at: first_text(status, &["timestamp"]).and_then(|time| parse_time(&time)),
         pricing: parse_pricing(status),
+        notice_if_unknown: None,
     })
 }
 

@@ -160,6 +160,7 @@ impl ConfiguredFieldsParser<'_> {
             occurred_at: find(sources, fields.time.as_ref(), TIMES)
                 .and_then(|text| parse_time(&text)),
             pricing: self.parse_pricing(sources),
+            notice_if_unknown: None,
         }
     }
 

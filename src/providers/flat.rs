@@ -49,6 +49,7 @@ pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
         )),
         occurred_at: find_time(chain, names, meaning),
         pricing: find_pricing(chain.iter().copied()),
+        notice_if_unknown: None,
     };
     Some(notice::as_notice_if_non_delivery(report, chain, &word))
 }

@@ -119,8 +119,12 @@ pub(super) fn other_kind_of_status(status: &Value) -> Option<ReportedKind> {
     first_text(status, &["type"]).and_then(|kind| other_kind(&kind))
 }
 
-/// The kind of message that a word names, if it cannot be an image or a video.
+/// The kind of message that a word names, if it cannot be an image or a video outside of a
+/// template.
 pub(super) fn other_kind(word: &str) -> Option<ReportedKind> {
+    if word.eq_ignore_ascii_case("template") {
+        return Some(ReportedKind::Template);
+    }
     (is_one_of(word, MESSAGE_TYPES) && !is_one_of(word, MEDIA_TYPES)).then_some(ReportedKind::Other)
 }
 
@@ -158,17 +162,25 @@ pub(super) fn other_channel(object: &Value) -> Option<String> {
     let channel =
         first_text(object, NAMES).or_else(|| first_text(object.get("channel")?, &["type"]))?;
     let channel = plain_word(&channel.to_lowercase());
-    OTHER_CHANNELS
-        .contains(&channel.as_str())
-        .then_some(channel)
+    is_other_channel(&channel).then_some(channel)
+}
+
+/// Whether this is the name of a channel that is not WhatsApp, in lower case.
+pub(super) fn is_other_channel(name: &str) -> bool {
+    OTHER_CHANNELS.contains(&name)
 }
 
 /// Whether this names an event that is not about the delivery of a message: `payment.failed`.
 pub(super) fn is_non_delivery_event(name: &str) -> bool {
+    has_other_subject(name) || is_event_of_other_subject(name)
+}
+
+/// Whether a part of the name is a payment, an order or a call.
+pub(super) fn has_other_subject(name: &str) -> bool {
     let mut segments = name.split('.');
     segments.any(|segment| {
         is_one_of(segment, NON_DELIVERY_EVENTS) || is_one_of(first_word(segment), PAYMENT_EVENTS)
-    }) || is_event_of_other_subject(name)
+    })
 }
 
 /// Whether the name is a subject that is not a message, followed by what happened to it:
@@ -244,6 +256,7 @@ pub(super) fn of_status(subject: &str, status_word: &str, status: &Value) -> Cal
         event: Some(event(subject, status_word)),
         occurred_at: first_text(status, &["timestamp"]).and_then(|time| parse_time(&time)),
         pricing: Pricing::default(),
+        notice_if_unknown: None,
     })
 }
 

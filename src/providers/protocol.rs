@@ -164,6 +164,9 @@ pub struct Report {
     /// By the provider's clock.
     pub occurred_at: Option<ReportedTime>,
     pub pricing: Pricing,
+    /// The notice that it is while no message has one of its ids. For events that no document
+    /// names: an id of a message shows that they are about it.
+    pub notice_if_unknown: Option<String>,
 }
 
 impl Report {
@@ -177,6 +180,8 @@ impl Report {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReportedKind {
     Media(MediaKind),
+    /// A template; its header has the image or video.
+    Template,
     /// A kind that this program does not send, such as a text. The report is about none of its
     /// messages, unless an id or a tag says so.
     Other,
@@ -186,7 +191,7 @@ impl ReportedKind {
     pub fn media(self) -> Option<MediaKind> {
         match self {
             Self::Media(kind) => Some(kind),
-            Self::Other => None,
+            Self::Template | Self::Other => None,
         }
     }
 }
@@ -195,6 +200,7 @@ impl fmt::Display for ReportedKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Media(kind) => kind.fmt(formatter),
+            Self::Template => formatter.write_str("template"),
             Self::Other => formatter.write_str("other"),
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::provider_account::MatchBy;
 use crate::providers::{Report, ReportedKind};
 use crate::receiving::account_context::AccountContext;
 use crate::receiving::orphan_of_report::{create_orphan, derive_orphan_id};
-use crate::store::ledger::{LearnedFrom, Ledger};
+use crate::store::ledger::{KindFilter, LearnedFrom, Ledger};
 
 /// The result of correlating a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,15 +173,18 @@ async fn find_by_recipient(
     let Some(recipient) = report.recipient.as_deref().filter(|_| allowed) else {
         return Ok(None);
     };
-    if report.kind == Some(ReportedKind::Other) {
-        return Ok(None);
-    }
+    let kind = match report.kind {
+        None => KindFilter::Any,
+        Some(ReportedKind::Media(kind)) => KindFilter::Media(kind),
+        Some(ReportedKind::Template) => KindFilter::Template,
+        Some(ReportedKind::Other) => return Ok(None),
+    };
     let received_at = entry.record.received_at;
     let candidates = ledger
         .list_without_id(
             account.id,
             recipient,
-            report.kind.and_then(ReportedKind::media),
+            kind,
             // The callback may be processed late; messages submitted since then must not match.
             received_at - MATCH_WINDOW..=received_at,
             entry.seq,

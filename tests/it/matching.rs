@@ -5,7 +5,7 @@ use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::harness::app::{App, CUSTOMER, LANCEPILOT, SOBOT, read, start_app};
+use crate::harness::app::{App, CUSTOMER, LANCEPILOT, SOBOT, message, read, start_app};
 use crate::harness::dump::dump;
 
 const FIRST: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSMDAwMDAwMDAwMDAwMDAwMDAwAA==";
@@ -130,6 +130,88 @@ async fn a_report_on_another_kind_of_message_or_on_something_else_matches_no_ima
     app.deliver_callback(LANCEPILOT, &report).await;
     app.run_jobs_until_idle().await;
     assert_eq!(app.state(&id).await, "delivered");
+    app.finish().await;
+}
+
+/// LancePilot accepts templates with an image or a video in their header, and its documentation lists
+/// `template` beside `image` as a kind of message, so a report of that type may be about such a message.
+#[actix_web::test]
+async fn a_report_of_the_type_template_matches_a_template_and_no_plain_image() {
+    let app = start_app().await;
+    let plain = sent(&app).await;
+    let report = |id: &str, word: &str| {
+        json!({ "event": format!("message.{word}"), "data": {
+            "type": "messages", "id": id,
+            "attributes": { "message": { "type": "template" }, "to": CUSTOMER },
+        } })
+    };
+    app.deliver_callback(LANCEPILOT, &report("lp-0", "delivered"))
+        .await;
+    app.run_jobs_until_idle().await;
+    assert_eq!(app.state(&plain).await, "submitted");
+    let mut body = message(LANCEPILOT, "image");
+    body.as_object_mut().unwrap().remove("caption");
+    body["template"] = json!({ "name": "1204", "language": "en", "body": ["Asha"], "buttons": [] });
+    let id = app.send(&body).await;
+    app.run_jobs_until_idle().await;
+    app.advance(TimeDelta::seconds(1));
+    for word in ["delivered", "read"] {
+        app.deliver_callback(LANCEPILOT, &report("lp-1", word))
+            .await;
+        app.run_jobs_until_idle().await;
+        let shown = app.message(&id).await;
+        assert_eq!(
+            (&shown["state"], &shown["matched_by"]),
+            (&json!(word), &json!("recipient"))
+        );
+    }
+    assert_eq!(app.state(&plain).await, "submitted");
+    assert_sound(&app).await;
+    app.finish().await;
+}
+
+/// LancePilot documents no event about a status, so a name such as `broadcast.message.delivered` is no
+/// evidence for a message of ours, and none against it. An id is: with one that a message has, the
+/// report is about that message. Without, the event is a notice, because a name that only resembles
+/// those of messages must create no orphan and match no message by the number.
+#[actix_web::test]
+async fn an_event_that_no_document_names_counts_for_a_message_with_its_id_and_for_no_other() {
+    let app = start_app().await;
+    let id = sent(&app).await;
+    let event = |name: &str, resource: &str| {
+        json!({ "event": name, "data": {
+            "type": "messages", "id": resource, "attributes": { "to": CUSTOMER },
+        } })
+    };
+    let outcomes = async |body: Value| {
+        app.deliver_callback(LANCEPILOT, &body).await;
+        app.run_jobs_until_idle().await;
+        app.callbacks().await[0]["outcome"].clone()
+    };
+    let unknown = outcomes(event("broadcast.message.delivered", "lp-1")).await;
+    assert_eq!(unknown, "notice");
+    assert_eq!(app.state(&id).await, "submitted");
+    assert_eq!(orphan_ids(&app).await, Vec::<String>::new());
+    // With an event of a plausible name, the message gets the id.
+    assert_eq!(outcomes(event("message.sent", "lp-1")).await, "receipts");
+    assert_eq!(app.state(&id).await, "sent");
+    app.advance(TimeDelta::seconds(1));
+    for (name, state) in [
+        ("broadcast.message.delivered", "delivered"),
+        ("message.payment.failed", "delivered"),
+        ("invoice.failed", "delivered"),
+        ("BroadcastMessageRead", "read"),
+    ] {
+        outcomes(event(name, "lp-1")).await;
+        assert_eq!(app.state(&id).await, state, "{name}");
+    }
+    assert_eq!(
+        outcomes(event("campaign.message.failed", "lp-2")).await,
+        "notice"
+    );
+    assert_eq!(app.state(&id).await, "read");
+    assert_eq!(orphan_ids(&app).await, Vec::<String>::new());
+    assert_sound(&app).await;
     app.finish().await;
 }
 

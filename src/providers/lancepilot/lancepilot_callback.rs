@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use crate::domain::receipt::{Pricing, ReceiptEvent};
 use crate::providers::flat;
-use crate::providers::lancepilot::lancepilot_event_name::{find_message_event, is_status_event};
+use crate::providers::lancepilot::lancepilot_event_name::{
+    find_message_event, find_possible_message_event, is_status_event,
+};
 use crate::providers::lancepilot::lancepilot_fields::{
     NAMES, STATUS_WORDS, contact_number, find_ids, find_kind, find_recipient,
 };
@@ -75,7 +77,7 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
         ))];
     }
     let Some(suffix) = find_message_event(&event) else {
-        return vec![parse_other_event(&event, attributes)];
+        return parse_other_event(&event, attributes, data);
     };
     match suffix.as_str() {
         "incoming" | "received" => vec![parse_incoming(attributes, data)],
@@ -85,14 +87,34 @@ fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
 }
 
 /// An event that is not about a message, or not of a known type.
-fn parse_other_event(event: &str, attributes: &Value) -> CallbackPart {
+fn parse_other_event(event: &str, attributes: &Value, data: &Value) -> Vec<CallbackPart> {
     let notice = format!("event {}", plain_word(event));
-    match event.rsplit_once('.') {
-        Some((subject, word)) if ACCOUNT_SUBJECTS.contains(&subject) => {
-            account_event_parser::parse_named_event(subject, word, attributes, notice)
-        }
-        _ => CallbackPart::Notice(notice),
+    if let Some((subject, word)) = event.rsplit_once('.')
+        && ACCOUNT_SUBJECTS.contains(&subject)
+    {
+        let event = account_event_parser::parse_named_event(subject, word, attributes, notice);
+        return vec![event];
     }
+    let Some(suffix) = find_possible_message_event(event) else {
+        return vec![CallbackPart::Notice(notice)];
+    };
+    let reports: Vec<CallbackPart> = parse_statuses(&suffix, attributes, data)
+        .into_iter()
+        .filter_map(|part| match part {
+            CallbackPart::Report(report) if !report.ids.is_empty() => Some(report),
+            _ => None,
+        })
+        .map(|report| {
+            CallbackPart::Report(Report {
+                notice_if_unknown: Some(notice.clone()),
+                ..report
+            })
+        })
+        .collect();
+    if reports.is_empty() {
+        return vec![CallbackPart::Notice(notice)];
+    }
+    reports
 }
 
 fn parse_incoming(attributes: &Value, data: &Value) -> CallbackPart {
@@ -130,6 +152,7 @@ fn parse_echo(attributes: &Value, data: &Value) -> CallbackPart {
         },
         occurred_at: first_text(attributes, NAMES.times).and_then(|time| parse_time(&time)),
         pricing: Pricing::default(),
+        notice_if_unknown: None,
     })
 }
 
@@ -230,6 +253,7 @@ fn report_of_word(word: &str, attributes: &Value, data: &Value) -> Report {
             .or_else(|| first_text(data, NAMES.times))
             .and_then(|time| parse_time(&time)),
         pricing: cloud_api::parse_pricing(attributes),
+        notice_if_unknown: None,
     };
     as_notice_if_non_delivery(report, &[attributes, data], word)
 }

@@ -3,7 +3,7 @@
 
 use crate::domain::placeholder::split_words;
 use crate::providers::lancepilot::lancepilot_fields::STATUS_WORDS;
-use crate::providers::notice::is_non_delivery_event;
+use crate::providers::notice::{has_other_subject, is_non_delivery_event, is_other_channel};
 use crate::providers::vocabulary;
 
 /// Words before the last one.
@@ -27,6 +27,20 @@ pub(super) fn find_message_event(name: &str) -> Option<String> {
     let is_message = split_words(subject).all(|word| SUBJECT_WORDS.contains(&word.as_str()));
     (is_message && !is_non_delivery_event(suffix))
         .then(|| last_words(suffix).unwrap_or_else(|| suffix.to_lowercase()))
+}
+
+/// Like [`find_message_event`], for an event that no document names but whose name says that it is
+/// about a message: `delivered` for `broadcast.message.delivered`. Only the ids in it can show
+/// whether it is about one of ours.
+pub(super) fn find_possible_message_event(name: &str) -> Option<String> {
+    let words: Vec<String> = split_words(name).collect();
+    let names_message = |word: &String| matches!(word.as_str(), "message" | "messages" | "msg");
+    let event = (1..words.len())
+        .filter(|count| words[..*count].iter().any(names_message))
+        .map(|count| words[count..].join("_"))
+        .find(|event| is_status_event(event))?;
+    let is_elsewhere = words.iter().any(|word| is_other_channel(word));
+    (!is_elsewhere && !has_other_subject(name)).then_some(event)
 }
 
 /// Whether the name, or the attributes of an event with this name, have a status.
@@ -75,6 +89,27 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(find_message_event(name).as_deref(), event, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_event_may_be_about_a_message_if_its_name_says_so() {
+        for (name, event) in [
+            ("broadcast.message.delivered", Some("delivered")),
+            ("campaign_message_not_sent", Some("not_sent")),
+            ("template.message.status", Some("status")),
+            ("BroadcastMessageFailed", Some("failed")),
+            ("broadcast.delivered", None),
+            ("instagram.message.delivered", None),
+            ("invoice.failed", None),
+            ("broadcast.message.teleported", None),
+            ("message.payment.failed", None),
+            ("order.message.failed", None),
+            ("message", None),
+            ("", None),
+        ] {
+            let found = find_possible_message_event(name);
+            assert_eq!(found.as_deref(), event, "{name}");
         }
     }
 }

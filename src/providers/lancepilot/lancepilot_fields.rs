@@ -40,7 +40,7 @@ pub(super) const NAMES: FieldNames = FieldNames {
 
 const KIND_NAMES: &[&str] = &["type", "message_type", "messageType"];
 /// Values of `type` that do not restrict the kind of the message.
-const ANY_KIND: &[&str] = &["message", "messages", "outbound", "outgoing"];
+const ANY_KIND: &[&str] = &["media", "message", "messages", "outbound", "outgoing"];
 
 /// The id of a JSON:API resource, if the resource is a message.
 pub(super) fn resource_id(data: &Value) -> Option<String> {
@@ -97,6 +97,9 @@ fn parse_kind(value: &Value) -> Option<ReportedKind> {
     let word = word.split('/').next().unwrap_or_default();
     if ANY_KIND.contains(&word) || is_placeholder(word) && word != "text" {
         return None;
+    }
+    if word == "template" {
+        return Some(ReportedKind::Template);
     }
     Some(
         word.parse()

@@ -32,6 +32,13 @@ pub(super) async fn apply_report(
         }
         return Ok((Outcome::Notice, Some(text.clone())));
     }
+    if let Some(text) = &report.notice_if_unknown
+        && correlate::find_message_of_notice(ledger, account.id, record, report)
+            .await?
+            .is_none()
+    {
+        return Ok((Outcome::Notice, Some(text.clone())));
+    }
     let described = |outcome, detail: &str| Ok((outcome, Some(detail.to_owned())));
     let target = correlate::find_message(ledger, account, entry, part, report).await?;
     effects.note_ids(ledger, record, report);

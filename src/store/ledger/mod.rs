@@ -37,5 +37,5 @@ pub use message_change::{FeedChange, StateChange};
 pub use message_ledger::Ledger;
 pub use message_sources::MessageSources;
 pub use orphan_adoption::AdoptionResult;
-pub use orphan_messages::{Orphan, format_match_time};
+pub use orphan_messages::{KindFilter, Orphan, format_match_time};
 pub use registration::{RecipientComparison, Registered, Registration};

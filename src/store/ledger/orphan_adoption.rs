@@ -10,6 +10,7 @@ use crate::domain::message::Origin;
 use crate::store::Store;
 use crate::store::entities::message_row::{Column, Entity};
 use crate::store::ledger::message_ledger::Ledger;
+use crate::store::ledger::orphan_messages::KindFilter;
 use crate::store::messages::message_lookup::list_ids;
 
 /// How long a sent message without provider id delays the adoption of its recipient's orphans.
@@ -45,7 +46,7 @@ impl Ledger {
         if let Some(recipient) = row.recipient.clone() {
             let period = self.now() - ADOPTION_DELAY..=self.now();
             if !self
-                .list_without_id(&account, &recipient, None, period, i64::MAX)
+                .list_without_id(&account, &recipient, KindFilter::Any, period, i64::MAX)
                 .await?
                 .is_empty()
             {

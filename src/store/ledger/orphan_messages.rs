@@ -26,6 +26,15 @@ use crate::store::messages::search_conditions::sent_to;
 
 const MATCH_TIME_PREFIX: &str = "matched since ";
 
+/// Which messages a report on a kind of message can be about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KindFilter {
+    Any,
+    /// Of this kind, also in the header of a template.
+    Media(MediaKind),
+    Template,
+}
+
 /// A message known only from a callback.
 #[derive(Clone, Copy, Debug)]
 pub struct Orphan<'a> {
@@ -72,7 +81,7 @@ impl Ledger {
     }
 
     /// Messages to a recipient that were submitted within `period`, before the callback at `seq`
-    /// was processed, and had no provider id at the end of `period`; of this kind, if one is given.
+    /// was processed, and had no provider id at the end of `period`.
     ///
     /// Later ids and operator decisions do not count, so that reprocessing the callback finds the
     /// same messages. A message whose match an operator undid before is found: it makes later
@@ -81,7 +90,7 @@ impl Ledger {
         &mut self,
         account: &AccountId,
         recipient: &str,
-        kind: Option<MediaKind>,
+        kind: KindFilter,
         period: RangeInclusive<DateTime<Utc>>,
         seq: i64,
     ) -> Result<Vec<MessageId>, Error> {
@@ -128,7 +137,11 @@ impl Ledger {
         self.load(&ids).await?;
         let fits = |id: &MessageId| {
             self.row(*id).is_some_and(|row| {
-                let same_kind = kind.is_none_or(|kind| row.kind == Some(kind));
+                let same_kind = match kind {
+                    KindFilter::Any => true,
+                    KindFilter::Media(kind) => row.kind == Some(kind),
+                    KindFilter::Template => row.template_name.is_some(),
+                };
                 row.queue != QueueState::Queued && same_kind && !matched.contains(&row.id)
             })
         };
