@@ -184,12 +184,26 @@ impl<'a> Candidates<'a> {
         seq: Option<i64>,
         limit: usize,
     ) -> Result<Vec<CallbackSummary>, db::Error> {
-        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         let Some(filter) = &self.outcomes else {
+            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
             return self.services.journal.list(&self.journal, seq, limit).await;
         };
         let store = &self.services.store;
-        let outcomes = store.list_outcomes_before(filter, seq, limit).await?;
-        summaries_of(self.services, outcomes).await
+        let (mut found, mut before, mut wanted) = (Vec::new(), seq, limit);
+        loop {
+            let rows = u64::try_from(wanted).unwrap_or(u64::MAX);
+            let outcomes = store.list_outcomes_before(filter, before, rows).await?;
+            let is_last = outcomes.len() < wanted;
+            before = outcomes.last().map(|outcome| outcome.seq);
+            found.extend(summaries_of(self.services, outcomes).await?);
+            if is_last || found.len() >= limit {
+                break;
+            }
+            // Some callbacks have left the journal, such as those of an erased customer while this
+            // list was read: older ones take their places.
+            wanted = GROUP_SIZE;
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 }
