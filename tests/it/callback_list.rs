@@ -133,7 +133,7 @@ async fn pages_of_an_outcome_continue_behind_callbacks_that_have_left_the_journa
         let (mut shown, mut cursor) = (Vec::new(), String::new());
         loop {
             let path = format!("/api/v1/callbacks?{filter}&limit=2{cursor}");
-            let page = app.found(&path).await;
+            let page = app.get_ok(&path).await;
             let rows = page["data"].as_array().unwrap().iter();
             shown.extend(rows.map(|row| row["id"].as_str().unwrap().to_owned()));
             match page["next_cursor"].as_str() {

@@ -171,7 +171,7 @@ async fn a_zone_is_advised_only_for_a_time_that_has_none() {
             problem,
             "{time}"
         );
-        let explained = app.found(&format!("/api/v1/messages/{id}/explain")).await;
+        let explained = app.get_ok(&format!("/api/v1/messages/{id}/explain")).await;
         let text = explained.to_string();
         assert!(text.contains(ahead), "{time}: {text}");
         assert_eq!(
