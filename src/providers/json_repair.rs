@@ -1,7 +1,10 @@
 //! Rewrites JSON with mistakes that senders make, so that one bad value does not make the whole
 //! document unreadable.
 
+use crate::providers::json_assignment::assignment_length;
+use crate::providers::json_bare_value::{BareValue, find_call, find_member_value, has_prefix};
 use crate::providers::json_separator::separator_length;
+use crate::providers::json_word::{push_text, push_word};
 use crate::providers::reading_budget::{ReadingLimit, VALUES_LIMIT};
 
 /// Maximum bytes of the rewritten text.
@@ -9,69 +12,30 @@ const REPAIRED_LIMIT: usize = 32 * 1024 * 1024;
 /// Maximum number of names and values: each value may have a name.
 const TOKENS_LIMIT: usize = 2 * VALUES_LIMIT + 2;
 
-/// Words for `null` in other languages, and numbers that JSON does not have.
-const NULLS: &[&str] = &[
-    "null",
-    "none",
-    "nil",
-    "undefined",
-    "nan",
-    "+nan",
-    "-nan",
-    "inf",
-    "-inf",
-    "infinity",
-    "-infinity",
-    "+infinity",
-];
-
 /// Rewrites these mistakes, and leaves all others:
 /// - Lone surrogates become U+FFFD.
 /// - Backslashes without meaning and control characters are escaped.
-/// - Words and numbers that JSON does not have become true, false, null or a string.
+/// - Words, numbers and calls that JSON does not have become true, false, null or a string.
 /// - Template variables without quotes become strings.
 /// - A missing value becomes null.
-/// - A comma before a closing bracket or between two documents is removed.
+/// - `=`, `=>` or `::` behind a name becomes a colon.
+/// - A comma beside a bracket, another comma, or between two documents is removed.
 /// - What else is between two objects or lists becomes a comma, or a space between documents.
 pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
     let mut repair = Repair {
         rest: text,
         kept: String::with_capacity(text.len()),
         depth: 0,
+        objects: 0,
         tokens: 0,
-        expects_value: false,
+        place: Place::Begin,
     };
     while let Some(next) = repair.rest.chars().next() {
         if next.is_ascii_whitespace() {
             repair.copy(1);
             continue;
         }
-        let expects_value = std::mem::replace(&mut repair.expects_value, next == ':');
-        match next {
-            ',' | '}' if expects_value => repair.insert_null()?,
-            _ if expects_value && repair.copy_variable()? => {}
-            _ if expects_value && !matches!(next, '"' | '{' | '[' | ']') => {
-                repair.copy_word(VALUE_ENDS)?;
-            }
-            '"' => repair.copy_string()?,
-            '{' | '[' => {
-                repair.depth += 1;
-                repair.count_token()?;
-                repair.copy(1);
-            }
-            '}' | ']' => {
-                repair.depth = repair.depth.saturating_sub(1);
-                repair.copy(1);
-                repair.replace_separator();
-            }
-            ',' if repair.is_superfluous_comma() => repair.replace(1, " "),
-            ',' | ':' => repair.copy(1),
-            // Record separators of JSON text sequences.
-            '\0' | '\u{1e}' | '\u{feff}' if repair.depth == 0 => {
-                repair.replace(next.len_utf8(), " ");
-            }
-            _ => repair.copy_word(WORD_ENDS)?,
-        }
+        repair.copy_token(next)?;
         if repair.kept.len() > REPAIRED_LIMIT {
             return Err(ReadingLimit::Unrepairable);
         }
@@ -79,27 +43,89 @@ pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
     Ok(repair.kept)
 }
 
-/// End a word that may be a name or a value.
+/// End a word that is an element of a list or the name of a member.
 const WORD_ENDS: &[char] = &[
     '"', '{', '}', '[', ']', ',', ':', ' ', '\t', '\r', '\n', '\u{c}',
 ];
-/// End a value after a colon, which may be a time or several words.
-const VALUE_ENDS: &[char] = &['"', '{', '}', '[', ']', ',', '\r', '\n'];
 /// How template variables begin and end.
 const VARIABLES: &[(&str, &str)] = &[("{{", "}}"), ("${", "}"), ("#{", "}"), ("<%", "%>")];
 /// Maximum bytes of a variable.
 const VARIABLE_LIMIT: usize = 200;
 
+/// What precedes a token, apart from white space.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// An opening bracket, a comma, or nothing: an object continues with a name.
+    Begin,
+    /// What assigns a value to a name.
+    Name,
+    /// A name without it, or a value.
+    Other,
+}
+
 struct Repair<'t> {
     rest: &'t str,
     kept: String,
     depth: usize,
+    /// Which of the open brackets are braces, the innermost in the lowest bit. Readable JSON has at
+    /// most 64 levels.
+    objects: u128,
     tokens: usize,
-    /// Directly after a colon.
-    expects_value: bool,
+    place: Place,
 }
 
 impl<'t> Repair<'t> {
+    fn copy_token(&mut self, next: char) -> Result<(), ReadingLimit> {
+        let place = std::mem::replace(&mut self.place, Place::Other);
+        let is_value = place == Place::Name;
+        let is_name = place == Place::Begin && self.depth > 0 && self.objects & 1 == 1;
+        match next {
+            ',' | '}' if is_value => self.insert_null()?,
+            _ if is_value && self.copy_variable()? => {}
+            _ if is_value && !matches!(next, '"' | '{' | '[' | ']') => self.copy_value()?,
+            '"' => {
+                self.copy_string()?;
+                if is_name {
+                    self.copy_assignment();
+                }
+            }
+            '{' | '[' => self.open(next)?,
+            '}' | ']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.objects >>= 1;
+                self.copy(1);
+                self.replace_separator();
+            }
+            ',' => self.copy_commas(place),
+            // Ruby's names: `:id=>"x"`.
+            ':' if is_name => {
+                self.replace(1, "");
+                self.place = Place::Begin;
+            }
+            ':' => {
+                self.copy(1);
+                self.place = Place::Name;
+            }
+            // Record separators of JSON text sequences.
+            '\0' | '\u{1e}' | '\u{feff}' if self.depth == 0 => self.replace(next.len_utf8(), " "),
+            _ if is_name => {
+                self.copy_word(|c| c == '=' || WORD_ENDS.contains(&c))?;
+                self.copy_assignment();
+            }
+            _ => self.copy_element()?,
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, bracket: char) -> Result<(), ReadingLimit> {
+        self.count_token()?;
+        self.depth += 1;
+        self.objects = (self.objects << 1) | u128::from(bracket == '{');
+        self.place = Place::Begin;
+        self.copy(1);
+        Ok(())
+    }
+
     fn count_token(&mut self) -> Result<(), ReadingLimit> {
         self.tokens += 1;
         if self.tokens > TOKENS_LIMIT {
@@ -132,12 +158,45 @@ impl<'t> Repair<'t> {
         match (self.depth, self.rest[..length].trim_ascii()) {
             (0, "") | (1.., ",") => {}
             (0, _) => self.replace(length, " "),
-            (1.., _) => self.replace(length, ","),
+            (1.., _) => {
+                self.replace(length, ",");
+                self.place = Place::Begin;
+            }
         }
     }
 
-    fn is_superfluous_comma(&self) -> bool {
-        self.depth == 0 || self.rest[1..].trim_ascii_start().starts_with(['}', ']'])
+    /// Copies one of several commas, and none beside a bracket or outside of all.
+    fn copy_commas(&mut self, place: Place) {
+        let next = self
+            .rest
+            .trim_start_matches(|c: char| c == ',' || c.is_ascii_whitespace());
+        let length = self.rest.len() - next.len();
+        let is_superfluous =
+            self.depth == 0 || place == Place::Begin || next.starts_with(['}', ']']);
+        if is_superfluous {
+            self.replace(length, " ");
+            self.place = place;
+            return;
+        }
+        if self.rest[1..length].contains(',') {
+            self.replace(length, ",");
+        } else {
+            self.copy(1);
+        }
+        self.place = Place::Begin;
+    }
+
+    /// Copies what assigns a value to a name as a colon.
+    fn copy_assignment(&mut self) {
+        let Some(length) = assignment_length(self.rest) else {
+            return;
+        };
+        if self.rest[..length].trim_ascii() == ":" {
+            self.copy(length);
+        } else {
+            self.replace(length, ":");
+        }
+        self.place = Place::Name;
     }
 
     /// Copies a string with its quotes, or up to the end of the text if it is not closed.
@@ -210,41 +269,53 @@ impl<'t> Repair<'t> {
         Ok(true)
     }
 
-    /// Copies a word or a number outside strings, up to one of `ends`.
-    fn copy_word(&mut self, ends: &[char]) -> Result<(), ReadingLimit> {
-        self.count_token()?;
-        let word = self.take(self.rest.find(ends).unwrap_or(self.rest.len()));
-        let word = word.trim_ascii_end();
-        if self.depth == 0 || matches!(word, "true" | "false" | "null") || is_number(word) {
-            self.kept.push_str(word);
+    /// Copies a value after a name that is no string, object or list.
+    fn copy_value(&mut self) -> Result<(), ReadingLimit> {
+        if has_prefix(self.rest) && self.rest[1..].starts_with('"') {
+            self.replace(1, "");
+            self.place = Place::Name;
             return Ok(());
         }
-        let is = |known: &&str| word.eq_ignore_ascii_case(known);
-        if let Some(known) = ["true", "false"].iter().find(|known| is(known)) {
-            self.kept.push_str(known);
-        } else if NULLS.iter().any(is) || is_huge(word) {
-            self.kept.push_str("null");
-        } else {
-            self.kept.push('"');
-            let word = word.replace('\\', "\\\\");
-            self.kept.push_str(&word.replace(|c| c < ' ', " "));
-            self.kept.push('"');
+        // Ruby's `:delivered`.
+        let symbol = self.rest.strip_prefix(':');
+        if symbol.is_some_and(|word| word.starts_with(|c: char| c.is_ascii_alphabetic())) {
+            self.replace(1, "");
         }
+        self.count_token()?;
+        let (value, length) = find_member_value(self.rest);
+        self.take(length);
+        self.push_value(value);
         Ok(())
     }
-}
 
-/// Whether it is a valid JSON number that a double can hold.
-fn is_number(word: &str) -> bool {
-    word.starts_with(|c: char| c == '-' || c.is_ascii_digit())
-        && serde_json::from_str::<serde_json::Number>(word).is_ok()
-}
+    /// Copies an element of a list, or a name without quotes.
+    fn copy_element(&mut self) -> Result<(), ReadingLimit> {
+        if self.depth > 0
+            && let Some((value, length)) = find_call(self.rest)
+        {
+            self.count_token()?;
+            self.take(length);
+            self.push_value(value);
+            return Ok(());
+        }
+        self.copy_word(|c| WORD_ENDS.contains(&c))
+    }
 
-/// Whether it is a number that no double can hold.
-fn is_huge(word: &str) -> bool {
-    word.bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
-        && word.parse::<f64>().is_ok_and(f64::is_infinite)
+    /// Copies a word or a number outside strings.
+    fn copy_word(&mut self, is_end: impl Fn(char) -> bool) -> Result<(), ReadingLimit> {
+        self.count_token()?;
+        let word = self.take(self.rest.find(is_end).unwrap_or(self.rest.len()));
+        self.push_value(BareValue::Word(word));
+        Ok(())
+    }
+
+    fn push_value(&mut self, value: BareValue<'_>) {
+        match value {
+            BareValue::Quoted(text) => push_text(&mut self.kept, &text.replace("\\'", "'")),
+            BareValue::Word(word) if self.depth == 0 => self.kept.push_str(word.trim_ascii_end()),
+            BareValue::Word(word) => push_word(&mut self.kept, word.trim_ascii_end()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -256,7 +327,7 @@ mod tests {
         for (text, repaired) in [
             (
                 r#"{"a":"x,]\",}","b":[1,2, ],}"#,
-                r#"{"a":"x,]\",}","b":[1,2  ] }"#,
+                r#"{"a":"x,]\",}","b":[1,2 ] }"#,
             ),
             (
                 r#"["\ud83d","\ude00\ud83d\ude00","\u00e4"]"#,
@@ -278,6 +349,14 @@ mod tests {
             (
                 r#"{"at":2026-11-28 03:50:50,"b":<no value>,"c": 1 ,"d": tr ue}"#,
                 r#"{"at":"2026-11-28 03:50:50","b":"<no value>","c": 1,"d": "tr ue"}"#,
+            ),
+            (
+                r#"{,"price":1,234.50,"id"::ObjectId("65f"), "b" => b'x', c=1,,"d":u"y","e":12, Main St}"#,
+                r#"{ "price":"1,234.50","id":"65f", "b": "x", "c":1,"d":"y","e":"12, Main St"}"#,
+            ),
+            (
+                r#"[,{:id=>:sent, "n":Meera [VIP] },,{"a":1}, ISODate('x')]"#,
+                r#"[ {"id":"sent", "n":"Meera [VIP]"},{"a":1}, "x"]"#,
             ),
             // Objects that only begin like a variable.
             (r#"{"a":{{"b":1}}}"#, r#"{"a":{{"b":1}}}"#),

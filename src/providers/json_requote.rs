@@ -2,6 +2,7 @@
 //! printed objects in the syntax of its language, or the whole document was escaped again. Closes
 //! truncated JSON after its last complete object.
 
+use crate::providers::json_bare_value::has_prefix;
 use crate::providers::json_separator::separator_length;
 
 /// Maximum bytes of a text that is rewritten.
@@ -29,11 +30,13 @@ pub(super) fn is_misquoted(text: &str) -> bool {
     let start = &first[..first.floor_char_boundary(NAME_LIMIT)];
     let begins_value = |(name, value): (&str, &str)| {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        name.chars().all(is_plain) && skip_brackets(value).starts_with('\'')
+        let value = skip_brackets(value);
+        name.chars().all(is_plain) && (value.starts_with('\'') || has_prefix(value))
     };
-    first.starts_with(['\'', '\\'])
-        || first.starts_with("u'")
-        || first.starts_with("u\"")
+    first.starts_with('\'')
+        || first.starts_with("\\\"")
+        || first.starts_with("\\'")
+        || has_prefix(first)
         || begins_with_html_quote(first)
         || start.split_once(':').is_some_and(begins_value)
 }
@@ -168,8 +171,8 @@ impl<'t> Requoting<'t> {
                     self.copy_text(next, role)?;
                     continue;
                 }
-                // Python's old prefix of a text.
-                ('u', Some(_)) if self.rest.starts_with(['"', '\'']) => continue,
+                // Python's prefix of bytes or a text.
+                ('u' | 'b', Some(_)) if self.rest.starts_with(['"', '\'']) => continue,
                 ('{', _) => self.open.push(Container::Object),
                 ('[', _) => self.open.push(Container::List),
                 ('}' | ']', _) => {
@@ -195,8 +198,8 @@ impl<'t> Requoting<'t> {
         Some(next)
     }
 
-    /// `None` if another object begins before the end of the text: its members would become a part of
-    /// the text or of the object around it.
+    /// `None` if another member or object begins before the end of the text: it would become a part
+    /// of the text, and the members behind it a part of this object.
     fn copy_text(&mut self, quote: char, role: QuotedText) -> Option<()> {
         self.written.push('"');
         let begin = self.written.len();
@@ -210,7 +213,13 @@ impl<'t> Requoting<'t> {
                     self.written.extend(escaped);
                 }
                 _ if next == quote && is_end(self.rest, role) => break,
-                _ if next == quote && ends_inside_object(&self.written[begin..]) => return None,
+                _ if next == quote && role == QuotedText::Name => return None,
+                _ if next == quote
+                    && (ends_inside_object(&self.written[begin..]) || begins_value(self.rest)) =>
+                {
+                    return None;
+                }
+                '{' | '}' if role == QuotedText::Name => return None,
                 '"' => self.written.push_str("\\\""),
                 other => self.written.push(other),
             }
@@ -228,12 +237,24 @@ fn ends_inside_object(begin: &str) -> bool {
     begin.ends_with('{') || (begin.ends_with(':') && begin.contains('{'))
 }
 
+/// Whether a quote is behind a member's name: a colon and a value follow.
+fn begins_value(rest: &str) -> bool {
+    let value = rest.trim_ascii_start().strip_prefix(':');
+    value.is_some_and(|value| {
+        let value = value.trim_ascii_start();
+        value.starts_with(['"', '\'', '{', '[', '-'])
+            || value.starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
 /// Whether a quote ends its text, by what follows it.
 fn is_end(rest: &str, role: QuotedText) -> bool {
     let rest = rest.trim_ascii_start();
     let mut characters = rest.chars();
     match (characters.next(), role) {
-        (None, _) | (Some(':'), QuotedText::Name) | (Some(',' | ']'), QuotedText::Element) => true,
+        (None, _)
+        | (Some(':' | '='), QuotedText::Name)
+        | (Some(',' | ']'), QuotedText::Element) => true,
         (Some('}'), QuotedText::MemberValue) => {
             let after = characters.as_str().trim_ascii_start();
             after.is_empty()
@@ -253,7 +274,7 @@ fn begins_member(rest: &str) -> bool {
     if start.starts_with('}') {
         return true;
     }
-    let name = start.strip_prefix('u').unwrap_or(start);
+    let name = start.strip_prefix(['u', 'b']).unwrap_or(start);
     let name = name.trim_start_matches(['"', '\'']);
     let end = name.find(['"', '\'', ':', ',', '{', '}']);
     end.is_some_and(|end| {
@@ -300,6 +321,18 @@ mod tests {
             ),
         ] {
             assert_eq!(read(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_next_member_is_never_a_part_of_a_text() {
+        for text in [
+            r#"{"id":"A","name":"M" "id":"B","status":"failed"}"#,
+            r#"{"id":"A","name":"M, "id":"B","status":"failed"}"#,
+            "{'id':'A','name':'M 'id':'B','status':'failed'}",
+            r#"{"id":"A","name":"M "x" y, "errors" : [],"status":"failed"}"#,
+        ] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 
