@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::providers::json_fragments::read_fragments;
 use crate::providers::json_in_text::begins_json;
 use crate::providers::json_repair::repair;
 use crate::providers::json_requote::{close_truncated, is_misquoted, requote};
@@ -60,14 +61,28 @@ fn read_unclear(
         return Ok((values, true));
     }
     let is_misquoted = is_misquoted(text);
-    let mut values = Vec::new();
+    let mut first = Vec::new();
     if !is_misquoted {
-        values = read(&repair(text)?, budget)?.0;
+        first = read(&repair(text)?, budget)?.0;
     }
-    if values.is_empty() && (unparsed.error.is_eof() || is_misquoted) {
-        values = read_closed(text, budget)?;
+    if first.is_empty() && (unparsed.error.is_eof() || is_misquoted) {
+        let closed = read_closed(text, budget)?;
+        if !closed.is_empty() {
+            return Ok((closed, false));
+        }
     }
-    Ok((values, false))
+    let requoted = if is_misquoted { requote(text) } else { None };
+    let as_written = Some(text).filter(|_| !is_misquoted);
+    let counted = budget.counted();
+    let mut fragments = Vec::new();
+    if let Some(text) = requoted.as_deref().or(as_written) {
+        fragments = read_fragments(text, budget)?;
+    }
+    if fragments.len() > first.len() {
+        return Ok((fragments, false));
+    }
+    budget.forget_since(counted);
+    Ok((first, false))
 }
 
 /// The documents of a text in which only the quotes are wrong.
@@ -202,6 +217,11 @@ mod tests {
             json!({"a": "x,]\",}", "b": [1, 2]})
         );
         assert!(parse_one("{\"a\" 1}").is_err());
+        let parts = parse(r#"{"statuses":[{"id":"A" "x":1},{"id":"B"}]} {"id":"C"}"#).unwrap();
+        assert!(
+            matches!(parts.as_slice(), [Ok(b), Ok(c), Err(_)] if b["statuses"]["id"] == "B" && c["id"] == "C"),
+            "{parts:?}"
+        );
         let cut = parse_one("{\"a\": ").unwrap_err();
         assert!(cut.starts_with("not JSON: it ends too early"), "{cut}");
     }

@@ -13,7 +13,7 @@ use crate::providers::json_repair::repair;
 use crate::providers::json_requote::{is_misquoted, requote};
 use crate::providers::json_separator::separator_length;
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, cut};
-use crate::providers::repeated_names::add_member;
+use crate::providers::repeated_names::{add_member, drop_unclear};
 
 /// Reads the object or list that a field's text contains; `None` if it contains none, even repaired.
 pub(super) fn read_json_text(
@@ -25,6 +25,26 @@ pub(super) fn read_json_text(
         ..BoundedValue::outermost(budget)
     };
     field.read_repaired(text)
+}
+
+/// Reads an object or list from inside of a document, where a customer's text may be; `None` if it is
+/// no valid JSON.
+pub(super) fn read_fragment(
+    text: &str,
+    budget: &ReadingBudget,
+) -> Result<Option<Value>, ReadingLimit> {
+    const DEPTH: usize = 4;
+    let counted = budget.counted();
+    let fragment = BoundedValue {
+        name: Some(""),
+        depth: DEPTH,
+        ..BoundedValue::outermost(budget)
+    };
+    let value = fragment.read(text)?;
+    if value.is_none() {
+        budget.forget_since(counted);
+    }
+    Ok(value)
 }
 
 /// What follows the last value that could be read, from the beginning of the next one.
@@ -241,6 +261,7 @@ impl<'de> Visitor<'de> for BoundedValue<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let inner = self.inner::<A::Error>()?;
         let mut object = Map::new();
+        let mut is_unclear = false;
         while let Some(name) = members.next_key_seed(BoundedName)? {
             if object.is_empty() {
                 // An object with members takes as much memory as two values.
@@ -251,7 +272,10 @@ impl<'de> Visitor<'de> for BoundedValue<'_> {
                 ..inner
             };
             let value = members.next_value_seed(member)?;
-            add_member(&mut object, name, value);
+            is_unclear |= add_member(&mut object, name, value);
+        }
+        if is_unclear {
+            drop_unclear(&mut object);
         }
         Ok(list_or_object(object))
     }

@@ -34,7 +34,8 @@ pub(super) fn find(payload: &Value, fields: &CallbackFields) -> Option<String> {
     })
 }
 
-fn is_id_name(name: &str) -> bool {
+/// Whether a member of this name has a message id.
+pub(super) fn is_id_name(name: &str) -> bool {
     let plain: String = name
         .chars()
         .filter(|c| !matches!(c, '_' | '-'))

@@ -1,31 +1,41 @@
 //! Objects in which a name is repeated: two reports may have been written into one object. Which of
-//! two values belongs to the other fields is unknown, so no value may replace another.
+//! two values belongs to the other fields is unknown, so no value may replace another, and an object
+//! with two ids is about neither message.
 
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use crate::providers::payload::parse_text;
+use crate::providers::placeholder_id::is_id_name;
 
 /// Adds a member. Different values of a repeated name become one list: several elements where a list
-/// is expected, and no value where one text is expected. An absent value repeats nothing.
-pub(super) fn add_member(object: &mut Map<String, Value>, name: String, value: Value) {
-    let earlier = match object.entry(name) {
+/// is expected, and no value where one text is expected. An absent value repeats nothing. Returns
+/// whether a message id has two values.
+pub(super) fn add_member(object: &mut Map<String, Value>, name: String, value: Value) -> bool {
+    let (is_id, earlier) = match object.entry(name) {
         Entry::Vacant(entry) => {
             entry.insert(value);
-            return;
+            return false;
         }
-        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Occupied(entry) => (is_id_name(entry.key()), entry.into_mut()),
     };
     if is_absent(&value) || *earlier == value {
-        return;
+        return false;
     }
     if is_absent(earlier) {
         *earlier = value;
-        return;
+        return false;
     }
+    let is_unclear = is_id && !value.is_object();
     let mut list = into_list(earlier.take());
     list.extend(into_list(value));
     *earlier = Value::Array(list);
+    is_unclear
+}
+
+/// Drops the texts and numbers of an object in which a message id has two values.
+pub(super) fn drop_unclear(object: &mut Map<String, Value>) {
+    object.retain(|_, value| value.is_array() || value.is_object());
 }
 
 fn is_absent(value: &Value) -> bool {
@@ -73,5 +83,22 @@ mod tests {
             }
             assert_eq!(Value::Object(object), json!({ "x": expected }));
         }
+    }
+
+    #[test]
+    fn an_object_with_two_ids_has_no_status() {
+        let mut object = Map::new();
+        let mut is_unclear = false;
+        for (name, value) in [
+            ("message_id", "A"),
+            ("status", "failed"),
+            ("id", "x"),
+            ("message_id", "B"),
+        ] {
+            is_unclear |= add_member(&mut object, name.to_owned(), Value::from(value));
+        }
+        assert!(is_unclear);
+        drop_unclear(&mut object);
+        assert_eq!(Value::Object(object), json!({"message_id": ["A", "B"]}));
     }
 }

@@ -169,8 +169,23 @@ fn json_shapes() -> Vec<Shape> {
             "quarantined",
         ),
         Shape::gzip("blanks", gzip("[", " \n", "]"), "probe"),
-        Shape::gzip("trailing commas", gzip("[", ", ", "]"), "quarantined")
-            .because("JSON: it is invalid"),
+        Shape::gzip("commas only", gzip("[", ", ", "]"), "probe"),
+        Shape::new(
+            "objects with mistakes",
+            plain("[", r#"{"id":"A" "x":"{"}, "#, "]"),
+            "quarantined",
+        )
+        .because("JSON: it is invalid"),
+        Shape::gzip(
+            "objects that do not end",
+            gzip("", r#"{"statuses":[{"id":"A","name":"x},"#, ""),
+            "quarantined",
+        ),
+        Shape::new(
+            "envelopes",
+            plain(r#"{"Records":["#, r#"{"body":"{}","md5OfBody":1},"#, "1]}"),
+            "quarantined",
+        ),
         Shape::gzip(
             "elements without meaning",
             gzip("[", words, "1]"),

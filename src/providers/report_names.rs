@@ -1,0 +1,31 @@
+//! The names under which objects are reports, or have reports in them.
+
+/// Names of members whose objects may be reports, or have reports in them. An object under another
+/// name, such as `conversation`, is not about a message by itself.
+const REPORT_NAMES: &[&str] = &[
+    "changes",
+    "data",
+    "entry",
+    "event",
+    "events",
+    "items",
+    "json",
+    "messages",
+    "meta_object",
+    "notification",
+    "payload",
+    "records",
+    "report",
+    "reports",
+    "result",
+    "results",
+    "status",
+    "statuses",
+    "value",
+];
+
+pub(super) fn may_have_reports(name: &str) -> bool {
+    REPORT_NAMES
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
+}
