@@ -8,11 +8,12 @@ use crate::providers::configured_fields;
 use crate::providers::customer_id_links::{self, CustomerIdLink};
 use crate::providers::json::Document;
 use crate::providers::payload::collect_parts;
-use crate::providers::payload_format::{parse_body, parse_query};
+use crate::providers::payload_format::{parse_body, parse_content, parse_query};
 use crate::providers::placeholder_id;
 use crate::providers::probe::{is_empty, is_probe};
 use crate::providers::protocol::{Callback, CallbackPart, Provider};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
+use crate::providers::recased_names::recase;
 
 /// Members that may hold the whole content, as an object or as a text that contains JSON.
 const WRAPPERS: &[&str] = &["payload", "data", "json", "event", "notification"];
@@ -57,9 +58,18 @@ struct DocumentParser<'a> {
 impl DocumentParser<'_> {
     fn parse_callback(&self, callback: &Callback) -> Result<ParsedContent, ReadingLimit> {
         let budget = ReadingBudget::default();
-        let documents = parse_body(callback, &budget)?;
+        let mut documents = parse_body(callback, &budget)?;
         let query = parse_query(&callback.query, &budget)?;
-        let parts = self.parse_documents(&documents, query.as_ref());
+        let mut parts = self.parse_documents(&documents, query.as_ref());
+        let is_read = |part: &CallbackPart| match part {
+            CallbackPart::Notice(_) => !documents.iter().flatten().any(is_cloud_event),
+            other => has_content(other),
+        };
+        if !parts.iter().any(is_read)
+            && let Some(other) = self.parse_otherwise(callback, &documents)
+        {
+            (documents, parts) = other;
+        }
         let placeholder_id = if parts.iter().any(lacks_id) {
             let mut documents = documents.iter().chain(&query).flatten();
             documents.find_map(|document| placeholder_id::find(document, self.fields))
@@ -72,6 +82,39 @@ impl DocumentParser<'_> {
             placeholder_id,
             id_links: customer_id_links::find(documents),
         })
+    }
+
+    /// Parses what an envelope contains, and names in another case, if that has a report or a
+    /// message. Nothing was recognized in the documents as written.
+    #[cold]
+    fn parse_otherwise(
+        &self,
+        callback: &Callback,
+        documents: &[Document],
+    ) -> Option<(Vec<Document>, Vec<CallbackPart>)> {
+        let recased = || {
+            let recased = documents.iter().flatten().filter_map(recase);
+            recased.map(Ok).collect()
+        };
+        let contents = parse_content(callback).unwrap_or_default();
+        let recase_content = |document: &Document| match document {
+            Ok(value) => Ok(recase(value).unwrap_or_else(|| value.clone())),
+            Err(reason) => Err(reason.clone()),
+        };
+        let recased_contents = || contents.iter().map(recase_content).collect();
+        let is_about_message = |part: &CallbackPart| {
+            matches!(part, CallbackPart::Report(_) | CallbackPart::Inbound(_))
+        };
+        let parse = |documents: Vec<Document>| {
+            let parts = self.parse_documents(&documents, None);
+            parts
+                .iter()
+                .any(is_about_message)
+                .then_some((documents, parts))
+        };
+        parse(contents.clone())
+            .or_else(|| parse(recased_contents()))
+            .or_else(|| parse(recased()))
     }
 
     fn parse_documents(
@@ -167,6 +210,11 @@ impl DocumentParser<'_> {
         }
         configured_fields::parse(document, self.fields, self.provider.status_words())
     }
+}
+
+/// Whether it is the envelope of `CloudEvents`, whose `type` a provider may take for its own event.
+fn is_cloud_event(document: &Value) -> bool {
+    document.get("specversion").is_some()
 }
 
 /// Whether a part reports anything. A probe does not: an empty body together with a query string is

@@ -21,6 +21,8 @@ pub(super) struct FormFields<'b> {
     fields: Map<String, Value>,
     identifying: IdentifyingFields,
     has_paths: bool,
+    /// The first text that begins like JSON where JSON may be, and is not one value.
+    unread: Option<String>,
 }
 
 /// `name=value&…`, of a body or a query string.
@@ -73,10 +75,24 @@ pub(super) fn parse_lines<'b>(
     Ok(form)
 }
 
+/// Encoded once or twice.
+const ENCODED_BRACKETS: &[&str] = &[
+    "%7B", "%7b", "%5B", "%5b", "%257B", "%257b", "%255B", "%255b", "{", "[",
+];
+
+/// Decodes JSON whose encoded form was encoded again.
+fn decode_twice(text: &str) -> Option<String> {
+    let is_encoded = text.starts_with('%') && begins_encoded_json(text);
+    let (name, _) = form_urlencoded::parse(text.as_bytes())
+        .next()
+        .filter(|_| is_encoded)?;
+    Some(name.into_owned())
+}
+
 fn begins_encoded_json(text: &str) -> bool {
     let start = text.trim_start_matches('+').trim_start_matches("%20");
     begins_json(text)
-        || ["%7B", "%7b", "%5B", "%5b", "{", "["]
+        || ENCODED_BRACKETS
             .iter()
             .any(|bracket| start.starts_with(bracket))
 }
@@ -88,6 +104,7 @@ impl<'b> FormFields<'b> {
             fields: Map::new(),
             identifying: IdentifyingFields::default(),
             has_paths: false,
+            unread: None,
         }
     }
 
@@ -105,7 +122,7 @@ impl<'b> FormFields<'b> {
             self.identifying.add(path[0], value);
         }
         let held = if may_hold_json && begins_json(value) {
-            read_json_text(value, self.budget)?
+            self.read_json(value)?
         } else {
             None
         };
@@ -124,15 +141,35 @@ impl<'b> FormFields<'b> {
 
     /// Adds a field if its text is JSON.
     fn add_json(&mut self, name: &str, text: &str) -> Result<bool, ReadingLimit> {
+        let decoded = decode_twice(text);
+        let text = decoded.as_deref().unwrap_or(text);
         if !begins_json(text) {
             return Ok(false);
         }
         self.budget.count_value()?;
-        let held = read_json_text(text, self.budget)?;
+        let held = self.read_json(text)?;
         Ok(held.is_some_and(|held| {
             self.fields.insert(name.to_owned(), held);
             true
         }))
+    }
+
+    fn read_json(&mut self, text: &str) -> Result<Option<Value>, ReadingLimit> {
+        let held = read_json_text(text, self.budget)?;
+        if held.is_none() && self.unread.is_none() {
+            self.unread = Some(text.to_owned());
+        }
+        Ok(held)
+    }
+
+    /// JSON in a field that is not one value.
+    pub(super) fn take_unread(&mut self) -> Option<String> {
+        self.unread.take()
+    }
+
+    /// Whether the form has only one field.
+    pub(super) fn is_one_field(&self) -> bool {
+        self.fields.len() == 1
     }
 
     /// One object, or why it has none that can be believed; `None` without fields.
@@ -188,6 +225,7 @@ mod tests {
             "notification=%7b%22id%22:%22a%2bb==%22%7d",
             "%7B%22id%22%3A%22a%2Bb%3D%3D%22%7D=",
             "%7B%22id%22%3A%22a%2Bb%3D%3D%22%7D",
+            "%257B%2522id%2522%253A%2522a%252Bb%253D%253D%2522%257D",
         ] {
             assert_eq!(fields(encoded), held, "{encoded}");
         }

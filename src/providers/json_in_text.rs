@@ -28,7 +28,7 @@ const OUTER_JSON_TEXT_NAMES: &[&str] =
 /// The deepest level at which these names count: `[{"payload": "…"}]` has two.
 const OUTER_DEPTH: usize = 2;
 /// Maximum bytes of a text that is read as JSON. It is in memory together with the callback's text.
-const JSON_TEXT_LIMIT: usize = 8 * 1024 * 1024;
+pub(super) const JSON_TEXT_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Whether a text under this name is read as JSON if it begins like an object or a list. `depth` is
 /// 1 in the outermost object.

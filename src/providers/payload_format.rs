@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use crate::domain::invisible_characters::is_blank;
+use crate::providers::envelope;
 use crate::providers::form::FormFields;
 use crate::providers::json::Document;
 use crate::providers::probe::is_test_text;
 use crate::providers::protocol::Callback;
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
-use crate::providers::text_decoding::decode;
+use crate::providers::text_decoding::{decode, decode_double_bytes, drop_second_bytes};
 use crate::providers::{form, json, multipart, xml};
 
 /// Parses the body as JSON, XML, form fields, multipart or lines of `name: value`. An empty body
@@ -19,32 +20,129 @@ pub(super) fn parse_body(
     budget: &ReadingBudget,
 ) -> Result<Vec<Document>, ReadingLimit> {
     let decoded = decode(&callback.body)?;
-    let text = decoded.trim_matches(|c: char| is_blank(c) || c == '\0');
-    let is_form = callback
+    let text = trim(&decoded);
+    if begins_json_text(text) {
+        let other = || decode_double_bytes(&callback.body);
+        return parse_json(text, other, budget);
+    }
+    parse_text(text, is_form(callback), budget)
+}
+
+/// Parses the content that a queue, a gateway or an event bus put into a JSON body, and JSON with a
+/// mistake in a text of the body or the query; `None` without any. It has its own limits, because the
+/// documents of the body are dropped if it is used.
+pub(super) fn parse_content(callback: &Callback) -> Option<Vec<Document>> {
+    let budget = ReadingBudget::default();
+    let decoded = decode(&callback.body).ok()?;
+    let mut contents = envelope::find_contents(trim(&decoded)).ok()?;
+    if contents.is_empty() {
+        let mut query = form::parse(&callback.query, &budget).ok()?;
+        contents.extend(query.take_unread());
+    }
+    let documents = contents
+        .iter()
+        .map(|content| parse_text(trim(content), false, &budget));
+    let documents = documents.collect::<Result<Vec<_>, _>>().ok()?.concat();
+    (!documents.is_empty()).then_some(documents)
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| is_blank(c) || c == '\0')
+}
+
+fn is_form(callback: &Callback) -> bool {
+    callback
         .content_type
         .as_deref()
-        .is_some_and(|kind| kind.to_ascii_lowercase().contains("form-urlencoded"));
+        .is_some_and(|kind| kind.to_ascii_lowercase().contains("form-urlencoded"))
+}
+
+fn begins_json_text(text: &str) -> bool {
+    text.starts_with(['{', '[', '"', '\x1e'])
+}
+
+/// Whether the text has an object of JSON behind other signs, and no form field before it.
+fn has_object_before_field(text: &str) -> bool {
+    let (before, _) = text.split_once("{\"").unwrap_or_default();
+    !before.is_empty() && !before.contains(['=', '&', '%'])
+}
+
+fn parse_text(
+    text: &str,
+    is_form: bool,
+    budget: &ReadingBudget,
+) -> Result<Vec<Document>, ReadingLimit> {
     if let Some(delimiter) = multipart::find_delimiter(text) {
         let form = multipart::parse(text, delimiter, budget)?;
-        return Ok(vec![object(form, "multipart without fields")]);
+        return parse_fields(form, "multipart without fields", budget);
     }
     let document = match text.as_bytes().first() {
         None => return Ok(Vec::new()),
-        Some(b'{' | b'[' | b'"' | b'\x1e') => return json::parse(text, budget),
+        Some(_) if begins_json_text(text) => {
+            return parse_json(text, || drop_second_bytes(text), budget);
+        }
         Some(b'<') => xml::parse(text, budget),
         _ if is_test_text(text) && !text.contains(['=', ':']) => Ok(Value::from(text)),
         _ if !is_form && text.lines().nth(1).is_some() => {
             let form = form::parse_lines(text, budget)?;
-            object(form, "text without names and values")
+            return parse_fields(form, "text without names and values", budget);
         }
+        _ if !is_form && has_object_before_field(text) => return json::parse(text, budget),
         _ if is_form || text.contains('=') || text.starts_with('%') => {
-            object(form::parse(text, budget)?, "an empty form")
+            let form = form::parse(text, budget)?;
+            return parse_fields(form, "an empty form", budget);
         }
         _ => return json::parse(text, budget),
     };
     match budget.exceeded() {
         Some(limit) => Err(limit),
         None => Ok(vec![document]),
+    }
+}
+
+/// Parses JSON, and if that has a mistake, the same text in another charset.
+fn parse_json(
+    text: &str,
+    decode_otherwise: impl FnOnce() -> Option<String>,
+    budget: &ReadingBudget,
+) -> Result<Vec<Document>, ReadingLimit> {
+    let counted = budget.counted();
+    let documents = json::parse(text, budget)?;
+    let mistakes = |documents: &[Document]| documents.iter().filter(|it| it.is_err()).count();
+    if mistakes(&documents) == 0 {
+        return Ok(documents);
+    }
+    let Some(other) = decode_otherwise() else {
+        return Ok(documents);
+    };
+    budget.forget_since(counted);
+    let others = json::parse(trim(&other), budget)?;
+    if mistakes(&others) < mistakes(&documents) {
+        return Ok(others);
+    }
+    Ok(documents)
+}
+
+/// One object, or the documents of a field with several of them.
+fn parse_fields(
+    mut form: FormFields<'_>,
+    reason_if_empty: &str,
+    budget: &ReadingBudget,
+) -> Result<Vec<Document>, ReadingLimit> {
+    let mut documents = Vec::new();
+    if let Some(text) = form.take_unread() {
+        documents = parse_json(&text, || drop_second_bytes(&text), budget)?;
+        if documents.iter().all(Result::is_err) {
+            documents.clear();
+        }
+    }
+    if documents.is_empty() || !form.is_one_field() {
+        let object = form.finish();
+        documents.insert(0, object.unwrap_or_else(|| Err(reason_if_empty.to_owned())));
+    }
+    match budget.exceeded() {
+        Some(limit) => Err(limit),
+        None => Ok(documents),
     }
 }
 
@@ -71,9 +169,4 @@ fn join_second_query(query: &str) -> Option<String> {
         .split_once('=')
         .is_some_and(|(name, _)| !name.is_empty());
     (is_plain && begins_field).then(|| format!("{first}&{second}"))
-}
-
-fn object(form: FormFields<'_>, reason_if_empty: &str) -> Document {
-    form.finish()
-        .unwrap_or_else(|| Err(reason_if_empty.to_owned()))
 }

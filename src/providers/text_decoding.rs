@@ -74,6 +74,59 @@ fn replace_bad_bytes(bytes: &[u8]) -> Result<String, ReadingLimit> {
     Ok(text)
 }
 
+/// Decodes text with names in a charset whose characters may have a backslash or a quote as second
+/// byte, such as Big5, Shift-JIS or ISO-2022-JP; each character becomes U+FFFD. `None` if it has no
+/// such byte. Most often the text has another charset and the backslash is one, so this comes after
+/// [`decode`].
+pub(super) fn decode_double_bytes(bytes: &[u8]) -> Option<String> {
+    const ESCAPE_LIMIT: usize = 2048;
+    if bytes.len() > REWRITTEN_LIMIT || utf32_order(bytes).is_some() || utf16_order(bytes).is_some()
+    {
+        return None;
+    }
+    if let Ok(text) = str::from_utf8(bytes)
+        && !text.is_ascii()
+    {
+        return drop_second_bytes(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    let mut has_backslash = false;
+    while let Some(first) = rest.first() {
+        let length = match rest {
+            // `ESC $ B` begins, `ESC ( B` ends double bytes of seven bits.
+            [0x1b, b'$', ..] => {
+                let window = &rest[..rest.len().min(ESCAPE_LIMIT)];
+                let end = window.windows(2).position(|pair| pair == [0x1b, b'(']);
+                has_backslash |= end.is_some();
+                end.map_or(1, |end| (end + 3).min(rest.len()))
+            }
+            [0x81..=0xfe, second @ (0x40..=0x7e | 0x80..=0xfe), ..] => {
+                has_backslash |= *second == b'\\';
+                2
+            }
+            [0x80..=0xff, ..] => 1,
+            [_, ..] => {
+                text.push(char::from(*first));
+                rest = &rest[1..];
+                continue;
+            }
+            [] => break,
+        };
+        text.push(char::REPLACEMENT_CHARACTER);
+        rest = &rest[length..];
+    }
+    has_backslash.then_some(text)
+}
+
+/// Drops each backslash behind a U+FFFD: both stand for one character of two bytes. `None` without
+/// one.
+pub(super) fn drop_second_bytes(text: &str) -> Option<String> {
+    const SECOND_BYTE: &str = "\u{fffd}\\";
+    text.contains(SECOND_BYTE)
+        .then(|| text.replace(SECOND_BYTE, "\u{fffd}"))
+}
+
 fn check_length(text: &str) -> Result<(), ReadingLimit> {
     if text.len() > REWRITTEN_LIMIT {
         return Err(ReadingLimit::Unrepairable);
@@ -101,6 +154,25 @@ mod tests {
         }
         let marked = [b"\xff\xfe", le.as_slice()].concat();
         assert_eq!(decode(&marked).unwrap(), format!("\u{feff}{text}"));
+    }
+
+    #[test]
+    fn a_second_byte_is_no_backslash() {
+        for (bytes, text) in [
+            (
+                &b"{\"n\":\"\xa5\x5c\",\"o\":\"\x83\x5c\x95\x5c\x8e\xa6 A\"}"[..],
+                "{\"n\":\"\u{fffd}\",\"o\":\"\u{fffd}\u{fffd}\u{fffd} A\"}",
+            ),
+            (b"\"\x1b$B\"\\\x1b(B\"", "\"\u{fffd}\""),
+        ] {
+            assert_eq!(decode_double_bytes(bytes).as_deref(), Some(text));
+        }
+        assert_eq!(decode_double_bytes(b"Zo\xeb \\\" x"), None);
+        assert_eq!(
+            drop_second_bytes("\u{fffd}\\\"").as_deref(),
+            Some("\u{fffd}\"")
+        );
+        assert_eq!(drop_second_bytes("\u{fffd}\""), None);
     }
 
     #[test]

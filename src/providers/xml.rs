@@ -1,5 +1,5 @@
 //! Converts XML callback profiles to one JSON value: elements and attributes become fields,
-//! repeated ones a list.
+//! repeated ones a list. JSON in the only text is read, and where other formats may have it.
 //!
 //! Declared entities are rejected, so the input cannot expand; the five predefined ones and
 //! character references are resolved.
@@ -12,7 +12,9 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::{Map, Value};
 
-use crate::providers::reading_budget::{ReadingBudget, TEXT_LIMIT, cut};
+use crate::providers::json_in_text::{JSON_TEXT_LIMIT, begins_json, may_hold_json};
+use crate::providers::json_value::read_json_text;
+use crate::providers::reading_budget::{ReadingBudget, ReadingLimit, TEXT_LIMIT, cut};
 
 const MALFORMED: &str = "not well-formed XML";
 
@@ -70,6 +72,7 @@ fn read(text: &str, budget: &ReadingBudget) -> Result<Value, String> {
     reader.config_mut().allow_dangling_amp = true;
     // The document itself is the outermost element.
     let mut open = vec![Element::default()];
+    let mut only_text = OnlyText::default();
     loop {
         let event = reader.read_event().map_err(|_| MALFORMED)?;
         budget.count_value()?;
@@ -81,7 +84,12 @@ fn read(text: &str, budget: &ReadingBudget) -> Result<Value, String> {
             Event::Empty(start) => end(&mut open, begin(&start, budget)?)?,
             Event::End(_) => {
                 let element = open.pop().ok_or(MALFORMED)?;
-                end(&mut open, element)?;
+                only_text.add(&element);
+                if let Some(json) = read_json(&element, open.len(), budget)? {
+                    add_child(&mut open, &element.name, json)?;
+                } else {
+                    end(&mut open, element)?;
+                }
             }
             Event::Text(text) => add_text(&mut open, &text.xml10_content()),
             Event::CData(text) => add_text(&mut open, &text.xml10_content()),
@@ -100,12 +108,54 @@ fn read(text: &str, budget: &ReadingBudget) -> Result<Value, String> {
             Event::Eof => break,
         }
     }
+    if let Some(text) = only_text.json
+        && let Some(json) = read_json_text(&text, budget)?
+    {
+        return Ok(json);
+    }
     let [document] = <[Element; 1]>::try_from(open).map_err(|_| MALFORMED)?;
     let mut roots = document.children;
     match roots.len() {
         0 => Err(MALFORMED.to_owned()),
         1 => Ok(roots.values_mut().next().map_or(Value::Null, Value::take)),
         _ => Ok(Value::Object(roots)),
+    }
+}
+
+/// The only text of a document, if it begins like JSON.
+#[derive(Default)]
+struct OnlyText {
+    json: Option<String>,
+    has_text: bool,
+}
+
+impl OnlyText {
+    /// Takes the text of the first element with one; a later one shows that it is not the only one.
+    fn add(&mut self, element: &Element) {
+        if !element.children.is_empty() || element.text.trim().is_empty() {
+            return;
+        }
+        self.json = None;
+        if !self.has_text && begins_json(&element.text) {
+            self.json = Some(element.text.clone());
+        }
+        self.has_text = true;
+    }
+}
+
+/// The JSON in the text of an element, where other formats may have it.
+fn read_json(
+    element: &Element,
+    depth: usize,
+    budget: &ReadingBudget,
+) -> Result<Option<Value>, ReadingLimit> {
+    let may_hold_json = element.children.is_empty()
+        && begins_json(&element.text)
+        && may_hold_json(&element.name, depth);
+    if may_hold_json {
+        read_json_text(&element.text, budget)
+    } else {
+        Ok(None)
     }
 }
 
@@ -133,12 +183,16 @@ fn begin(start: &BytesStart<'_>, budget: &ReadingBudget) -> Result<Element, Stri
 
 fn end(open: &mut [Element], element: Element) -> Result<(), &'static str> {
     let value = if element.children.is_empty() {
-        Value::from(element.text.trim())
+        Value::from(cut(element.text.trim()))
     } else {
         Value::Object(element.children)
     };
+    add_child(open, &element.name, value)
+}
+
+fn add_child(open: &mut [Element], name: &str, value: Value) -> Result<(), &'static str> {
     let parent = open.last_mut().ok_or(MALFORMED)?;
-    add(&mut parent.children, &element.name, value);
+    add(&mut parent.children, name, value);
     Ok(())
 }
 
@@ -149,7 +203,14 @@ fn add_text(open: &mut [Element], text: &str) {
         } else {
             text
         };
-        let free = TEXT_LIMIT.saturating_sub(element.text.len());
+        let may_be_json = element.text.starts_with(['{', '['])
+            || (element.text.is_empty() && text.starts_with(['{', '[']));
+        let limit = if may_be_json {
+            JSON_TEXT_LIMIT
+        } else {
+            TEXT_LIMIT
+        };
+        let free = limit.saturating_sub(element.text.len());
         element
             .text
             .push_str(&text[..text.floor_char_boundary(free)]);
@@ -196,6 +257,29 @@ mod tests {
         assert_eq!(
             parse(text, &ReadingBudget::default()).unwrap(),
             json!({"n": "I <3 you </3, 2 < 3", "id": "x"})
+        );
+    }
+
+    #[test]
+    fn json_in_the_only_text_is_read() {
+        let budget = ReadingBudget::default();
+        let long = format!(r#"{{"id":"x","text":"{}"}}"#, "a".repeat(TEXT_LIMIT));
+        for text in [
+            format!("<request><v></v><body>{long}</body></request>"),
+            format!("<r><![CDATA[ {long} ]]></r>"),
+            format!(
+                "<r><e><payload>{}</payload></e></r>",
+                long.replace('"', "&quot;")
+            ),
+        ] {
+            let read = parse(&text, &budget).unwrap();
+            assert_eq!(read["id"], "x", "{text}");
+        }
+        let beside =
+            r#"<r><from>1</from><text>{"id":"x"}</text><statuses>[{"id":"y"}]</statuses></r>"#;
+        assert_eq!(
+            parse(beside, &budget).unwrap(),
+            json!({"from": "1", "text": "{\"id\":\"x\"}", "statuses": [{"id": "y"}]})
         );
     }
 

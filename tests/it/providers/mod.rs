@@ -3,6 +3,8 @@
 
 mod authenticity;
 mod contract;
+mod enveloped_callbacks;
+mod incomplete_documents;
 mod kaleyra;
 mod lancepilot;
 mod misquoted_json;

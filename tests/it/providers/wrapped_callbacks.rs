@@ -69,6 +69,9 @@ const SPOILT: &[&[u8]] = &[
     b"Raj \"the boss\" Rao",
     b"\"\"",
     b"12\" x 3\"",
+    // The last character has two bytes in Big5 or Shift-JIS; the second one is a backslash.
+    b"\xa5\x5c",
+    b"\x83\x5c\x95\x5c",
 ];
 /// JSON values of a member that is not read.
 const VALUES: &[&str] = &[
@@ -89,6 +92,26 @@ const VALUES: &[&str] = &[
     "<no value>",
     "2026-11-28 03:50:50",
     "[{\"a\":,\"b\":{{b}}}]",
+    "1,234.50",
+    "12, Main Street [2nd floor]",
+    "ObjectId(\"65f1c0ffee\")",
+    "ISODate('2026-11-28T03:50:50Z')",
+    "new Date(1692947519000)",
+    "NumberLong(1)",
+    "datetime.datetime(2026, 11, 28)",
+    "b'te, xt'",
+    "u\"text\"",
+    "'it's so'",
+    "[1,,2]",
+    "{,\"a\":1}",
+    "[,{\"a\":1}]",
+    "{\"a\"::1}",
+    "{\"a\"=1,b=2}",
+    "{\"a\"=>1,:b=>:c}",
+    "1 \"x\" 2",
+    "{\"a\" 1}",
+    "{\"a\":1 \"b\":2}",
+    "[1 2 {\"a\":}",
 ];
 
 fn wrappings() -> impl Strategy<Value = Wrapping> {
