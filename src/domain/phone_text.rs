@@ -289,7 +289,8 @@ const ZEROS: [char; 20] = [
     '\u{1040}', '\u{17e0}', '\u{1810}', '\u{ff10}',
 ];
 
-fn ascii_digit(c: char) -> Option<char> {
+/// The ASCII digit of a digit of any script.
+pub fn ascii_digit(c: char) -> Option<char> {
     let zero = ZEROS.iter().copied().chain(['0']).find(|zero| {
         u32::from(c)
             .checked_sub(u32::from(*zero))

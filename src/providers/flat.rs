@@ -7,12 +7,13 @@ use crate::domain::correlation_tag;
 use crate::domain::delivery_state::Stage;
 use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::placeholder::is_not_status_word;
+use crate::domain::receipt::ReceiptEvent;
 use crate::domain::reported_time::ReportedTime;
 use crate::providers::cloud_api::find_pricing;
 use crate::providers::meta_failure::parse_failure;
 use crate::providers::notice;
 use crate::providers::payload::{add_id, first_text, parse_recipient, parse_text};
-use crate::providers::protocol::Report;
+use crate::providers::protocol::{CallbackPart, Report};
 use crate::providers::vocabulary::{self, Meaning, StatusWords, parse_time};
 
 /// The field names of a provider.
@@ -52,6 +53,30 @@ pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
         notice_if_unknown: None,
     };
     Some(notice::as_notice_if_non_delivery(report, chain, &word))
+}
+
+/// Adds the status that an object has beside its list of statuses, unless it is one of these.
+pub(super) fn add_own_report(
+    mut parts: Vec<CallbackPart>,
+    object: &Value,
+    names: &FieldNames,
+) -> Vec<CallbackPart> {
+    let Some(report) = parse(&[object], names) else {
+        return parts;
+    };
+    let is_understood = matches!(
+        report.event,
+        Some(ReceiptEvent::Stage(_) | ReceiptEvent::Failure(_))
+    );
+    let is_known = parts.iter().any(|part| match part {
+        CallbackPart::Report(known) => known.ids.iter().any(|id| report.ids.contains(id)),
+        _ => false,
+    });
+    let is_named = !report.ids.is_empty() || report.tag.is_some();
+    if is_understood && is_named && !is_known {
+        parts.push(CallbackPart::Report(report));
+    }
+    parts
 }
 
 /// The message that the last tag in any reference names.

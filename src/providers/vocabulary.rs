@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use crate::domain::delivery_state::Stage;
 use crate::domain::failure::Failure;
 use crate::domain::invisible_characters::is_blank;
+use crate::domain::phone_text::ascii_digit;
 use crate::domain::receipt::ReceiptEvent;
 use crate::domain::reported_time::ReportedTime;
 use crate::providers::grouped_number::parse_grouped;
@@ -101,6 +102,27 @@ const EPOCH_DIGITS: usize = 10;
 /// Parses a time in any known format. Whether it is plausible is decided in `domain::receipt`.
 pub fn parse_time(text: &str) -> Option<ReportedTime> {
     let text = text.trim_matches(|c: char| is_blank(c) || matches!(c, '"' | '\''));
+    if !text.is_ascii() {
+        return parse_ascii_time(&with_ascii_digits(text)?);
+    }
+    parse_ascii_time(text)
+}
+
+/// A time with digits of another script.
+#[cold]
+fn with_ascii_digits(text: &str) -> Option<String> {
+    let in_ascii = |c: char| match ascii_digit(c) {
+        Some(digit) => digit,
+        None if c.is_whitespace() => ' ',
+        None => c,
+    };
+    (text.len() <= OTHER_SCRIPT_LIMIT).then(|| text.chars().map(in_ascii).collect())
+}
+
+/// Maximum bytes of a time with digits of another script.
+const OTHER_SCRIPT_LIMIT: usize = 256;
+
+fn parse_ascii_time(text: &str) -> Option<ReportedTime> {
     parse_compact(text)
         .or_else(|| parse_serialized_epoch(text).map(ReportedTime::Instant))
         .or_else(|| parse_written(text))
@@ -248,6 +270,10 @@ mod tests {
             "2026-01-28T17:17:59.000000",
             "2026-01-28 17:17:59",
             "Wed, 28 Jan 2026 17:17:59 GMT",
+            "Wednesday, 28-Jan-26 17:17:59 GMT",
+            "१७६९६२०६७९",
+            "٢٠٢٦-٠١-٢٨ ١٧:١٧:٥٩",
+            "２０２６-０１-２８T１７:１７:５９Z",
             "20260128171759",
             "2026-01-28 17:17:59,000 UTC",
             "\"1769620679\"",

@@ -54,6 +54,9 @@ struct WrittenTime {
     afternoon: Option<bool>,
     offset: Option<FixedOffset>,
     zone: Option<Tz>,
+    weekday: Option<Weekday>,
+    /// The year had only two digits.
+    is_short_year: bool,
 }
 
 impl WrittenTime {
@@ -89,7 +92,7 @@ impl WrittenTime {
         } else if let Ok(zone) = word.parse::<Tz>() {
             self.zone = Some(zone);
         } else {
-            word.parse::<Weekday>().ok()?;
+            self.weekday = Some(word.parse::<Weekday>().ok()?);
         }
         Some(())
     }
@@ -108,16 +111,25 @@ impl WrittenTime {
         self.add(rest)
     }
 
-    /// `2026-11-29`, `2026/11/29`, `29-11-2026`, `29.11.2026`
+    /// `2026-11-29`, `2026/11/29`, `29-11-2026`, `29.11.2026`, and `29-Nov-26` of RFC 850.
     fn add_date(&mut self, word: &str) -> Option<()> {
         let parts: Vec<&str> = word.split(DATE_SEPARATORS).collect();
         let [first, middle, last] = <[&str; 3]>::try_from(parts).ok()?;
         let (year, day) = match (first.len(), last.len()) {
             (4, 1 | 2) => (first, last),
             (1 | 2, 4) if !word.contains('/') => (last, first),
+            (2, 2) if middle.parse::<Month>().is_ok() => {
+                self.is_short_year = true;
+                (last, first)
+            }
             _ => return None,
         };
-        self.year = Some(year.parse().ok()?);
+        let year: i32 = year.parse().ok()?;
+        self.year = Some(if self.is_short_year {
+            2000 + year
+        } else {
+            year
+        });
         self.month = match middle.parse() {
             Ok(month) => Some(month),
             Err(_) => Some(middle.parse::<Month>().ok()?.number_from_month()),
@@ -150,6 +162,10 @@ impl WrittenTime {
 
     fn finish(self) -> Option<ReportedTime> {
         let date = NaiveDate::from_ymd_opt(self.year?, self.month?, self.day?)?;
+        // Which of two numbers is the year shows only the day of the week.
+        if self.is_short_year && self.weekday != Some(date.weekday()) {
+            return None;
+        }
         let time = match self.afternoon {
             Some(afternoon) => to_24_hours(self.time?, afternoon)?,
             None => self.time?,
@@ -235,6 +251,7 @@ mod tests {
             "29-11-2026 14:32:07",
             "29.11.2026 14:32:07",
             "29-Nov-2026 14:32:07",
+            "Sunday, 29-Nov-26 14:32:07 GMT",
             "20261129T143207Z",
             "29 Nov 2026 14:32:07",
             "Nov 29, 2026 14:32:07",
@@ -267,6 +284,9 @@ mod tests {
             "2026-11-29",
             "14:32:07",
             "2026-13-40 00:00:00",
+            "29-Nov-26 14:32:07",
+            "Monday, 29-Nov-26 14:32:07 GMT",
+            "Sunday, 29-11-26 14:32:07 GMT",
             "2026-11-29 25:00:00",
             "2026-11-29 14:32:07 PM",
             "2026-11-29 14:32:07 XYZ",

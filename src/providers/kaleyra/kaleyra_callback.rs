@@ -69,7 +69,7 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
     if meta_fields.iter().any(|name| payload.get(name).is_some())
         && let Some(parts) = cloud_api::parse(payload)
     {
-        return parts;
+        return flat::add_own_report(parts, payload, &NAMES);
     }
     parse_flat(payload)
 }

@@ -79,7 +79,7 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
     if meta_fields.iter().any(|name| payload.get(name).is_some())
         && let Some(parts) = cloud_api::parse(payload)
     {
-        return parts;
+        return flat::add_own_report(parts, payload, &NAMES);
     }
     let chain: Vec<&Value> = std::iter::once(payload)
         .chain(around.iter().copied())
