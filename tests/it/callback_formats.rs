@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bluetick::simulator::ForcedReply;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -213,6 +215,9 @@ async fn a_bad_character_spoils_only_its_own_value() {
             Post::new("a number that no double holds", with(r#"x","weight":1e999,"y":"z"#)),
             Post::new("what JSON does not have", with(r#"x","a":NaN,"b":-Infinity,"c":undefined,"d":None,"e":True,"f":"z"#)),
             Post::new("values without quotes", with(r#"x","a":{{a}},"b":${b.c},"c":<no value>,"d":"z"#)),
+            Post::new("calls and texts of other languages", with(r#"x","a":1,234.50,"b":ObjectId("65f"),"c":b'x, y',"d":new Date(1),"e":"z"#)),
+            Post::new("marks too many or of another language", with(r#"x",,"a"::1,"b"=>2,"c"=3,"d":[,1,,2],"e":"z"#)),
+            Post::new("a backslash as second byte", raw(b"\xa5\x5c")),
             Post::new("no value", with(r#"x","a":,"b":"z"#)),
             Post::new("quotes inside of quotes", with(r#"Raj "the boss" Rao"#)),
             Post::new("a quote at the end", with("Raj \"")),
@@ -336,6 +341,18 @@ async fn wrapped_content_is_unwrapped() {
                 "statuses as a text",
                 json!({ "statuses": json!([report(id)]).to_string() }).to_string(),
             ),
+            Post::new(
+                "SNS in SQS",
+                json!({ "Records": [{ "receiptHandle": "x",
+                    "body": json!({ "Type": "Notification", "Message": batch }).to_string() }] })
+                .to_string(),
+            ),
+            Post::new(
+                "Pub/Sub",
+                json!({ "message": { "data": STANDARD.encode(&held) }, "subscription": "x" })
+                    .to_string(),
+            ),
+            Post::new("XML around JSON", format!("<r><body>{batch}</body></r>")),
             Post::new("a payload in the query", "").with_query(field("payload", &held)),
             Post::new(
                 "payload= with 80 other changes",
@@ -393,7 +410,23 @@ async fn an_unreadable_document_leaves_the_others_readable() {
     let cut = format!("{},{{\"field\":\"mess", &whole[..whole.len() - 1]);
     deliver(&app, SOBOT, &Post::new("an end that is too early", cut)).await;
     assert_eq!(app.state(&id).await, "delivered");
-    assert_eq!(app.get_ok("/api/v1/problems").await["quarantine"], 4);
+    let (one, one_id) = submit(&app, SOBOT).await;
+    let (other, other_id) = submit(&app, SOBOT).await;
+    let body = format!(
+        r#"{{"statuses":[{},{{"id":"{other_id}" "status":"failed"}},{}]}}"#,
+        report(&one_id),
+        report(&other_id)
+    );
+    deliver(
+        &app,
+        SOBOT,
+        &Post::new("a mistake between two statuses", body),
+    )
+    .await;
+    for id in [one, other] {
+        assert_eq!(app.state(&id).await, "delivered");
+    }
+    assert_eq!(app.get_ok("/api/v1/problems").await["quarantine"], 5);
     app.finish().await;
 }
 
