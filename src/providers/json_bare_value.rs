@@ -5,8 +5,8 @@
 const ENDS: &[char] = &['"', '{', '}', '[', ']', ',', '\r', '\n'];
 /// Maximum bytes of a call or of a part in brackets.
 const CALL_LIMIT: usize = 200;
-/// Maximum bytes of a text between apostrophes.
-const QUOTED_LIMIT: usize = 2048;
+/// Maximum bytes of a text between apostrophes, and of words up to a comma that belongs to them.
+const TEXT_LIMIT: usize = 2048;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum BareValue<'t> {
@@ -58,7 +58,7 @@ pub(super) fn find_call(rest: &str) -> Option<(BareValue<'_>, usize)> {
 
 /// `'text'`, `b'text'`, `u'text'`
 fn find_quoted(rest: &str) -> Option<(BareValue<'_>, usize)> {
-    let window = &rest[..rest.floor_char_boundary(QUOTED_LIMIT)];
+    let window = &rest[..rest.floor_char_boundary(TEXT_LIMIT)];
     let begin = match window.as_bytes() {
         [b'\'', ..] => 1,
         [_, b'\'', ..] if has_prefix(window) => 2,
@@ -90,7 +90,7 @@ fn word_length(rest: &str) -> usize {
         length += next_end(&rest[length..]);
         let behind = &rest[length..];
         length += match behind.chars().next() {
-            Some(',') if continues(&behind[1..]) => 1,
+            Some(',') if length < TEXT_LIMIT && continues(&behind[1..]) => 1,
             Some('{' | '[') if length > 0 => match bracketed_length(behind) {
                 Some(bracketed) => bracketed,
                 None => return length,

@@ -175,10 +175,15 @@ fn json_shapes() -> Vec<Shape> {
             plain("[", r#"{"id":"A" "x":"{"}, "#, "]"),
             "quarantined",
         )
-        .because("JSON: it is invalid"),
+        .because(TOO_MANY),
         Shape::gzip(
             "objects that do not end",
             gzip("", r#"{"statuses":[{"id":"A","name":"x},"#, ""),
+            "quarantined",
+        ),
+        Shape::gzip(
+            "a value that does not end",
+            gzip(r#"{"a":"#, "1,", ""),
             "quarantined",
         ),
         Shape::new(
