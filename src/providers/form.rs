@@ -22,7 +22,7 @@ pub(super) struct FormFields<'b> {
     identifying: IdentifyingFields,
     has_paths: bool,
     /// The first text that begins like JSON where JSON may be, and is not one value.
-    unread: Option<String>,
+    unparsed: Option<String>,
 }
 
 /// `name=value&…`, of a body or a query string.
@@ -104,7 +104,7 @@ impl<'b> FormFields<'b> {
             fields: Map::new(),
             identifying: IdentifyingFields::default(),
             has_paths: false,
-            unread: None,
+            unparsed: None,
         }
     }
 
@@ -156,15 +156,15 @@ impl<'b> FormFields<'b> {
 
     fn read_json(&mut self, text: &str) -> Result<Option<Value>, ReadingLimit> {
         let held = read_json_text(text, self.budget)?;
-        if held.is_none() && self.unread.is_none() {
-            self.unread = Some(text.to_owned());
+        if held.is_none() && self.unparsed.is_none() {
+            self.unparsed = Some(text.to_owned());
         }
         Ok(held)
     }
 
     /// JSON in a field that is not one value.
-    pub(super) fn take_unread(&mut self) -> Option<String> {
-        self.unread.take()
+    pub(super) fn take_unparsed(&mut self) -> Option<String> {
+        self.unparsed.take()
     }
 
     /// Whether the form has only one field.

@@ -9,7 +9,7 @@
 
 use crate::providers::json_assignment::assignment_length;
 use crate::providers::json_bare_value::{bracketed_length, find_call, find_member_value, next_end};
-use crate::providers::json_frame::{Container, Expects, Frame, LastValue};
+use crate::providers::json_frame::{Expects, FrameKind, JsonFrame, LastValue};
 use crate::providers::json_lookaround::{
     NAME_LIMIT, STATUSES, UNKNOWN, end_of_text, follows_word, last_field, name_before,
 };
@@ -30,10 +30,10 @@ pub(super) struct Fragment<'t> {
     pub(super) around: usize,
 }
 
-pub(super) struct Scan<'t> {
+pub(super) struct FragmentScan<'t> {
     text: &'t str,
     /// The first one is the document.
-    pub(super) frames: Vec<Frame<'t>>,
+    pub(super) frames: Vec<JsonFrame<'t>>,
     /// The largest ones, in order.
     pub(super) fragments: Vec<Fragment<'t>>,
     innermost: usize,
@@ -41,10 +41,10 @@ pub(super) struct Scan<'t> {
     last_text: Option<usize>,
 }
 
-pub(super) fn scan(text: &str) -> Scan<'_> {
-    let mut scan = Scan {
+pub(super) fn scan(text: &str) -> FragmentScan<'_> {
+    let mut scan = FragmentScan {
         text,
-        frames: vec![Frame::document()],
+        frames: vec![JsonFrame::document()],
         fragments: Vec::new(),
         innermost: 0,
         last_text: None,
@@ -63,8 +63,8 @@ pub(super) fn scan(text: &str) -> Scan<'_> {
     scan
 }
 
-impl<'t> Scan<'t> {
-    fn frame(&mut self) -> &mut Frame<'t> {
+impl<'t> FragmentScan<'t> {
+    fn frame(&mut self) -> &mut JsonFrame<'t> {
         &mut self.frames[self.innermost]
     }
 
@@ -78,7 +78,7 @@ impl<'t> Scan<'t> {
             return at + 1;
         }
         let frame = &mut self.frames[self.innermost];
-        let is_object = frame.container == Container::Object;
+        let is_object = frame.kind == FrameKind::Object;
         let length = match (frame.expects, next) {
             (Expects::Name, '"') => return self.read_name(at),
             (Expects::Value, '"') => return self.read_text(at),
@@ -158,9 +158,9 @@ impl<'t> Scan<'t> {
 
     fn open(&mut self, at: usize, bracket: char) -> usize {
         let frame = self.frame();
-        let name = match frame.container {
-            Container::Object => frame.next_name.or(Some(UNKNOWN)),
-            Container::List => None,
+        let name = match frame.kind {
+            FrameKind::Object => frame.next_name.or(Some(UNKNOWN)),
+            FrameKind::List => None,
         };
         self.push(at, bracket, name);
         at + 1
@@ -170,7 +170,7 @@ impl<'t> Scan<'t> {
         self.last_text = None;
         let frame = self.frame();
         // `"statuses":{…},{…}`: the bracket of the list is missing.
-        let is_unlisted = frame.last == LastValue::Statuses && frame.container == Container::Object;
+        let is_unlisted = frame.last == LastValue::Statuses && frame.kind == FrameKind::Object;
         let statuses = Some(STATUSES).filter(|_| is_unlisted);
         let name = name.or(statuses);
         frame.last = match name {
@@ -182,17 +182,17 @@ impl<'t> Scan<'t> {
             self.break_frames();
             return;
         }
-        let container = match bracket {
-            '{' => Container::Object,
-            _ => Container::List,
+        let kind = match bracket {
+            '{' => FrameKind::Object,
+            _ => FrameKind::List,
         };
-        self.frames.push(Frame {
+        self.frames.push(JsonFrame {
             name,
             around: self.innermost,
             begin: at,
             depth,
             fragments_before: self.fragments.len(),
-            ..Frame::open(container)
+            ..JsonFrame::open(kind)
         });
         self.innermost = self.frames.len() - 1;
     }
@@ -275,8 +275,8 @@ impl<'t> Scan<'t> {
                 }
             }
             '}' if self.is_superfluous_brace(at) => {}
-            '}' => self.leave(Container::Object),
-            _ => self.leave(Container::List),
+            '}' => self.leave(FrameKind::Object),
+            _ => self.leave(FrameKind::List),
         }
         Some(at + 1)
     }
@@ -287,15 +287,15 @@ impl<'t> Scan<'t> {
         let frame = self.frame();
         let rest = text[at + 1..].trim_ascii_start();
         let next = rest.strip_prefix(',').unwrap_or(rest).trim_ascii_start();
-        frame.container == Container::List
+        frame.kind == FrameKind::List
             && frame.name.is_none_or(may_have_reports)
             && next.starts_with(['{', ']'])
     }
 
     /// Leaves the innermost broken object, or list; those inside of it were not closed.
-    fn leave(&mut self, container: Container) {
+    fn leave(&mut self, kind: FrameKind) {
         let mut frame = self.innermost;
-        while frame != 0 && self.frames[frame].container != container {
+        while frame != 0 && self.frames[frame].kind != kind {
             frame = self.frames[frame].around;
         }
         if frame == 0 {

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::providers::json_fragment_scan::{Fragment, Scan, scan};
+use crate::providers::json_fragment_scan::{Fragment, FragmentScan, scan};
 use crate::providers::json_frame::Field;
 use crate::providers::json_lookaround::STATUSES;
 use crate::providers::json_repair::repair;
@@ -43,7 +43,7 @@ pub(super) fn read_fragments(
 /// The objects around a fragment, the innermost first: the name under which it is in each, and the
 /// member `field`.
 fn list_around<'s, 't>(
-    scan: &'s Scan<'t>,
+    scan: &'s FragmentScan<'t>,
     fragment: &Fragment<'t>,
 ) -> impl Iterator<Item = (&'t str, Field<'t>)> + use<'s, 't> {
     let mut name = fragment.name;
@@ -67,7 +67,7 @@ fn list_around<'s, 't>(
 
 /// Whether an object may be a report, by the names around it. Around `statuses`, the names of other
 /// members are those of objects that were not closed.
-fn may_be_report(scan: &Scan<'_>, fragment: &Fragment<'_>) -> bool {
+fn may_be_report(scan: &FragmentScan<'_>, fragment: &Fragment<'_>) -> bool {
     let mut is_around_statuses = false;
     list_around(scan, fragment).all(|(name, field)| {
         let is_known = is_around_statuses || may_have_reports(name);
@@ -76,7 +76,7 @@ fn may_be_report(scan: &Scan<'_>, fragment: &Fragment<'_>) -> bool {
     })
 }
 
-fn add_around(scan: &Scan<'_>, fragment: &Fragment<'_>, value: Value) -> Value {
+fn add_around(scan: &FragmentScan<'_>, fragment: &Fragment<'_>, value: Value) -> Value {
     let around = list_around(scan, fragment).filter(|(name, _)| may_have_reports(name));
     around.fold(value, |value, (name, field)| {
         let mut object = Map::new();

@@ -1,7 +1,7 @@
 //! An object or list of JSON while it is scanned for what is complete in it.
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Container {
+pub(super) enum FrameKind {
     Object,
     List,
 }
@@ -20,7 +20,7 @@ pub(super) enum LastValue {
     /// Also if there is none.
     Scalar,
     Container,
-    /// The container under the name `statuses`.
+    /// The kind under the name `statuses`.
     Statuses,
 }
 
@@ -34,8 +34,8 @@ pub(super) enum Field<'t> {
 }
 
 /// An object or list that is open or broken.
-pub(super) struct Frame<'t> {
-    pub(super) container: Container,
+pub(super) struct JsonFrame<'t> {
+    pub(super) kind: FrameKind,
     /// In the object around it.
     pub(super) name: Option<&'t str>,
     /// The index of the frame around it. The document's is its own.
@@ -55,22 +55,22 @@ pub(super) struct Frame<'t> {
     pub(super) is_broken: bool,
 }
 
-impl<'t> Frame<'t> {
+impl<'t> JsonFrame<'t> {
     /// A broken list: what is around the documents of a text.
     pub(super) fn document() -> Self {
         Self {
             is_broken: true,
-            ..Self::open(Container::List)
+            ..Self::open(FrameKind::List)
         }
     }
 
-    pub(super) fn open(container: Container) -> Self {
-        let (expects, has_object) = match container {
-            Container::Object => (Expects::Name, true),
-            Container::List => (Expects::Value, false),
+    pub(super) fn open(kind: FrameKind) -> Self {
+        let (expects, has_object) = match kind {
+            FrameKind::Object => (Expects::Name, true),
+            FrameKind::List => (Expects::Value, false),
         };
         Self {
-            container,
+            kind,
             name: None,
             around: 0,
             field: Field::Absent,

@@ -28,7 +28,7 @@ pub(super) fn repair(text: &str) -> Result<String, ReadingLimit> {
         depth: 0,
         objects: 0,
         tokens: 0,
-        place: Place::Begin,
+        place: TokenPlace::Begin,
     };
     while let Some(next) = repair.rest.chars().next() {
         if next.is_ascii_whitespace() {
@@ -54,7 +54,7 @@ const VARIABLE_LIMIT: usize = 200;
 
 /// What precedes a token, apart from white space.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum TokenPlace {
     /// An opening bracket, a comma, or nothing: an object continues with a name.
     Begin,
     /// What assigns a value to a name.
@@ -71,14 +71,14 @@ struct Repair<'t> {
     /// most 64 levels.
     objects: u128,
     tokens: usize,
-    place: Place,
+    place: TokenPlace,
 }
 
 impl<'t> Repair<'t> {
     fn copy_token(&mut self, next: char) -> Result<(), ReadingLimit> {
-        let place = std::mem::replace(&mut self.place, Place::Other);
-        let is_value = place == Place::Name;
-        let is_name = place == Place::Begin && self.depth > 0 && self.objects & 1 == 1;
+        let place = std::mem::replace(&mut self.place, TokenPlace::Other);
+        let is_value = place == TokenPlace::Name;
+        let is_name = place == TokenPlace::Begin && self.depth > 0 && self.objects & 1 == 1;
         match next {
             ',' | '}' if is_value => self.insert_null()?,
             _ if is_value && self.copy_variable()? => {}
@@ -100,11 +100,11 @@ impl<'t> Repair<'t> {
             // Ruby's names: `:id=>"x"`.
             ':' if is_name => {
                 self.replace(1, "");
-                self.place = Place::Begin;
+                self.place = TokenPlace::Begin;
             }
             ':' => {
                 self.copy(1);
-                self.place = Place::Name;
+                self.place = TokenPlace::Name;
             }
             // Record separators of JSON text sequences.
             '\0' | '\u{1e}' | '\u{feff}' if self.depth == 0 => self.replace(next.len_utf8(), " "),
@@ -121,7 +121,7 @@ impl<'t> Repair<'t> {
         self.count_token()?;
         self.depth += 1;
         self.objects = (self.objects << 1) | u128::from(bracket == '{');
-        self.place = Place::Begin;
+        self.place = TokenPlace::Begin;
         self.copy(1);
         Ok(())
     }
@@ -160,19 +160,19 @@ impl<'t> Repair<'t> {
             (0, _) => self.replace(length, " "),
             (1.., _) => {
                 self.replace(length, ",");
-                self.place = Place::Begin;
+                self.place = TokenPlace::Begin;
             }
         }
     }
 
     /// Copies one of several commas, and none beside a bracket or outside of all.
-    fn copy_commas(&mut self, place: Place) {
+    fn copy_commas(&mut self, place: TokenPlace) {
         let next = self
             .rest
             .trim_start_matches(|c: char| c == ',' || c.is_ascii_whitespace());
         let length = self.rest.len() - next.len();
         let is_superfluous =
-            self.depth == 0 || place == Place::Begin || next.starts_with(['}', ']']);
+            self.depth == 0 || place == TokenPlace::Begin || next.starts_with(['}', ']']);
         if is_superfluous {
             self.replace(length, " ");
             self.place = place;
@@ -183,7 +183,7 @@ impl<'t> Repair<'t> {
         } else {
             self.copy(1);
         }
-        self.place = Place::Begin;
+        self.place = TokenPlace::Begin;
     }
 
     /// Copies what assigns a value to a name as a colon.
@@ -196,7 +196,7 @@ impl<'t> Repair<'t> {
         } else {
             self.replace(length, ":");
         }
-        self.place = Place::Name;
+        self.place = TokenPlace::Name;
     }
 
     /// Copies a string with its quotes, or up to the end of the text if it is not closed.
@@ -273,7 +273,7 @@ impl<'t> Repair<'t> {
     fn copy_value(&mut self) -> Result<(), ReadingLimit> {
         if has_prefix(self.rest) && self.rest[1..].starts_with('"') {
             self.replace(1, "");
-            self.place = Place::Name;
+            self.place = TokenPlace::Name;
             return Ok(());
         }
         // Ruby's `:delivered`.

@@ -37,7 +37,7 @@ pub(super) fn parse_content(callback: &Callback) -> Option<Vec<Document>> {
     let mut contents = envelope::find_contents(trim(&decoded)).ok()?;
     if contents.is_empty() {
         let mut query = form::parse(&callback.query, &budget).ok()?;
-        contents.extend(query.take_unread());
+        contents.extend(query.take_unparsed());
     }
     let documents = contents
         .iter()
@@ -130,7 +130,7 @@ fn parse_fields(
     budget: &ReadingBudget,
 ) -> Result<Vec<Document>, ReadingLimit> {
     let mut documents = Vec::new();
-    if let Some(text) = form.take_unread() {
+    if let Some(text) = form.take_unparsed() {
         documents = parse_json(&text, || drop_second_bytes(&text), budget)?;
         if documents.iter().all(Result::is_err) {
             documents.clear();
