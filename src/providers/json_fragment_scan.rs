@@ -266,7 +266,7 @@ impl<'t> FragmentScan<'t> {
                 let inner = self.text[at + 1..].trim_ascii_start();
                 let begins_object = bracket == '{' && inner.starts_with('"');
                 if !begins_object && follows_word(self.text, at) {
-                    // Brackets in words, such as `Meera [VIP]`.
+                    // Brackets inside of a text, such as `Meera [VIP]`.
                     return Some(at + bracketed_length(&self.text[at..]).unwrap_or(1));
                 }
                 self.push(at, bracket, name);
