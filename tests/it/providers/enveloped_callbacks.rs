@@ -28,8 +28,6 @@ fn envelopes(content: &str) -> Vec<(&'static str, String)> {
     let encoded = STANDARD.encode(content);
     let topic = json!({"Type": "Notification", "MessageId": "m1", "TopicArn": "arn:aws:sns:x", "Subject": null,
         "Message": content, "Timestamp": "2026-11-28T03:50:50.000Z", "SignatureVersion": "1", "Signature": "x"});
-    let html = content.replace('"', "&quot;");
-    let percent: String = form_urlencoded::byte_serialize(content.as_bytes()).collect();
     let json = |value: Value| value.to_string();
     vec![
         ("SNS", json(topic.clone())),
@@ -115,6 +113,15 @@ fn envelopes(content: &str) -> Vec<(&'static str, String)> {
             "a request with an object",
             json(json!([{"headers": {}, "params": {}, "query": {}, "body": value}])),
         ),
+    ]
+}
+
+/// The content in XML, HTML or another encoding, by name.
+fn encodings(content: &str) -> Vec<(&'static str, String)> {
+    let html = content.replace('"', "&quot;");
+    let percent: String = form_urlencoded::byte_serialize(content.as_bytes()).collect();
+    let encoded = STANDARD.encode(content);
+    vec![
         ("XML", format!("<request><body>{content}</body></request>")),
         (
             "CDATA",
@@ -138,7 +145,7 @@ fn envelopes(content: &str) -> Vec<(&'static str, String)> {
 #[test]
 fn the_content_of_an_envelope_is_reported() {
     for (provider, content) in REPORTS {
-        for (name, body) in envelopes(content) {
+        for (name, body) in envelopes(content).into_iter().chain(encodings(content)) {
             for kind in [None, Some("application/json"), Some("text/plain")] {
                 let mut read = lines(*provider, &callback(body.clone(), kind));
                 // Kaleyra's reader also tries what is beside the content.
@@ -172,6 +179,7 @@ fn a_text_of_a_customer_is_no_report_in_any_envelope() {
             forged.replace('"', "&quot;")
         );
         let mut bodies = envelopes(&content);
+        bodies.extend(encodings(&content));
         bodies.push(("as it is", content));
         bodies.push(("XML with a sender", xml));
         for (name, body) in bodies {

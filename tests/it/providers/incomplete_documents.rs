@@ -279,8 +279,8 @@ proptest! {
             let Some(same) = same else { continue };
             let is_same_event = match (&report.event, &same.event) {
                 // The mark is inside of the word, or of the field around it.
-                (Some(ReceiptEvent::Other(_) | ReceiptEvent::Notice(_)), _) => true,
-                (Some(ReceiptEvent::Failure(_)), Some(ReceiptEvent::Failure(_))) => true,
+                (Some(ReceiptEvent::Other(_) | ReceiptEvent::Notice(_)), _)
+                | (Some(ReceiptEvent::Failure(_)), Some(ReceiptEvent::Failure(_))) => true,
                 (found, expected) => found == expected,
             };
             prop_assert!(is_same_event, "{:?} in {}", report, written);
