@@ -124,7 +124,7 @@ fn consists_of_names(text: &str) -> bool {
     // `wamid` is a name only beside a null word; a short number, beside one or an index.
     let mut needs_null = false;
     let mut needs_null_or_index = false;
-    for word in words(text) {
+    for word in word_slices(text) {
         any = true;
         let is = |other: &&str| word.eq_ignore_ascii_case(other);
         match word {
@@ -142,10 +142,10 @@ fn consists_of_names(text: &str) -> bool {
 
 /// The words of a text in lower case: `yourMessage_id` has three.
 pub fn split_words(text: &str) -> impl Iterator<Item = String> {
-    words(text).map(str::to_lowercase)
+    word_slices(text).map(str::to_lowercase)
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+fn word_slices(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
