@@ -13,7 +13,8 @@ use crate::store::entities::{
 };
 use crate::store::ledger::charge_counts;
 use crate::store::ledger::cohort_key::CohortKey;
-use crate::store::ledger::count_sums::{self, DAY, HOUR, Sums, read_histogram, start_of};
+use crate::store::ledger::count_sums::{DAY, HOUR, Sums, start_of};
+use crate::store::ledger::latency_histograms::{find_quarter_hours, read_histogram};
 use crate::store::ledger::message_counts::{BUCKET_MILLIS, Differences, bucket_of};
 use crate::store::verify_snapshot::{BATCH, VerifySnapshot};
 use crate::store::{outcome_counts, store_settings};
@@ -273,7 +274,7 @@ impl VerifySnapshot {
             let key = (row.origin, row.state, row.code, row.class, row.campaign);
             *differences.states.entry((cohort, key)).or_default() += factor * row.messages;
         }
-        for row in count_sums::find_quarter_hours(&self.transaction, first..next).await? {
+        for row in find_quarter_hours(&self.transaction, first..next).await? {
             let cohort = (row.start, row.account, row.kind);
             for (latency, messages) in read_histogram(&row.histogram)?.buckets() {
                 let key = (cohort.clone(), row.span, latency.number());

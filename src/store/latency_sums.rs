@@ -9,7 +9,7 @@ use crate::domain::media::MediaKind;
 use crate::store::Store;
 use crate::store::bucket_counts::{Period, interval_of};
 use crate::store::entities::column_types::OrEmpty;
-use crate::store::ledger::count_sums::read_histogram;
+use crate::store::ledger::latency_histograms::read_histogram;
 use crate::store::period_parts;
 
 #[derive(Clone, PartialEq, Eq, Debug)]

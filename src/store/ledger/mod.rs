@@ -12,6 +12,7 @@ pub(super) mod flush;
 mod forget_ids;
 pub(super) mod id_binding;
 mod id_claims;
+pub(super) mod latency_histograms;
 pub(super) mod learned_from;
 mod learned_ids;
 mod ledger_entry;
