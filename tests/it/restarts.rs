@@ -266,7 +266,7 @@ async fn a_process_that_is_started_early_waits_for_the_one_before() {
     let logged = || std::fs::read_to_string(&log).unwrap_or_default();
     std::thread::scope(|threads| {
         let next = threads.spawn(|| fleet.start(0));
-        while !logged().contains("another bluetick serve is running on this data folder") {
+        while !logged().contains("another bluetick serve uses the database in this folder") {
             assert!(!next.is_finished(), "{}", logged());
             waiting::pause_thread();
         }
