@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::clock::{Clock, SystemClock};
+use bluetick::domain::ids::CallbackId;
 use bluetick::domain::secret::Secret;
+use bluetick::journal::spool::SpoolSettings;
 use bluetick::journal::{self, Journal};
 use bluetick::keys::Keys;
 use reqwest::Client;
 use tempfile::TempDir;
 
+use crate::harness::database::TestDatabase;
 use crate::harness::program::{Program, command, run_to_end};
 use crate::harness::waiting;
 
@@ -239,4 +244,51 @@ async fn callbacks_that_fill_the_disk_themselves_stop_at_the_reserve_and_the_dat
     let (status, log) = program.terminate();
     assert!(status.success(), "{log}");
     check_kept(&disk, &provider).await;
+}
+
+#[actix_web::test]
+async fn a_process_that_starts_on_a_full_disk_uses_its_spool_once_there_is_space() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("left out: no leave to mount a small file system");
+        return;
+    };
+    let database = TestDatabase::new().await;
+    let ballast = disk.fill(0);
+    let pools = database.journal().await;
+    let settings = SpoolSettings::in_folder(disk.path());
+    let journal = Journal::open_with_spool(pools, settings).await.unwrap();
+    let lock = database.hold_journal().await;
+    let append = async |body: &str| {
+        let record = callback(body);
+        let permit = journal.reserve(record.body.len()).await.unwrap();
+        journal.append(record, permit).await
+    };
+    let error = append("on the full disk").await.unwrap_err();
+    assert!(error.to_string().contains("free"), "{error}");
+
+    std::fs::remove_file(ballast).unwrap();
+    append("once there is space").await.unwrap();
+    assert_eq!(journal.spool().borrow().depth, 1);
+    lock.release().await;
+    let mut spool = journal.spool();
+    spool.wait_for(|spool| spool.depth == 0).await.unwrap();
+    let entries = journal.read_after(0, 10, u64::MAX).await.unwrap();
+    let bodies: Vec<_> = entries.into_iter().map(|entry| entry.record.body).collect();
+    assert_eq!(bodies, [b"once there is space"]);
+}
+
+fn callback(body: &str) -> CallbackRecord {
+    let now = SystemClock.now();
+    CallbackRecord {
+        id: CallbackId::new(now),
+        account: "shop".parse().unwrap(),
+        route: Route::Callback,
+        method: "POST".to_owned(),
+        query: String::new(),
+        headers: Vec::new(),
+        remote: None,
+        received_at: now,
+        body: body.into(),
+        authenticity: Authenticity::Verified,
+    }
 }

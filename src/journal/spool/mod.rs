@@ -50,7 +50,8 @@ pub(crate) struct Chunk {
 }
 
 impl Spool {
-    /// Creates this process's file. Fails if the folder cannot be written to.
+    /// Creates this process's file. Fails if the folder cannot be written to; a full disk is not a
+    /// failure.
     pub(crate) async fn open(settings: SpoolSettings, journal: Uuid) -> Result<Self, Error> {
         let own = SharedFile::create(&settings.folder, EXTENSION, journal).await?;
         Ok(Self {

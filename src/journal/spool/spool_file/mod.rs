@@ -30,6 +30,8 @@ pub(super) struct SpoolFile {
     path: PathBuf,
     file: File,
     marker: RecordMarker,
+    /// The header, until the disk has had space for it.
+    missing_header: Option<[u8; HEADER_BYTES]>,
     /// End of the last record.
     end: u64,
     /// Start of the next record to read.
@@ -59,7 +61,8 @@ pub(super) enum ClaimOutcome {
 }
 
 impl SpoolFile {
-    /// Creates a file with mode 0600, locked before another process can find records in it.
+    /// Creates a file with mode 0600, locked before another process can find records in it. On a full
+    /// disk the header is written before the first record, so that a process starts there too.
     pub(super) fn create(path: PathBuf, marker: RecordMarker, journal: Uuid) -> io::Result<Self> {
         let file = OpenOptions::new()
             .create_new(true)
@@ -68,15 +71,19 @@ impl SpoolFile {
             .mode(0o600)
             .open(&path)?;
         file.try_lock().map_err(io::Error::from)?;
-        let header = [MAGIC.as_slice(), &marker, journal.as_bytes()].concat();
-        file.write_all_at(&header, 0)?;
-        file.sync_all()?;
-        sync_folder(&path)?;
+        let header = header(marker, journal);
+        let missing_header = match write_header(&file, &path, &header) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Some(header),
+            written => written.map(|()| None)?,
+        };
         // Another process found it before it was locked, considered it empty and removed it.
         if file.metadata()?.nlink() == 0 {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Self::new(path, file, marker, FIRST_RECORD))
+        Ok(Self {
+            missing_header,
+            ..Self::new(path, file, marker, FIRST_RECORD)
+        })
     }
 
     fn new(path: PathBuf, file: File, marker: RecordMarker, end: u64) -> Self {
@@ -84,6 +91,7 @@ impl SpoolFile {
             path,
             file,
             marker,
+            missing_header: None,
             end,
             position: FIRST_RECORD,
             undrained: 0,
@@ -144,6 +152,10 @@ impl SpoolFile {
 
     /// Appends and syncs records. After an error none of them is stored.
     pub(super) fn append(&mut self, bytes: &[u8], records: u64) -> io::Result<()> {
+        if let Some(header) = &self.missing_header {
+            write_header(&self.file, &self.path, header)?;
+            self.missing_header = None;
+        }
         // Removes what an earlier failed write has left.
         if self.file.metadata()?.len() != self.end {
             self.file.set_len(self.end)?;
@@ -226,6 +238,21 @@ impl SpoolFile {
             end: self.end,
         }
     }
+}
+
+fn header(marker: RecordMarker, journal: Uuid) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    header[..8].copy_from_slice(&MAGIC);
+    header[8..16].copy_from_slice(&marker);
+    header[16..].copy_from_slice(journal.as_bytes());
+    header
+}
+
+/// Also makes the file's name durable.
+fn write_header(file: &File, path: &Path, header: &[u8; HEADER_BYTES]) -> io::Result<()> {
+    file.write_all_at(header, 0)?;
+    file.sync_all()?;
+    sync_folder(path)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -162,3 +162,18 @@ fn a_drained_file_is_emptied_and_can_be_filled_again() {
     file.append(&bytes(&record(2, b"two")), 1).unwrap();
     assert_eq!(read_all(&mut file), [record(2, b"two")]);
 }
+
+#[test]
+fn a_header_that_a_full_disk_delayed_precedes_the_first_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("left.spool");
+    let mut file = SpoolFile::create(path.clone(), MARKER, JOURNAL).unwrap();
+    file.file.set_len(0).unwrap();
+    file.missing_header = Some(header(MARKER, JOURNAL));
+    let records = [record(1, b"one"), record(2, b"two")];
+    for record in &records {
+        file.append(&bytes(record), 1).unwrap();
+    }
+    drop(file);
+    assert_eq!(read_all(&mut claim(&path)), records);
+}
