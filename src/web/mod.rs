@@ -40,4 +40,4 @@ mod tracked_connection;
 mod url_check_endpoint;
 pub mod web_state;
 
-pub use routes::{configure, configure_part, routes};
+pub use routes::{configure, routes};

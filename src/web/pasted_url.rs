@@ -14,9 +14,14 @@ use crate::domain::invisible_characters::is_blank;
 /// How often a console may have encoded the characters behind the URL again.
 const ENCODINGS_LIMIT: usize = 3;
 
+/// A pattern for actix that accepts the URL as it was issued.
+pub(crate) fn exact_pattern(path: &str) -> String {
+    path.replace('}', ":[0-9A-Za-z_-]+}")
+}
+
 /// A pattern for actix that accepts any number of slashes wherever `path` has one, and at its end any
 /// characters but letters, digits, `_` and `-`, which [`trim_last_part`] examines.
-pub(crate) fn pattern(path: &str) -> String {
+pub(crate) fn tolerant_pattern(path: &str) -> String {
     let segments = path.split('/').skip(1).enumerate();
     let segments: Vec<String> = segments
         .map(|(index, segment)| format!("/{{slashes_{index}:/*}}{segment}"))

@@ -23,6 +23,7 @@ use crate::web::pasted_url;
 use crate::web::problem_json::FieldError;
 pub(crate) use crate::web::route_access::API_BASE;
 pub use crate::web::route_access::RouteAccess;
+use crate::web::session_cookie::SessionCookies;
 use crate::web::web_state;
 
 /// Paths that providers and WhatsApp's servers call.
@@ -132,7 +133,7 @@ impl RouteEntry {
         ApiOperation::new(self.description?())
     }
 
-    fn route(&self) -> Route {
+    fn route(&self, cookies: SessionCookies<'_>) -> Route {
         let route = (self.handler)();
         let route = match (self.method, self.group) {
             (RouteMethod::Any, _) => route,
@@ -152,7 +153,8 @@ impl RouteEntry {
             access @ (RouteAccess::Scoped(_) | RouteAccess::PerAccount(_)) => {
                 route.wrap(from_fn(move |request, next| check(access, request, next)))
             }
-            RouteAccess::Anyone | RouteAccess::UrlToken | RouteAccess::ScopedOrLocal(_) => route,
+            RouteAccess::ScopedOrLocal(_) => route.wrap(cookies.middleware()),
+            RouteAccess::Anyone | RouteAccess::UrlToken => route,
         };
         match self.group {
             RouteGroup::Always => route,
@@ -164,13 +166,18 @@ impl RouteEntry {
 }
 
 /// Registers every route that is served. Unknown paths and methods are answered as problems, below
-/// the dashboard as pages.
-pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served: ServedRoutes) {
+/// the dashboard as pages. Session cookies are read where a caller may have one, so not for callbacks.
+pub(crate) fn register(
+    config: &mut ServiceConfig,
+    table: &[RouteEntry],
+    served: ServedRoutes,
+    cookies: SessionCookies<'_>,
+) {
     let served_routes = table.iter().filter(|entry| served.contains(entry.path));
     let table: Vec<RouteEntry> = served_routes.copied().collect();
     let table = table.as_slice();
     for group in [RouteGroup::Always, RouteGroup::Plain] {
-        for plain in resources(table, group) {
+        for plain in resources(table, group, cookies) {
             config.service(plain);
         }
     }
@@ -178,14 +185,15 @@ pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served:
         config.default_service(to(not_found));
         return;
     }
-    let api = resources(table, RouteGroup::Api)
+    let api = resources(table, RouteGroup::Api, cookies)
         .into_iter()
         .fold(scope(API_BASE), actix_web::Scope::service)
         .default_service(to(not_found))
-        .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")));
+        .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
+        .wrap(cookies.middleware());
     config.service(api);
     // Last: its default service answers every other path.
-    let pages = resources(table, RouteGroup::Page)
+    let pages = resources(table, RouteGroup::Page, cookies)
         .into_iter()
         .fold(scope(""), actix_web::Scope::service)
         .default_service(to(not_found))
@@ -195,24 +203,31 @@ pub(crate) fn register(config: &mut ServiceConfig, table: &[RouteEntry], served:
             DefaultHeaders::new()
                 .add(("Content-Security-Policy", PAGE_POLICY))
                 .add(("Referrer-Policy", "same-origin")),
-        );
+        )
+        .wrap(cookies.middleware());
     config.service(pages);
 }
 
-/// One resource per path. Sorted, because actix takes the first that matches: `{` sorts after every
+/// One resource per pattern. Sorted, because actix takes the first that matches: `{` sorts after every
 /// letter, so a fixed word precedes `{id}`.
-fn resources(table: &[RouteEntry], group: RouteGroup) -> Vec<Resource> {
-    let mut resources: BTreeMap<&str, (Resource, Vec<RouteMethod>)> = BTreeMap::new();
+fn resources(
+    table: &[RouteEntry],
+    group: RouteGroup,
+    cookies: SessionCookies<'_>,
+) -> Vec<Resource> {
+    let mut resources: BTreeMap<String, (Resource, Vec<RouteMethod>)> = BTreeMap::new();
     for entry in table.iter().filter(|entry| entry.group == group) {
         let path = match group {
             RouteGroup::Api => entry.path.strip_prefix(API_BASE).unwrap_or(entry.path),
             RouteGroup::Always | RouteGroup::Plain | RouteGroup::Page => entry.path,
         };
-        let (known, mut methods) = resources
-            .remove(path)
-            .unwrap_or_else(|| (new_resource(path, entry.access), Vec::new()));
-        methods.push(entry.method);
-        resources.insert(path, (known.route(entry.route()), methods));
+        for pattern in patterns(path, entry.access) {
+            let (known, mut methods) = resources
+                .remove(&pattern)
+                .unwrap_or_else(|| (resource(pattern.as_str()), Vec::new()));
+            methods.push(entry.method);
+            resources.insert(pattern, (known.route(entry.route(cookies)), methods));
+        }
     }
     let has_head = group != RouteGroup::Api;
     resources
@@ -236,13 +251,17 @@ fn allowed_methods(methods: &[RouteMethod], has_head: bool) -> &'static str {
     }
 }
 
-fn new_resource(path: &str, access: RouteAccess) -> Resource {
+/// The pattern of a path. URLs that people paste have two, since the one that allows mistakes is slow.
+fn patterns(path: &str, access: RouteAccess) -> Vec<String> {
     match access {
-        RouteAccess::UrlToken => resource(pasted_url::pattern(path)),
+        RouteAccess::UrlToken => vec![
+            pasted_url::exact_pattern(path),
+            pasted_url::tolerant_pattern(path),
+        ],
         RouteAccess::Anyone
         | RouteAccess::Scoped(_)
         | RouteAccess::PerAccount(_)
-        | RouteAccess::ScopedOrLocal(_) => resource(path),
+        | RouteAccess::ScopedOrLocal(_) => vec![path.to_owned()],
     }
 }
 

@@ -23,19 +23,16 @@ use crate::web::route_registration::RouteAccess::{
     Anyone, PerAccount, Scoped, ScopedOrLocal, UrlToken,
 };
 use crate::web::route_registration::{RouteEntry, ServedRoutes, register, route_table};
+use crate::web::session_cookie::SessionCookies;
 use crate::web::{
     callback_receiver, health_endpoints, media_file, metrics_endpoint, request_parsing, sign_in,
     static_files, url_check_endpoint,
 };
 
-pub fn configure(config: &mut ServiceConfig) {
-    configure_part(config, ServedRoutes::All);
-}
-
-/// Configures a listener that serves a part of the routes.
-pub fn configure_part(config: &mut ServiceConfig, served: ServedRoutes) {
+/// Configures a listener.
+pub fn configure(config: &mut ServiceConfig, served: ServedRoutes, cookies: SessionCookies<'_>) {
     config.configure(request_parsing::configure_extractors);
-    register(config, &routes(), served);
+    register(config, &routes(), served, cookies);
 }
 
 /// Every route.

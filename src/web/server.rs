@@ -27,9 +27,9 @@ use crate::web::open_files::raise_limit;
 use crate::web::request_body::{self, BodyTime};
 use crate::web::request_id;
 use crate::web::route_registration::ServedRoutes;
-use crate::web::session_cookie::{is_secure, session_middleware};
+use crate::web::session_cookie::{SessionCookies, is_secure};
 use crate::web::web_state::{self, WebState, WorkerState};
-use crate::web::{configure_part, routes};
+use crate::web::{configure, routes};
 
 /// How long a stop waits for requests in flight, in seconds.
 const SHUTDOWN_SECONDS: u64 = 15;
@@ -147,6 +147,10 @@ pub fn start(
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let factory = move || {
+        let cookies = SessionCookies {
+            key: keys.session(),
+            public_url: &public_url,
+        };
         let worker = WorkerState::new(state.clone());
         let provide =
             from_fn(move |request, next| web_state::provide(worker.clone(), request, next));
@@ -162,14 +166,13 @@ pub fn start(
             .app_data(shared.clone())
             .app_data(shared_connections.clone())
             .wrap(provide)
-            .wrap(session_middleware(keys.session(), &public_url))
             .wrap(from_fn(request_body::limit))
             .wrap(from_fn(host_check::check))
             .wrap(from_fn(connections::track))
             .wrap(default_headers(&public_url))
             .wrap(from_fn(base_path::apply))
             .wrap(from_fn(request_id::assign))
-            .configure(|config| configure_part(config, settings.routes))
+            .configure(|config| configure(config, settings.routes, cookies))
             .into_factory()
             .map_err(|error: Error| error.error_response());
         let stopping = stopping.clone();

@@ -30,21 +30,28 @@ pub(super) fn is_secure(public_url: &str) -> bool {
     public_url.starts_with("https:")
 }
 
-/// An encrypted cookie that scripts cannot read. Whether its session has ended is in the database.
-pub fn session_middleware(
-    key: &[u8; 64],
-    public_url: &str,
-) -> SessionMiddleware<CookieSessionStore> {
-    let life = time::Duration::milliseconds(SESSION_LIFE.num_milliseconds());
-    SessionMiddleware::builder(CookieSessionStore::default(), Key::from(key))
-        .cookie_name(cookie_name(public_url).to_owned())
-        .cookie_path("/".to_owned())
-        .cookie_secure(is_secure(public_url))
-        .cookie_http_only(true)
-        // With Strict, a link from a chat would show the sign-in page.
-        .cookie_same_site(SameSite::Lax)
-        .session_lifecycle(PersistentSession::default().session_ttl(life))
-        .build()
+/// What the cookies of this server depend on.
+#[derive(Clone, Copy)]
+pub struct SessionCookies<'a> {
+    pub key: &'a [u8; 64],
+    pub public_url: &'a str,
+}
+
+impl SessionCookies<'_> {
+    /// Provides handlers with the session in an encrypted cookie that scripts cannot read. Whether the
+    /// session has ended is in the database.
+    pub fn middleware(self) -> SessionMiddleware<CookieSessionStore> {
+        let life = time::Duration::milliseconds(SESSION_LIFE.num_milliseconds());
+        SessionMiddleware::builder(CookieSessionStore::default(), Key::from(self.key))
+            .cookie_name(cookie_name(self.public_url).to_owned())
+            .cookie_path("/".to_owned())
+            .cookie_secure(is_secure(self.public_url))
+            .cookie_http_only(true)
+            // With Strict, a link from a chat would show the sign-in page.
+            .cookie_same_site(SameSite::Lax)
+            .session_lifecycle(PersistentSession::default().session_ttl(life))
+            .build()
+    }
 }
 
 /// The secret in the cookie; its session may have ended.

@@ -24,7 +24,7 @@ use bluetick::web::error::ApiError;
 use bluetick::web::live_streams::LiveStreams;
 use bluetick::web::request_parsing::configure_extractors;
 use bluetick::web::route_registration::not_found;
-use bluetick::web::session_cookie::{cookie_name, session_middleware};
+use bluetick::web::session_cookie::{SessionCookies, cookie_name};
 use bluetick::web::{page_errors, sign_in};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
@@ -35,6 +35,10 @@ use crate::harness::database::TestDatabase;
 
 const KEY: [u8; 64] = [7; 64];
 const PUBLIC_URL: &str = "https://hooks.example.com";
+const COOKIES: SessionCookies<'static> = SessionCookies {
+    key: &KEY,
+    public_url: PUBLIC_URL,
+};
 
 struct Place {
     store: Store,
@@ -111,7 +115,7 @@ impl Place {
                         .route("/broken", web::get().to(broken))
                         .default_service(web::to(not_found)),
                 )
-                .wrap(session_middleware(&KEY, PUBLIC_URL)),
+                .wrap(COOKIES.middleware()),
         )
         .await;
         let service = Rc::new(service);

@@ -22,6 +22,8 @@ use bluetick::receiving::traffic_limits::TrafficLimits;
 use bluetick::web::callback_body::BODY_LIMIT;
 use bluetick::web::callback_receiver::{BODY_TIMEOUT, CallbackState};
 use bluetick::web::configure;
+use bluetick::web::route_registration::ServedRoutes;
+use bluetick::web::session_cookie::SessionCookies;
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::{Compression, write::GzEncoder};
 use futures_util::future::join_all;
@@ -100,12 +102,20 @@ impl Receiver {
             body_timeout,
         });
         let shared = state.clone();
-        let server =
-            HttpServer::new(move || App::new().app_data(shared.clone()).configure(configure))
-                .workers(1)
-                .disable_signals()
-                .bind("127.0.0.1:0")
-                .unwrap();
+        let app = move || {
+            let cookies = SessionCookies {
+                key: &[1; 64],
+                public_url: "http://127.0.0.1:8080",
+            };
+            App::new()
+                .app_data(shared.clone())
+                .configure(|config| configure(config, ServedRoutes::All, cookies))
+        };
+        let server = HttpServer::new(app)
+            .workers(1)
+            .disable_signals()
+            .bind("127.0.0.1:0")
+            .unwrap();
         let base = format!("http://{}", server.addrs()[0]);
         let server = server.run();
         let handle = server.handle();

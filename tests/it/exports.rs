@@ -29,7 +29,9 @@ use bluetick::store::messages::{ExportedFailure, ExportedMessage, MessageFilter}
 use bluetick::web::api::filter::parse_list;
 use bluetick::web::api::parameters::pairs;
 use bluetick::web::auth::Access;
-use bluetick::web::session_cookie::session_middleware;
+use bluetick::web::configure;
+use bluetick::web::route_registration::ServedRoutes;
+use bluetick::web::session_cookie::SessionCookies;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -210,12 +212,15 @@ impl Fixture {
         let public_url = "http://127.0.0.1:8080";
         let access = Access::new(self.store.clone(), clock, public_url, Arc::default());
         let exporter = self.exporter();
+        let cookies = SessionCookies {
+            key: &[1; 64],
+            public_url,
+        };
         let server = init_service(
             App::new()
                 .app_data(web::Data::new(access))
                 .app_data(web::Data::new(exporter))
-                .configure(bluetick::web::configure)
-                .wrap(session_middleware(&[1; 64], public_url)),
+                .configure(|config| configure(config, ServedRoutes::All, cookies)),
         )
         .await;
         let request = TestRequest::get()
