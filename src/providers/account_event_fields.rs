@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::account_event::{AccountEventKind, ReportedEvent};
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{first_text, items, parse_recipient, plain_word};
 use crate::providers::reading_budget::shorten;
 use crate::providers::vocabulary::parse_time;
@@ -164,7 +165,7 @@ fn account_event(field: &str, value: &Value) -> ReportedEvent {
         "account_alerts" => "Account alert",
         _ => "Account",
     };
-    let restrictions: Vec<String> = items(value.get("restriction_info"))
+    let restrictions: Vec<String> = items(value.member("restriction_info"))
         .iter()
         .take(8)
         .filter_map(|info| first_text(info, &["restriction_type"]))
@@ -269,7 +270,7 @@ fn explanation(value: &Value) -> Option<String> {
         "description",
         "message",
     ];
-    let other = value.get("other_info").unwrap_or(&Value::Null);
+    let other = value.member("other_info").unwrap_or(&Value::Null);
     first_text(value, REASONS)
         .filter(|text| !text.eq_ignore_ascii_case("none"))
         .or_else(|| first_text(other, &["description", "title"]))

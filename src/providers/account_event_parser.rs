@@ -13,6 +13,7 @@ use crate::providers::account_event_fields::{
     PHONE_NUMBER_FIELDS, TEMPLATE_ID_FIELDS, TEMPLATE_NAME_FIELDS, base_event, empty_event,
     event_of_field, readable, shorten_value, value_of,
 };
+use crate::providers::json_member::JsonMember;
 use crate::providers::meta_failure::parse_error;
 use crate::providers::payload::{first_text, plain_word};
 use crate::providers::protocol::CallbackPart;
@@ -87,7 +88,7 @@ pub(super) fn parse_flat(object: &Value) -> Option<CallbackPart> {
     let is_about_number = has(PHONE_NUMBER_FIELDS) || has(MESSAGING_LIMIT_FIELDS);
     let has_restriction = ["ban_info", "violation_info", "restriction_info"]
         .iter()
-        .any(|name| object.get(name).is_some_and(|info| !info.is_null()));
+        .any(|name| object.member(name).is_some_and(|info| !info.is_null()));
     let is_known = is_about_template || is_about_number || has_restriction;
     if !is_known || has(MESSAGE_FIELDS) {
         return None;

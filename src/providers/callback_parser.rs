@@ -7,6 +7,7 @@ use crate::domain::callback_fields::CallbackFields;
 use crate::providers::configured_fields;
 use crate::providers::customer_id_links::{self, CustomerIdLink};
 use crate::providers::json::Document;
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::collect_parts;
 use crate::providers::payload_format::{parse_body, parse_content, parse_query};
 use crate::providers::placeholder_id;
@@ -190,7 +191,7 @@ impl DocumentParser<'_> {
         if parts.iter().any(has_content) {
             return parts;
         }
-        let wrapped = WRAPPERS.iter().filter_map(|name| document.get(name));
+        let wrapped = WRAPPERS.iter().filter_map(|name| document.member(name));
         wrapped
             .filter(|inner| inner.is_object() || inner.is_array())
             .map(|inner| self.parse_unwrapped(inner))
@@ -214,7 +215,7 @@ impl DocumentParser<'_> {
 
 /// Whether it is the envelope of `CloudEvents`, whose `type` a provider may take for its own event.
 fn is_cloud_event(document: &Value) -> bool {
-    document.get("specversion").is_some()
+    document.has_member("specversion")
 }
 
 /// Whether a part reports anything. A probe does not: an empty body together with a query string is

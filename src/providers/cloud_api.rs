@@ -11,6 +11,7 @@ use crate::domain::correlation_tag;
 use crate::domain::placeholder::is_not_status_word;
 use crate::domain::receipt::Pricing;
 use crate::providers::account_event_parser;
+use crate::providers::json_member::JsonMember;
 use crate::providers::meta_failure::parse_failure;
 use crate::providers::notice;
 use crate::providers::payload::{
@@ -56,18 +57,18 @@ fn parse_list(elements: &[Value]) -> Option<Vec<CallbackPart>> {
 }
 
 fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
-    let has = |name: &str| object.get(name).is_some_and(|value| !value.is_null());
-    let is_filled = |name: &str| !items(object.get(name)).is_empty();
-    let is_status = has("id") && object.get("status").and_then(parse_text).is_some();
+    let has = |name: &str| object.member(name).is_some_and(|value| !value.is_null());
+    let is_filled = |name: &str| !items(object.member(name)).is_empty();
+    let is_status = has("id") && object.member("status").and_then(parse_text).is_some();
     let mut shapes: Vec<Vec<CallbackPart>> = Vec::new();
     if is_filled("entry") {
-        let entries = items(object.get("entry")).iter();
+        let entries = items(object.member("entry")).iter();
         shapes.push(collect_parts(entries.flat_map(parse_entry)));
     }
     if is_filled("changes") {
         shapes.push(parse_changes(object));
     }
-    if object.get("value").is_some_and(Value::is_object) {
+    if object.member("value").is_some_and(Value::is_object) {
         shapes.push(parse_change(object));
     }
     if is_filled("statuses") || is_filled("messages") {
@@ -100,15 +101,15 @@ fn parse_entry(entry: &Value) -> Vec<CallbackPart> {
 }
 
 fn parse_changes(entry: &Value) -> Vec<CallbackPart> {
-    let parts = items(entry.get("changes")).iter().flat_map(parse_change);
+    let parts = items(entry.member("changes")).iter().flat_map(parse_change);
     let mut parts = collect_parts(parts);
     account_event_parser::set_time(&mut parts, entry);
     parts
 }
 
 fn parse_change(change: &Value) -> Vec<CallbackPart> {
-    let value = change.get("value").unwrap_or(&Value::Null);
-    let has = |name: &str| !items(value.get(name)).is_empty();
+    let value = change.member("value").unwrap_or(&Value::Null);
+    let has = |name: &str| !items(value.member(name)).is_empty();
     let field = first_text(change, &["field"]);
     if has("statuses") || has("messages") {
         return parse_value(value, field.as_deref());
@@ -126,8 +127,8 @@ fn parse_change(change: &Value) -> Vec<CallbackPart> {
 
 /// `field` is the name in the enclosing change.
 fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
-    let statuses = items(value.get("statuses"));
-    let messages = items(value.get("messages"));
+    let statuses = items(value.member("statuses"));
+    let messages = items(value.member("messages"));
     let reports = statuses
         .iter()
         .map(|status| parse_status(status, value, field));
@@ -141,12 +142,12 @@ fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
     let mut parts = collect_parts(reports.chain(messages));
     let errors_belong_to_status = statuses
         .iter()
-        .any(|status| is_failed(status) && items(status.get("errors")).is_empty());
+        .any(|status| is_failed(status) && items(status.member("errors")).is_empty());
     if !errors_belong_to_status {
-        let sender = (value.get("metadata"))
+        let sender = (value.member("metadata"))
             .and_then(|metadata| first_text(metadata, &["display_phone_number"]))
             .and_then(|number| parse_recipient(&number));
-        let errors = items(value.get("errors")).iter();
+        let errors = items(value.member("errors")).iter();
         let errors =
             errors.map(|error| account_event_parser::parse_system_error(error, sender.clone()));
         parts = collect_parts(parts.into_iter().chain(errors));
@@ -166,7 +167,7 @@ fn has_known_word(status: &Value) -> bool {
 fn is_status_of_message(message: &Value) -> bool {
     let is_inbound = ["from", "from_user_id", "text"]
         .iter()
-        .any(|name| message.get(*name).is_some_and(|value| !value.is_null()));
+        .any(|name| message.member(name).is_some_and(|value| !value.is_null()));
     has_known_word(message) && !is_inbound && !notice::has_content(message)
 }
 
@@ -206,7 +207,7 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
     }
     let mut ids = Vec::new();
     let conversation = status
-        .get("conversation")
+        .member("conversation")
         .and_then(|conversation| first_text(conversation, &["id"]));
     let id = first_text(status, &["id"]);
     // A conversation id would merge all messages of 24 hours.
@@ -238,7 +239,7 @@ fn recipient_of_status(status: &Value, enclosing: &Value) -> Option<String> {
 /// The customer of a value, if it names only one. Several could not be assigned to the statuses,
 /// because the two lists have no common order.
 fn only_contact(enclosing: &Value) -> Option<String> {
-    let mut contacts = items(enclosing.get("contacts")).iter().map(|contact| {
+    let mut contacts = items(enclosing.member("contacts")).iter().map(|contact| {
         first_text(contact, &["wa_id", "user_id"]).and_then(|text| parse_recipient(&text))
     });
     let only = contacts.next()?;
@@ -262,15 +263,15 @@ pub(super) fn find_pricing<'a>(objects: impl IntoIterator<Item = &'a Value>) -> 
 
 /// The pricing in a status, or in the wrapper around it.
 pub(super) fn parse_pricing(object: &Value) -> Pricing {
-    let pricing = object.get("pricing").unwrap_or(&Value::Null);
+    let pricing = object.member("pricing").unwrap_or(&Value::Null);
     let word = |text: String| shorten(text, PRICING_WORD_LIMIT);
-    let price = |object: &Value| match object.get("price") {
+    let price = |object: &Value| match object.member("price") {
         Some(Value::Number(number)) => Some(number.to_string()),
         Some(value) => parse_text(value).map(word),
         None => None,
     };
     Pricing {
-        billable: pricing.get("billable").and_then(flag),
+        billable: pricing.member("billable").and_then(flag),
         category: first_text(pricing, &["category"]).map(word),
         model: first_text(pricing, &["pricing_model"]).map(word),
         kind: first_text(pricing, &["type"]).map(word),

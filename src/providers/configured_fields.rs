@@ -14,6 +14,7 @@ use crate::domain::message::References;
 use crate::domain::placeholder::is_not_status_word;
 use crate::domain::receipt::Pricing;
 use crate::providers::cloud_api::{PRICING_WORD_LIMIT, find_pricing};
+use crate::providers::json_member::JsonMember;
 use crate::providers::meta_failure::{parse_any_error, parse_failure};
 use crate::providers::notice;
 use crate::providers::payload::{add_id, first_text, parse_recipient, parse_text};
@@ -63,7 +64,7 @@ fn is_meta_envelope(payload: &Value) -> bool {
     elements.iter().any(|element| {
         ENVELOPE_FIELDS.iter().any(|name| {
             element
-                .get(name)
+                .member(name)
                 .is_some_and(|value| value.is_object() || value.is_array())
         })
     })
@@ -139,7 +140,7 @@ impl ConfiguredFieldsParser<'_> {
             .by_key()
             .into_iter()
             .filter_map(|(_, name)| name)
-            .any(|name| sources.iter().any(|object| object.get(name).is_some()))
+            .any(|name| sources.iter().any(|object| object.has_member(name)))
     }
 
     fn parse_report(&self, word: &str, sources: &[&Value]) -> Report {
@@ -188,7 +189,7 @@ impl ConfiguredFieldsParser<'_> {
         let chosen = self.fields.error.as_deref().and_then(|name| {
             sources
                 .iter()
-                .find_map(|object| object.get(name))
+                .find_map(|object| object.member(name))
                 .and_then(parse_any_error)
         });
         chosen.unwrap_or_else(|| parse_failure(sources))
@@ -199,7 +200,7 @@ impl ConfiguredFieldsParser<'_> {
         let chosen = self.fields.price.as_deref().and_then(|name| {
             sources
                 .iter()
-                .find_map(|object| object.get(name))
+                .find_map(|object| object.member(name))
                 .and_then(number_or_text)
         });
         pricing.price = chosen.or(pricing.price);

@@ -13,6 +13,7 @@ use crate::domain::phone;
 use crate::domain::phone_text::{is_user_id, parse_user_id};
 use crate::domain::recipient_spelling::canonical_spelling;
 use crate::domain::reported_time::ReportedTime;
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{first_text, items, parse_recipient};
 use crate::providers::vocabulary::parse_time;
 
@@ -79,7 +80,7 @@ fn visit(
         }
         Value::Object(object) => {
             let names_customer = object.keys().any(|name| is_customer_field(name));
-            let own = (names_customer || object.contains_key("time"))
+            let own = (names_customer || object.has_member("time"))
                 .then(|| first_text(value, TIMES))
                 .flatten();
             let at = own.and_then(|time| parse_time(&time)).or(enclosing_time);
@@ -107,19 +108,19 @@ fn collect(
     links: &mut Vec<CustomerIdLink>,
 ) {
     let mut link = |ids: Vec<String>| link_all(&ids, at, links);
-    if object.contains_key("system") {
+    if object.has_member("system") {
         collect_system_change(value, at, links);
         return;
     }
-    if object.contains_key("contacts") {
+    if object.has_member("contacts") {
         // Several contacts could not be assigned to statuses: the two lists have no common order.
-        if let [contact] = items(object.get("contacts")) {
+        if let [contact] = items(object.member("contacts")) {
             let contact_ids = ids_of(contact, CONTACT);
             for (list, names) in [("statuses", RECIPIENT), ("messages", SENDER)] {
-                let elements = items(object.get(list));
+                let elements = items(object.member(list));
                 let mut named: Vec<Vec<String>> = elements
                     .iter()
-                    .filter(|element| !is_of_group(element) && element.get("system").is_none())
+                    .filter(|element| !is_of_group(element) && element.member("system").is_none())
                     .map(|element| ids_of(element, names))
                     .collect();
                 named.dedup();
@@ -136,7 +137,7 @@ fn collect(
         }
         return;
     }
-    if let Some(Value::Object(_)) = object.get("user_id") {
+    if let Some(Value::Object(_)) = object.member("user_id") {
         collect_id_update(value, at, links);
         return;
     }
@@ -167,7 +168,7 @@ fn collect_system_change(
     at: Option<ReportedTime>,
     links: &mut Vec<CustomerIdLink>,
 ) {
-    let system = message.get("system").unwrap_or(&Value::Null);
+    let system = message.member("system").unwrap_or(&Value::Null);
     let change = first_text(system, &["type"]).unwrap_or_default();
     let id =
         |object: &Value, names: &[&str]| first_text(object, names).and_then(|text| parse_id(&text));
@@ -216,7 +217,7 @@ fn changed_in_text(system: &Value) -> Option<(String, String)> {
 fn collect_id_update(update: &Value, at: Option<ReportedTime>, links: &mut Vec<CustomerIdLink>) {
     let mut current: Vec<String> = ids_of(update, &["wa_id"]);
     for name in ["user_id", "parent_user_id"] {
-        let value = update.get(name).unwrap_or(&Value::Null);
+        let value = update.member(name).unwrap_or(&Value::Null);
         let id = |which: &str| first_text(value, &[which]).and_then(|text| parse_id(&text));
         if let Some((old, new)) = id("previous").zip(id("current")) {
             link_change(old, new, at, links);

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::placeholder::is_not_reason;
 use crate::providers::failure_detail::parse_nested_json;
 use crate::providers::grouped_number::parse_grouped;
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{items, parse_text};
 
 const CODE_FIELDS: &[&str] = &[
@@ -26,7 +27,7 @@ const DIGITS: usize = 3;
 
 /// A code in its own field: a number, a text, a text that contains it, or an object with one.
 pub(super) fn parse_code(object: &Value) -> Option<String> {
-    let mut values = CODE_FIELDS.iter().filter_map(|name| object.get(name));
+    let mut values = CODE_FIELDS.iter().filter_map(|name| object.member(name));
     values.find_map(read_code)
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::providers::json_in_text::begins_json;
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::reading_budget::shorten;
 
@@ -53,7 +54,9 @@ pub(super) fn parse_details(data: &Value) -> Option<String> {
 
 /// The details in fields of the object itself.
 pub(super) fn parse_own_details(object: &Value) -> Option<String> {
-    let mut details = OWN_DETAIL_FIELDS.iter().filter_map(|name| object.get(name));
+    let mut details = OWN_DETAIL_FIELDS
+        .iter()
+        .filter_map(|name| object.member(name));
     details.find_map(|details| parse_details(details).or_else(|| join_texts(details)))
 }
 

@@ -10,6 +10,7 @@ use crate::domain::placeholder::is_not_status_word;
 use crate::domain::receipt::ReceiptEvent;
 use crate::domain::reported_time::ReportedTime;
 use crate::providers::cloud_api::find_pricing;
+use crate::providers::json_member::JsonMember;
 use crate::providers::meta_failure::parse_failure;
 use crate::providers::notice;
 use crate::providers::payload::{add_id, first_text, parse_recipient, parse_text};
@@ -96,7 +97,7 @@ pub(super) fn find_ids(chain: &[&Value], names: &FieldNames) -> Vec<ProviderMess
         .map(|object| {
             let mut ids = Vec::new();
             for name in names.ids {
-                add_id(&mut ids, object.get(name).and_then(parse_text));
+                add_id(&mut ids, object.member(name).and_then(parse_text));
             }
             ids
         })

@@ -9,6 +9,7 @@ use crate::providers::failure_code::{code_in_text, parse_code, parse_number};
 use crate::providers::failure_detail::{
     DETAIL_FIELDS, TITLE_FIELDS, join_texts, parse_details, parse_nested_json, parse_own_details,
 };
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::reading_budget::shorten;
 
@@ -41,8 +42,10 @@ const CODE_BYTES_LIMIT: usize = 32;
 /// The failure of the first object that has one, under any known name.
 pub(super) fn parse_failure(places: &[&Value]) -> Failure {
     let named = places.iter().find_map(|place| {
-        let errors = ERROR_FIELDS.iter().flat_map(|name| items(place.get(name)));
-        let reasons = REASON_FIELDS.iter().filter_map(|name| place.get(name));
+        let errors = ERROR_FIELDS
+            .iter()
+            .flat_map(|name| items(place.member(name)));
+        let reasons = REASON_FIELDS.iter().filter_map(|name| place.member(name));
         let reasons = reasons.filter(|reason| reason.is_object() || reason.is_array());
         let failure = parse_errors(errors.chain(reasons.flat_map(|reason| items(Some(reason)))))?;
         Some(complete(failure, place))
@@ -156,8 +159,8 @@ pub(super) fn parse_error(error: &Value) -> Failure {
             ..Failure::default()
         };
     }
-    if let Some(inner) = error.get("error").filter(|inner| inner.is_object())
-        && error.get("code").is_none()
+    if let Some(inner) = error.member("error").filter(|inner| inner.is_object())
+        && error.member("code").is_none()
     {
         return parse_flat_error(inner);
     }
@@ -168,7 +171,7 @@ fn parse_flat_error(error: &Value) -> Failure {
     let loose = parse_flat_failure(error);
     let title = first_text(error, TITLE_FIELDS).or_else(|| loose.title.clone());
     let details = error
-        .get("error_data")
+        .member("error_data")
         .and_then(parse_details)
         .or_else(|| first_text(error, DETAIL_FIELDS))
         .or_else(|| loose.detail.clone())

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::correlation_tag;
 use crate::domain::placeholder::split_words;
 use crate::domain::receipt::{Pricing, ReceiptEvent};
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{add_id, first_text, parse_text, plain_word};
 use crate::providers::protocol::{CallbackPart, Report, ReportedKind};
 use crate::providers::vocabulary::{self, parse_time};
@@ -109,7 +110,7 @@ pub(super) fn subject_of_status(status: &Value, field: Option<&str>) -> Option<S
     if let Some(field) = field.filter(|field| !field.eq_ignore_ascii_case("messages")) {
         return Some(field.to_owned());
     }
-    let kind = status.get("type").and_then(parse_subject);
+    let kind = status.member("type").and_then(parse_subject);
     kind.filter(|kind| !is_one_of(kind, MESSAGE_TYPES))
         .or_else(|| non_delivery_subject(&[status]))
 }
@@ -131,7 +132,7 @@ pub(super) fn other_kind(word: &str) -> Option<ReportedKind> {
 /// Whether an object has the content of a message, such as `"text": {"body": …}`.
 pub(super) fn has_content(message: &Value) -> bool {
     let mut names = MESSAGE_TYPES.iter();
-    names.any(|name| message.get(*name).is_some_and(Value::is_object))
+    names.any(|name| message.member(name).is_some_and(Value::is_object))
 }
 
 /// Channels of providers that are not WhatsApp.
@@ -160,7 +161,7 @@ const OTHER_CHANNELS: &[&str] = &[
 pub(super) fn other_channel(object: &Value) -> Option<String> {
     const NAMES: &[&str] = &["channel", "channel_type", "channelType"];
     let channel =
-        first_text(object, NAMES).or_else(|| first_text(object.get("channel")?, &["type"]))?;
+        first_text(object, NAMES).or_else(|| first_text(object.member("channel")?, &["type"]))?;
     let channel = plain_word(&channel.to_lowercase());
     is_other_channel(&channel).then_some(channel)
 }
@@ -209,7 +210,7 @@ fn is_one_of(word: &str, known: &[&str]) -> bool {
 fn parse_subject(value: &Value) -> Option<String> {
     parse_text(value).or_else(|| {
         let object = value.as_object().filter(|object| !object.is_empty())?;
-        let name = ["name", "type"].iter().find_map(|name| object.get(*name));
+        let name = ["name", "type"].iter().find_map(|name| object.member(name));
         Some(
             name.and_then(parse_text)
                 .unwrap_or_else(|| "unknown type".to_owned()),
@@ -222,14 +223,14 @@ fn non_delivery_subject(chain: &[&Value]) -> Option<String> {
     chain.iter().find_map(|object| {
         let mut named = EVENT_FIELDS
             .iter()
-            .filter_map(|name| object.get(*name).and_then(parse_subject));
+            .filter_map(|name| object.member(name).and_then(parse_subject));
         named
             .find(|subject| is_non_delivery_event(subject))
             .or_else(|| {
                 let mut members = PAYMENT_EVENTS.iter();
-                let is_object = |name: &&&str| object.get(**name).is_some_and(Value::is_object);
+                let is_object = |name: &&&str| object.member(name).is_some_and(Value::is_object);
                 let found = members.find(is_object)?;
-                object.get("type").is_none().then(|| (*found).to_owned())
+                object.member("type").is_none().then(|| (*found).to_owned())
             })
     })
 }

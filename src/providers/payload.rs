@@ -6,6 +6,7 @@ use crate::domain::ids::ProviderMessageId;
 use crate::domain::message::PROVIDER_IDS_LIMIT;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::domain::placeholder::is_placeholder;
+use crate::providers::json_member::JsonMember;
 use crate::providers::protocol::{CallbackPart, PARTS_LIMIT};
 
 /// Below this, a double represents every integer exactly.
@@ -51,15 +52,17 @@ fn typed_value(object: &Map<String, Value>) -> Option<String> {
     {
         return parse_text(value);
     }
-    if let (Some(date), Some(_)) = (object.get("date"), object.get("timezone_type")) {
-        let zone = object.get("timezone").and_then(parse_text);
+    if let (Some(date), Some(_)) = (object.member("date"), object.member("timezone_type")) {
+        let zone = object.member("timezone").and_then(parse_text);
         return Some(format!(
             "{} {}",
             parse_text(date)?,
             zone.unwrap_or_default()
         ));
     }
-    let seconds = object.get("seconds").or_else(|| object.get("_seconds"))?;
+    let seconds = object
+        .member("seconds")
+        .or_else(|| object.member("_seconds"))?;
     let is_part = |name: &String| name.contains("seconds") || name == "nanos";
     parse_text(seconds).filter(|_| object.keys().all(is_part))
 }
@@ -68,7 +71,7 @@ fn typed_value(object: &Map<String, Value>) -> Option<String> {
 pub(super) fn first_text(object: &Value, names: &[&str]) -> Option<String> {
     names
         .iter()
-        .find_map(|name| object.get(name).and_then(parse_text))
+        .find_map(|name| object.member(name).and_then(parse_text))
 }
 
 /// One value, or a list of values, as a list.

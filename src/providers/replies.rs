@@ -14,6 +14,7 @@ use crate::domain::provider::ProviderId;
 use crate::domain::send_error::{ProviderAcceptance, SendError};
 use crate::providers::json;
 use crate::providers::json_in_text::begins_json;
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{items, parse_text};
 use crate::providers::protocol::{CallBody, Header, HttpCall, HttpReply, SendStep};
 use crate::providers::reading_budget::ReadingBudget;
@@ -114,7 +115,7 @@ pub(super) fn distinct_ids(listed: Option<&Value>, names: &[&str]) -> Vec<String
     let (mut ids, mut seen) = (Vec::new(), HashSet::new());
     for element in items(listed) {
         let texts = names.iter().find_map(|name| {
-            let texts: Vec<String> = items(element.get(name))
+            let texts: Vec<String> = items(element.member(name))
                 .iter()
                 .filter_map(parse_text)
                 .collect();

@@ -21,6 +21,7 @@ use crate::domain::message::{MessageDraft, OutgoingMessage};
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{ButtonKind, Template, TemplateRules};
+use crate::providers::json_member::JsonMember;
 use crate::providers::meta_failure::parse_failure;
 use crate::providers::payload::{first_text, items, require_ids};
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
@@ -189,7 +190,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     let Some(body) = replies::object(reply) else {
         return replies::unparseable_reply(ProviderId::Sobot, reply);
     };
-    let listed = body.get("data");
+    let listed = body.member("data");
     let ids = replies::distinct_ids(listed, &["id"]);
     let data = items(listed).first().unwrap_or(&Value::Null);
     let code = first_text(&body, &["code"]);

@@ -10,6 +10,7 @@ use crate::domain::ids::MessageId;
 use crate::providers::account_event_parser;
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
+use crate::providers::json_member::JsonMember;
 use crate::providers::kaleyra::kaleyra_wrapper;
 use crate::providers::payload::{
     add_id, collect_parts, first_text, items, parse_recipient, parse_text, plain_word, require_ids,
@@ -43,10 +44,10 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
             "an element that is not an object",
         )];
     }
-    if let Some(meta_object) = payload.get("meta_object") {
+    if let Some(meta_object) = payload.member("meta_object") {
         let parts = cloud_api::parse(meta_object);
         if let Some(field) = other_field(meta_object) {
-            let value = meta_object.get("value").unwrap_or(&Value::Null);
+            let value = meta_object.member("value").unwrap_or(&Value::Null);
             let notice = || vec![account_event_parser::parse_field(&field, value)];
             return kaleyra_wrapper::complete(parts.unwrap_or_else(notice), payload);
         }
@@ -62,11 +63,14 @@ fn parse_one(payload: &Value) -> Vec<CallbackPart> {
     if let Some(event) = parse_account_event(payload) {
         return vec![event];
     }
-    if let Some(result) = payload.get("result").filter(|_| is_fallback_flow(payload)) {
+    if let Some(result) = payload
+        .member("result")
+        .filter(|_| is_fallback_flow(payload))
+    {
         return parse_fallback_flow(result, payload);
     }
     let meta_fields = ["entry", "changes", "value", "statuses", "messages"];
-    if meta_fields.iter().any(|name| payload.get(name).is_some())
+    if meta_fields.iter().any(|name| payload.has_member(name))
         && let Some(parts) = cloud_api::parse(payload)
     {
         return flat::add_own_report(parts, payload, &NAMES);
@@ -91,7 +95,7 @@ fn is_understood(part: &CallbackPart) -> bool {
 
 fn parse_account_event(payload: &Value) -> Option<CallbackPart> {
     let event = plain_word(&first_text(payload, &["event"])?);
-    if payload.get("current_limit").is_some() || payload.get("display_phone_number").is_some() {
+    if payload.has_member("current_limit") || payload.member("display_phone_number").is_some() {
         let limit = first_text(payload, &["current_limit"]).unwrap_or_default();
         let notice = format!("quality rating: {event} {}", plain_word(&limit));
         let field = "phone_number_quality_update";
@@ -100,8 +104,8 @@ fn parse_account_event(payload: &Value) -> Option<CallbackPart> {
         ));
     }
     payload
-        .get("message_template_name")
-        .or_else(|| payload.get("message_template_id"))?;
+        .member("message_template_name")
+        .or_else(|| payload.member("message_template_id"))?;
     let notice = format!("template status: {event}");
     let field = "message_template_status_update";
     Some(account_event_parser::parse_with_fields_of(
@@ -110,7 +114,7 @@ fn parse_account_event(payload: &Value) -> Option<CallbackPart> {
 }
 
 fn is_fallback_flow(payload: &Value) -> bool {
-    payload.get("workflowInvocationId").is_some()
+    payload.has_member("workflowInvocationId")
 }
 
 /// The result of a fallback flow has one entry per channel; only those of WhatsApp are used.
@@ -141,7 +145,7 @@ fn parse_fallback_flow(result: &Value, payload: &Value) -> Vec<CallbackPart> {
 }
 
 fn parse_flat(payload: &Value) -> Vec<CallbackPart> {
-    let extra = payload.get("extra_info").unwrap_or(&Value::Null);
+    let extra = payload.member("extra_info").unwrap_or(&Value::Null);
     let meta = payload
         .pointer("/meta_object/value")
         .unwrap_or(&Value::Null);
@@ -154,7 +158,7 @@ fn parse_flat(payload: &Value) -> Vec<CallbackPart> {
     if from.is_some()
         && ["type", "body", "media_url"]
             .iter()
-            .any(|name| payload.get(name).is_some())
+            .any(|name| payload.has_member(name))
     {
         return vec![CallbackPart::Inbound(Inbound {
             sender: from.and_then(|from| parse_recipient(&from)),

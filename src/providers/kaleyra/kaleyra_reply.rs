@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::domain::failure::Failure;
 use crate::domain::provider::ProviderId;
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{first_text, parse_text};
 use crate::providers::protocol::{HttpReply, SendStep};
 use crate::providers::replies;
@@ -42,8 +43,8 @@ pub(super) fn parse(reply: &HttpReply) -> SendStep {
 /// V2's `data.message_id`, also in a list, or the fields of V1 and Meta.
 fn reply_ids(body: &Value) -> Vec<String> {
     [
-        (body.get("data"), "message_id"),
-        (body.get("messages"), "id"),
+        (body.member("data"), "message_id"),
+        (body.member("messages"), "id"),
         (Some(body), "id"),
     ]
     .into_iter()
@@ -55,7 +56,7 @@ fn reply_ids(body: &Value) -> Vec<String> {
 fn parse_refusal(body: &Value, code: Option<String>) -> Failure {
     let title = first_text(body, &["message"]);
     let errors: Vec<(&String, String)> = body
-        .get("error")
+        .member("error")
         .and_then(Value::as_object)
         .into_iter()
         .flatten()

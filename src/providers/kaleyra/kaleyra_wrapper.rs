@@ -10,6 +10,7 @@ use crate::domain::ids::{MessageId, ProviderMessageId};
 use crate::domain::message::References;
 use crate::domain::receipt::ReceiptEvent;
 use crate::domain::recipient_spelling::is_same_recipient;
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{add_id, first_text, items};
 use crate::providers::protocol::{CallbackPart, Report};
 use crate::providers::{cloud_api, meta_failure};
@@ -67,14 +68,14 @@ fn are_about_one_message(parts: &[CallbackPart]) -> bool {
 fn complete_report(report: Report, payload: &Value) -> Report {
     if report.is_notice() {
         // The wrapper's ids may be those of a call or a payment.
-        let extra = payload.get("extra_info").unwrap_or(&Value::Null);
+        let extra = payload.member("extra_info").unwrap_or(&Value::Null);
         return Report {
             tag: find_tag(&[extra, payload]).or(report.tag),
             ..report
         };
     }
     let mut ids = report.ids;
-    let extra = payload.get("extra_info").unwrap_or(&Value::Null);
+    let extra = payload.member("extra_info").unwrap_or(&Value::Null);
     add_id(&mut ids, first_text(extra, &["message_id"]));
     add_id(&mut ids, first_text(payload, &["message_id"]));
     let mut pricing = report.pricing;
@@ -104,7 +105,7 @@ fn complete_report(report: Report, payload: &Value) -> Report {
 fn list_conversation_ids(payload: &Value) -> HashSet<String> {
     items(payload.pointer("/meta_object/value/statuses"))
         .iter()
-        .filter_map(|status| first_text(status.get("conversation")?, &["id"]))
+        .filter_map(|status| first_text(status.member("conversation")?, &["id"]))
         .collect()
 }
 

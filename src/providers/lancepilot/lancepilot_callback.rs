@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::domain::receipt::{Pricing, ReceiptEvent};
 use crate::providers::flat;
+use crate::providers::json_member::JsonMember;
 use crate::providers::lancepilot::lancepilot_event_name::{
     find_message_event, find_possible_message_event, is_status_event,
 };
@@ -42,7 +43,7 @@ fn parse_event(payload: &Value) -> Vec<CallbackPart> {
     if let Some(event) = account_event_parser::parse_flat(payload) {
         return vec![event];
     }
-    match payload.get("data") {
+    match payload.member("data") {
         Some(Value::Array(list)) if !list.is_empty() => {
             collect_parts(list.iter().flat_map(|data| parse_resource(payload, data)))
         }
@@ -54,14 +55,14 @@ fn parse_event(payload: &Value) -> Vec<CallbackPart> {
 fn parse_meta(object: &Value) -> Option<Vec<CallbackPart>> {
     ["entry", "changes", "value"]
         .iter()
-        .any(|name| object.get(name).is_some())
+        .any(|name| object.has_member(name))
         .then(|| cloud_api::parse(object))
         .flatten()
 }
 
 /// One JSON:API resource of an event.
 fn parse_resource(payload: &Value, data: &Value) -> Vec<CallbackPart> {
-    let attributes = data.get("attributes").unwrap_or(&Value::Null);
+    let attributes = data.member("attributes").unwrap_or(&Value::Null);
     if let Some(parts) = parse_meta(data).or_else(|| parse_meta(attributes)) {
         return parts;
     }
@@ -179,7 +180,7 @@ fn parse_statuses(suffix: &str, attributes: &Value, data: &Value) -> Vec<Callbac
     if vocabulary::meaning(suffix, STATUS_WORDS).is_some() {
         return vec![complete(report_of_word(suffix, attributes, data))];
     }
-    let statuses = items(attributes.get("statuses"));
+    let statuses = items(attributes.member("statuses"));
     if !statuses.is_empty() {
         let mut reports: Vec<_> = statuses
             .iter()

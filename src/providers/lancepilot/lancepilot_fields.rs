@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::placeholder::is_placeholder;
 use crate::providers::flat::FieldNames;
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{add_id, first_text, parse_recipient, parse_text};
 use crate::providers::protocol::ReportedKind;
 use crate::providers::vocabulary::{Meaning, StatusWords};
@@ -58,7 +59,7 @@ pub(super) fn find_ids(attributes: &Value, data: &Value) -> Vec<ProviderMessageI
     for name in NAMES.ids {
         add_id(&mut ids, first_text(attributes, &[name]));
     }
-    let message = attributes.get("message").unwrap_or(&Value::Null);
+    let message = attributes.member("message").unwrap_or(&Value::Null);
     for name in ["id", "wamid"] {
         add_id(&mut ids, first_text(message, &[name]));
     }
@@ -80,9 +81,9 @@ pub(super) fn contact_number(data: &Value) -> Option<String> {
 }
 
 pub(super) fn find_kind(attributes: &Value) -> Option<ReportedKind> {
-    let message = attributes.get("message").unwrap_or(&Value::Null);
+    let message = attributes.member("message").unwrap_or(&Value::Null);
     [message, attributes].into_iter().find_map(|object| {
-        let mut values = KIND_NAMES.iter().filter_map(|name| object.get(name));
+        let mut values = KIND_NAMES.iter().filter_map(|name| object.member(name));
         values.find_map(parse_kind)
     })
 }

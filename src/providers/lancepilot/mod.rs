@@ -24,6 +24,7 @@ use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{ButtonKind, TemplateRules};
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::{first_text, items, parse_text};
 use crate::providers::protocol::{
     CallBody, CallbackPart, FilePart, Header, HttpCall, HttpReply, Provider, SendStep,
@@ -184,7 +185,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     let Some(body) = replies::object(reply) else {
         return replies::unparseable_reply(ProviderId::LancePilot, reply);
     };
-    let own_status = body.get("status").and_then(Value::as_u64);
+    let own_status = body.member("status").and_then(Value::as_u64);
     let status = own_status
         .and_then(|status| u16::try_from(status).ok())
         .filter(|status| (100..600).contains(status))
@@ -195,8 +196,8 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
         return replies::refused(ProviderId::LancePilot, reply, refused_status, failure);
     }
     match status {
-        200..300 if own_status.is_some() || body.get("data").is_some() => parse_acceptance(&body),
-        200..300 if body.get("error").and_then(parse_text).is_some() => {
+        200..300 if own_status.is_some() || body.has_member("data") => parse_acceptance(&body),
+        200..300 if body.member("error").and_then(parse_text).is_some() => {
             replies::refused_by_body(ProviderId::LancePilot, reply, failure)
         }
         200..300 => replies::unparseable_reply(ProviderId::LancePilot, reply),
@@ -207,7 +208,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
 /// All fields of a validation error with their messages; the first field is the key.
 fn parse_refusal(body: &Value) -> Failure {
     let fields: Vec<_> = body
-        .get("errors")
+        .member("errors")
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
@@ -232,8 +233,8 @@ fn parse_refusal(body: &Value) -> Failure {
 
 /// The ids in `data` are those of one message, unless it lists several.
 fn parse_acceptance(body: &Value) -> SendStep {
-    let data = body.get("data");
-    let sent = replies::distinct_ids(data.and_then(|data| data.get("messages")), &["id"]);
+    let data = body.member("data");
+    let sent = replies::distinct_ids(data.and_then(|data| data.member("messages")), &["id"]);
     for listed in [replies::distinct_ids(data, &["id"]), sent] {
         if listed.len() > 1 {
             return replies::accepted_with_one(listed);
@@ -252,9 +253,9 @@ fn reply_ids(data: &Value) -> Vec<String> {
         "wa_message_id",
         "external_id",
     ];
-    let attributes = data.get("attributes").unwrap_or(&Value::Null);
-    let message = data.get("message").unwrap_or(&Value::Null);
-    let messages = items(data.get("messages"));
+    let attributes = data.member("attributes").unwrap_or(&Value::Null);
+    let message = data.member("message").unwrap_or(&Value::Null);
+    let messages = items(data.member("messages"));
     let mut ids: Vec<String> = lancepilot_fields::resource_id(data).into_iter().collect();
     ids.extend(
         ATTRIBUTES

@@ -23,6 +23,7 @@ use crate::domain::message::OutgoingMessage;
 use crate::domain::provider::{Capabilities, MediaSources, ProviderId, SendOption};
 use crate::domain::provider_account::{Account, Credentials};
 use crate::domain::template::{BUTTONS_LIMIT, ButtonKind, TemplateRules};
+use crate::providers::json_member::JsonMember;
 use crate::providers::payload::first_text;
 use crate::providers::protocol::{CallbackPart, Header, HttpReply, Provider, SendStep};
 use crate::providers::replies;
@@ -175,7 +176,7 @@ fn parse_reply(reply: &HttpReply) -> SendStep {
     };
     let is_success = ["status", "success"]
         .iter()
-        .find_map(|name| body.get(name).and_then(Value::as_bool));
+        .find_map(|name| body.member(name).and_then(Value::as_bool));
     let failure = Failure {
         code: first_text(&body, &["code", "errorCode"]),
         title: first_text(&body, &["message", "error"]),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::providers::account_event_parser;
 use crate::providers::cloud_api;
 use crate::providers::flat::{self, FieldNames};
+use crate::providers::json_member::JsonMember;
 use crate::providers::notice;
 use crate::providers::payload::{collect_parts, first_text, items, parse_recipient, plain_word};
 use crate::providers::protocol::{CallbackPart, Inbound};
@@ -76,7 +77,7 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
         return vec![part];
     }
     let meta_fields = ["entry", "changes", "value", "statuses"];
-    if meta_fields.iter().any(|name| payload.get(name).is_some())
+    if meta_fields.iter().any(|name| payload.has_member(name))
         && let Some(parts) = cloud_api::parse(payload)
     {
         return flat::add_own_report(parts, payload, &NAMES);
@@ -86,7 +87,7 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
         .collect();
     let inner: Vec<&Value> = NESTED_FIELDS
         .iter()
-        .filter_map(|name| payload.get(name))
+        .filter_map(|name| payload.member(name))
         .filter(|value| items(Some(value)).iter().any(Value::is_object))
         .collect();
     if inner.is_empty() {
@@ -103,7 +104,7 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
 fn parse_event(payload: &Value) -> Option<CallbackPart> {
     let event = first_text(payload, &["event"]).unwrap_or_default();
     if event == "incoming.whatsapp.message" {
-        let sender = payload.get("sender");
+        let sender = payload.member("sender");
         return Some(CallbackPart::Inbound(Inbound {
             sender: sender
                 .and_then(|sender| first_text(sender, &["number"]))
