@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::receiving::reconcile::ReconcileStep;
 use crate::sending::campaign::SenderStep;
 use crate::services::Services;
+use crate::store::recipient_country;
 
 /// How often the queue is checked without a wake-up or a slot, for messages that are due later.
 const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
@@ -51,6 +52,7 @@ impl Jobs {
     }
 
     pub fn start(&self) {
+        tokio::task::spawn_blocking(recipient_country::load_metadata);
         self.supervise("dispatch", Self::dispatch);
         self.supervise("reconcile", Self::reconcile);
         self.supervise("sweep", Self::sweep);

@@ -3,10 +3,16 @@
 use std::sync::PoisonError;
 
 use phonenumber::Metadata;
-use phonenumber::metadata::{DATABASE, Descriptor};
+use phonenumber::metadata::{DATABASE, Database, Descriptor};
 
 use crate::domain::phone;
 use crate::domain::phone_text::is_user_id;
+
+/// Reads the metadata of all countries, which takes a tenth of a second; otherwise the first delivery
+/// waits for it.
+pub fn load_metadata() {
+    let _: &Database = &DATABASE;
+}
 
 /// The country by which a message is charged, also after its recipient was erased.
 pub fn charged_country(recipient: Option<&str>, erased: Option<&str>) -> Option<String> {
