@@ -19,6 +19,7 @@ use crate::journal::inserter::JournalInserter;
 use crate::journal::journal_metrics::JournalMetrics;
 use crate::journal::memory_limit::{MemoryLimit, MemoryPermit};
 use crate::journal::partition_hint::PartitionHint;
+use crate::journal::read_activity::ReadActivity;
 use crate::journal::spool::{Spool, SpoolSettings, SpoolStatus};
 use crate::journal::spool_switch::SpoolSwitch;
 use crate::journal::sqlite_maintenance::{MaintenanceRequest, MaintenanceTask};
@@ -37,6 +38,7 @@ struct JournalParts {
     pools: Pools,
     identity: Uuid,
     partition_hint: PartitionHint,
+    read_activity: ReadActivity,
     queue: mpsc::Sender<QueuedRecord>,
     maintenance: mpsc::Sender<MaintenanceRequest>,
     memory: MemoryLimit,
@@ -92,6 +94,7 @@ impl Journal {
         let (appended_sender, appended) = watch::channel(());
         let stop = CancellationToken::new();
         let metrics = JournalMetrics::default();
+        let read_activity = ReadActivity::default();
         let spool = match &spool_switch {
             Some(spool_switch) => spool_switch.status(),
             None => watch::channel(SpoolStatus::default()).1,
@@ -102,6 +105,7 @@ impl Journal {
             appended: appended_sender,
             spool_switch,
             metrics: metrics.clone(),
+            read_activity: read_activity.clone(),
             maintenance: requests,
             stop: stop.clone(),
         };
@@ -116,6 +120,7 @@ impl Journal {
             pools,
             identity,
             partition_hint: PartitionHint::default(),
+            read_activity,
             queue,
             maintenance,
             memory: MemoryLimit::new(),
@@ -129,6 +134,10 @@ impl Journal {
 
     pub(super) fn pools(&self) -> &Pools {
         &self.0.pools
+    }
+
+    pub(super) fn read_activity(&self) -> &ReadActivity {
+        &self.0.read_activity
     }
 
     pub(super) fn partition_hint(&self) -> &PartitionHint {

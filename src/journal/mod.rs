@@ -19,6 +19,7 @@ mod partitions;
 mod purge;
 mod purge_batch;
 mod purge_partitions;
+mod read_activity;
 mod reader;
 pub mod spool;
 mod spool_switch;

@@ -37,6 +37,7 @@ impl Journal {
             .map(JournalEntry::try_from)
             .collect::<Result<_, _>>()?;
         self.partition_hint().update(&entries);
+        self.read_activity().note();
         Ok(entries)
     }
 

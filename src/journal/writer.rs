@@ -11,6 +11,7 @@ use crate::db::Error;
 use crate::journal::batch::{Batch, QueuedRecord};
 use crate::journal::inserter::{AttemptPurpose, InserterState, JournalInserter};
 use crate::journal::journal_metrics::{CommitTarget, JournalMetrics};
+use crate::journal::read_activity::ReadActivity;
 use crate::journal::spool_switch::{SpoolSwitch, SpoolTask};
 use crate::journal::sqlite_maintenance::MaintenanceRequest;
 
@@ -19,9 +20,10 @@ use crate::journal::sqlite_maintenance::MaintenanceRequest;
 const BATCH_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long shutdown waits for the spool to drain; the next process drains the rest.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a batch waits for more records under load, so that fewer commits write the same records.
+/// How long a batch waits for more records while a reader works on the last ones, so that fewer commits
+/// leave it more of the processors and of the disk.
 const GATHERING_TIME: Duration = Duration::from_millis(1);
-/// The least number of records in the last batch that means load.
+/// Batches that were smaller do not wait: the least that means load.
 const GATHERING_FROM: usize = 16;
 
 pub(super) struct Writer {
@@ -30,6 +32,7 @@ pub(super) struct Writer {
     pub(super) appended: watch::Sender<()>,
     pub(super) spool_switch: Option<SpoolSwitch>,
     pub(super) metrics: JournalMetrics,
+    pub(super) read_activity: ReadActivity,
     /// Requests that are run one at a time, between batches.
     pub(super) maintenance: mpsc::Receiver<MaintenanceRequest>,
     pub(super) stop: CancellationToken,
@@ -51,7 +54,9 @@ impl Writer {
         loop {
             match self.next_event().await {
                 WriterEvent::Queued(first) => {
-                    wait_for_more(last_length, self.queue.len() + 1).await;
+                    if self.expects_more(last_length) {
+                        sleep(GATHERING_TIME).await;
+                    }
                     let batch = Batch::take(first, &mut self.queue);
                     last_length = batch.len();
                     self.write(batch).await;
@@ -88,6 +93,13 @@ impl Writer {
                 Some(request) = self.maintenance.recv(), if accepts_maintenance => return WriterEvent::Maintenance(request),
             }
         }
+    }
+
+    /// Whether fewer records are queued under load than the last batch had: senders that have just
+    /// received their reply are about to send the next record.
+    fn expects_more(&self, last_length: usize) -> bool {
+        let queued = self.queue.len() + 1;
+        last_length >= GATHERING_FROM && queued < last_length && self.read_activity.is_recent()
     }
 
     fn start_requested_maintenance(&mut self) {
@@ -261,14 +273,6 @@ impl Writer {
         if let Some(spool_switch) = self.spool_switch {
             spool_switch.close().await;
         }
-    }
-}
-
-/// Waits if fewer records are queued than the last batch had. Senders that have just received their
-/// reply are about to send the next record.
-async fn wait_for_more(last_length: usize, queued: usize) {
-    if last_length >= GATHERING_FROM && queued < last_length {
-        sleep(GATHERING_TIME).await;
     }
 }
 
