@@ -69,6 +69,10 @@ pub async fn create(
     };
     let created = create_backup(&source, &arguments.folder, clock, &mut progress).await;
     line.finish();
+    let recorded = match &created {
+        Ok(manifest) => store.record_backup(manifest.taken_at).await,
+        Err(_) => Ok(()),
+    };
     journal.close().await?;
     store.close().await?;
     let manifest = created?;
@@ -88,6 +92,12 @@ pub async fn create(
         out,
         "it does not contain the secret key, without which it cannot be restored"
     )?;
+    if let Err(error) = recorded {
+        writeln!(
+            out,
+            "the backup could not be recorded for `bluetick doctor`: {error}"
+        )?;
+    }
     Ok(())
 }
 
@@ -164,11 +174,13 @@ fn print_possibly_sent(
     possibly_sent: &PossiblySent,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    writeln!(
-        out,
-        "{} may have been sent since; uncertain now, and sent only if you resend them",
-        counted(possibly_sent.uncertain, "message", "messages")
-    )?;
+    if possibly_sent.uncertain > 0 {
+        writeln!(
+            out,
+            "{} may have been sent since; uncertain now, and sent only if you resend them",
+            counted(possibly_sent.uncertain, "message", "messages")
+        )?;
+    }
     if possibly_sent.paused_campaigns > 0 {
         writeln!(
             out,

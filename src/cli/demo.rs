@@ -123,7 +123,7 @@ async fn run_demo(history: Option<i64>, port: Option<u16>) -> Result<(), Command
         "listening on http://{address}\n\
          four simulated providers; Ctrl-C stops the demo and deletes its data\n\
          sign-in link (valid once, for 15 minutes): http://{address}/login?token={}\n\
-         new sign-in link: BLUETICK_CONFIG=/dev/null BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} {} user sign-in-link\n",
+         another sign-in link, in another terminal: BLUETICK_CONFIG=/dev/null BLUETICK_DATA_DIR={} BLUETICK_PUBLIC_URL=http://{address} {} user sign-in-link\n",
         link.expose(),
         folder.path().display(),
         program.display()

@@ -1,6 +1,6 @@
 //! `bluetick serve`: API, callbacks, dashboard and background jobs, until a signal stops it.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -84,12 +84,19 @@ async fn start(
 }
 
 /// Until the first sign-in, every start creates a one-time link. It is returned if stdout is a
-/// terminal; otherwise it is written to a file with mode 0600, and the result is `None`.
+/// terminal; otherwise it is written to a file with mode 0600, and the result is `None`. After the
+/// first sign-in the next start removes the file.
 async fn create_sign_in_link_until_used(
     services: &Services,
 ) -> Result<Option<String>, CommandError> {
     let file = services.config.data_dir.join("sign-in-link");
     if services.store.has_signed_in().await? {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, file = %file.display(), "the used sign-in link cannot be removed");
+            }
+            _ => {}
+        }
         return Ok(None);
     }
     let link = create_sign_in_link(

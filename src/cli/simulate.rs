@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::domain::provider::ProviderId;
+use crate::simulator::event_plan::FIRST_TRY_SEED;
 use crate::simulator::fault_rates::UnknownFault;
 use crate::simulator::{self, FaultRates, PostFailure, Settings, Simulator};
 
@@ -18,13 +19,18 @@ pub struct SimulateArguments {
     pub listen: SocketAddr,
     /// The same seed and the same messages give the same outcomes and the same ids: after a restart,
     /// use another seed with the same database. About one message in ten fails
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = FIRST_TRY_SEED)]
     pub seed: u64,
     /// Multiplies every delay; 0 means no delay
     #[arg(long, default_value_t = 1.0, value_parser = parse_pace)]
     pub pace: f64,
-    /// Faults to inject, separated by commas: duplicate, reorder, delay, drop, batch, corrupt, orphan-first,
-    /// skewed-clocks, missing-timestamps, unknown-words, failed-after-delivered, delivered-after-failed, or `all`
+    /// Faults to inject, separated by commas, or `all`: duplicate, reorder, delay, drop, batch, corrupt, orphan-first,
+    /// skewed-clocks, missing-timestamps, unknown-words, failed-after-delivered, delivered-after-failed
+    ///
+    /// duplicate posts a callback two to four times, delay posts it much later, drop never; batch combines neighbouring
+    /// statuses of a message in one callback; corrupt truncates a body; orphan-first posts the first callback before the
+    /// reply to the send request; skewed-clocks makes a timestamp wrong by hours or decades; unknown-words adds a status
+    /// that no provider documents; failed-after-delivered and delivered-after-failed contradict an earlier report.
     #[arg(long, value_delimiter = ',')]
     pub chaos: Vec<String>,
     /// Write the expected state of every message to this file, one JSON object per line

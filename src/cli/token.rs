@@ -93,10 +93,10 @@ async fn revoke(
 ) -> Result<(), CommandError> {
     let id = wanted.parse::<TokenId>().ok();
     let tokens = store.list_tokens().await?.into_iter();
-    let mut active = tokens.filter(|token| token.revoked_at.is_none());
-    let token = active.find(|token| Some(token.id) == id || token.name == wanted);
+    let mut unrevoked = tokens.filter(|token| token.revoked_at.is_none());
+    let token = unrevoked.find(|token| Some(token.id) == id || token.name == wanted);
     let Some(token) = token else {
-        return Err(format!("no active token has the name or id `{wanted}`").into());
+        return Err(format!("no unrevoked token has the name or id `{wanted}`").into());
     };
     let context = ActionContext {
         actor: COMMAND_LINE,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use url::{Host, ParseError, Url};
 
+use crate::domain::provider_account::Account;
+
 /// Parses an http(s) URL without user, query or fragment; drops a trailing slash.
 pub(super) fn parse_http_url(text: &str) -> Result<String, String> {
     let without_scheme = || format!("`{text}` must begin with http:// or https://");
@@ -94,6 +96,15 @@ pub fn reachability(url: &str) -> Reachability {
     } else {
         Reachability::Public
     }
+}
+
+/// Whether the provider of every account is on this machine, as a simulated one is.
+pub fn are_providers_local(accounts: &[Account]) -> bool {
+    let is_local = |account: &Account| {
+        let base_url = account.base_url.as_deref();
+        base_url.is_some_and(|url| reachability(url) == Reachability::Loopback)
+    };
+    !accounts.is_empty() && accounts.iter().all(is_local)
 }
 
 #[cfg(test)]

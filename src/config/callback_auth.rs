@@ -34,9 +34,9 @@ pub(super) fn read_callback_auth(table: &mut TableReader<'_, '_>) -> CallbackAut
 
 fn read_hmac(hmac: &mut TableReader<'_, '_>) -> Option<HmacSignature> {
     let header = hmac.required("header", read_header_name);
-    let has_secrets = hmac.has("secrets");
+    let has_none = hmac.is_empty_list("secrets");
     let secrets = hmac.required("secrets", |hmac, name| Some(hmac.secrets(name)))?;
-    if has_secrets && secrets.is_empty() {
+    if has_none {
         hmac.problem("secrets", "must name at least one secret");
     }
     Some(HmacSignature {

@@ -22,6 +22,11 @@ impl<'e> TableReader<'_, 'e> {
         self.read_strings(name, |_, text| parse(text))
     }
 
+    /// Whether the key has a list without elements, and was not read yet.
+    pub(super) fn is_empty_list(&self, name: &str) -> bool {
+        matches!(self.peek(name), Some(Value::Array(_, items)) if items.is_empty())
+    }
+
     fn read_strings<T, E: Display>(
         &mut self,
         name: &'static str,

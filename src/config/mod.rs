@@ -13,6 +13,7 @@ mod configuration;
 mod credential_keys;
 mod environment;
 mod list_reader;
+mod misplaced_key;
 mod problem;
 pub mod reference;
 mod retention_days;
@@ -29,7 +30,7 @@ use figment::providers::{Format, Toml};
 use figment::value::Dict;
 
 pub use account::account_with_defaults;
-pub use address::{Reachability, reachability};
+pub use address::{Reachability, are_providers_local, reachability};
 pub use alert_table::SIGNING_KEY_PREFIX;
 pub use backup_schedule::BackupSchedule;
 pub use configuration::{Config, MIN_SECRET_KEY_BYTES};

@@ -32,11 +32,15 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Message for an unknown key, with the most similar known one.
-pub(super) fn unknown_key(name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
-        Some(word) => format!("unknown key, did you mean {word}?"),
-        None => "unknown key".to_owned(),
+/// Message for an unknown key, with the most similar known one, and the place where the key is known.
+pub(super) fn unknown_key(name: &str, known: &[&str], place: Option<&str>) -> String {
+    match (nearest(name, known), place) {
+        (Some(word), Some(place)) => {
+            format!("unknown key; it belongs {place}, or did you mean {word}?")
+        }
+        (None, Some(place)) => format!("unknown key; it belongs {place}"),
+        (Some(word), None) => format!("unknown key, did you mean {word}?"),
+        (None, None) => "unknown key".to_owned(),
     }
 }
 

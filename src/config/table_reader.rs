@@ -9,6 +9,7 @@ use std::time::Duration;
 use figment::value::{Dict, Value};
 
 use crate::config::config_reader::ConfigReader;
+use crate::config::misplaced_key::find_place;
 use crate::config::problem::unknown_key;
 use crate::domain::secret::Secret;
 
@@ -46,7 +47,12 @@ impl<'e> TableReader<'_, 'e> {
 
     /// Whether the key exists and was not read yet.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.values.contains_key(name)
+        self.peek(name).is_some()
+    }
+
+    /// The value, unless it was read already.
+    pub(super) fn peek(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
     }
 
     pub(super) fn required<T>(
@@ -168,7 +174,10 @@ impl<'e> TableReader<'_, 'e> {
     /// Reports the remaining keys as unknown; `explain` can supply a better message for a key.
     pub(super) fn finish(&mut self, explain: impl Fn(&str) -> Option<String>) {
         for name in std::mem::take(&mut self.values).into_keys() {
-            let message = explain(&name).unwrap_or_else(|| unknown_key(&name, &self.requested));
+            let message = explain(&name).unwrap_or_else(|| {
+                let place = find_place(&replace_indexes(&self.path), &name);
+                unknown_key(&name, &self.requested, place.as_deref())
+            });
             self.problem(&name, message);
         }
     }

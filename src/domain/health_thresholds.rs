@@ -57,6 +57,12 @@ impl FailureRate {
                 (usual.failed, usual.attempted),
             )
     }
+
+    /// Half or more failed, but too few to judge the rate.
+    pub fn is_undecided(self) -> bool {
+        let FailedShare { failed, attempted } = self.recent;
+        (1..MIN_FAILURES).contains(&failed) && failed * 2 >= attempted
+    }
 }
 
 /// Messages without any report, of those attempted. All are old enough for a report.
@@ -166,6 +172,20 @@ mod tests {
         assert!(is_raised((20, 100), (300, 1_000)));
         assert!(is_raised((5, 5), (0, 0)));
         assert!(!is_raised((2, 2), (0, 0)), "two failures are too few");
+    }
+
+    #[test]
+    fn few_messages_of_which_half_failed_are_undecided() {
+        let is_undecided = |failed, attempted| {
+            let rate = FailureRate {
+                recent: FailedShare { failed, attempted },
+                ..FailureRate::default()
+            };
+            rate.is_undecided()
+        };
+        assert!(is_undecided(1, 1) && is_undecided(2, 4));
+        assert!(!is_undecided(0, 0) && !is_undecided(0, 5) && !is_undecided(1, 3));
+        assert!(!is_undecided(3, 3), "three failures are judged");
     }
 
     #[test]

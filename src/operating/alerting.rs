@@ -15,7 +15,7 @@ use crate::store::alert_records::{Incident, IncidentChanges, Notification};
 #[derive(Debug, thiserror::Error)]
 pub enum TestAlertError {
     #[error("no such alert")]
-    NoSuchAlert,
+    NoSuchAlert(usize),
     #[error("the alert has no url")]
     WithoutUrl,
     #[error(transparent)]
@@ -102,9 +102,10 @@ pub async fn update_incidents(services: &Services) -> Result<(), db::Error> {
 /// Queues and delivers a test notification. `number` counts the configured alerts from 1.
 pub async fn send_test(services: &Services, number: usize) -> Result<(), TestAlertError> {
     let now = services.clock.now();
-    let index = number.checked_sub(1).ok_or(TestAlertError::NoSuchAlert)?;
-    let rule = services.config.alerts.get(index);
-    let rule = rule.ok_or(TestAlertError::NoSuchAlert)?;
+    let missing = TestAlertError::NoSuchAlert(number);
+    let index = number.checked_sub(1);
+    let rule = index.and_then(|index| services.config.alerts.get(index));
+    let rule = rule.ok_or(missing)?;
     let incident = Incident {
         id: ActionId::new(now).uuid(),
         rule: rule_key(rule),

@@ -1,5 +1,5 @@
 //! Finds the message that a report is about: by signed report URL, then by correlation tag, then by
-//! provider id, then (if the account allows it) by recipient.
+//! provider id, then by an operator's decision, then (if the account allows it) by recipient.
 
 use crate::db;
 use crate::domain::callback_record::{CallbackRecord, JournalEntry, Route};

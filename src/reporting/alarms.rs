@@ -1,4 +1,5 @@
-//! Alarms about this process and its disks. They are read from memory, so that they work while a
+//! Alarms: about this process and its disks, and about accounts: orphan floods, hourly limits,
+//! accounts that stopped sending, budgets. They are read from memory, so that they work while a
 //! database is unavailable.
 
 use std::collections::BTreeMap;
@@ -110,7 +111,8 @@ fn disks(services: &Services) -> impl Iterator<Item = Alarm> {
         .filter_map(|(folder, name)| low_disk(name, Disk::measure(&folder).ok()?))
 }
 
-/// Active while the free space above the reserve is at most a twentieth of the disk, or [`LOW_SPACE`].
+/// Active while the free space above the reserve is at most the smaller of a twentieth of the disk and
+/// [`LOW_SPACE`].
 fn low_disk(name: &str, disk: Disk) -> Option<Alarm> {
     let reserve = Reserve::default();
     let available = disk.free_above(reserve);

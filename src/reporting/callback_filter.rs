@@ -50,7 +50,7 @@ pub const CALLBACK_FIELDS: [CallbackField; 5] = [
     },
     CallbackField {
         name: "outcome",
-        description: "receipts, inbound, notice, probe, quarantined, unverified or pending.",
+        description: "receipts, inbound, notice, probe, quarantined, unverified or pending. `quarantined` selects all callbacks of which any part could not be parsed, also those whose outcome is another one.",
         shape: ValueShape::Word(|| {
             let words = Outcome::ALL.map(Outcome::as_str);
             words.into_iter().chain([PENDING]).collect()

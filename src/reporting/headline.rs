@@ -10,7 +10,9 @@ use chrono_tz::Tz;
 use crate::db;
 use crate::domain::account_event::{AccountEvent, AccountEventKind};
 use crate::domain::account_limit::AccountLimit;
-use crate::domain::health_thresholds::{DeliveryTime, FailureRate, MIN_UNREPORTED, Silence};
+use crate::domain::health_thresholds::{
+    DeliveryTime, FailedShare, FailureRate, MIN_UNREPORTED, Silence,
+};
 use crate::domain::ids::AccountId;
 use crate::domain::scope::Visibility;
 use crate::reporting::account_health::{self, AccountStatus, Health};
@@ -130,9 +132,23 @@ pub fn summarize(input: &HeadlineInput, alarms: Vec<Alarm>, zone: Tz) -> Headlin
         Some(worst) => worst.text.clone(),
         None if accounts.is_empty() => "No account yet".to_owned(),
         None if accounts.iter().all(never_reported) => "No callback has arrived yet".to_owned(),
-        None => "All accounts healthy".to_owned(),
+        None => undecided_text(accounts).unwrap_or_else(|| "All accounts healthy".to_owned()),
     };
     Headline { text, issues }
+}
+
+/// For an account of which too few messages failed to call it failing, but too many to call it
+/// healthy.
+fn undecided_text(accounts: &[AccountStatus]) -> Option<String> {
+    let undecided = accounts
+        .iter()
+        .filter(|account| account.mode.is_some() && account.activity.failures.is_undecided());
+    let worst = undecided.max_by_key(|account| account.activity.failures.recent.failed)?;
+    let FailedShare { failed, attempted } = worst.activity.failures.recent;
+    Some(format!(
+        "{}: {failed} of {attempted} failed in the last hour, too few messages to judge",
+        worst.id
+    ))
 }
 
 fn never_reported(account: &AccountStatus) -> bool {

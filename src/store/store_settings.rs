@@ -31,6 +31,8 @@ pub(super) mod name {
     /// Messages whose `counted_at` is before this instant (ms) were purged, so that the stored
     /// counts exceed a recount.
     pub(super) const COUNTS_PURGED_BEFORE: &str = "counts_purged_before";
+    /// When `backup` last made a backup outside of the schedule (ms).
+    pub(super) const BACKED_UP: &str = "backed_up";
     /// The last check of the public URL, as JSON.
     pub(in crate::store) const URL_CHECKED: &str = "url_checked";
     /// Present once charges and campaigns are counted; the migration that adds these counts removes
@@ -127,6 +129,23 @@ impl Store {
             at: instant::from_millis("settings", "value", at)?,
             discrepancies: discrepancies.parse().map_err(|_| bad())?,
         }))
+    }
+}
+
+impl Store {
+    /// Records a backup that was made with the command.
+    pub async fn record_backup(&self, taken_at: DateTime<Utc>) -> Result<(), Error> {
+        let value = instant::to_millis(taken_at).to_string();
+        self.pools()
+            .within(async |transaction| set(transaction, name::BACKED_UP, &value).await)
+            .await
+    }
+
+    /// When the last backup was made with the command; `None` before the first.
+    pub async fn find_last_backup(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        let at = find_number(self.pools().reader(), name::BACKED_UP).await?;
+        at.map(|at| instant::from_millis("settings", "value", at))
+            .transpose()
     }
 }
 

@@ -57,6 +57,8 @@ pub enum ApiError {
     CrossSite,
     #[error("there is nothing at this address")]
     NotFound,
+    #[error("there is no alert {0} in the configuration")]
+    NoSuchAlert(usize),
     #[error("raw callbacks are kept for {days} days; this one is no longer kept")]
     NoLongerKept {
         /// `retention.callbacks`.
@@ -124,7 +126,7 @@ impl ApiError {
             Self::MissingScope(_) => ProblemCode::MissingScope,
             Self::AccountLimited(_) => ProblemCode::AccountLimited,
             Self::CrossSite => ProblemCode::CrossSite,
-            Self::NotFound => ProblemCode::NotFound,
+            Self::NotFound | Self::NoSuchAlert(_) => ProblemCode::NotFound,
             Self::NoLongerKept { .. } => ProblemCode::NoLongerKept,
             Self::MethodNotAllowed { .. } => ProblemCode::MethodNotAllowed,
             Self::UnknownHost => ProblemCode::UnknownHost,

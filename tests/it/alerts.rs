@@ -384,7 +384,12 @@ async fn alerts_are_listed_and_a_private_address_is_not_called() {
             .unwrap()
             .starts_with("whsec_")
     );
-    assert_eq!(app.post("/api/v1/alerts/1/test").await.0, 404);
+    let (status, problem) = app.post("/api/v1/alerts/1/test").await;
+    assert_eq!(status, 404);
+    assert_eq!(
+        problem["detail"],
+        "there is no alert 1 in the configuration"
+    );
 }
 
 #[test]

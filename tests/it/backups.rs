@@ -192,6 +192,8 @@ async fn a_restored_backup_has_what_was_acknowledged_before_and_sends_nothing_tw
         manifest["counts"]["callbacks"].as_u64().unwrap() >= 20,
         "{manifest}"
     );
+    let (_, printed) = fleet.run(&["doctor", "--json"]);
+    assert!(!printed.contains("backup_missing"), "{printed}");
     assert!(server.terminate().0.success());
     let attempts = provider.received_requests().await.unwrap().len();
 
@@ -334,6 +336,8 @@ async fn a_restore_ends_sessions_and_links_and_names_the_tokens_and_users_it_bro
         assert!(printed.contains(words), "{words}: {printed}");
     }
     assert!(!printed.contains("gone before"), "{printed}");
+    // Nothing was queued.
+    assert!(!printed.contains("may have been sent since"), "{printed}");
     let file = restored.folder.path().join("data/bluetick.db");
     let url = Secret::new(format!("sqlite://{}", file.display()));
     let restored = Store::open(&url, 4).await.unwrap();

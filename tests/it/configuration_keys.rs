@@ -600,6 +600,55 @@ fn impossible_names_of_a_callback_profile_are_rejected_by_key() {
 }
 
 #[test]
+fn a_key_in_the_wrong_table_is_refused_with_the_right_one() {
+    for (text, expected) in [
+        // As after removing only the # of this line in the example.
+        (
+            "directory = \"/b\"",
+            "directory: unknown key; it belongs under [backup]",
+        ),
+        (
+            "[retention]\nprovider = \"sobot\"",
+            "retention.provider: unknown key; it belongs under [[accounts]]",
+        ),
+        (
+            "[backup]\ndirectory = \"/b\"\npublic_url = \"https://h.example\"",
+            "backup.public_url: unknown key; it belongs above the first line in brackets",
+        ),
+    ] {
+        let found = problems(text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(expected), "{found:?}");
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_the_only_problem_of_its_list() {
+    let text = r#"
+        [[accounts]]
+        id = "s"
+        provider = "sobot"
+        api_key = "k"
+        api_secret = "s"
+        [accounts.callback_auth.hmac]
+        header = "X-Signature"
+        secrets = SECRETS
+    "#;
+    for (secrets, expected) in [
+        (
+            r#"["env:UNSET"]"#,
+            "accounts[0].callback_auth.hmac.secrets[0]: environment variable UNSET is not set",
+        ),
+        (
+            "[]",
+            "accounts[0].callback_auth.hmac.secrets: must name at least one secret",
+        ),
+    ] {
+        assert_eq!(problems(&text.replace("SECRETS", secrets)), [expected]);
+    }
+}
+
+#[test]
 fn a_syntax_error_has_a_place_and_a_reason_but_not_the_line() {
     let found = problems("secret_key = 0123-secret\n");
     assert_eq!(found.len(), 1, "{found:?}");

@@ -17,7 +17,8 @@ const PAGE: &str = "docs/configuration.md";
 
 const INTRODUCTION: &str = "\
 # Every key of Bluetick's configuration, with default and effect. Copy this file to bluetick.toml.
-# Settings begin with # and no space: remove the # to change one. Without changes every default applies.
+# Settings begin with # and no space: remove the # to change one, and that of the [line in brackets] above it. Without
+# changes every default applies.
 # Secrets are written literally, as env:NAME or as file:PATH; durations as 30s, 10m, 24h.
 ";
 

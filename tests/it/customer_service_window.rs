@@ -188,14 +188,14 @@ async fn a_closed_window_is_only_a_warning_by_default() {
     assert_eq!(
         send_and_return_warnings(&app, SOBOT, "+44 7700 900999").await,
         [
-            "the recipient has not written to this account, so no 24-hour window is open; WhatsApp will reject a free-form message with error 131047"
+            "the recipient has not written to this account, so no 24-hour window is open; WhatsApp will probably reject a free-form message with error 131047"
         ]
     );
     app.advance(TimeDelta::hours(24));
     assert_eq!(
         send_and_return_warnings(&app, SOBOT, "+44 7700 900123").await,
         [
-            "the 24-hour window had closed by 2026-11-21T12:00:00Z; WhatsApp will reject a free-form message with error 131047"
+            "the 24-hour window had closed by 2026-11-21T12:00:00Z; WhatsApp will probably reject a free-form message with error 131047"
         ]
     );
     app.finish().await;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bluetick::config::Config;
 use bluetick::domain::clock::{Clock, FixedClock, SystemClock};
 use bluetick::domain::scope::Scope;
 use bluetick::domain::secret::Secret;
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::app::{App, SOBOT, start_app};
+use crate::harness::app::{App, SOBOT, start_app, start_app_with};
 use crate::harness::fleet::Fleet;
 use crate::harness::program::{command, run_to_end};
 use crate::harness::proxy::{Proxy, free_address};
@@ -33,10 +34,17 @@ fn winter() -> DateTime<Utc> {
     "2026-12-24T12:00:00Z".parse().unwrap()
 }
 
+fn target(app: &App, public_url: &str) -> PublicUrl {
+    let config = Config {
+        public_url: public_url.to_owned(),
+        ..(*app.services.config).clone()
+    };
+    PublicUrl::new(&config, app.services.keys.url_check_token())
+}
+
 async fn check(app: &App, public_url: &str) -> Vec<Finding> {
     let client = UrlCheckClient::new().unwrap();
-    let token = app.services.keys.url_check_token();
-    let mut target = PublicUrl::new(public_url, token, &app.services.config.accounts);
+    let mut target = target(app, public_url);
     target.headers.insert("X_Underscored".to_owned());
     let mut findings = check_public_url(&client, &target, winter()).await;
     // All of these listen on this machine.
@@ -234,6 +242,25 @@ async fn a_public_url_that_leads_nowhere_is_named() {
 }
 
 #[actix_web::test]
+async fn with_callback_listen_the_finding_names_the_address_to_reach() {
+    let app = start_app().await;
+    let mut target = target(&app, &format!("{}/base", app.services.config.public_url));
+    target.callback_listen = Some("127.0.0.1:8081".to_owned());
+    let client = UrlCheckClient::new().unwrap();
+    let findings = check_public_url(&client, &target, winter()).await;
+    let found = findings.iter().find(|it| it.check == "wrong_public_url");
+    let found = found.unwrap();
+    assert!(
+        found
+            .summary
+            .contains("does not lead to `callback_listen` (127.0.0.1:8081)"),
+        "{found:?}"
+    );
+    assert!(found.fix.contains("to 127.0.0.1:8081"), "{found:?}");
+    app.finish().await;
+}
+
+#[actix_web::test]
 async fn the_url_check_reveals_nothing_without_its_token() {
     let app = start_app().await;
     let post = async |token: &str| {
@@ -260,7 +287,9 @@ async fn the_accounts_page_checks_the_url_for_operators() {
     let shown = page(Scope::Operate).await.unwrap();
     assert_eq!(shown.status(), 200);
     let text = shown.text().await.unwrap();
-    assert!(text.contains("providers cannot reach"), "{text}");
+    // As a sentence, with code in place of backquotes.
+    assert!(text.contains("Providers cannot reach 127.0.0.1."), "{text}");
+    assert!(text.contains("Set <code>public_url</code> to"), "{text}");
     assert_eq!(page(Scope::Read).await.unwrap().status(), 403);
     for (scope, is_shown) in [(Scope::Operate, true), (Scope::Read, false)] {
         let accounts = app
@@ -274,6 +303,23 @@ async fn the_accounts_page_checks_the_url_for_operators() {
         assert_eq!(accounts.contains("Checked just now: "), is_shown);
     }
     app.finish().await;
+}
+
+#[actix_web::test]
+async fn a_local_callback_url_is_an_obstacle_only_for_providers_elsewhere() {
+    for (base_url, is_shown) in [(Some("http://127.0.0.1:9"), false), (None, true)] {
+        let app = start_app_with(|_, accounts| {
+            for account in accounts {
+                account.base_url = base_url.map(str::to_owned);
+            }
+        })
+        .await;
+        let page = app.request("GET", "/accounts").send().await.unwrap();
+        let page = page.text().await.unwrap();
+        let notice = "Providers cannot reach this machine";
+        assert_eq!(page.contains(notice), is_shown, "{base_url:?}");
+        app.finish().await;
+    }
 }
 
 #[actix_web::test]
@@ -299,6 +345,15 @@ async fn modes_backups_and_the_clock_are_examined() {
         is_sqlite,
         "{found:#?}"
     );
+    // A backup of the command counts for a week.
+    app.services.store.record_backup(now.now()).await.unwrap();
+    let after_backup = async |days| {
+        let later = FixedClock::at(now.now() + TimeDelta::days(days));
+        let found = examine_at(&config, &later).await;
+        words(&found).contains("backup_missing")
+    };
+    assert!(!after_backup(7).await);
+    assert_eq!(after_backup(9).await, is_sqlite);
     assert!(
         words(&found).contains("account_never_received"),
         "{found:#?}"

@@ -591,6 +591,20 @@ async fn after_an_erasure_a_repeated_request_sends_no_second_message() {
     app.finish().await;
 }
 
+#[actix_web::test]
+async fn a_message_that_was_erased_is_not_resent_because_of_that() {
+    let app = start_app().await;
+    // Cancelled by the erasure.
+    let id = app.send(&personal(SOBOT)).await;
+    erase_number(&app).await;
+    let request = json!({ "filter": { "id": [id] }, "dry_run": true });
+    let (status, counted) = app.post_json("/api/v1/messages/resend", &request).await;
+    assert_eq!(status, 200, "{counted}");
+    let reason = &counted["skipped_messages"][0]["reason"];
+    assert_eq!(reason, "the data of its customer was erased", "{counted}");
+    app.finish().await;
+}
+
 /// An image to another customer.
 fn to_other() -> Value {
     let mut message = image_to(SOBOT, OTHER);

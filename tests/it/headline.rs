@@ -189,6 +189,25 @@ async fn a_healthy_hour_is_called_healthy() {
 }
 
 #[actix_web::test]
+async fn one_or_two_failures_of_as_many_messages_are_not_called_healthy() {
+    let app = start_with_history().await;
+    let failed = OutcomeCounts {
+        failed: 2,
+        ..OutcomeCounts::default()
+    };
+    let at = within_the_last_hour();
+    add_messages(&app, KALEYRA, at, failed, TimeDelta::seconds(6)).await;
+    let headline = headline_without_alarms(&app).await;
+    assert_eq!(
+        headline.text,
+        "kaleyra-in: 2 of 2 failed in the last hour, too few messages to judge"
+    );
+    // No issue: neither an alert nor a colour.
+    assert!(headline.is_healthy());
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn every_account_with_trouble_is_named_the_worst_first() {
     let app = start_with_history().await;
     let quick = TimeDelta::seconds(6);

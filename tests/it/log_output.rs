@@ -1,4 +1,5 @@
-//! A log that goes to a full disk, a closed descriptor or a pipe that is not read neither ends nor slows the program.
+//! A log that goes to a full disk, a closed descriptor or a pipe that is not read neither ends nor slows the program; an
+//! unreachable provider is logged.
 
 use std::fs::{self, File};
 use std::io::{PipeReader, Read, Write, pipe};
@@ -11,6 +12,8 @@ use reqwest::Client;
 use rustix::io::ioctl_fionbio;
 use serde_json::{Value, json};
 
+use crate::harness::app::LANCEPILOT;
+use crate::harness::fleet::Fleet;
 use crate::harness::program::{Program, command};
 use crate::harness::waiting;
 use crate::operations::{Place, callback_url, client};
@@ -196,4 +199,26 @@ async fn serve_runs_although_its_stdout_accepts_nothing() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+}
+
+#[actix_web::test]
+async fn a_provider_that_cannot_be_reached_is_logged_while_the_message_stays_queued() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    let server = fleet.start(0);
+    let body = json!({
+        "account": LANCEPILOT, "to": "+447700900123", "kind": "image",
+        "media": { "url": "https://media.example/a.png" },
+    });
+    let sent = client()
+        .post(format!("{}/api/v1/messages", server.address))
+        .bearer_auth(fleet.token())
+        .json(&body);
+    assert_eq!(sent.send().await.unwrap().status(), 202);
+    server
+        .wait_for_log("the provider cannot be reached; the message stays queued")
+        .await;
+    let (status, log) = server.terminate();
+    assert!(status.success());
+    // The number is in the path of LancePilot's API.
+    assert!(!log.contains("447700900123"), "{log}");
 }

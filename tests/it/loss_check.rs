@@ -86,6 +86,21 @@ async fn callbacks_are_the_sum_of_their_outcomes_and_the_unprocessed() {
 }
 
 #[actix_web::test]
+async fn the_overview_compares_messages_only_once_there_were_some() {
+    let app = start_app().await;
+    run_check(&app).await;
+    app.send_image(SOBOT).await;
+    let shown = async || load(app.request("GET", "/")).await.text;
+    let compared = "messages of the last 24 hours =";
+    let page = shown().await;
+    assert!(!page.contains(compared), "{page}");
+    run_check(&app).await;
+    let page = shown().await;
+    assert!(page.contains(compared), "{page}");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn the_counts_agree_after_a_replay_a_rebuild_and_a_purge() {
     let app = start_app().await;
     traffic(&app).await;

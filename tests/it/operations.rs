@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::harness::app::read;
 use crate::harness::database::TestDatabase;
+use crate::harness::fleet::Fleet;
 use crate::harness::program::{Program, command, run_to_end};
 use crate::harness::waiting;
 
@@ -645,4 +646,22 @@ async fn read_only_commands_apply_no_migration() {
             "bluetick: the database: its schema is older than this program (1 migrations missing); run `serve` or `migrate`",
         );
     }
+}
+
+#[actix_web::test]
+async fn the_file_with_the_first_sign_in_link_is_removed_at_the_start_after_its_use() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    let file = fleet.data_dir(0).join("sign-in-link");
+    let server = fleet.start(0);
+    let link = fs::read_to_string(&file).unwrap();
+    let (_, token) = link.trim().split_once("token=").unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    let sign_in = client
+        .post(format!("{}/login", server.address))
+        .body(format!("token={token}"));
+    assert!(sign_in.send().await.unwrap().status().is_success());
+    assert!(server.terminate().0.success());
+    let server = fleet.start(0);
+    assert!(!file.exists());
+    assert!(server.terminate().0.success());
 }

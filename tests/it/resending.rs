@@ -282,7 +282,7 @@ async fn the_warnings_of_an_acceptance_are_shown_and_end_with_their_message() {
     assert!(page.contains("Warnings when it was accepted"), "{page}");
     let warning = page.split("Warnings when it was accepted").nth(1).unwrap();
     assert!(warning.contains("<li>The 24-hour window"), "{warning}");
-    assert!(warning.contains("free-form message with error 131047.</li>"));
+    assert!(warning.contains("will probably reject a free-form message with error 131047.</li>"));
     // The time is in the zone of the page.
     assert!(!page.contains("closed by 2026-11-21T12:00:00Z"), "{page}");
     assert!(

@@ -356,6 +356,14 @@ fn the_installed_files_are_complete() {
         let length = fs::metadata(destination.path().join(file)).map(|file| file.len());
         assert!(length.unwrap_or_default() > 100, "{file}");
     }
+    // For commands that are run by hand: the unit's variable is only for the service.
+    let config = destination.path().join("etc/bluetick/bluetick.toml");
+    let config = fs::read_to_string(config).unwrap();
+    let folder = config.lines().filter(|line| line.starts_with("data_dir"));
+    assert_eq!(
+        folder.collect::<Vec<_>>(),
+        ["data_dir = \"/var/lib/bluetick\""]
+    );
 }
 
 #[test]

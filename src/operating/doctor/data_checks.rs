@@ -19,6 +19,8 @@ use crate::store::account_records::Pause;
 
 /// Earlier versions can corrupt a database in WAL mode.
 const FIRST_SAFE_SQLITE: [u32; 3] = [3, 51, 3];
+/// A week, and a day for a late one.
+const MANUAL_BACKUP_LIFE: TimeDelta = TimeDelta::days(8);
 
 pub(super) async fn check_sqlite(store: &Store) -> Result<Option<Finding>, db::Error> {
     let version = store.sqlite_version().await?;
@@ -37,20 +39,38 @@ fn check_sqlite_version(version: &str) -> Option<Finding> {
     })
 }
 
-/// The newest backup is stale once the next two were missed.
-pub(super) fn check_backups(
+/// Whether there are recent backups without a schedule: those of the command.
+pub(super) async fn check_manual_backups(
+    store: &Store,
+    config: &Config,
+    now: DateTime<Utc>,
+) -> Result<Option<Finding>, db::Error> {
+    if config.uses_postgres() || config.backup.is_some() {
+        return Ok(None);
+    }
+    let last = store.find_last_backup().await?;
+    if last.is_some_and(|last| now - last <= MANUAL_BACKUP_LIFE) {
+        return Ok(None);
+    }
+    let summary = match last {
+        Some(last) => format!(
+            "the last backup is from {}, and none are scheduled",
+            last.format("%Y-%m-%d %H:%M UTC")
+        ),
+        None => "no backup was ever made, and none are scheduled".to_owned(),
+    };
+    let fix = "set `backup.directory` to a folder on another disk, or run `bluetick backup DIR` at least once a week";
+    Ok(Some(Finding::warning("backup_missing", summary, fix)))
+}
+
+/// The newest scheduled backup is stale once the next two were missed.
+pub(super) fn check_scheduled_backups(
     config: &Config,
     now: DateTime<Utc>,
 ) -> Result<Option<Finding>, BackupError> {
-    if config.uses_postgres() {
+    let schedule = config.backup.as_ref().filter(|_| !config.uses_postgres());
+    let Some(schedule) = schedule else {
         return Ok(None);
-    }
-    let Some(schedule) = &config.backup else {
-        return Ok(Some(Finding::warning(
-            "backup_missing",
-            "no backups are made",
-            "set `backup.directory` to a folder on another disk, or run `bluetick backup DIR` from cron",
-        )));
     };
     if let Err(error) = data_dir::check_usable(&schedule.directory) {
         return Ok(Some(Finding::problem(

@@ -9,7 +9,8 @@ use crate::http_client::url_check_client::UrlCheckClient;
 use crate::journal;
 use crate::keys::Keys;
 use crate::operating::doctor::data_checks::{
-    check_accounts, check_backups, check_configured_accounts, check_sqlite,
+    check_accounts, check_configured_accounts, check_manual_backups, check_scheduled_backups,
+    check_sqlite,
 };
 use crate::operating::doctor::database_files::check_database_files;
 use crate::operating::doctor::finding::Finding;
@@ -49,7 +50,7 @@ pub async fn examine(installation: &Installation<'_>) -> Vec<Finding> {
         let fix = "change it in the configuration, or leave it if it is intended";
         Finding::warning("configuration", warning, fix)
     }));
-    match check_backups(config, now) {
+    match check_scheduled_backups(config, now) {
         Ok(found) => findings.extend(found),
         Err(error) => {
             let fix = "make the folder readable for the user that `serve` runs as";
@@ -103,6 +104,10 @@ async fn check_database(installation: &Installation<'_>) -> Vec<Finding> {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(failed(error)),
     }
+    match check_manual_backups(store, installation.config, installation.now).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(failed(error)),
+    }
     match check_accounts(store, installation.config).await {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(failed(error)),
@@ -119,7 +124,7 @@ async fn check_url(installation: &Installation<'_>) -> Vec<Finding> {
             return vec![Finding::problem("secret_key", reason.clone(), fix)];
         }
     };
-    let target = PublicUrl::new(&config.public_url, keys.url_check_token(), &config.accounts);
+    let target = PublicUrl::new(config, keys.url_check_token());
     match UrlCheckClient::new() {
         Ok(client) => check_public_url(&client, &target, installation.now).await,
         Err(error) => {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
-use crate::domain::provider_account::Account;
+use crate::config::Config;
 use crate::http_client::address_rules::AddressRules;
 use crate::http_client::url_check_client::{UrlCheckClient, UrlCheckFailure};
 use crate::operating::doctor::finding::Finding;
@@ -26,24 +26,27 @@ const COMMON_HEADERS: [&str; 3] = ["Authorization", "X-Hub-Signature-256", "Cont
 #[derive(Clone, Debug)]
 pub struct PublicUrl {
     pub public_url: String,
-    /// From [`Keys::url_check_token`](crate::keys::Keys).
     pub token: String,
     /// Common headers, and those that `callback_auth` of the accounts needs.
     pub headers: BTreeSet<String>,
+    /// The listener that the URL must reach, if callbacks have one of their own.
+    pub callback_listen: Option<String>,
 }
 
 impl PublicUrl {
-    pub fn new(public_url: &str, token: String, accounts: &[Account]) -> Self {
+    /// `token` is [`Keys::url_check_token`](crate::keys::Keys).
+    pub fn new(config: &Config, token: String) -> Self {
         let mut headers: BTreeSet<String> = COMMON_HEADERS.map(String::from).into();
-        for account in accounts {
+        for account in &config.accounts {
             let auth = &account.callback_auth;
             headers.extend(auth.header.iter().map(|header| header.name.clone()));
             headers.extend(auth.hmac.iter().map(|hmac| hmac.header.clone()));
         }
         Self {
-            public_url: public_url.to_owned(),
+            public_url: config.public_url.clone(),
             token,
             headers,
+            callback_listen: config.callback_listen.clone(),
         }
     }
 }
@@ -72,7 +75,8 @@ pub async fn check_public_url(
         Ok(reply) => {
             let certificate = reply.certificate.as_deref();
             findings.extend(certificate.and_then(|der| check_certificate(der, now)));
-            match check_small_reply(&reply, &small, &url) {
+            let callback_listen = target.callback_listen.as_deref();
+            match check_small_reply(&reply, &small, &url, callback_listen) {
                 Ok(found) => findings.extend(found),
                 Err(finding) => {
                     findings.push(finding);

@@ -50,6 +50,7 @@ pub(super) fn check_small_reply(
     reply: &UrlCheckReply,
     sent: &SentRequest,
     url: &Url,
+    callback_listen: Option<&str>,
 ) -> Result<Vec<Finding>, Finding> {
     if let Some(location) = reply
         .location
@@ -61,12 +62,7 @@ pub(super) fn check_small_reply(
         return Err(Finding::problem("redirect", summary, fix));
     }
     let Some(received) = sent.received(reply) else {
-        let summary = format!(
-            "public_url leads to another server: it answered {} and is not this installation",
-            reply.status
-        );
-        let fix = "correct `public_url`, or let the proxy pass /callbacks/ to this server; a path in `public_url` needs `proxy_pass http://127.0.0.1:8080/;` with its last slash";
-        return Err(Finding::problem("wrong_public_url", summary, fix));
+        return Err(wrong_server_finding(reply.status, callback_listen));
     };
     let mut findings = Vec::new();
     if received.http == "HTTP/1.0" {
@@ -93,6 +89,27 @@ pub(super) fn check_small_reply(
     findings.extend(check_host(&received.host, url));
     findings.extend(check_body(&received, sent));
     Ok(findings)
+}
+
+/// With `callback_listen`, the wrong server may also be `listen`, which does not serve callbacks.
+fn wrong_server_finding(status: u16, callback_listen: Option<&str>) -> Finding {
+    let (summary, fix) = match callback_listen {
+        None => (
+            format!(
+                "public_url leads to another server: it answered {status} and is not this installation"
+            ),
+            "correct `public_url`, or let the proxy pass /callbacks/ to this server; a path in `public_url` needs `proxy_pass http://127.0.0.1:8080/;` with its last slash".to_owned(),
+        ),
+        Some(address) => (
+            format!(
+                "public_url does not lead to `callback_listen` ({address}): what it reaches, such as `listen` or another server, answered {status}"
+            ),
+            format!(
+                "let `public_url` or the proxy pass /callbacks, /reports and /media to {address}, the only address that serves them; or remove `callback_listen`"
+            ),
+        ),
+    };
+    Finding::problem("wrong_public_url", summary, fix)
 }
 
 /// The dashboard refuses requests for other host names. The port does not matter.
@@ -193,7 +210,7 @@ mod tests {
             certificate: None,
         };
         let url = "https://hooks.example.com/callbacks/t".parse().unwrap();
-        match check_small_reply(&reply, &sent(), &url) {
+        match check_small_reply(&reply, &sent(), &url, None) {
             Ok(findings) => findings.iter().map(|found| found.check).collect(),
             Err(finding) => vec![finding.check],
         }

@@ -90,9 +90,13 @@ pub(in crate::operating) fn message_input(
     replacement: Option<&CampaignMedia>,
 ) -> Result<MessageInput, ActionError> {
     let incomplete = || {
-        ActionError::NotPossible(
-            "it was not sent by Bluetick, so its content is unknown".to_owned(),
-        )
+        // Only an erasure removes the content of a message that was accepted here.
+        let reason = if message.origin.is_ours() {
+            "the data of its customer was erased"
+        } else {
+            "it was not sent by Bluetick, so its content is unknown"
+        };
+        ActionError::NotPossible(reason.to_owned())
     };
     let media = message.media.as_ref().ok_or_else(incomplete)?;
     let recipient = message.recipient.as_ref().ok_or_else(incomplete)?;

@@ -46,7 +46,7 @@ impl Retention {
         };
         while let Some(batch) = self.journal.next_purge_batch(&limit, None).await? {
             let Some(removed) = self.journal.purge(&limit, &batch).await? else {
-                // Callbacks were appended that are not processed yet.
+                // An unprocessed callback arrived in the day of this batch; a later run removes the day.
                 return Ok(TimeLeft::Some);
             };
             run.note("journal", removed);

@@ -49,7 +49,9 @@ pub(super) fn judge_window(
     } else {
         WindowVerdict::Warned(MessageWarning::new(
             WarningCode::WindowClosed,
-            format!("{closed}; WhatsApp will reject a free-form message with error 131047"),
+            format!(
+                "{closed}; WhatsApp will probably reject a free-form message with error 131047"
+            ),
         ))
     }
 }

@@ -11,7 +11,9 @@ pub struct Model {
     pub user_id: Uuid,
     pub started_at: i64,
     pub used_at: i64,
+    /// The IP address at sign-in.
     pub address: Option<String>,
+    /// The `User-Agent` at sign-in, shortened.
     pub browser: Option<String>,
 }
 

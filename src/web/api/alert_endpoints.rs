@@ -115,7 +115,7 @@ pub(crate) async fn test(
 
 pub(crate) fn test_error(error: TestAlertError) -> ApiError {
     match error {
-        TestAlertError::NoSuchAlert => ApiError::NotFound,
+        TestAlertError::NoSuchAlert(number) => ApiError::NoSuchAlert(number),
         TestAlertError::WithoutUrl => ApiError::field("url", error.to_string()),
         TestAlertError::Database(error) => error.into(),
     }

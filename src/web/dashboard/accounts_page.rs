@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
 
-use crate::config::{DEFAULT_FILE, Reachability, reachability};
+use crate::config::{Config, DEFAULT_FILE, Reachability, are_providers_local, reachability};
 use crate::domain::account_event::{AccountEvent, AccountEventKind};
 use crate::domain::ids::AccountId;
 use crate::domain::paused_by::PausedBy;
@@ -39,7 +39,7 @@ pub(super) async fn load(services: &Services, caller: &Caller) -> Result<Account
     let mut shown = AccountsPage::new(
         &accounts,
         &event_rows::list_latest(&services.store, &accounts).await?,
-        reachability(&services.config.public_url),
+        find_reach(&services.config),
         caller.visibility(),
         services.clock.now(),
     );
@@ -60,6 +60,16 @@ pub(super) async fn load(services: &Services, caller: &Caller) -> Result<Account
         }
     }
     Ok(shown)
+}
+
+/// From where the callback URLs can be reached. A local address is no obstacle if the providers are
+/// local, too.
+fn find_reach(config: &Config) -> Reachability {
+    if are_providers_local(&config.accounts) {
+        Reachability::Public
+    } else {
+        reachability(&config.public_url)
+    }
 }
 
 /// Examples of accounts for the configuration file, by provider.

@@ -75,7 +75,8 @@ impl FailureSummary {
     }
 }
 
-fn split_sentence(sentence: &str, related: &[MessageId]) -> SentenceParts {
+/// Separates times, text between backquotes and ids of related messages from the text around them.
+pub(super) fn split_sentence(sentence: &str, related: &[MessageId]) -> SentenceParts {
     let parts = split_times(sentence).into_iter();
     parts
         .flat_map(|part| match part {

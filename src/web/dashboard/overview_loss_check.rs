@@ -13,7 +13,7 @@ pub(super) struct LossCheckSection {
     pub(super) parts: Vec<(String, &'static str)>,
     /// How many callbacks are missing, or too many.
     pub(super) difference: Option<String>,
-    /// Messages of the last day, and the sum of their counts by state.
+    /// Messages of the last day, and the sum of their counts by state; `None` without messages.
     pub(super) messages: Option<(String, String)>,
     /// When the messages were counted.
     pub(super) checked: Option<TimeElement>,
@@ -31,6 +31,10 @@ impl LossCheckSection {
             .collect();
         parts.push((format_count(check.unprocessed), "unprocessed"));
         let difference = check.difference.filter(|difference| *difference != 0);
+        // The first comparison of a new database is older than its first message.
+        let compared = check
+            .messages
+            .filter(|compared| compared.messages != 0 || compared.counted != 0);
         Self {
             agree: check.counts_agree(),
             callbacks: number(check.callbacks()),
@@ -43,10 +47,9 @@ impl LossCheckSection {
                     format!("{callbacks} with an outcome, but not in the journal's count")
                 }
             }),
-            messages: check
-                .messages
+            messages: compared
                 .map(|compared| (number(compared.messages), number(compared.counted))),
-            checked: check.messages.map(|compared| TimeElement::new(compared.at)),
+            checked: compared.map(|compared| TimeElement::new(compared.at)),
             verified: check.verified.map(|verified| {
                 let found = match verified.discrepancies {
                     0 => "no discrepancies".to_owned(),

@@ -9,8 +9,7 @@ use crate::reporting::number_format::{counted, format_count};
 use crate::web::dashboard::page_url::with_query;
 use crate::web::dashboard::visible_text::visible_line;
 
-/// Ids in one URL.
-const IDS_LISTED: usize = 100;
+const MAX_IDS_IN_URL: usize = 100;
 
 /// Messages that would probably fail again.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,7 +52,7 @@ pub(super) fn created_link(result: &BulkResult) -> Option<(String, String)> {
 
 /// The list of these messages; `None` if there are none, or too many for a URL.
 pub(super) fn href_by_ids(ids: &[MessageId]) -> Option<String> {
-    if ids.is_empty() || ids.len() > IDS_LISTED {
+    if ids.is_empty() || ids.len() > MAX_IDS_IN_URL {
         return None;
     }
     let ids: Vec<String> = ids.iter().map(MessageId::to_string).collect();
@@ -71,7 +70,7 @@ fn href_by_creation(ids: &[MessageId]) -> Option<String> {
     Some(with_query("/messages", &pairs))
 }
 
-/// What is wrong with the new media, if nothing can be resent because of it.
+/// The first refusal of the new media, if no message can be resent.
 pub(super) fn media_error(result: &BulkResult) -> Option<String> {
     let mut reasons = result.listed.iter().map(|(_, reason)| reason);
     let refused = reasons.find_map(|reason| match reason {

@@ -24,6 +24,7 @@ use crate::web::dashboard::send_form::{MessageForm, fields_like, message_input};
 use crate::web::dashboard::send_media::media_errors;
 use crate::web::dashboard::timed_text::TimedText;
 use crate::web::dashboard::upload_form::UploadForm;
+use crate::web::dashboard::visible_text::sentence;
 use crate::web::error::ApiError;
 
 #[derive(Deserialize, Debug)]
@@ -166,7 +167,7 @@ async fn find_window_warning(
 fn window_warning(preview: &MessagePreview) -> Option<TimedText> {
     let mut warnings = preview.warnings.iter();
     let closed = warnings.find(|warning| warning.code == WarningCode::WindowClosed)?;
-    Some(TimedText::from_rfc3339(&closed.message))
+    Some(TimedText::from_rfc3339(&sentence(&closed.message)))
 }
 
 /// Shows the warning and asks the operator to confirm: the message would probably fail.
@@ -306,7 +307,7 @@ impl PreviewView {
                 .iter()
                 // Shown beside the recipient.
                 .filter(|warning| warning.code != WarningCode::WindowClosed)
-                .map(|warning| TimedText::from_rfc3339(&warning.message))
+                .map(|warning| TimedText::from_rfc3339(&sentence(&warning.message)))
                 .collect(),
             dry_run: preview.mode == AccountMode::DryRun,
         }

@@ -7,9 +7,10 @@ use crate::http_client::url_check_client::UrlCheckClient;
 use crate::operating::doctor::{Finding, Level, PublicUrl, check_public_url};
 use crate::services::Services;
 use crate::store::url_check_records::UrlCheckRecord;
+use crate::web::dashboard::explanation_section::{SentencePart, SentenceParts, split_sentence};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
-use crate::web::dashboard::visible_text::visible_line;
+use crate::web::dashboard::visible_text::{sentence, visible_line};
 use crate::web::error::ApiError;
 
 #[derive(Template, Clone, Debug)]
@@ -24,14 +25,14 @@ pub struct UrlCheckPage {
 struct FindingRow {
     tone: &'static str,
     level: &'static str,
-    summary: String,
-    fix: String,
+    summary: SentenceParts,
+    fix: SentenceParts,
 }
 
 pub(crate) async fn run(services: web::Data<Services>) -> Result<HttpResponse, ApiError> {
     let config = &services.config;
     let token = services.keys.url_check_token();
-    let target = PublicUrl::new(&config.public_url, token, &config.accounts);
+    let target = PublicUrl::new(config, token);
     let client = UrlCheckClient::new().map_err(|error| ApiError::Internal(error.into()))?;
     let now = services.clock.now();
     let findings = check_public_url(&client, &target, now).await;
@@ -59,8 +60,8 @@ impl UrlCheckPage {
                 Level::Warning => "Warning",
             },
             // Parts of it come from whatever answered at the URL.
-            summary: visible_line(&finding.summary),
-            fix: finding.fix.clone(),
+            summary: split_sentence(&sentence(&visible_line(&finding.summary)), &[]),
+            fix: split_sentence(&sentence(&finding.fix), &[]),
         });
         Self {
             frame: Frame::in_section(NavigationSection::Accounts, "URL check", Refresh::Never),

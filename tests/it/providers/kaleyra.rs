@@ -17,9 +17,12 @@ use super::{
     outcome, reply,
 };
 
-const W1: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSQjAxRjVBNkU3Qzg5RDAxMjM0AA==";
-const W2: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSNzU1NkQ5MEFBQjEyM0NERTQ1AA==";
-const V1: &str = "7b1e6c52-0d3f-4a86-9c1b-5a2f60c9d7e1:0";
+/// The id in `statuses` or `extra_info`; callback profiles have only this one.
+const WAMID: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSQjAxRjVBNkU3Qzg5RDAxMjM0AA==";
+/// The other id, at the top level of V2 callbacks.
+const TOP_LEVEL_WAMID: &str = "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSNzU1NkQ5MEFBQjEyM0NERTQ1AA==";
+/// An id of the V1 API.
+const V1_ID: &str = "7b1e6c52-0d3f-4a86-9c1b-5a2f60c9d7e1:0";
 
 #[test]
 fn each_kind_is_submitted_as_documented() {
@@ -216,10 +219,10 @@ fn both_codes_of_success_are_accepted_and_an_unreadable_reply_is_unclear() {
 #[test]
 fn each_callback_shape_gives_its_receipts() {
     let sent = format!(
-        "sent [{W1}, {W2}] to 447700900123 at 2025-11-20T00:53:51 tag true pricing true marketing Conversation-Based Pricing -"
+        "sent [{WAMID}, {TOP_LEVEL_WAMID}] to 447700900123 at 2025-11-20T00:53:51 tag true pricing true marketing Conversation-Based Pricing -"
     );
     let not_sent = format!(
-        "failed WAV2101 | Account daily limit reached | - | - [{W2}, {W1}] to - at - tag true"
+        "failed WAV2101 | Account daily limit reached | - | - [{TOP_LEVEL_WAMID}, {WAMID}] to - at - tag true"
     );
     check_callbacks(
         Kaleyra,
@@ -235,37 +238,44 @@ fn each_callback_shape_gives_its_receipts() {
             (
                 "v2_status_failed.json",
                 &[&format!(
-                    "failed 131053 | Media upload error | Downloading media from weblink failed with http code 410, status message Gone | - [{W1}, {W2}] to 447700900123 at 2025-11-20T00:54:01 tag true"
+                    "failed 131053 | Media upload error | Downloading media from weblink failed with http code 410, status message Gone | - [{WAMID}, {TOP_LEVEL_WAMID}] to 447700900123 at 2025-11-20T00:54:01 tag true"
                 )],
             ),
             (
                 "v2_status_delivered_price.json",
                 &[&format!(
-                    "delivered [{W1}, {W2}] to 447700900123 at 2025-11-20T00:53:55 tag true pricing true marketing Conversation-Based Pricing 0.7846"
+                    "delivered [{WAMID}, {TOP_LEVEL_WAMID}] to 447700900123 at 2025-11-20T00:53:55 tag true pricing true marketing Conversation-Based Pricing 0.7846"
                 )],
             ),
             (
                 "v2_submit_success.json",
-                &[&format!("submitted [{W2}, {W1}] to - at - tag true")],
+                &[&format!(
+                    "submitted [{TOP_LEVEL_WAMID}, {WAMID}] to - at - tag true"
+                )],
             ),
             (
                 "profile_placeholders.json",
-                &[&format!("delivered [{W1}] to 447700900123 at - tag true")],
+                &[&format!(
+                    "delivered [{WAMID}] to 447700900123 at - tag true"
+                )],
             ),
             (
                 "profile_form.txt",
                 &[&format!(
-                    "failed - | Number opted out | - | - [{W1}] to 447700900123 at - tag true"
+                    "failed - | Number opted out | - | - [{WAMID}] to 447700900123 at - tag true"
                 )],
             ),
-            ("v1_status_read.txt", &[&format!("read [{V1}] to - at -")]),
+            (
+                "v1_status_read.txt",
+                &[&format!("read [{V1_ID}] to - at -")],
+            ),
             (
                 "v1_status_unknown_word.txt",
-                &[&format!("other deleted [{V1}] to - at -")],
+                &[&format!("other deleted [{V1_ID}] to - at -")],
             ),
             (
                 "v1_status_zero.txt",
-                &[&format!("failed - | - | - | - [{V1}] to - at -")],
+                &[&format!("failed - | - | - | - [{V1_ID}] to - at -")],
             ),
             (
                 "v1_inbound_text.txt",
@@ -278,13 +288,13 @@ fn each_callback_shape_gives_its_receipts() {
             (
                 "profile_batch.xml",
                 &[
-                    &format!("delivered [{W1}] to 447700900123 at 2025-11-20T00:54:25 tag true"),
-                    &format!("read [{W2}] to - at -"),
+                    &format!("delivered [{WAMID}] to 447700900123 at 2025-11-20T00:54:25 tag true"),
+                    &format!("read [{TOP_LEVEL_WAMID}] to - at -"),
                 ],
             ),
             (
                 "profile_lines.txt",
-                &[&format!("read [{W1}] to 447700900123 at - tag true")],
+                &[&format!("read [{WAMID}] to 447700900123 at - tag true")],
             ),
             (
                 "quality_update.txt",
@@ -387,11 +397,11 @@ fn statuses_with_only_a_conversation_id_get_the_ids_and_the_tag_of_the_wrapper()
         status("read", &beside),
     ];
     let body = format!(
-        r#"{{"meta_object":{{"value":{{"statuses":[{}]}},"field":"messages"}},"extra_info":{{"message_id":"{W1}","ref2":"{}"}},"status":"read","message_id":"{W2}"}}"#,
+        r#"{{"meta_object":{{"value":{{"statuses":[{}]}},"field":"messages"}},"extra_info":{{"message_id":"{WAMID}","ref2":"{}"}},"status":"read","message_id":"{TOP_LEVEL_WAMID}"}}"#,
         statuses.join(","),
         correlation_tag::format_tag(message_id())
     );
-    let named = format!("[{W1}, {W2}] to 447700900123 at - tag true");
+    let named = format!("[{WAMID}, {TOP_LEVEL_WAMID}] to 447700900123 at - tag true");
     assert_eq!(
         lines(Kaleyra, &callback(body, None)),
         ["sent", "delivered", "read"].map(|word| format!("{word} {named}"))

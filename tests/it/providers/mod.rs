@@ -241,7 +241,10 @@ fn callback_of_fixture(path: &str) -> Callback {
     callback(bytes, Some("application/json"))
 }
 
-/// Each part of a callback in one line.
+/// Each part of a callback in one line: `EVENT [IDS] to RECIPIENT at TIME`, and where the part has
+/// them, ` tag BOOL` (whether the correlation tag is that of [`message_id`]), ` kind KIND` and
+/// ` pricing BILLABLE CATEGORY MODEL PRICE`. `-` stands for what is absent. The event of a failure
+/// is `failed` with the [`words`] of the failure.
 fn lines(provider: ProviderId, callback: &Callback) -> Vec<String> {
     lines_by(&CallbackFields::default(), provider, callback)
 }

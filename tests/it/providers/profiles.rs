@@ -1,4 +1,5 @@
-//! Callbacks with the operator's own field names, in every format that a console can send.
+//! Callback profiles: callbacks with field names and a format that the operator chose in the
+//! provider's console.
 
 use bluetick::domain::callback_fields::CallbackFields;
 use bluetick::domain::correlation_tag;

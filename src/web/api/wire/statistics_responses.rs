@@ -32,7 +32,8 @@ pub(crate) struct StatisticsResponse {
 /// The current condition of everything in one sentence.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct HeadlineResponse {
-    /// The worst issue, or `All accounts healthy`, `No callback has arrived yet` or `No account yet`.
+    /// The worst issue; without one `All accounts healthy`, `No callback has arrived yet`, `No account yet`, or a
+    /// sentence about failures that are too few to judge.
     pub(crate) text: String,
     pub(crate) healthy: bool,
     /// The worst first.
