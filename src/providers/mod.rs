@@ -25,6 +25,7 @@ mod json_fragments;
 mod json_frame;
 mod json_in_text;
 mod json_lookaround;
+mod json_quote_end;
 mod json_repair;
 mod json_requote;
 mod json_separator;
