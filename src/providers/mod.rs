@@ -16,6 +16,7 @@ mod failure_code;
 mod failure_detail;
 mod flat;
 mod form;
+mod form_or_lines;
 mod grouped_number;
 mod json;
 mod json_assignment;
