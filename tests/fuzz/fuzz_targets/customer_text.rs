@@ -54,13 +54,13 @@ fn enveloped(document: &Value) -> Vec<Value> {
     ]
 }
 
+/// By one of the providers: with all of them, the fuzzer is too slow to find anything.
 fn check(body: &str) {
-    for provider in ProviderId::ALL {
-        for label in [None, Some("application/x-www-form-urlencoded")] {
-            for report in reports(provider, &post(body.as_bytes(), label)) {
-                let is_status = matches!(report.event, Some(ReceiptEvent::Stage(_) | ReceiptEvent::Failure(_)));
-                assert!(!is_status, "{provider} {label:?} {body}");
-            }
+    let provider = ProviderId::ALL[body.len() % ProviderId::ALL.len()];
+    for label in [None, Some("application/x-www-form-urlencoded")] {
+        for report in reports(provider, &post(body.as_bytes(), label)) {
+            let is_status = matches!(report.event, Some(ReceiptEvent::Stage(_) | ReceiptEvent::Failure(_)));
+            assert!(!is_status, "{provider} {label:?} {body}");
         }
     }
 }

@@ -10,11 +10,11 @@ use bluetick_fuzz::{post, reports};
 const STATUSES: [(&str, &str); 3] = [("wamid.AAA1", "delivered"), ("wamid.BBB2", "read"), ("wamid.CCC3", "sent")];
 /// What surrounds a status, and the status.
 const SHAPES: [(ProviderId, &str, &str, &str); 5] = [
-    (Sobot, r#"[{"field":"messages","value":{"statuses":["#, r#"{"id":"@","status":"#","recipient_id":"1"}"#, "]}}]"),
-    (Sobot, r#"{"entry":[{"id":"7","changes":[{"field":"messages","value":{"statuses":["#, r#"{"id":"@","status":"#","errors":[]}"#, "]}}]}]}"),
-    (Kaleyra, "[", r#"{"message_id":"@","status":"#","name":"M [x]"}"#, "]"),
-    (Zixflow, r#"{"event":"x","data":["#, r#"{"messageId":"@","status":"#"}"#, "]}"),
-    (LancePilot, r#"{"event":"message.status","data":["#, r#"{"type":"messages","id":"@","attributes":{"status":"#"}}"#, "]}"),
+    (Sobot, r#"[{"field":"messages","value":{"statuses":["#, r#"{"id":"@","status":"*","recipient_id":"1"}"#, "]}}]"),
+    (Sobot, r#"{"entry":[{"id":"7","changes":[{"field":"messages","value":{"statuses":["#, r#"{"id":"@","status":"*","errors":[]}"#, "]}}]}]}"),
+    (Kaleyra, "[", r#"{"message_id":"@","status":"*","name":"M [x]"}"#, "]"),
+    (Zixflow, r#"{"event":"x","data":["#, r#"{"messageId":"@","status":"*"}"#, "]}"),
+    (LancePilot, r#"{"event":"message.status","data":["#, r#"{"type":"messages","id":"@","attributes":{"status":"*"}}"#, "]}"),
 ];
 const MARKS: [&str; 16] = ["\"", "'", ",", ":", "{", "}", "[", "]", "\\", "\n", "\\\"", "=", "&", "<", "\"x\"", ""];
 const WRITTEN: [fn(String) -> String; 6] = [
@@ -31,7 +31,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         return;
     };
     let (provider, before, status, after) = SHAPES[usize::from(*shape) % SHAPES.len()];
-    let statuses = STATUSES.map(|(id, word)| status.replace('@', id).replace('#', word));
+    let statuses = STATUSES.map(|(id, word)| status.replace('@', id).replace('*', word));
     let text = format!("{before}{}{after}", statuses.join(","));
     let mut text = WRITTEN[usize::from(*written) % WRITTEN.len()](text);
     for mistake in mistakes.chunks_exact(3).take(4) {
