@@ -62,12 +62,11 @@ impl DocumentParser<'_> {
         let mut documents = parse_body(callback, &budget)?;
         let query = parse_query(&callback.query, &budget)?;
         let mut parts = self.parse_documents(&documents, query.as_ref());
-        let is_read = |part: &CallbackPart| match part {
-            CallbackPart::Notice(_) => !documents.iter().flatten().any(is_cloud_event),
-            other => has_content(other),
-        };
+        let is_read =
+            |part: &CallbackPart| has_content(part) && !matches!(part, CallbackPart::Notice(_));
         if !parts.iter().any(is_read)
-            && let Some(other) = self.parse_otherwise(callback, &documents)
+            && let Some(other) =
+                self.parse_otherwise(callback, &documents, parts.iter().any(has_content))
         {
             (documents, parts) = other;
         }
@@ -86,12 +85,14 @@ impl DocumentParser<'_> {
     }
 
     /// Parses what an envelope contains, and names in another case, if that has a report or a
-    /// message. Nothing was recognized in the documents as written.
+    /// message. Nothing was recognized in the documents as written, except a notice: a provider may
+    /// take the name of the envelope's event for one of its own.
     #[cold]
     fn parse_otherwise(
         &self,
         callback: &Callback,
         documents: &[Document],
+        has_notice: bool,
     ) -> Option<(Vec<Document>, Vec<CallbackPart>)> {
         let recased = || {
             let recased = documents.iter().flatten().filter_map(recase);
@@ -115,7 +116,7 @@ impl DocumentParser<'_> {
         };
         parse(contents.clone())
             .or_else(|| parse(recased_contents()))
-            .or_else(|| parse(recased()))
+            .or_else(|| parse(recased()).filter(|_| !has_notice))
     }
 
     fn parse_documents(
@@ -211,11 +212,6 @@ impl DocumentParser<'_> {
         }
         configured_fields::parse(document, self.fields, self.provider.status_words())
     }
-}
-
-/// Whether it is the envelope of `CloudEvents`, whose `type` a provider may take for its own event.
-fn is_cloud_event(document: &Value) -> bool {
-    document.has_member("specversion")
 }
 
 /// Whether a part reports anything. A probe does not: an empty body together with a query string is

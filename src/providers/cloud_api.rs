@@ -185,9 +185,13 @@ fn parse_message(message: &Value) -> CallbackPart {
     if first_text(message, &["type"]).as_deref() == Some("system") {
         return CallbackPart::Notice("system message".to_owned());
     }
+    let sender = first_text(message, &["from", "from_user_id"]);
+    if sender.is_none() && first_text(message, &["type"]).is_none() {
+        // A queue's.
+        return CallbackPart::unparseable("a message without a sender and a type");
+    }
     CallbackPart::Inbound(Inbound {
-        sender: first_text(message, &["from", "from_user_id"])
-            .and_then(|from| parse_recipient(&from)),
+        sender: sender.and_then(|from| parse_recipient(&from)),
         occurred_at: first_text(message, &["timestamp"]).and_then(|time| parse_time(&time)),
     })
 }
@@ -230,10 +234,18 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
 fn recipient_of_status(status: &Value, enclosing: &Value) -> Option<String> {
     const PARTICIPANT: &[&str] = &["recipient_participant_id", "recipient_participant_user_id"];
     const CUSTOMER: &[&str] = &["recipient_id", "recipient_user_id", "user_id"];
-    first_text(status, PARTICIPANT)
-        .or_else(|| first_text(status, CUSTOMER))
-        .and_then(|text| parse_recipient(&text))
-        .or_else(|| only_contact(enclosing))
+    let own = |status: &Value| {
+        first_text(status, PARTICIPANT)
+            .or_else(|| first_text(status, CUSTOMER))
+            .and_then(|text| parse_recipient(&text))
+    };
+    own(status).or_else(|| {
+        // If another status names its customer, the contact may be that one only.
+        let is_named = items(enclosing.get("statuses"))
+            .iter()
+            .any(|other| own(other).is_some());
+        only_contact(enclosing).filter(|_| !is_named)
+    })
 }
 
 /// The customer of a value, if it names only one. Several could not be assigned to the statuses,

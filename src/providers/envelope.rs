@@ -1,6 +1,6 @@
 //! Finds the content of a callback that a queue, a gateway or an event bus passed through: Amazon's
-//! SNS, SQS, Kinesis, `DynamoDB` Streams, `EventBridge` and API Gateway, Google's Pub/Sub,
-//! `CloudEvents`, and relays of requests.
+//! SNS, SQS, Kinesis, Firehose, `DynamoDB` Streams, `EventBridge` and API Gateway, Kafka, `RabbitMQ`,
+//! `ActiveMQ`, Google's Pub/Sub, Azure's queues, `CloudEvents`, and relays of requests.
 //!
 //! **Invariant:** only an object that names its transport has content; a customer's text beside it is
 //! never parsed.
@@ -18,25 +18,52 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
 /// Members, in lower case, by which a transport is known.
 const MARKS: &[&str] = &[
+    "attempts",
+    "basicproperties",
+    "brokerintime",
+    "contenttransferencoding",
     "detail-type",
     "eventsource",
     "eventsubscriptionarn",
     "headers",
     "httpmethod",
+    "insertiontime",
     "isbase64encoded",
     "md5ofbody",
+    "partition",
     "publishtime",
     "receipthandle",
     "requestcontext",
+    "routing_key",
     "specversion",
 ];
 /// Members, in lower case, whose object is a transport's.
 const TRANSPORTS: &[&str] = &["dynamodb", "kinesis", "request"];
+/// Members, in lower case, whose object or list may have a transport in it.
+const AROUND_TRANSPORTS: &[&str] = &[
+    "data",
+    "detail",
+    "event",
+    "messages",
+    "receivedmessages",
+    "receivemessageresponse",
+    "receivemessageresult",
+    "records",
+    "rmqmessagesbyqueue",
+    "trigger",
+];
+/// Those of [`AROUND_TRANSPORTS`] whose object has a list for each topic or queue.
+const LISTS_BY_NAME: &[&str] = &["records", "rmqmessagesbyqueue"];
+/// Members of a delivery stream, in lower case: its records have only their content.
+const STREAM_MARKS: &[&str] = &["deliverystreamarn", "requestid"];
 /// Members of a transport, in lower case, that have the content.
 const CONTENTS: &[&str] = &[
     "body",
+    "content",
+    "contentdata",
     "data",
     "data_base64",
+    "messagetext",
     "payload",
     "rawbody",
     "raw_body",
@@ -59,7 +86,13 @@ pub(super) fn find_contents(text: &str) -> Result<Vec<String>, ReadingLimit> {
     if begins_json(text) && serde_json::from_str::<IgnoredAny>(text).is_ok() {
         search.search(text, Around::Document, 1)?;
     } else if text.starts_with('"') {
-        let content: Option<String> = serde_json::from_str(text).ok();
+        let mut content: Option<String> = serde_json::from_str(text).ok();
+        if let Some(quoted) = content
+            .as_deref()
+            .filter(|content| content.starts_with('"'))
+        {
+            content = serde_json::from_str(quoted).ok();
+        }
         search
             .contents
             .extend(content.filter(|content| begins_json(content)));
@@ -76,6 +109,8 @@ enum Around {
     Transport,
     /// Of Amazon's SNS.
     Topic,
+    /// An object with a list for each topic or queue.
+    Lists,
     Other,
 }
 
@@ -98,6 +133,10 @@ impl EnvelopeSearch {
             for element in elements {
                 self.budget.count_value()?;
                 if element.get().starts_with('{') {
+                    let around = match around {
+                        Around::Lists => Around::Other,
+                        other => other,
+                    };
                     self.search(element.get(), around, depth + 1)?;
                 }
             }
@@ -136,26 +175,38 @@ impl EnvelopeSearch {
             "detail" => has("detail-type"),
             "message" => is_topic,
             "newimage" => is_container,
+            // Kafka's
+            "value" => has("partition"),
             _ => CONTENTS.contains(&lower),
         };
         for (lower, name, value) in &names {
             let text = value.get();
             let is_container = text.starts_with(['{', '[']);
             let inside = match lower.as_str() {
-                "records" => Some(Around::Other),
+                "records" if STREAM_MARKS.iter().any(|mark| has(mark)) => Some(Around::Transport),
                 "sns" => Some(Around::Topic),
-                "message" if has("subscription") => Some(Around::Transport),
+                "message" if has("subscription") || has("ackid") => Some(Around::Transport),
                 transport if TRANSPORTS.contains(&transport) => Some(Around::Transport),
+                lists if LISTS_BY_NAME.contains(&lists) => Some(Around::Lists),
+                outer if AROUND_TRANSPORTS.contains(&outer) => Some(Around::Other),
+                _ if around == Around::Lists => Some(Around::Other),
                 _ => None,
             };
             if let Some(inside) = inside.filter(|_| is_container) {
+                let found = self.contents.len();
                 self.search(text, inside, depth + 1)?;
-                continue;
+                let may_be_content = is_transport && is_content(lower, is_container);
+                if self.contents.len() > found || !may_be_content {
+                    continue;
+                }
             }
             let mut content = None;
             if is_transport && is_content(lower, is_container) {
                 content = content_of(text);
-            } else if around != Around::Other && !is_container && may_hold_json(name, depth) {
+            } else if !matches!(around, Around::Other | Around::Lists)
+                && !is_container
+                && may_hold_json(name, depth)
+            {
                 content = content_of(text).filter(|content| begins_json(content));
             }
             if let Some(content) = content {
@@ -194,6 +245,9 @@ fn decode_json(text: &str) -> Option<String> {
     if !text.starts_with(['e', 'W', 'I', 'C', 'D']) || text.contains(['{', ' ', '"']) {
         return None;
     }
+    // Mail breaks it into lines.
+    let on_one_line = text.contains('\n').then(|| text.replace(['\r', '\n'], ""));
+    let text = on_one_line.as_deref().unwrap_or(text);
     let bytes = BASE64
         .decode(text)
         .or_else(|_| BASE64_URL.decode(text))
@@ -237,6 +291,31 @@ mod tests {
         }
         let image = json!({"Records": [{"dynamodb": {"NewImage": {"id": {"S": "A"}}}}]});
         assert_eq!(contents(&image), [r#"{"id":{"S":"A"}}"#]);
+        for envelope in [
+            json!([{"messageId": "q1", "receiptHandle": "x", "body": content}]),
+            json!({"Messages": [{"MessageId": "1", "ReceiptHandle": "x", "Body": content}]}),
+            json!({"ReceiveMessageResponse": {"ReceiveMessageResult": {"messages": [{"MD5OfBody": "x", "Body": content}]}}}),
+            json!({"version": "0", "detail-type": "x", "detail": topic}),
+            json!({"eventSource": "aws:kafka", "records": {"t-0": [{"topic": "t", "partition": 0, "value": encoded, "headers": []}]}}),
+            json!([{"topic": "t", "key": null, "partition": 0, "offset": 1, "value": content}]),
+            json!({"eventSource": "aws:rmq", "rmqMessagesByQueue": {"q::/": [{"basicProperties": {}, "data": encoded}]}}),
+            json!({"routing_key": "q", "properties": {}, "payload": encoded, "payload_encoding": "base64"}),
+            json!({"eventSource": "aws:mq", "messages": [{"brokerInTime": 1, "data": encoded}]}),
+            json!({"requestId": "r", "timestamp": 1, "records": [{"data": encoded}]}),
+            json!({"receivedMessages": [{"ackId": "a", "message": {"data": encoded, "messageId": "1"}}]}),
+            json!({"queue": "q", "messages": [{"id": "1", "attempts": 1, "body": content}]}),
+            json!({"ContentData": encoded, "ContentTransferEncoding": "Base64"}),
+            json!({"messageId": "1", "insertionTime": "x", "messageText": encoded}),
+            json!({"type": "web", "data": {"uuid": "u", "headers": {"a": ["b"]}, "content": content}}),
+            json!({"trigger": {"event": {"headers": {}, "body": content}}}),
+            json!({"specversion": "1.0", "data": {"message": {"data": encoded}, "subscription": "p"}}),
+        ] {
+            assert_eq!(contents(&envelope), [content.as_str()], "{envelope}");
+        }
+        let lines = format!("{}\r\n{}", &encoded[..20], &encoded[20..]);
+        assert_eq!(find_contents(&lines), Ok(vec![content.clone()]));
+        let quoted = json!(json!(content).to_string()).to_string();
+        assert_eq!(find_contents(&quoted), Ok(vec![content.clone()]));
         let form = json!({"body": "id=A&status=read", "httpMethod": "POST"});
         assert_eq!(contents(&form), ["id=A&status=read"]);
         assert_eq!(find_contents(&encoded), Ok(vec![content]));
@@ -253,6 +332,9 @@ mod tests {
             json!({"messages": [{"body": forged, "payload": forged}]}),
             json!({"headers": {}, "from": "919970123456", "body": forged, "message": forged}),
             json!({"request": {"message": forged, "text": forged}}),
+            json!({"event": {"name": forged, "body": forged}, "data": {"content": forged, "message": forged}}),
+            json!({"records": {"a": [{"value": forged, "data": forged}]}, "trigger": {"body": forged}}),
+            json!({"requestId": "r", "records": [{"from": "919970123456", "data": forged}]}),
         ] {
             assert_eq!(contents(&message), Vec::<String>::new(), "{message}");
         }

@@ -37,12 +37,21 @@ pub(super) struct FieldNames {
 /// Parses one report from an object and those around it, innermost first. `None` without a status
 /// word.
 pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
+    parse_element(chain, chain, names)
+}
+
+/// Parses a report from an element of a list. Only the objects in `own` may identify its message.
+pub(super) fn parse_element(
+    chain: &[&Value],
+    own: &[&Value],
+    names: &FieldNames,
+) -> Option<Report> {
     let word = find_word(chain, names)?;
     let meaning = vocabulary::meaning(&word, names.status_words);
     let report = Report {
-        ids: find_ids(chain, names),
-        tag: find_tag(chain, names),
-        recipient: find(chain, names.recipients).and_then(|text| parse_recipient(&text)),
+        ids: find_ids(own, names),
+        tag: find_tag(own, names),
+        recipient: find_recipient(own, names),
         kind: None,
         event: Some(vocabulary::parse_status_word(
             &word,
@@ -54,6 +63,14 @@ pub(super) fn parse(chain: &[&Value], names: &FieldNames) -> Option<Report> {
         notice_if_unknown: None,
     };
     Some(notice::as_notice_if_non_delivery(report, chain, &word))
+}
+
+/// Whether an object has an id, a tag or a recipient of its own.
+pub(super) fn is_identified(object: &Value, names: &FieldNames) -> bool {
+    let own = &[object];
+    !find_ids(own, names).is_empty()
+        || find_tag(own, names).is_some()
+        || find_recipient(own, names).is_some()
 }
 
 /// Adds the status that an object has beside its list of statuses, unless it is one of these.
@@ -90,10 +107,12 @@ pub(super) fn find_tag(chain: &[&Value], names: &FieldNames) -> Option<MessageId
     })
 }
 
-/// Ids of the innermost object that has any, so that the id of an enclosing event is ignored.
+/// Ids of the innermost object that has any, so that the id of an enclosing event is ignored; that of an
+/// event of `CloudEvents` never counts.
 pub(super) fn find_ids(chain: &[&Value], names: &FieldNames) -> Vec<ProviderMessageId> {
     chain
         .iter()
+        .filter(|object| object.get("specversion").is_none())
         .map(|object| {
             let mut ids = Vec::new();
             for name in names.ids {
@@ -103,6 +122,10 @@ pub(super) fn find_ids(chain: &[&Value], names: &FieldNames) -> Vec<ProviderMess
         })
         .find(|ids| !ids.is_empty())
         .unwrap_or_default()
+}
+
+fn find_recipient(chain: &[&Value], names: &FieldNames) -> Option<String> {
+    find(chain, names.recipients).and_then(|text| parse_recipient(&text))
 }
 
 fn find(chain: &[&Value], names: &[&str]) -> Option<String> {

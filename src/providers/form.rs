@@ -1,6 +1,7 @@
 //! Reads form fields, and lines of `name: value`, as one JSON object, within the limits of a
 //! callback.
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::providers::json::Document;
@@ -31,18 +32,25 @@ pub(super) fn parse<'b>(
     budget: &'b ReadingBudget,
 ) -> Result<FormFields<'b>, ReadingLimit> {
     let mut form = FormFields::new(budget);
-    // JSON that was not percent-encoded: `&`, `+` and `%` belong to it.
-    if let Some((name, value)) = encoded.split_once('=')
-        && begins_json(value)
-        && may_hold_json(name, 1)
-        && form.add_json(name, value)?
-    {
-        return Ok(form);
-    }
     let is_only = !encoded.contains('&');
-    for pair in encoded.trim_start_matches('?').split('&') {
+    let mut next = Some(encoded.trim_start_matches('?'));
+    while let Some(rest) = next {
         // The rest of an `&amp;` from HTML.
-        let pair = pair.strip_prefix("amp;").unwrap_or(pair);
+        let rest = rest.strip_prefix("amp;").unwrap_or(rest);
+        if let Some((name, value)) = split_raw_json(rest, is_only) {
+            next = form.add_raw_json(name, value, is_only)?;
+            continue;
+        }
+        let pair = match rest.split_once('&') {
+            Some((pair, after)) => {
+                next = Some(after);
+                pair
+            }
+            None => {
+                next = None;
+                rest
+            }
+        };
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let pair = match pair.as_bytes().get(..PAIR_LIMIT) {
             Some(start) if !begins_encoded_json(name) && !begins_encoded_json(value) => start,
@@ -61,6 +69,20 @@ pub(super) fn parse<'b>(
         }
     }
     Ok(form)
+}
+
+/// The name of the next field and all that follows it, if that begins with JSON which was not
+/// percent-encoded: an `&`, `+` or `%` inside belongs to it.
+fn split_raw_json(rest: &str, is_only: bool) -> Option<(&str, &str)> {
+    let (name, value) = rest.split_at(rest.find(['=', '&'])?);
+    let value = value.strip_prefix('=')?;
+    if !begins_json(value) || !(is_only || may_hold_json(name, 1)) {
+        return None;
+    }
+    let first = &value[value.find(['"', '\'', '%', '&', '='])?..];
+    let quotes = ["\"", "'", "&quot;", "&apos;", "&#"];
+    let is_raw = quotes.iter().any(|quote| first.starts_with(quote));
+    is_raw.then_some((name, value))
 }
 
 /// Plain text of a callback profile: lines of `name: value` or `name=value`.
@@ -154,6 +176,31 @@ impl<'b> FormFields<'b> {
         }))
     }
 
+    /// Adds JSON that was not percent-encoded; returns what follows it. After JSON with a mistake, what
+    /// follows may be a text inside of it.
+    fn add_raw_json<'t>(
+        &mut self,
+        name: &str,
+        rest: &'t str,
+        is_only: bool,
+    ) -> Result<Option<&'t str>, ReadingLimit> {
+        let mut documents = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        let is_read = matches!(documents.next(), Some(Ok(_)));
+        let (json, after) = rest.split_at(documents.byte_offset());
+        let after = after.trim_ascii_start();
+        if !is_only && is_read && (after.is_empty() || after.starts_with('&')) {
+            self.add(name, json)?;
+            return Ok(after.strip_prefix('&'));
+        }
+        if is_only {
+            self.add_only(name, rest)?;
+        } else {
+            let end = rest.rfind(['}', ']']).map_or(rest.len(), |last| last + 1);
+            self.add(name, &rest[..end])?;
+        }
+        Ok(None)
+    }
+
     fn read_json(&mut self, text: &str) -> Result<Option<Value>, ReadingLimit> {
         let held = read_json_text(text, self.budget)?;
         if held.is_none() && self.unparsed.is_none() {
@@ -165,6 +212,16 @@ impl<'b> FormFields<'b> {
     /// JSON in a field that is not one value.
     pub(super) fn take_unparsed(&mut self) -> Option<String> {
         self.unparsed.take()
+    }
+
+    /// Whether it has the id and the status of a message.
+    pub(super) fn names_message(&self) -> bool {
+        self.identifying.name_message()
+    }
+
+    /// Whether it has the id or the status of a message, without a line break inside.
+    pub(super) fn identifies_on_one_line(&self) -> bool {
+        self.identifying.has_value_on_one_line()
     }
 
     /// Whether the form has only one field.

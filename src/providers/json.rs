@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::providers::json_fragments::read_fragments;
 use crate::providers::json_in_text::begins_json;
 use crate::providers::json_repair::repair;
-use crate::providers::json_requote::{close_truncated, is_misquoted, requote};
+use crate::providers::json_requote::{close_truncated, is_misquoted, requote, skip_brackets};
 use crate::providers::json_value::{Unparsed, read_sequence};
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 
@@ -20,10 +20,18 @@ pub(super) fn parse(text: &str, budget: &ReadingBudget) -> Result<Vec<Document>,
     let mut documents = readable(values);
     if let Some(unparsed) = unparsed {
         let reason = reason(text, &unparsed);
-        if let Some(values) = read_repaired(unparsed.text, budget)? {
+        let is_of_customer = has_other_quotes(text, unparsed.text);
+        let repaired = if is_of_customer {
+            None
+        } else {
+            read_repaired(unparsed.text, budget)?
+        };
+        if let Some(values) = repaired {
             documents.extend(readable(values));
         } else if is_on_lines(text) || is_on_lines(unparsed.text) {
-            parse_lines(unparsed.text, &mut documents, budget)?;
+            parse_lines(text, unparsed.text, &mut documents, budget)?;
+        } else if is_of_customer {
+            documents.push(Err(reason));
         } else {
             let (values, is_complete) = read_unclear(&unparsed, budget)?;
             documents.extend(readable(values));
@@ -151,13 +159,19 @@ fn is_on_lines(text: &str) -> bool {
     }
 }
 
+/// `text` begins with the first document, `rest` with the first line that is to be read.
 fn parse_lines(
     text: &str,
+    rest: &str,
     documents: &mut Vec<Document>,
     budget: &ReadingBudget,
 ) -> Result<(), ReadingLimit> {
-    for line in text.lines().filter(|line| !line.trim_ascii().is_empty()) {
+    for line in rest.lines().filter(|line| !line.trim_ascii().is_empty()) {
         budget.count_value()?;
+        if has_other_quotes(text, line) {
+            documents.push(Err("not JSON: a line with other quotes".to_owned()));
+            continue;
+        }
         let (values, unparsed) = read(line, budget)?;
         documents.extend(readable(values));
         let Some(unparsed) = unparsed else {
@@ -174,6 +188,26 @@ fn parse_lines(
         }
     }
     Ok(())
+}
+
+/// Whether the names of a later document are not between the quotes of the first one's. It is then in a
+/// text of the first one, which ended too early, and a customer may have written it.
+fn has_other_quotes(first: &str, later: &str) -> bool {
+    let quote = |text: &str| {
+        let inner = skip_brackets(text);
+        let begins = inner.len() < text.trim_ascii_start().len();
+        let next = inner.chars().next().filter(|_| begins)?;
+        if next.is_alphabetic() {
+            return text[..text.len() - inner.len()]
+                .contains('{')
+                .then_some('_');
+        }
+        matches!(next, '"' | '\'' | '\\' | '&').then_some(next)
+    };
+    match (quote(first), quote(later)) {
+        (Some(first), Some(later)) => first != later,
+        _ => false,
+    }
 }
 
 /// Why the rest of a text could not be read.
@@ -273,6 +307,25 @@ mod tests {
                 "{held}"
             );
         }
+    }
+
+    #[test]
+    fn a_line_of_a_customers_text_is_no_document() {
+        for line in [
+            r#"{\"id\":\"X\"}"}"#,
+            "{'id':'X'}",
+            "{id:X}",
+            "[{&quot;id&quot;:1}]",
+        ] {
+            let text = format!(
+                "{{\"id\":\"A\"}}\n{{\"id\":\"B\",\"x\" 1,\"text\":\"\n{line}\"}}\n{{\"id\":\"C\"}}"
+            );
+            let documents = parse(&text).unwrap();
+            let read: Vec<_> = documents.iter().flatten().collect();
+            assert_eq!(read, [&json!({"id": "A"}), &json!({"id": "C"})], "{text}");
+        }
+        let after = parse(r#"{"id":"A","text":"\"}"},{\"id\":\"X\"}"#).unwrap();
+        assert!(matches!(after.as_slice(), [Ok(_), Err(_)]), "{after:?}");
     }
 
     #[test]

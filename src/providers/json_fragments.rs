@@ -13,13 +13,14 @@ use crate::providers::report_names::may_have_reports;
 
 /// Maximum bytes of a text that is scanned.
 const TEXT_LIMIT: usize = 8 * 1024 * 1024;
+
 /// The complete objects and lists of a text. Those around them have only their name and the member
 /// `field`: other values may belong to another report.
 pub(super) fn read_fragments(
     text: &str,
     budget: &ReadingBudget,
 ) -> Result<Vec<Value>, ReadingLimit> {
-    if text.len() > TEXT_LIMIT {
+    if text.len() > TEXT_LIMIT || !has_double_quotes(text) {
         return Ok(Vec::new());
     }
     let scan = scan(text);
@@ -38,6 +39,14 @@ pub(super) fn read_fragments(
         values.extend(value.map(|value| add_around(&scan, fragment, value)));
     }
     Ok(values)
+}
+
+/// Whether the first name is between double quotes. Otherwise, double quotes may be a customer's, and
+/// what is between them an object that he wrote.
+fn has_double_quotes(text: &str) -> bool {
+    let mut quotes = text.matches(['"', '\'']);
+    let first = (quotes.next(), quotes.next());
+    first.0 != Some("'") && first.1 != Some("'")
 }
 
 /// The objects around a fragment, the innermost first: the name under which it is in each, and the
@@ -170,6 +179,14 @@ mod tests {
                     assert_eq!(object.get("id"), Some(&json!("A")), "{text}: {value}");
                 }
             }
+        }
+        for text in [
+            "[{id': 'A', 'text': '@'}]",
+            "[{'id: 'A', 'text': '@'}]",
+            "[{\"id': 'A', 'text': '@'}]",
+        ] {
+            let text = text.replace('@', r#""},{"id":"X","status":"failed"},{"a":""#);
+            assert_eq!(read(&text), Vec::<Value>::new(), "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Finds the end of a text, the name before a value and the member `field` in JSON with a mistake.
 
 use crate::providers::json_assignment::assignment_length;
+use crate::providers::report_names::report_name;
 
 /// Maximum bytes of a name, and of white space before one.
 pub(super) const NAME_LIMIT: usize = 100;
@@ -33,11 +34,25 @@ pub(super) fn name_before(text: &str, at: usize) -> Option<&str> {
         // After a word, it is a part of a text.
         return follows_word(text, at).then_some(UNKNOWN);
     }
+    if let Some(known) = name_with_quotes_inside(named) {
+        return Some(known);
+    }
     let unquoted = named.trim_end_matches(['"', '\'']);
     let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '.' | ' ');
     let name = &unquoted[unquoted.trim_end_matches(is_in_name).len()..];
     // Otherwise, the colon is superfluous.
     (!name.is_empty() || unquoted.len() < named.len()).then_some(name)
+}
+
+/// The name of reports at the end of a text, if it is one without the quotes inside: `"s"tatuses"`.
+fn name_with_quotes_inside(text: &str) -> Option<&'static str> {
+    let begin = text.rfind([',', '{', '[']).map_or(0, |mark| mark + 1);
+    let member = text[begin..].trim_ascii_start();
+    let inner = member.trim_matches('"');
+    if !inner.contains('"') || inner.len() + 1 > member.len() {
+        return None;
+    }
+    report_name(&inner.replace('"', ""))
 }
 
 /// Whether a word or an apostrophe precedes `at`.
@@ -68,6 +83,9 @@ mod tests {
             ("\"\": {", Some(UNKNOWN)),
             ("'{", Some(UNKNOWN)),
             ("word {", Some(UNKNOWN)),
+            (r#"{"s"tatuses":["#, Some("statuses")),
+            (r#"{"a":1, "va"l"ue" : {"#, Some("value")),
+            (r#"{"a":"x "s"tatuses":["#, Some("tatuses")),
             ("[:{", None),
             ("[{", None),
             ("}, {", None),

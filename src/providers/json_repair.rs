@@ -298,6 +298,10 @@ impl<'t> Repair<'t> {
             self.push_value(value);
             return Ok(());
         }
+        if self.depth > 0 && self.objects & 1 == 0 {
+            // Several words, as in `[object Object]`.
+            return self.copy_word(|c| c != ' ' && WORD_ENDS.contains(&c));
+        }
         self.copy_word(|c| WORD_ENDS.contains(&c))
     }
 
@@ -364,6 +368,10 @@ mod tests {
             (
                 "[{id:1};{\"a\":2}{\"b\":3} , ,[4]\u{a0}|[\"x\"], \"[y]\"]\\n{}",
                 "[{\"id\":1},{\"a\":2},{\"b\":3},[4],[\"x\"], \"[y]\"] {}",
+            ),
+            (
+                r#"{"a":[object Object], "b":[ 1 , x y ]}"#,
+                r#"{"a":["object Object"], "b":[ 1, "x y"]}"#,
             ),
             (r#"{"a" 1} rest \"#, r#"{"a" 1} rest \"#),
             (r#"{"a":"\"#, r#"{"a":"\\"#),

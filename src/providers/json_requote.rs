@@ -3,13 +3,13 @@
 //! truncated JSON after its last complete object.
 
 use crate::providers::json_bare_value::has_prefix;
-use crate::providers::json_separator::separator_length;
+use crate::providers::json_quote_end::{QuotedText, continues_object, is_end};
 
 /// Maximum bytes of a text that is rewritten.
 const TEXT_LIMIT: usize = 8 * 1024 * 1024;
 /// Maximum depth of objects and lists.
 const DEPTH_LIMIT: usize = 64;
-/// Maximum bytes that are searched for the end of the next member's name.
+/// Maximum bytes of the first name.
 const NAME_LIMIT: usize = 100;
 
 /// `None` if there is nothing to rewrite.
@@ -41,7 +41,7 @@ pub(super) fn is_misquoted(text: &str) -> bool {
         || start.split_once(':').is_some_and(begins_value)
 }
 
-fn skip_brackets(text: &str) -> &str {
+pub(super) fn skip_brackets(text: &str) -> &str {
     text.trim_start_matches(|c: char| matches!(c, '{' | '[') || c.is_ascii_whitespace())
 }
 
@@ -130,17 +130,6 @@ enum Container {
     List,
 }
 
-/// What a quoted text is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum QuotedText {
-    /// The name of an object's member.
-    Name,
-    /// The value of an object's member.
-    MemberValue,
-    /// An element of a list.
-    Element,
-}
-
 struct Requoting<'t> {
     rest: &'t str,
     written: String,
@@ -214,9 +203,7 @@ impl<'t> Requoting<'t> {
                 }
                 _ if next == quote && is_end(self.rest, role) => break,
                 _ if next == quote && role == QuotedText::Name => return None,
-                _ if next == quote
-                    && (ends_inside_object(&self.written[begin..]) || begins_value(self.rest)) =>
-                {
+                _ if next == quote && continues_object(&self.written[begin..], self.rest, role) => {
                     return None;
                 }
                 '{' | '}' if role == QuotedText::Name => return None,
@@ -228,59 +215,6 @@ impl<'t> Requoting<'t> {
         self.after_colon = false;
         Some(())
     }
-}
-
-/// Whether a quote after this beginning of a text is at the first name of an object, or at a value
-/// after an opening brace.
-fn ends_inside_object(begin: &str) -> bool {
-    let begin = begin.trim_ascii_end();
-    begin.ends_with('{') || (begin.ends_with(':') && begin.contains('{'))
-}
-
-/// Whether a quote is behind a member's name: a colon and a value follow.
-fn begins_value(rest: &str) -> bool {
-    let value = rest.trim_ascii_start().strip_prefix(':');
-    value.is_some_and(|value| {
-        let value = value.trim_ascii_start();
-        value.starts_with(['"', '\'', '{', '[', '-'])
-            || value.starts_with(|c: char| c.is_ascii_digit())
-    })
-}
-
-/// Whether a quote ends its text, by what follows it.
-fn is_end(rest: &str, role: QuotedText) -> bool {
-    let rest = rest.trim_ascii_start();
-    let mut characters = rest.chars();
-    match (characters.next(), role) {
-        (None, _)
-        | (Some(':' | '='), QuotedText::Name)
-        | (Some(',' | ']'), QuotedText::Element) => true,
-        (Some('}'), QuotedText::MemberValue) => {
-            let after = characters.as_str().trim_ascii_start();
-            after.is_empty()
-                || after.starts_with(['}', ']', ',', '{', '\u{1e}'])
-                || separator_length(after).is_some()
-        }
-        (Some(','), QuotedText::MemberValue) => {
-            begins_member(characters.as_str().trim_ascii_start())
-        }
-        _ => false,
-    }
-}
-
-/// Whether a name and a colon follow, or the end of the object after a superfluous comma.
-fn begins_member(rest: &str) -> bool {
-    let start = &rest[..rest.floor_char_boundary(NAME_LIMIT)];
-    if start.starts_with('}') {
-        return true;
-    }
-    let name = start.strip_prefix(['u', 'b']).unwrap_or(start);
-    let name = name.trim_start_matches(['"', '\'']);
-    let end = name.find(['"', '\'', ':', ',', '{', '}']);
-    end.is_some_and(|end| {
-        let after = name[end..].trim_start_matches(['"', '\'']);
-        after.trim_ascii_start().starts_with(':')
-    })
 }
 
 #[cfg(test)]
@@ -331,6 +265,10 @@ mod tests {
             r#"{"id":"A","name":"M, "id":"B","status":"failed"}"#,
             "{'id':'A','name':'M 'id':'B','status':'failed'}",
             r#"{"id":"A","name":"M "x" y, "errors" : [],"status":"failed"}"#,
+            r#"{"id":"A","status":"sent","time""1763600000"}"#,
+            r#"{"id":"A","time" 1763600000,"status":"sent"}"#,
+            r#"{"id":"A","status":"sent","time"//"1763600000"}"#,
+            "{'id':'A','status':'sent','time'-'1763600000'}",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

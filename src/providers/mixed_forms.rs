@@ -6,22 +6,25 @@ use serde_json::Value;
 
 use crate::providers::payload::parse_text;
 
-/// Names of ids and statuses, without `_` and in lower case.
-const IDENTIFYING: &[&str] = &[
-    "deliverystatus",
+/// Names of ids, without `_` and in lower case.
+const IDS: &[&str] = &[
     "externalid",
     "id",
     "messageid",
-    "messagestatus",
     "msgid",
-    "state",
-    "status",
-    "statuscode",
     "uuid",
     "wamessageid",
     "wamid",
     "whatsappid",
     "whatsappmessageid",
+];
+/// Names of statuses, in the same way.
+const STATUSES: &[&str] = &[
+    "deliverystatus",
+    "messagestatus",
+    "state",
+    "status",
+    "statuscode",
 ];
 /// More spellings of these names are not compared.
 const NAMES_LIMIT: usize = 64;
@@ -42,7 +45,7 @@ struct Occurrences {
 
 impl IdentifyingFields {
     pub(super) fn add(&mut self, name: &str, value: &str) {
-        if !is_identifying(name) {
+        if !is_one_of(name, IDS) && !is_one_of(name, STATUSES) {
             return;
         }
         let value = parse_text(&Value::from(value));
@@ -63,6 +66,20 @@ impl IdentifyingFields {
             (None, value) => known.value = value,
             (Some(_), None) => {}
         }
+    }
+
+    /// Whether there is an id and a status.
+    pub(super) fn name_message(&self) -> bool {
+        let has = |known: &[&str]| {
+            let mut fields = self.0.iter();
+            fields.any(|field| field.value.is_some() && is_one_of(&field.name, known))
+        };
+        has(IDS) && has(STATUSES)
+    }
+
+    pub(super) fn has_value_on_one_line(&self) -> bool {
+        let mut values = self.0.iter().filter_map(|field| field.value.as_deref());
+        values.any(|value| !value.contains(['\r', '\n']))
     }
 
     /// Why the fields cannot be those of one message. Absent values repeat nothing, but an id from
@@ -96,12 +113,12 @@ impl Occurrences {
     }
 }
 
-fn is_identifying(name: &str) -> bool {
+fn is_one_of(name: &str, known: &[&str]) -> bool {
     let letters = || {
         let letters = name.bytes().filter(|byte| *byte != b'_' && *byte != b'-');
         letters.map(|byte| byte.to_ascii_lowercase())
     };
-    name.len() < 24 && IDENTIFYING.iter().any(|known| letters().eq(known.bytes()))
+    name.len() < 24 && known.iter().any(|known| letters().eq(known.bytes()))
 }
 
 #[cfg(test)]

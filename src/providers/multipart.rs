@@ -9,9 +9,12 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 /// Maximum bytes of a delimiter; the standard allows 70.
 const DELIMITER_LIMIT: usize = 256;
 
-/// The line that separates the parts: the first one that begins with `--`, whatever the header
-/// says.
-pub(super) fn find_delimiter(text: &str) -> Option<&str> {
+/// The line that separates the parts: the first one that begins with `--`. Before it, only a text with
+/// the label of multipart may have other lines: elsewhere, they show that it is in a customer's text.
+pub(super) fn find_delimiter(text: &str, is_multipart: bool) -> Option<&str> {
+    if !is_multipart && !text.starts_with("--") {
+        return None;
+    }
     let mut lines = text.lines().take(PREAMBLE_LIMIT);
     let line = lines.find(|line| line.starts_with("--"))?.trim_ascii_end();
     let is_delimiter = (3..DELIMITER_LIMIT).contains(&line.len());
@@ -30,7 +33,8 @@ pub(super) fn parse<'b>(
     budget: &'b ReadingBudget,
 ) -> Result<FormFields<'b>, ReadingLimit> {
     let mut form = FormFields::new(budget);
-    let is_only = text.matches(delimiter).nth(2).is_none();
+    let is_complete = text.trim_ascii_end().ends_with(&format!("{delimiter}--"));
+    let is_only = is_complete && text.matches(delimiter).nth(2).is_none();
     for part in text.split(delimiter).skip(1) {
         budget.count_value()?;
         if part.starts_with("--") {
@@ -79,7 +83,7 @@ mod tests {
     use super::*;
 
     fn fields(text: &str) -> Value {
-        let delimiter = find_delimiter(text).unwrap();
+        let delimiter = find_delimiter(text, true).unwrap();
         let budget = ReadingBudget::default();
         let form = parse(text, delimiter, &budget).unwrap();
         form.finish().unwrap().unwrap()
@@ -123,7 +127,19 @@ mod tests {
             "--b1--\r\n\r\nContent-Type: x",
             "id=1",
         ] {
-            assert_eq!(find_delimiter(text), None, "{text}");
+            assert_eq!(find_delimiter(text, true), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_a_customer_is_no_part() {
+        let text = "\r\n--b\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\nwamid.X";
+        for outer in [
+            format!("<m><text>{text}</text></m>"),
+            format!("id=wamid.1&text={text}"),
+            format!("id: wamid.1\ntext: {text}"),
+        ] {
+            assert_eq!(find_delimiter(&outer, false), None, "{outer}");
         }
     }
 

@@ -21,7 +21,8 @@ const RECIPIENT_LIMIT: usize = 128;
 pub(super) fn parse_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
-            let text = text.trim();
+            // Programs in C may send the end of a text with it.
+            let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
             let inner = text
                 .strip_prefix('<')
                 .and_then(|rest| rest.strip_suffix('>'));
@@ -192,6 +193,7 @@ mod tests {
             assert_eq!(parse_text(&value).as_deref(), Some(text));
         }
         assert_eq!(parse_text(&json!({"id": "x"})), None);
+        assert_eq!(parse_text(&json!("a\0")).as_deref(), Some("a"));
         assert_eq!(parse_text(&json!("a\0b")).as_deref(), Some("a␀b"));
         assert_eq!(
             parse_text(&json!(9_007_199_254_740_993_u64)).as_deref(),

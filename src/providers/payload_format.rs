@@ -6,11 +6,12 @@ use crate::domain::invisible_characters::is_blank;
 use crate::providers::envelope;
 use crate::providers::form::FormFields;
 use crate::providers::json::Document;
+use crate::providers::json_in_text::{begins_json, may_hold_json};
 use crate::providers::probe::is_test_text;
 use crate::providers::protocol::Callback;
 use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 use crate::providers::text_decoding::{decode, decode_double_bytes, drop_second_bytes};
-use crate::providers::{form, json, multipart, xml};
+use crate::providers::{form, form_or_lines, json, multipart, xml};
 
 /// Parses the body as JSON, XML, form fields, multipart or lines of `name: value`. An empty body
 /// has no documents. The content type matters only if the body could have several formats. Reasons
@@ -25,7 +26,7 @@ pub(super) fn parse_body(
         let other = || decode_double_bytes(&callback.body);
         return parse_json(text, other, budget);
     }
-    parse_text(text, is_form(callback), budget)
+    parse_text(text, BodyLabel::of(callback), budget)
 }
 
 /// Parses the content that a queue, a gateway or an event bus put into a JSON body, and JSON with a
@@ -41,7 +42,7 @@ pub(super) fn parse_content(callback: &Callback) -> Option<Vec<Document>> {
     }
     let documents = contents
         .iter()
-        .map(|content| parse_text(trim(content), false, &budget));
+        .map(|content| parse_text(trim(content), BodyLabel::default(), &budget));
     let documents = documents.collect::<Result<Vec<_>, _>>().ok()?.concat();
     (!documents.is_empty()).then_some(documents)
 }
@@ -50,29 +51,56 @@ fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| is_blank(c) || c == '\0')
 }
 
-fn is_form(callback: &Callback) -> bool {
-    callback
-        .content_type
-        .as_deref()
-        .is_some_and(|kind| kind.to_ascii_lowercase().contains("form-urlencoded"))
+/// What the content type says.
+#[derive(Clone, Copy, Default)]
+struct BodyLabel {
+    is_form: bool,
+    is_multipart: bool,
+}
+
+impl BodyLabel {
+    fn of(callback: &Callback) -> Self {
+        let kind = callback.content_type.as_deref().unwrap_or_default();
+        let kind = kind.to_ascii_lowercase();
+        Self {
+            is_form: kind.contains("form-urlencoded"),
+            is_multipart: kind.starts_with("multipart/"),
+        }
+    }
 }
 
 fn begins_json_text(text: &str) -> bool {
     text.starts_with(['{', '[', '"', '\x1e'])
 }
 
-/// Whether the text has an object of JSON behind other signs, and no form field before it.
-fn has_object_before_field(text: &str) -> bool {
-    let (before, _) = text.split_once("{\"").unwrap_or_default();
-    !before.is_empty() && !before.contains(['=', '&', '%'])
+/// The JSON behind a short prefix, such as `callback(` or `var x = `. What is behind a longer one may be a
+/// customer's. Without an object or a list, it is the whole text.
+fn find_behind_prefix(text: &str) -> Option<&str> {
+    const LIMIT: usize = 100;
+    let Some(bracket) = text.find(['{', '[']) else {
+        return Some(text);
+    };
+    let (prefix, json) = text.split_at(bracket);
+    let value = prefix.split_once('=').map_or("", |(_, value)| value);
+    let is_prefix = prefix.len() <= LIMIT
+        && !prefix.contains(['<', '&', '%', '"'])
+        && value.trim_ascii().is_empty();
+    let is_prefix = is_prefix && !form_or_lines::has_field_on_later_line(text);
+    (is_prefix && json.contains(['"', '\'', '&', '\\'])).then(|| json.trim_end_matches([';', ')']))
+}
+
+/// Whether it is a form whose first field may hold JSON and begins like it.
+fn begins_field_of_json(text: &str) -> bool {
+    let field = text.split_once('=');
+    field.is_some_and(|(name, value)| may_hold_json(name, 1) && begins_json(value))
 }
 
 fn parse_text(
     text: &str,
-    is_form: bool,
+    label: BodyLabel,
     budget: &ReadingBudget,
 ) -> Result<Vec<Document>, ReadingLimit> {
-    if let Some(delimiter) = multipart::find_delimiter(text) {
+    if let Some(delimiter) = multipart::find_delimiter(text, label.is_multipart) {
         let form = multipart::parse(text, delimiter, budget)?;
         return parse_fields(form, "multipart without fields", budget);
     }
@@ -83,16 +111,27 @@ fn parse_text(
         }
         Some(b'<') => xml::parse(text, budget),
         _ if is_test_text(text) && !text.contains(['=', ':']) => Ok(Value::from(text)),
-        _ if !is_form && text.lines().nth(1).is_some() => {
-            let form = form::parse_lines(text, budget)?;
-            return parse_fields(form, "text without names and values", budget);
+        _ if text.lines().nth(1).is_some()
+            && form_or_lines::begins_with_field(text)
+            && !begins_field_of_json(text) =>
+        {
+            return match form_or_lines::parse(text, label.is_form, budget)? {
+                Some(form) => parse_fields(form, "text without names and values", budget),
+                None => Ok(vec![Err("text that may be a form or lines".to_owned())]),
+            };
         }
-        _ if !is_form && has_object_before_field(text) => return json::parse(text, budget),
-        _ if is_form || text.contains('=') || text.starts_with('%') => {
+        _ if form_or_lines::begins_with_pair(text)
+            && (label.is_form || text.contains('=') || text.starts_with('%')) =>
+        {
             let form = form::parse(text, budget)?;
             return parse_fields(form, "an empty form", budget);
         }
-        _ => return json::parse(text, budget),
+        _ => {
+            return match find_behind_prefix(text) {
+                Some(json) => json::parse(json, budget),
+                None => Ok(vec![Err("neither JSON, XML, a form nor lines".to_owned())]),
+            };
+        }
     };
     match budget.exceeded() {
         Some(limit) => Err(limit),

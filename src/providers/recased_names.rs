@@ -3,6 +3,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::providers::repeated_names::{add_member, drop_unclear};
+
+/// What `DynamoDB` had before a change.
+const EARLIER: &str = "OldImage";
+
 /// The document in the documented notation; `None` if it is in it already.
 pub(super) fn recase(document: &Value) -> Option<Value> {
     let recased = convert(document);
@@ -34,9 +39,12 @@ fn untyped(object: &Map<String, Value>) -> Option<&Value> {
 }
 
 /// Names that begin with a capital get those of both documented notations, `message_id` and
-/// `messageId`. A name that is present as documented keeps its value.
+/// `messageId`. A name that is present as documented keeps its value. Two spellings of a name with
+/// different values, `Id` and `ID`, are like a repeated name.
 fn convert_members(object: &Map<String, Value>) -> Map<String, Value> {
     let mut converted = Map::new();
+    let mut spellings = Map::new();
+    let mut is_unclear = false;
     let begins_with_capital = |name: &str| name.starts_with(|c: char| c.is_ascii_uppercase());
     let (capital, documented): (Vec<_>, Vec<_>) = object
         .iter()
@@ -44,14 +52,18 @@ fn convert_members(object: &Map<String, Value>) -> Map<String, Value> {
     for (name, value) in documented {
         converted.insert(name.clone(), convert(value));
     }
-    for (name, value) in capital {
-        let value = convert(value);
-        let snake = snake_case(name);
+    for (name, value) in capital.into_iter().filter(|(name, _)| *name != EARLIER) {
+        is_unclear |= add_member(&mut spellings, snake_case(name), convert(value));
+    }
+    for (snake, value) in spellings {
         let camel = camel_case(&snake);
         if camel != snake {
             converted.entry(camel).or_insert_with(|| value.clone());
         }
         converted.entry(snake).or_insert(value);
+    }
+    if is_unclear {
+        drop_unclear(&mut converted);
     }
     converted
 }
@@ -105,6 +117,18 @@ mod tests {
             (
                 json!({"MESSAGE_ID": "A", "STATUS": "read", "status": "sent"}),
                 json!({"status": "sent", "messageId": "A", "message_id": "A"}),
+            ),
+            (
+                json!({"Id": "A", "ID": "B", "Status": "failed", "Errors": []}),
+                json!({"id": ["A", "B"], "errors": []}),
+            ),
+            (
+                json!({"Id": "A", "Status": "read", "STATUS": "failed"}),
+                json!({"id": "A", "status": ["read", "failed"]}),
+            ),
+            (
+                json!({"NewImage": {}, "OldImage": {"Id": "A"}}),
+                json!({"newImage": {}, "new_image": {}}),
             ),
             (
                 json!({"id": {"S": "A"}, "t": {"N": "1"}, "l": {"L": [{"M": {"ok": {"BOOL": true}}}]}}),

@@ -25,7 +25,13 @@ const REPORT_NAMES: &[&str] = &[
 ];
 
 pub(super) fn may_have_reports(name: &str) -> bool {
-    REPORT_NAMES
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
+    report_name(name).is_some()
+}
+
+/// The name as it is listed.
+pub(super) fn report_name(name: &str) -> Option<&'static str> {
+    let mut names = REPORT_NAMES.iter();
+    names
+        .find(|known| known.eq_ignore_ascii_case(name))
+        .copied()
 }

@@ -82,7 +82,10 @@ pub fn parse_status_word(
 }
 
 fn normalise(word: &str) -> String {
-    word.chars()
+    // Signs around it are the remains of a template or of its neighbours.
+    let signs = |c: char| ",.;:!?#|/\\<>()[]{}*".contains(c) || is_blank(c);
+    word.trim_matches(signs)
+        .chars()
         .filter(|c| !matches!(c, '-' | '_' | '"' | '\'') && !is_blank(*c))
         .flat_map(char::to_lowercase)
         .collect()

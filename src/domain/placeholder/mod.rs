@@ -26,7 +26,17 @@ pub fn is_placeholder(text: &str) -> bool {
 /// Whether a text is not a status word. Some providers have words such as `0` and `unknown`.
 pub fn is_not_status_word(text: &str) -> bool {
     let text = text.trim_matches(|c: char| is_blank(c) || matches!(c, '"' | '\''));
-    is_variable(text) || consists_of(text, &["", "nil", "null", "undefined"])
+    is_variable(text)
+        || has_other_fields(text)
+        || consists_of(text, &["", "nil", "null", "undefined"])
+}
+
+/// Whether a word has signs inside that show that the next field, or a part of it, became a part of it.
+fn has_other_fields(word: &str) -> bool {
+    let inner = word.trim_matches(|c: char| !c.is_alphanumeric());
+    inner.contains(['"', '=', '<', '>', '{', '}', '\n'])
+        || inner.contains("''")
+        || inner.contains(":'")
 }
 
 /// Whether a text is not a reason. `unknown`, `invalid` and `(blocked)` are reasons.
@@ -99,14 +109,17 @@ fn is_null_after_prefix(text: &str) -> bool {
     is_candidate
 }
 
-/// Whether a spreadsheet has rounded a long number, as `6.04133E+17`. Form decoding replaces the
+/// Whether a spreadsheet has rounded a long number, as `6.04133E+17` or `6.04E17`. Form decoding replaces the
 /// `+` by a space.
 fn is_rounded_number(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
         return false;
     };
-    exponent.strip_prefix(['+', ' ']).is_some_and(are_digits)
-        && mantissa.split(['.', ',']).all(are_digits)
+    let has_fraction = mantissa.contains(['.', ',']);
+    let exponent = exponent
+        .strip_prefix(['+', ' '])
+        .or(Some(exponent).filter(|_| has_fraction));
+    exponent.is_some_and(are_digits) && mantissa.split(['.', ',']).all(are_digits)
 }
 
 fn are_digits(text: &str) -> bool {

@@ -169,12 +169,17 @@ fn parse_flat(payload: &Value) -> Vec<CallbackPart> {
     parse_inner(payload)
 }
 
+/// Names under which a change of a record has its earlier state.
+const EARLIER_STATES: &[&str] = &["before", "old", "old_image", "old_record", "previous"];
+
 /// A callback profile may nest one or several reports in an element.
 fn parse_inner(payload: &Value) -> Vec<CallbackPart> {
     let inner = payload
         .as_object()
         .into_iter()
-        .flat_map(serde_json::Map::values)
+        .flatten()
+        .filter(|(name, _)| !EARLIER_STATES.contains(&name.as_str()))
+        .map(|(_, value)| value)
         .filter(|value| value.is_object() || value.is_array())
         .flat_map(|value| items(Some(value)))
         .filter(|value| value.is_object())

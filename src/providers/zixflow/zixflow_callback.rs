@@ -13,7 +13,7 @@ use crate::providers::protocol::{CallbackPart, Inbound};
 use crate::providers::vocabulary::parse_time;
 
 pub(super) fn parse(payload: &Value) -> Vec<CallbackPart> {
-    parse_nested(payload, &[])
+    parse_nested(payload, EnclosingObjects::default())
 }
 
 /// Names in any of Zixflow's payloads. `campaignId`, `requestId` and `refId` are shared by many
@@ -57,9 +57,20 @@ const NAMES: FieldNames = FieldNames {
 /// Fields that may hold a nested object.
 const NESTED_FIELDS: &[&str] = &["data", "payload", "message", "report"];
 
-/// Parses an object, or those inside it. `around` has the enclosing objects, innermost first.
-fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
+/// The enclosing objects, innermost first.
+#[derive(Clone, Copy, Default)]
+struct EnclosingObjects<'a> {
+    objects: &'a [&'a Value],
+    /// How many of them are about one message. Those around a list of several are about none.
+    identifying: usize,
+}
+
+/// Parses an object, or those inside it.
+fn parse_nested(payload: &Value, mut around: EnclosingObjects<'_>) -> Vec<CallbackPart> {
     if let Value::Array(elements) = payload {
+        if elements.len() > 1 && elements.iter().any(|it| flat::is_identified(it, &NAMES)) {
+            around.identifying = 0;
+        }
         let elements = elements.iter();
         let parts = collect_parts(elements.flat_map(|element| parse_nested(element, around)));
         return if parts.is_empty() {
@@ -83,21 +94,26 @@ fn parse_nested(payload: &Value, around: &[&Value]) -> Vec<CallbackPart> {
         return flat::add_own_report(parts, payload, &NAMES);
     }
     let chain: Vec<&Value> = std::iter::once(payload)
-        .chain(around.iter().copied())
+        .chain(around.objects.iter().copied())
         .collect();
+    let own = &chain[..=around.identifying];
     let inner: Vec<&Value> = NESTED_FIELDS
         .iter()
         .filter_map(|name| payload.member(name))
         .filter(|value| items(Some(value)).iter().any(Value::is_object))
         .collect();
     if inner.is_empty() {
-        return vec![flat::parse(&chain, &NAMES).map_or_else(
+        return vec![flat::parse_element(&chain, own, &NAMES).map_or_else(
             || CallbackPart::unparseable("no status word under any known name"),
             CallbackPart::Report,
         )];
     }
     let inner = inner.into_iter();
-    collect_parts(inner.flat_map(|value| parse_nested(value, &chain)))
+    let around = EnclosingObjects {
+        objects: &chain,
+        identifying: own.len(),
+    };
+    collect_parts(inner.flat_map(|value| parse_nested(value, around)))
 }
 
 /// Parses the account's webhook and post-backs of other channels.

@@ -75,16 +75,31 @@ fn check_report(report: &Report) {
     }
 }
 
-/// As in the fixtures: `?…` is a query string, `{` and `[` begin JSON, `<` XML, the rest is a form.
-/// Each also without a content type.
-fn callbacks(input: &[u8]) -> Vec<Callback> {
-    let post = |content_type: Option<&str>| Callback {
+/// The reports of a callback.
+pub fn reports(provider: ProviderId, callback: &Callback) -> Vec<Report> {
+    let parsed = providers::parse_callback(providers::get(provider), &CallbackFields::default(), callback);
+    let parts = parsed.parts.into_iter();
+    parts.filter_map(|part| match part {
+        CallbackPart::Report(report) => Some(report),
+        _ => None,
+    })
+    .collect()
+}
+
+pub fn post(body: &[u8], content_type: Option<&str>) -> Callback {
+    Callback {
         method: "POST".to_owned(),
         query: String::new(),
         content_type: content_type.map(str::to_owned),
-        body: input.to_vec(),
+        body: body.to_vec(),
         received_at: DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default(),
-    };
+    }
+}
+
+/// As in the fixtures: `?…` is a query string, `{` and `[` begin JSON, `<` XML, the rest is a form.
+/// Each also without a content type.
+fn callbacks(input: &[u8]) -> Vec<Callback> {
+    let post = |content_type: Option<&str>| post(input, content_type);
     let labelled = match input.first() {
         Some(b'?') => Callback {
             method: "GET".to_owned(),

@@ -106,6 +106,82 @@ fn envelopes(content: &str) -> Vec<(&'static str, String)> {
             json(json!({"version": "0", "detail-type": "x", "source": "s", "detail": value})),
         ),
         (
+            "SQS records",
+            json(json!([{"messageId": "q1", "receiptHandle": "x", "body": content}])),
+        ),
+        (
+            "received SQS messages",
+            json(
+                json!({"Messages": [{"MessageId": "1", "ReceiptHandle": "x", "MD5OfBody": "x", "Body": content}]}),
+            ),
+        ),
+        (
+            "SNS with other names",
+            json(json!({"type": "Notification", "topicArn": "arn:x", "message": content})),
+        ),
+        (
+            "Kafka",
+            json(
+                json!({"eventSource": "aws:kafka", "records": {"t-0": [{"topic": "t", "partition": 0, "value": encoded}]}}),
+            ),
+        ),
+        (
+            "RabbitMQ",
+            json(
+                json!({"rmqMessagesByQueue": {"q::/": [{"basicProperties": {}, "data": encoded}]}}),
+            ),
+        ),
+        (
+            "ActiveMQ",
+            json(
+                json!({"eventSource": "aws:mq", "messages": [{"messageID": "1", "brokerInTime": 1, "data": encoded}]}),
+            ),
+        ),
+        (
+            "Firehose",
+            json(
+                json!({"requestId": "r", "timestamp": 1_763_600_000_000_u64, "records": [{"data": encoded}]}),
+            ),
+        ),
+        (
+            "pulled Pub/Sub messages",
+            json(
+                json!({"receivedMessages": [{"ackId": "a", "message": {"data": encoded, "messageId": "1"}}]}),
+            ),
+        ),
+        (
+            "Pub/Sub in CloudEvents",
+            json(
+                json!({"specversion": "1.0", "type": "x.y", "id": "9", "data": {"message": {"data": encoded}, "subscription": "p"}}),
+            ),
+        ),
+        (
+            "a queue of a worker",
+            json(
+                json!({"queue": "q", "messages": [{"id": "1", "timestamp": "x", "attempts": 1, "body": value}]}),
+            ),
+        ),
+        (
+            "Service Bus",
+            json(
+                json!({"ContentData": encoded, "ContentTransferEncoding": "Base64", "MessageId": "1"}),
+            ),
+        ),
+        (
+            "a recorded request",
+            json(
+                json!({"type": "web", "data": {"uuid": "u", "method": "POST", "headers": {}, "content": content}}),
+            ),
+        ),
+        (
+            "a step of a flow",
+            json(json!({"trigger": {"event": {"method": "POST", "headers": {}, "body": value}}})),
+        ),
+        (
+            "a list of CloudEvents",
+            json(json!([{"specversion": "1.0", "type": "x.y", "id": "e1", "data": value}])),
+        ),
+        (
             "a request",
             json(json!({"request": {"method": "POST", "body": content}})),
         ),
@@ -137,7 +213,17 @@ fn encodings(content: &str) -> Vec<(&'static str, String)> {
             "percent encoding twice",
             form_urlencoded::byte_serialize(percent.as_bytes()).collect(),
         ),
-        ("base64", encoded),
+        ("base64", encoded.clone()),
+        (
+            "base64 on lines",
+            format!("{}\r\n{}", &encoded[..24], &encoded[24..]),
+        ),
+        (
+            "a text in a text",
+            json!(json!(content).to_string()).to_string(),
+        ),
+        ("a script", format!("var status = {content};")),
+        ("a protected script", format!(")]}}',\n{content}")),
         ("base64 of URLs", URL_SAFE_NO_PAD.encode(content)),
     ]
 }

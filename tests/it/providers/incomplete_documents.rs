@@ -124,6 +124,20 @@ fn names_in_another_charset_spoil_only_themselves() {
 }
 
 #[test]
+fn an_end_behind_a_comma_ends_the_text_before_it() {
+    let text = format!(r#"[{A},{{"id":"wamid.C","name":"{{","#);
+    for body in [
+        text.clone(),
+        text.replace('"', "&quot;"),
+        text.replace('"', "'"),
+    ] {
+        let (reports, is_quarantined) = read(Sobot, &post(body.clone()));
+        assert_eq!(reports, [READ_A], "{body}");
+        assert!(is_quarantined, "{body}");
+    }
+}
+
+#[test]
 fn several_documents_in_one_field_are_reported() {
     for body in [
         format!("payload={A};{B}"),

@@ -4,6 +4,7 @@
 mod authenticity;
 mod contract;
 mod enveloped_callbacks;
+mod forged_fields;
 mod incomplete_documents;
 mod kaleyra;
 mod lancepilot;
