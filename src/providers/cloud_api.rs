@@ -5,6 +5,8 @@
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status/>,
 //! read on 2026-11-20. What a provider wraps around these shapes is parsed in the provider's file.
 
+use std::cell::OnceCell;
+
 use serde_json::Value;
 
 use crate::domain::correlation_tag;
@@ -78,7 +80,11 @@ fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
         let mut parts = collect_parts(shapes.into_iter().flatten());
         if is_status && has_known_word(object) {
             let field = first_text(object, &["field"]);
-            parts.push(parse_status(object, object, field.as_deref()));
+            parts.push(parse_status(
+                object,
+                &Enclosing::new(object),
+                field.as_deref(),
+            ));
         }
         return Some(parts);
     }
@@ -86,7 +92,7 @@ fn parse_object(object: &Value) -> Option<Vec<CallbackPart>> {
         return Some(vec![event]);
     }
     if is_status {
-        return Some(vec![parse_status(object, object, None)]);
+        return Some(vec![parse_status(object, &Enclosing::new(object), None)]);
     }
     if has("entry") || has("changes") {
         return Some(Vec::new());
@@ -129,12 +135,13 @@ fn parse_change(change: &Value) -> Vec<CallbackPart> {
 fn parse_value(value: &Value, field: Option<&str>) -> Vec<CallbackPart> {
     let statuses = items(value.member("statuses"));
     let messages = items(value.member("messages"));
+    let enclosing = Enclosing::new(value);
     let reports = statuses
         .iter()
-        .map(|status| parse_status(status, value, field));
+        .map(|status| parse_status(status, &enclosing, field));
     let messages = messages.iter().map(|message| {
         if is_status_of_message(message) {
-            parse_status(message, value, field)
+            parse_status(message, &enclosing, field)
         } else {
             parse_message(message)
         }
@@ -196,9 +203,35 @@ fn parse_message(message: &Value) -> CallbackPart {
     })
 }
 
-/// Parses one status. `enclosing` is the value around it, which may have the contact and errors;
-/// `field` is the name in the enclosing change.
-fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> CallbackPart {
+/// What is around statuses: contacts and errors.
+struct Enclosing<'v> {
+    value: &'v Value,
+    /// Found once: there may be as many contacts as statuses.
+    contact: OnceCell<Option<String>>,
+}
+
+impl<'v> Enclosing<'v> {
+    fn new(value: &'v Value) -> Self {
+        Self {
+            value,
+            contact: OnceCell::new(),
+        }
+    }
+
+    /// The customer of the statuses that name none.
+    fn contact(&self) -> Option<String> {
+        let find = || {
+            // If a status names its customer, the contact may be that one only.
+            let mut statuses = items(self.value.member("statuses")).iter();
+            let is_named = statuses.any(|status| named_recipient(status).is_some());
+            only_contact(self.value).filter(|_| !is_named)
+        };
+        self.contact.get_or_init(find).clone()
+    }
+}
+
+/// Parses one status. `field` is the name in the enclosing change.
+fn parse_status(status: &Value, enclosing: &Enclosing<'_>, field: Option<&str>) -> CallbackPart {
     if !status.is_object() {
         return CallbackPart::unparseable("a status that is not an object");
     }
@@ -220,10 +253,10 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
         ids,
         tag: first_text(status, &["biz_opaque_callback_data"])
             .and_then(|text| correlation_tag::find(&text)),
-        recipient: recipient_of_status(status, enclosing),
+        recipient: named_recipient(status).or_else(|| enclosing.contact()),
         kind: notice::other_kind_of_status(status),
         event: Some(vocabulary::parse_status_word(&word, &[], || {
-            parse_failure(&[status, enclosing])
+            parse_failure(&[status, enclosing.value])
         })),
         occurred_at: first_text(status, &["timestamp"]).and_then(|time| parse_time(&time)),
         pricing: parse_pricing(status),
@@ -231,21 +264,13 @@ fn parse_status(status: &Value, enclosing: &Value, field: Option<&str>) -> Callb
     })
 }
 
-fn recipient_of_status(status: &Value, enclosing: &Value) -> Option<String> {
+/// The customer that the status itself names.
+fn named_recipient(status: &Value) -> Option<String> {
     const PARTICIPANT: &[&str] = &["recipient_participant_id", "recipient_participant_user_id"];
     const CUSTOMER: &[&str] = &["recipient_id", "recipient_user_id", "user_id"];
-    let own = |status: &Value| {
-        first_text(status, PARTICIPANT)
-            .or_else(|| first_text(status, CUSTOMER))
-            .and_then(|text| parse_recipient(&text))
-    };
-    own(status).or_else(|| {
-        // If another status names its customer, the contact may be that one only.
-        let is_named = items(enclosing.get("statuses"))
-            .iter()
-            .any(|other| own(other).is_some());
-        only_contact(enclosing).filter(|_| !is_named)
-    })
+    first_text(status, PARTICIPANT)
+        .or_else(|| first_text(status, CUSTOMER))
+        .and_then(|text| parse_recipient(&text))
 }
 
 /// The customer of a value, if it names only one. Several could not be assigned to the statuses,

@@ -112,7 +112,7 @@ pub(super) fn find_tag(chain: &[&Value], names: &FieldNames) -> Option<MessageId
 pub(super) fn find_ids(chain: &[&Value], names: &FieldNames) -> Vec<ProviderMessageId> {
     chain
         .iter()
-        .filter(|object| object.get("specversion").is_none())
+        .filter(|object| object.member("specversion").is_none())
         .map(|object| {
             let mut ids = Vec::new();
             for name in names.ids {

@@ -314,6 +314,18 @@ fn multiplying_shapes() -> Vec<Shape> {
             "quarantined",
         )
         .for_account(LANCEPILOT),
+        Shape::new(
+            "contacts for each status",
+            format!(
+                r#"{{"statuses":[{}],"contacts":[{}]}}"#,
+                numbered(5_000, |n| format!(
+                    r#"{{"id":"wamid.contact-{n}","status":"read"}}"#
+                )),
+                numbered(55_000, |_| r#"{"wa_id":"919970123456"}"#.to_owned()),
+            ),
+            "receipts",
+        )
+        .for_account(SOBOT),
         Shape::new("many objects deep inside", chain, "quarantined").for_account(ZIXFLOW),
         Shape::new(
             "a conversation for each status",
