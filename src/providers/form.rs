@@ -41,16 +41,11 @@ pub(super) fn parse<'b>(
             next = form.add_raw_json(name, value, is_only)?;
             continue;
         }
-        let pair = match rest.split_once('&') {
-            Some((pair, after)) => {
-                next = Some(after);
-                pair
-            }
-            None => {
-                next = None;
-                rest
-            }
+        let (pair, after) = match rest.split_once('&') {
+            Some((pair, after)) => (pair, Some(after)),
+            None => (rest, None),
         };
+        next = after;
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let pair = match pair.as_bytes().get(..PAIR_LIMIT) {
             Some(start) if !begins_encoded_json(name) && !begins_encoded_json(value) => start,

@@ -24,6 +24,13 @@ const REPORTS: &[(ProviderId, &str)] = &[
 
 /// The envelopes around a content, by name.
 fn envelopes(content: &str) -> Vec<(&'static str, String)> {
+    let mut all = notification_envelopes(content);
+    all.extend(queue_envelopes(content));
+    all
+}
+
+/// The envelopes of notifications and gateways around a content, by name.
+fn notification_envelopes(content: &str) -> Vec<(&'static str, String)> {
     let value: Value = serde_json::from_str(content).unwrap();
     let encoded = STANDARD.encode(content);
     let topic = json!({"Type": "Notification", "MessageId": "m1", "TopicArn": "arn:aws:sns:x", "Subject": null,
@@ -101,6 +108,15 @@ fn envelopes(content: &str) -> Vec<(&'static str, String)> {
             "CloudEvents, encoded",
             json(json!({"specversion": "1.0", "type": "x.y", "id": "e1", "data_base64": encoded})),
         ),
+    ]
+}
+
+/// The envelopes of event buses, queues and relays of requests around a content, by name.
+fn queue_envelopes(content: &str) -> Vec<(&'static str, String)> {
+    let value: Value = serde_json::from_str(content).unwrap();
+    let encoded = STANDARD.encode(content);
+    let json = |value: Value| value.to_string();
+    vec![
         (
             "EventBridge",
             json(json!({"version": "0", "detail-type": "x", "source": "s", "detail": value})),

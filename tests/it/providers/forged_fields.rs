@@ -107,9 +107,8 @@ fn objects_between_other_quotes_are_a_customers() {
     for body in [
         format!("[{{id': 'A', 'status': 'sent', 'text': '{forged}'}}]"),
         format!("[{{'id: 'A', 'status': 'sent', 'text': '{forged}'}}]"),
-        format!(
-            "{{\"id\":\"A\",\"status\":\"sent\"}}\n{{\"id\":\"B\",\"x\" 1,\"text\":\"\n{{id:X,status:failed}}\"}}"
-        ),
+        "{\"id\":\"A\",\"status\":\"sent\"}\n{\"id\":\"B\",\"x\" 1,\"text\":\"\n{id:X,status:failed}\"}"
+            .to_owned(),
     ] {
         let read = lines(Sobot, &callback(body.clone(), None));
         let is_forged = read.iter().any(|line| line.contains("[X]"));
