@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use bluetick::web::dashboard::accounts_page::SNIPPETS;
+use bluetick::web::dashboard::account_examples::SNIPPETS;
 
 fn check(file: &str, variables: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@
 //! the present instant; its template only prints it. All HTML comes from askama, which escapes by
 //! default.
 
+pub mod account_examples;
 mod account_figures_table;
 pub(crate) mod account_forms;
 mod account_set_up;
