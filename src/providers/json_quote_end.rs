@@ -43,7 +43,8 @@ fn begins_value(rest: &str) -> bool {
 }
 
 /// Whether a comma, a name and something else than its colon are behind a quote. What follows a quoted
-/// word in a text is another word or a punctuation mark.
+/// word in a text is another word or a punctuation mark. Names of members begin with a small letter, and
+/// those of customers rarely do.
 fn begins_broken_member(rest: &str) -> bool {
     let start = &rest[..rest.floor_char_boundary(NAME_LIMIT)];
     let name = start.trim_ascii_start().strip_prefix(',');
@@ -51,7 +52,7 @@ fn begins_broken_member(rest: &str) -> bool {
         return false;
     };
     let behind = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    let is_name = behind.len() < name.len();
+    let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     let value = behind.strip_prefix(['"', '\'']).map(str::trim_ascii_start);
     let begins_text = |value: &str| {
         let text = value.strip_prefix(['"', '\'']);
