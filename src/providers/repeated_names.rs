@@ -26,14 +26,13 @@ pub(super) fn add_member(object: &mut Map<String, Value>, name: String, value: V
         *earlier = value;
         return false;
     }
-    let is_unclear = is_id && !value.is_object();
     let mut list = into_list(earlier.take());
     list.extend(into_list(value));
     *earlier = Value::Array(list);
-    is_unclear
+    is_id
 }
 
-/// Drops the texts and numbers of an object in which a message id has two values.
+/// Keeps only the lists and objects of an object in which a message id has two values.
 pub(super) fn drop_unclear(object: &mut Map<String, Value>) {
     object.retain(|_, value| value.is_array() || value.is_object());
 }
@@ -100,5 +99,15 @@ mod tests {
         assert!(is_unclear);
         drop_unclear(&mut object);
         assert_eq!(Value::Object(object), json!({"message_id": ["A", "B"]}));
+    }
+
+    #[test]
+    fn an_id_in_an_object_is_a_second_id_whatever_the_order() {
+        let (text, typed) = (json!("A"), json!({"$oid": "B"}));
+        for values in [[&text, &typed], [&typed, &text]] {
+            let mut object = Map::new();
+            let added = values.map(|value| add_member(&mut object, "id".to_owned(), value.clone()));
+            assert_eq!(added, [false, true]);
+        }
     }
 }
