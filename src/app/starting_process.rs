@@ -140,6 +140,7 @@ impl StartingProcess {
                 started_calls: StartedCalls::new(&config.data_dir, process, folder_use(&store)),
                 known_flows: Arc::default(),
                 attempt_counter: AttemptCounter::new(accounts.keys()),
+                unreachable_log: Arc::default(),
             },
             alert_client: guarded_client(&config)?,
             maintenance_lease: Lease::new(

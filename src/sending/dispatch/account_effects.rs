@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{LazyLock, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,20 +10,15 @@ use crate::domain::circuit_breaker::{
     AccountConsequence, CircuitBreaker, FailedSubmission, FailureCause,
 };
 use crate::domain::ids::AccountId;
-use crate::domain::keyed_limit::KeyedLimit;
 use crate::domain::provider_account::Account;
 use crate::domain::send_error::SendError;
 use crate::domain::send_flow::{Readiness, SendFlow};
 use crate::domain::send_rate::{SlowDownRequest, slow_down};
 use crate::sending::dispatch::pending_outcome::PendingOutcome;
-use crate::sending::transcript;
 use crate::store::ledger::Ledger;
 
 /// The time until the next probe if the reply to one concerned only its recipient.
 const NEXT_PROBE: TimeDelta = TimeDelta::seconds(30);
-/// One log line per minute and account.
-static UNREACHABLE_LINES: LazyLock<Mutex<KeyedLimit<AccountId>>> =
-    LazyLock::new(|| Mutex::new(KeyedLimit::new(1, TimeDelta::minutes(1))));
 
 /// The effects of a group of outcomes on their accounts.
 #[derive(Default)]
@@ -165,10 +159,6 @@ impl AccountEffects {
         } else if consequence == AccountConsequence::ReduceConcurrency {
             self.change_concurrency(account, ConcurrencyChange::Shrink);
         }
-        // The log says why an account trips.
-        if cause == FailureCause::Unreachable && !tripped {
-            log_unreachable(pending, reply, now);
-        }
         match consequence {
             AccountConsequence::Pause(reason) => {
                 // From now on the pause holds the messages back.
@@ -219,17 +209,4 @@ fn short_hash(recipient: &str) -> String {
     let mut hasher = DefaultHasher::new();
     recipient.hash(&mut hasher);
     format!("{:04x}", hasher.finish() & 0xffff)
-}
-
-/// `now` is read from the steady clock.
-fn log_unreachable(pending: &PendingOutcome, reply: &str, now: DateTime<Utc>) {
-    let account = &pending.work.account.id;
-    let mut lines = UNREACHABLE_LINES
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if lines.admit(account, now).is_err() {
-        return;
-    }
-    let reason = transcript::reason_for_log(reply, &pending.work.outgoing.draft);
-    tracing::warn!(account.id = %account, reason, "the provider cannot be reached; the message stays queued");
 }

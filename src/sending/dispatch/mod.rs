@@ -29,6 +29,7 @@ mod retry_wait;
 mod started_calls;
 mod submit;
 mod uncertain_outcome;
+mod unreachable_log;
 mod unsendable;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ pub use self::attempt_counter::AttemptCounter;
 pub use self::claimed_message::ClaimedMessage;
 pub use self::outcome_queue::OutcomeQueue;
 pub use self::started_calls::{FolderUse, StartedCalls};
+pub use self::unreachable_log::UnreachableLog;
 use crate::domain::clock::Clock;
 use crate::domain::ids::AccountId;
 use crate::domain::provider_account::Account;
@@ -71,6 +73,7 @@ pub struct Dispatcher {
     pub started_calls: StartedCalls,
     pub known_flows: Arc<KnownFlows>,
     pub attempt_counter: AttemptCounter,
+    pub unreachable_log: Arc<UnreachableLog>,
 }
 
 /// The token in a report URL; it is a secret, because anyone who knows it can send reports.

@@ -206,6 +206,12 @@ impl Recording<'_> {
         let effect = self
             .effects
             .note_failure(pending, error, &text, self.slot_time);
+        // The log says by itself why an account trips.
+        if matches!(error, SendError::NotReached(_)) && matches!(effect, AccountEffect::None) {
+            let reason = transcript::reason_for_log(&text, &work.outgoing.draft);
+            let log = &self.dispatcher.unreachable_log;
+            log.write(&work.account.id, &reason, self.slot_time);
+        }
         let ledger = &mut self.ledger;
         let now = ledger.now();
         if let AccountEffect::Pause(reason) = &effect
