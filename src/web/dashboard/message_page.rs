@@ -23,7 +23,8 @@ use crate::store::messages::FoundMessage;
 use crate::store::orphan_list::SuggestedMessage;
 use crate::web::api::find_message::parse_id;
 use crate::web::dashboard::callback_row::CallbackRow;
-use crate::web::dashboard::explanation_section::{ExplanationSection, SentencePart};
+use crate::web::dashboard::explanation_section::ExplanationSection;
+use crate::web::dashboard::marked_sentence::SentencePart;
 use crate::web::dashboard::masked_text::MediaText;
 use crate::web::dashboard::match_form::{MatchForm, MatchFormError, MatchFormPage};
 use crate::web::dashboard::message_details::{

@@ -34,6 +34,7 @@ mod further_filters;
 mod import_view;
 mod local_time;
 pub mod login_page;
+mod marked_sentence;
 pub mod masked_text;
 pub(crate) mod match_action;
 mod match_form;

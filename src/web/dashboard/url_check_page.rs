@@ -7,7 +7,7 @@ use crate::http_client::url_check_client::UrlCheckClient;
 use crate::operating::doctor::{Finding, Level, PublicUrl, check_public_url};
 use crate::services::Services;
 use crate::store::url_check_records::UrlCheckRecord;
-use crate::web::dashboard::explanation_section::{SentencePart, SentenceParts, split_sentence};
+use crate::web::dashboard::marked_sentence::{SentencePart, SentenceParts, split_sentence};
 use crate::web::dashboard::page_frame::{Frame, NavigationSection, Refresh};
 use crate::web::dashboard::page_response::{FramedPage, respond};
 use crate::web::dashboard::visible_text::{sentence, visible_line};
