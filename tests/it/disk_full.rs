@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
 use bluetick::domain::clock::{Clock, SystemClock};
-use bluetick::domain::ids::CallbackId;
 use bluetick::domain::secret::Secret;
 use bluetick::journal::spool::SpoolSettings;
 use bluetick::journal::{self, Journal};
@@ -15,6 +13,7 @@ use bluetick::keys::Keys;
 use reqwest::Client;
 use tempfile::TempDir;
 
+use crate::harness::callback_records::callback_record;
 use crate::harness::database::TestDatabase;
 use crate::harness::program::{Program, command, run_to_end};
 use crate::harness::waiting;
@@ -259,7 +258,7 @@ async fn a_process_that_starts_on_a_full_disk_uses_its_spool_once_there_is_space
     let journal = Journal::open_with_spool(pools, settings).await.unwrap();
     let lock = database.hold_journal().await;
     let append = async |body: &str| {
-        let record = callback(body);
+        let record = callback_record(SystemClock.now(), body.as_bytes());
         let permit = journal.reserve(record.body.len()).await.unwrap();
         journal.append(record, permit).await
     };
@@ -275,20 +274,4 @@ async fn a_process_that_starts_on_a_full_disk_uses_its_spool_once_there_is_space
     let entries = journal.read_after(0, 10, u64::MAX).await.unwrap();
     let bodies: Vec<_> = entries.into_iter().map(|entry| entry.record.body).collect();
     assert_eq!(bodies, [b"once there is space"]);
-}
-
-fn callback(body: &str) -> CallbackRecord {
-    let now = SystemClock.now();
-    CallbackRecord {
-        id: CallbackId::new(now),
-        account: "shop".parse().unwrap(),
-        route: Route::Callback,
-        method: "POST".to_owned(),
-        query: String::new(),
-        headers: Vec::new(),
-        remote: None,
-        received_at: now,
-        body: body.into(),
-        authenticity: Authenticity::Verified,
-    }
 }

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use bluetick::db::Error;
 use bluetick::db::connect_options::MAIN_BUSY_TIMEOUT;
 use bluetick::db::disk::Reserve;
-use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::callback_record::CallbackRecord;
 use bluetick::domain::clock::{Clock, SystemClock};
-use bluetick::domain::ids::CallbackId;
 use bluetick::domain::scope::{Scope, Scopes};
 use bluetick::domain::secret::Secret;
 use bluetick::journal::Journal;
@@ -25,6 +24,7 @@ use reqwest::{Client, Response};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
+use crate::harness::callback_records::callback_record;
 use crate::harness::database::TestDatabase;
 use crate::harness::program::{Program, command};
 use crate::harness::waiting;
@@ -42,16 +42,8 @@ fn noon() -> DateTime<Utc> {
 
 fn record(body: &[u8]) -> CallbackRecord {
     CallbackRecord {
-        id: CallbackId::new(noon()),
-        account: "shop".parse().unwrap(),
-        route: Route::Callback,
-        method: "POST".to_owned(),
-        query: String::new(),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-        remote: None,
-        received_at: noon(),
-        body: body.to_vec(),
-        authenticity: Authenticity::Verified,
+        ..callback_record(noon(), body)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bluetick::domain::callback_record::{Authenticity, CallbackRecord, Route};
+use bluetick::domain::callback_record::CallbackRecord;
 use bluetick::domain::ids::CallbackId;
 use bluetick::journal::{Journal, PURGE_BATCH_ROWS, PurgeLimit};
 use bluetick::operating::rebuild::{RebuildError, rebuild};
@@ -13,26 +13,12 @@ use migration::{JournalMigrator, MigratorTrait};
 use uuid::Uuid;
 
 use crate::harness::app::{App, noon, start_app};
+use crate::harness::callback_records::callback_record;
 use crate::harness::database::TestDatabase;
 use crate::rebuilding::{live, start_chaos};
 use crate::retention::{
     CALLBACKS_GONE, MESSAGES_GONE, count_expired, journalled, nothing_disagrees, purge,
 };
-
-fn record(at: DateTime<Utc>, body: &[u8]) -> CallbackRecord {
-    CallbackRecord {
-        id: CallbackId::new(at),
-        account: "shop".parse().unwrap(),
-        route: Route::Callback,
-        method: "POST".to_owned(),
-        query: String::new(),
-        headers: Vec::new(),
-        remote: None,
-        received_at: at,
-        body: body.to_vec(),
-        authenticity: Authenticity::Verified,
-    }
-}
 
 async fn append(journal: &Journal, record: CallbackRecord) {
     let room = journal.reserve(record.body.len()).await.unwrap();
@@ -46,7 +32,9 @@ async fn fill(
     at: DateTime<Utc>,
     size: usize,
 ) -> BTreeSet<CallbackId> {
-    let records: Vec<_> = (0..number).map(|_| record(at, &vec![b'x'; size])).collect();
+    let records: Vec<_> = (0..number)
+        .map(|_| callback_record(at, &vec![b'x'; size]))
+        .collect();
     let ids = records.iter().map(|record| record.id).collect();
     join_all(records.into_iter().map(|record| append(journal, record))).await;
     ids
@@ -309,7 +297,7 @@ async fn on_postgres_partitions_are_created_ahead_and_dropped_once_processed() {
     assert!(ids(&journal).await.is_disjoint(&stray));
     assert_eq!(ids(&journal).await.len(), second.len() + third.len());
     // The same id twice is one callback, whatever its day.
-    let twice = record(day(2), b"x");
+    let twice = callback_record(day(2), b"x");
     append(&journal, twice.clone()).await;
     append(&journal, twice.clone()).await;
     assert_eq!(ids(&journal).await.len(), second.len() + third.len() + 1);
@@ -325,7 +313,7 @@ async fn callbacks_from_an_old_spool_are_processed_in_order() {
         let at = noon() + TimeDelta::days(day);
         journal.create_day_partitions(at).await.unwrap();
         // A number drawn for nothing, too: this one is there already.
-        let twice = record(at, b"x");
+        let twice = callback_record(at, b"x");
         append(&journal, twice.clone()).await;
         append(&journal, twice).await;
         for size in [3, 1] {
