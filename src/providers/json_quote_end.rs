@@ -17,22 +17,31 @@ pub(super) enum QuotedText {
     Element,
 }
 
-/// Whether a quote that does not end its text belongs to another member or object: it would become a part
-/// of the text. `begin` is the text before the quote, `rest` what follows it.
-pub(super) fn continues_object(begin: &str, rest: &str, role: QuotedText) -> bool {
-    ends_inside_object(begin)
+/// Separates JSON documents in a sequence (RFC 7464).
+const RECORD_SEPARATOR: char = '\u{1e}';
+/// Python's prefixes of texts and bytes.
+const PYTHON_PREFIXES: [char; 2] = ['u', 'b'];
+/// What begins after the name of a member whose colon is missing or wrong: an object, a list, a
+/// number or a comment; `=`, `=>`, `->` and `\:`.
+const AFTER_BROKEN_NAME: &str = "{[-/=\\>";
+
+/// Whether a quote that does not pass [`ends_text`] shows that another member or object begins here.
+/// The caller then reads nothing, because the member would become a part of the text.
+/// `text_so_far` is the text before the quote, `rest` what follows it.
+pub(super) fn begins_other_member(text_so_far: &str, rest: &str, role: QuotedText) -> bool {
+    ends_inside_object(text_so_far)
         || begins_value(rest)
         || (role == QuotedText::MemberValue && begins_broken_member(rest))
 }
 
-/// Whether a quote after this beginning of a text is at the first name of an object, or at a value
-/// after an opening brace.
-fn ends_inside_object(begin: &str) -> bool {
-    let begin = begin.trim_ascii_end();
-    begin.ends_with('{') || (begin.ends_with(':') && begin.contains('{'))
+/// Whether the text ends where an object has its first name, or a value after an opening brace.
+fn ends_inside_object(text_so_far: &str) -> bool {
+    let text = text_so_far.trim_ascii_end();
+    text.ends_with('{') || (text.ends_with(':') && text.contains('{'))
 }
 
-/// Whether a quote is behind a member's name: a colon and a value follow.
+/// Whether a colon and a value follow, so that the quote closed a name. Words such as `true` are not
+/// looked for: they may be a customer's.
 fn begins_value(rest: &str) -> bool {
     let value = rest.trim_ascii_start().strip_prefix(':');
     value.is_some_and(|value| {
@@ -42,31 +51,31 @@ fn begins_value(rest: &str) -> bool {
     })
 }
 
-/// Whether a comma, a name and something else than its colon are behind a quote. What follows a quoted
-/// word in a text is another word or a punctuation mark. Names of members begin with a small letter, and
-/// those of customers rarely do.
+/// Whether a comma, a name and something other than a colon follow. Behind a quoted word in a
+/// customer's text are other words or punctuation marks. Names of members begin with a lowercase
+/// letter; quoted words in a customer's text rarely do.
 fn begins_broken_member(rest: &str) -> bool {
     let start = &rest[..rest.floor_char_boundary(NAME_LIMIT)];
-    let name = start.trim_ascii_start().strip_prefix(',');
-    let Some(name) = name.and_then(|name| name.trim_ascii_start().strip_prefix(['"', '\''])) else {
+    let after_comma = start.trim_ascii_start().strip_prefix(',');
+    let after_comma = after_comma.unwrap_or_default().trim_ascii_start();
+    let Some(name) = after_comma.strip_prefix(['"', '\'']) else {
         return false;
     };
-    let behind = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let value = behind.strip_prefix(['"', '\'']).map(str::trim_ascii_start);
-    let begins_text = |value: &str| {
-        let text = value.strip_prefix(['"', '\'']);
-        text.is_some_and(|text| text.starts_with(char::is_alphanumeric))
+    let after_name = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let Some(after_quote) = after_name.strip_prefix(['"', '\'']) else {
+        return false;
     };
-    is_name
-        && value.is_some_and(|value| {
-            begins_text(value)
-                || value.starts_with(|c: char| c.is_ascii_digit() || "{[-/=\\>".contains(c))
-        })
+    let next = after_quote.trim_ascii_start();
+    let begins_text = next
+        .strip_prefix(['"', '\''])
+        .is_some_and(|text| text.starts_with(char::is_alphanumeric));
+    let begins_other = |c: char| c.is_ascii_digit() || AFTER_BROKEN_NAME.contains(c);
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && (begins_text || next.starts_with(begins_other))
 }
 
 /// Whether a quote ends its text, by what follows it.
-pub(super) fn is_end(rest: &str, role: QuotedText) -> bool {
+pub(super) fn ends_text(rest: &str, role: QuotedText) -> bool {
     let rest = rest.trim_ascii_start();
     let mut characters = rest.chars();
     match (characters.next(), role) {
@@ -76,7 +85,7 @@ pub(super) fn is_end(rest: &str, role: QuotedText) -> bool {
         (Some('}'), QuotedText::MemberValue) => {
             let after = characters.as_str().trim_ascii_start();
             after.is_empty()
-                || after.starts_with(['}', ']', ',', '{', '\u{1e}'])
+                || after.starts_with(['}', ']', ',', '{', RECORD_SEPARATOR])
                 || separator_length(after).is_some()
         }
         (Some(','), QuotedText::MemberValue) => {
@@ -86,17 +95,82 @@ pub(super) fn is_end(rest: &str, role: QuotedText) -> bool {
     }
 }
 
-/// Whether a name and a colon follow, or the end of the object or of the text after a comma.
+/// Whether a name and a colon follow, or the end of the object or of the text after a comma or a name.
 fn begins_member(rest: &str) -> bool {
     let start = &rest[..rest.floor_char_boundary(NAME_LIMIT)];
     if start.is_empty() || start.starts_with('}') {
         return true;
     }
-    let name = start.strip_prefix(['u', 'b']).unwrap_or(start);
+    let name = start.strip_prefix(PYTHON_PREFIXES).unwrap_or(start);
     let name = name.trim_start_matches(['"', '\'']);
-    let end = name.find(['"', '\'', ':', ',', '{', '}']);
-    end.is_some_and(|end| {
-        let after = name[end..].trim_start_matches(['"', '\'']);
-        after.trim_ascii_start().starts_with(':')
-    })
+    let after_name = name.trim_start_matches(|c: char| !"\"':,{}".contains(c));
+    let next = after_name
+        .trim_start_matches(['"', '\''])
+        .trim_ascii_start();
+    // Truncated in the name or behind it: what was complete before it is kept.
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = &name[..name.len() - after_name.len()];
+    let is_truncated = next.is_empty() && start.len() == rest.len() && name.chars().all(is_name);
+    next.starts_with(':') || is_truncated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_ends_a_value_before_the_next_member_or_the_end_of_the_object() {
+        for rest in [
+            r#","id":1}"#,
+            r#" , "id" : 1}"#,
+            ",id:1}",
+            ",}",
+            "}",
+            "}]}",
+            "}, {",
+            "",
+            ", \"",
+            ",\"nam",
+            ",\"name\" ",
+        ] {
+            assert!(ends_text(rest, QuotedText::MemberValue), "{rest}");
+        }
+        for rest in [
+            r#", you", then"#,
+            " the boss",
+            "} he said",
+            r#","Raj""Raj"","id":1}"#,
+        ] {
+            assert!(!ends_text(rest, QuotedText::MemberValue), "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_quote_before_a_member_without_its_colon_begins_another_member() {
+        for rest in [
+            r#","id""x"}"#,
+            r#","id"=>"x"}"#,
+            r#","id" 17}"#,
+            r#","ids"["x"]}"#,
+            r#": "x"}"#,
+        ] {
+            assert!(
+                begins_other_member("sent", rest, QuotedText::MemberValue),
+                "{rest}"
+            );
+        }
+        for rest in [
+            r#","Raj""Raj"","id":1}"#,
+            r#", "you", then"#,
+            ": see",
+            " the boss",
+        ] {
+            assert!(
+                !begins_other_member("Raj", rest, QuotedText::MemberValue),
+                "{rest}"
+            );
+        }
+        assert!(begins_other_member("x {", "id", QuotedText::Element));
+        assert!(begins_other_member(r#"x {"id":"#, "1", QuotedText::Element));
+    }
 }

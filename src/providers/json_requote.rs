@@ -3,7 +3,7 @@
 //! truncated JSON after its last complete object.
 
 use crate::providers::json_bare_value::has_prefix;
-use crate::providers::json_quote_end::{QuotedText, continues_object, is_end};
+use crate::providers::json_quote_end::{QuotedText, begins_other_member, ends_text};
 
 /// Maximum bytes of a text that is rewritten.
 const TEXT_LIMIT: usize = 8 * 1024 * 1024;
@@ -77,18 +77,28 @@ fn unescape(text: &str) -> Option<String> {
         let mut plain = String::with_capacity(text.len());
         let mut characters = text.chars().peekable();
         while let Some(c) = characters.next() {
+            // Truncated inside an escape.
+            if c == '\\' && characters.peek().is_none() {
+                break;
+            }
             let escaped = characters.next_if(|next| c == '\\' && matches!(next, '"' | '\\'));
             plain.push(escaped.unwrap_or(c));
         }
         return Some(plain);
     }
     begins_with_html_quote(first).then(|| {
-        HTML_ENTITIES
-            .iter()
-            .fold(text.to_owned(), |text, (entity, character)| {
-                text.replace(entity, character)
-            })
+        HTML_ENTITIES.iter().fold(
+            without_partial_entity(text).to_owned(),
+            |text, (entity, character)| text.replace(entity, character),
+        )
     })
+}
+
+/// The text without an entity in which it was truncated.
+fn without_partial_entity(text: &str) -> &str {
+    let is_in_entity = |c: char| c.is_ascii_alphanumeric() || c == '#';
+    let begin = text.trim_end_matches(is_in_entity);
+    begin.strip_suffix('&').unwrap_or(text)
 }
 
 /// The text up to the end of the last complete object or list, with the enclosing ones closed;
@@ -201,9 +211,11 @@ impl<'t> Requoting<'t> {
                     }
                     self.written.extend(escaped);
                 }
-                _ if next == quote && is_end(self.rest, role) => break,
+                _ if next == quote && ends_text(self.rest, role) => break,
                 _ if next == quote && role == QuotedText::Name => return None,
-                _ if next == quote && continues_object(&self.written[begin..], self.rest, role) => {
+                _ if next == quote
+                    && begins_other_member(&self.written[begin..], self.rest, role) =>
+                {
                     return None;
                 }
                 '{' | '}' if role == QuotedText::Name => return None,
@@ -287,6 +299,31 @@ mod tests {
             ("[]", None),
         ] {
             assert_eq!(close_truncated(text).as_deref(), closed, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_complete_is_kept_wherever_the_text_is_truncated() {
+        for (name, quote) in ["{", "x {", "{ a: ", "a, b", "}"]
+            .iter()
+            .flat_map(|name| ["'", "&quot;", "\\\""].map(|quote| (name, quote)))
+        {
+            let written =
+                json!([{"id": "A", "status": "sent"}, {"id": "B", "name": name, "status": "read"}])
+                    .to_string()
+                    .replace('"', quote);
+            let first_end = written.find('}').unwrap() + 1;
+            for end in first_end..written.len() {
+                let text = &written[..end];
+                let closed = requote(text).and_then(|text| close_truncated(&text));
+                let value: Option<Value> = closed.and_then(|text| serde_json::from_str(&text).ok());
+                let expected = json!({"id": "A", "status": "sent"});
+                assert_eq!(
+                    value.map(|value| value[0].clone()),
+                    Some(expected),
+                    "{text}"
+                );
+            }
         }
     }
 
