@@ -210,12 +210,12 @@ impl<'b> FormFields<'b> {
     }
 
     /// Whether it has the id and the status of a message.
-    pub(super) fn names_message(&self) -> bool {
+    pub(super) fn has_id_and_status(&self) -> bool {
         self.identifying.name_message()
     }
 
     /// Whether it has the id or the status of a message, without a line break inside.
-    pub(super) fn identifies_on_one_line(&self) -> bool {
+    pub(super) fn has_id_or_status_on_one_line(&self) -> bool {
         self.identifying.has_value_on_one_line()
     }
 

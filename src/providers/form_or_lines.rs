@@ -8,43 +8,48 @@ use crate::providers::reading_budget::{ReadingBudget, ReadingLimit};
 /// Whether the first line is a field, or a title above fields, so that the text can be a form or lines.
 pub(super) fn begins_with_field(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
-    let is_title = |c: char| c.is_alphanumeric() || c.is_whitespace();
+    let is_title_char = |c: char| c.is_alphanumeric() || c.is_whitespace();
     begins_field(first.trim_start_matches('?'), &[':', '='])
-        || (first.chars().all(is_title) && has_field_on_later_line(text))
+        || (first.chars().all(is_title_char) && has_field_on_later_line(text))
 }
 
-/// Whether the text begins with a field of a form, or with a name without a value.
+/// Whether the text begins with a field of a form, with a name without a value, or percent-encoded.
 pub(super) fn begins_with_pair(text: &str) -> bool {
-    let first = text.trim_start_matches(['?', '&']);
-    let name = first.find(['=', '&', '%']).map(|end| &first[..end]);
+    let pair = text.trim_start_matches(['?', '&']);
+    let name = pair.find(['=', '&', '%']).map(|end| &pair[..end]);
     let has_space = name.is_some_and(|name| name.contains(' '));
-    !has_space && (begins_field(first, &['=', '&']) || first.starts_with('%'))
+    !has_space && (begins_field(pair, &['=', '&']) || pair.starts_with('%'))
 }
 
-/// `None` if it could be both. `is_form` is whether its label says that it is a form, which many
-/// senders write for any text.
+/// Reads the text as a form or as lines, whichever names a message; `None` if both could.
+/// `labelled_as_form` is whether its content type says that it is a form, which many senders write
+/// for any text.
 pub(super) fn parse<'b>(
     text: &str,
-    is_form: bool,
+    labelled_as_form: bool,
     budget: &'b ReadingBudget,
 ) -> Result<Option<FormFields<'b>>, ReadingLimit> {
     let counted = budget.counted();
     let lines = form::parse_lines(text, budget)?;
     let has_field_on_later_line = has_field_on_later_line(text);
     let is_one_pair = !has_second_pair(text);
-    if !begins_with_pair(text) || (is_one_pair && (!is_form || has_field_on_later_line)) {
+    if !begins_with_pair(text) || (is_one_pair && (!labelled_as_form || has_field_on_later_line)) {
         return Ok(Some(lines));
     }
     budget.forget_since(counted);
     let fields = form::parse(text, budget)?;
-    Ok(match (fields.names_message(), lines.names_message()) {
-        (true, true) => None,
-        (true, false) if !is_form && has_field_on_later_line => None,
-        (true, false) => Some(fields),
-        (false, true) if fields.identifies_on_one_line() => None,
-        (false, true) => Some(lines),
-        (false, false) => Some(if is_form { fields } else { lines }),
-    })
+    Ok(
+        match (fields.has_id_and_status(), lines.has_id_and_status()) {
+            (true, true) => None,
+            // The pairs may be a customer's text in one of the lines.
+            (true, false) if !labelled_as_form && has_field_on_later_line => None,
+            (true, false) => Some(fields),
+            // The lines may be a customer's text in a field of a form with a misspelt name.
+            (false, true) if fields.has_id_or_status_on_one_line() => None,
+            (false, true) => Some(lines),
+            (false, false) => Some(if labelled_as_form { fields } else { lines }),
+        },
+    )
 }
 
 pub(super) fn has_field_on_later_line(text: &str) -> bool {
@@ -87,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_with_colons_are_no_form() {
+    fn lines_with_colons_are_not_a_form() {
         let text = "id: A\nstatus: sent\ntext: &id=X&status=failed";
         let expected = json!({"id": "A", "status": "sent", "text": "&id=X&status=failed"});
         for is_form in [false, true] {
