@@ -1,5 +1,7 @@
 //! Masking of personal data in free text, ids and codes.
 
+use chrono::{Datelike, NaiveDate};
+
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::domain::scope::Visibility;
@@ -9,8 +11,12 @@ const WAMID: &str = "wamid.";
 const MIN_PHONE_DIGITS: usize = 7;
 /// Groups of digits or a code with at least this many digits are taken for a phone number.
 const CERTAIN_PHONE_DIGITS: usize = 10;
-/// Separators inside phone numbers: spaces, hyphens, dashes, brackets, full stops.
-const SEPARATORS: &str = " -().\u{a0}\u{2009}\u{202f}\u{2010}\u{2011}\u{2012}\u{2013}";
+/// Separators inside phone numbers: spaces, hyphens, dashes, brackets, full stops, slashes.
+const SEPARATORS: &str =
+    " -()./\u{a0}\u{2009}\u{202f}\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2015}";
+/// Characters at the end of an id that are shown; fewer if they may be those of a phone number.
+const SHOWN_TAIL: usize = 8;
+const SHOWN_DIGITS: usize = 3;
 
 impl Visibility {
     /// Masks free text of a provider or operator, which may quote a number or an id.
@@ -21,8 +27,7 @@ impl Visibility {
         }
     }
 
-    /// Masks a failure code. Genuine ones have fewer digits than a phone number with its country
-    /// code.
+    /// Masks a failure code. Real codes have fewer digits than a phone number with its country code.
     pub fn mask_code(self, code: &str) -> String {
         let digits = code.bytes().filter(u8::is_ascii_digit).count();
         if digits < CERTAIN_PHONE_DIGITS && !code.contains(WAMID) {
@@ -32,8 +37,8 @@ impl Visibility {
         }
     }
 
-    /// A recipient as it is shown: a phone number has a `+`, however it is stored. Masked, only the
-    /// ends are shown, without the `+`.
+    /// A recipient as it is shown: a phone number with a `+`, however it is stored; masked, as
+    /// [`mask_middle`] does it, without the `+`.
     pub fn mask_phone(self, text: &str) -> String {
         let digits = text.strip_prefix('+').unwrap_or(text);
         match self {
@@ -62,17 +67,15 @@ impl PhoneNumber {
 
 impl ProviderMessageId {
     /// `wamid.…` and the last eight characters: distinguishable, but not decodable to a phone
-    /// number.
+    /// number. Of digits, which may be those of a number, only the last three.
     pub fn masked(&self) -> String {
-        let tail: String = self
-            .as_str()
-            .chars()
-            .rev()
-            .take(8)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect();
+        let characters: Vec<char> = self.as_str().chars().collect();
+        let last = |count: usize| &characters[characters.len().saturating_sub(count)..];
+        let mut tail = last(SHOWN_TAIL);
+        if tail.iter().filter(|c| c.is_ascii_digit()).count() >= MIN_PHONE_DIGITS {
+            tail = last(SHOWN_DIGITS);
+        }
+        let tail: String = tail.iter().collect();
         if self.is_wamid() {
             format!("wamid.…{tail}")
         } else {
@@ -125,43 +128,54 @@ fn mask_wamid(wamid: &str) -> String {
     ProviderMessageId::parse_stored(wamid).map_or_else(|_| format!("{WAMID}…"), |id| id.masked())
 }
 
-/// The length of the longest number at the beginning of the text, and its masked form.
+/// The length of the number at the beginning of the text, and how it is shown: masked if it may be
+/// a phone number. It may have several groups of digits.
 fn mask_number(text: &str) -> (usize, String) {
     let sign = usize::from(text.starts_with('+'));
-    let belongs = |c: char| c.is_ascii_digit() || SEPARATORS.contains(c);
-    let grouped = sign + prefix_length(&text[sign..], belongs);
-    // What follows the last digit (a space, a full stop) belongs to the sentence.
-    let grouped = text[..grouped]
-        .rfind(|c: char| c.is_ascii_digit())
-        .map_or(sign, |at| at + 1);
-    let ungrouped = sign + prefix_length(&text[sign..], |c| c.is_ascii_digit());
-    let digits: String = text[..grouped]
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
+    let group_end = sign + prefix_length(&text[sign..], |c| c.is_ascii_digit());
+    let end = last_group_end(text, group_end);
+    let digits: String = text[..end].chars().filter(char::is_ascii_digit).collect();
     let min_digits = if sign == 1 {
         MIN_PHONE_DIGITS
     } else {
         CERTAIN_PHONE_DIGITS
     };
     if digits.len() >= min_digits {
-        return (grouped, mask_middle(&digits));
+        return (end, mask_middle(&digits));
     }
-    let whole = &text[..ungrouped];
-    if ungrouped - sign >= MIN_PHONE_DIGITS {
-        (ungrouped, mask_middle(&whole[sign..]))
+    let group = &text[..group_end];
+    if group_end - sign >= MIN_PHONE_DIGITS {
+        (group_end, mask_middle(&group[sign..]))
     } else {
-        (ungrouped, whole.to_owned())
+        (group_end, group.to_owned())
     }
 }
 
-/// The length of a date such as 2026-11-20, which is not part of a number.
+/// The end of the last group of digits of a number whose first group ends at `end`. A date is not a
+/// part of it, nor is what follows the last digit: a space or a full stop of the sentence.
+fn last_group_end(text: &str, mut end: usize) -> usize {
+    loop {
+        let separators = prefix_length(&text[end..], |c| SEPARATORS.contains(c));
+        let next = end + separators;
+        let digits = prefix_length(&text[next..], |c| c.is_ascii_digit());
+        let is_date = separators > 0 && date_length(&text[next..]).is_some();
+        if digits == 0 || is_date {
+            return end;
+        }
+        end = next + digits;
+    }
+}
+
+/// The length of a date such as 2026-11-20 or 20/11/2026, which is not part of a number.
 fn date_length(text: &str) -> Option<usize> {
     const LENGTH: usize = 10;
     let day = text.get(..LENGTH)?;
-    let more = text[LENGTH..].starts_with(|c: char| c.is_ascii_digit() || c == '-');
-    let is_day = chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").is_ok();
-    (is_day && day.starts_with("20") && !more).then_some(LENGTH)
+    let more = text[LENGTH..].starts_with(|c: char| c.is_ascii_digit() || "-/".contains(c));
+    let is_day = ["%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y"]
+        .into_iter()
+        .filter_map(|format| NaiveDate::parse_from_str(day, format).ok())
+        .any(|day| (2000..2100).contains(&day.year()));
+    (is_day && !more).then_some(LENGTH)
 }
 
 fn prefix_length(text: &str, belongs: impl Fn(char) -> bool) -> usize {
@@ -204,7 +218,14 @@ mod tests {
                 "since 2026-11-20 12:00:05 UTC",
                 "since 2026-11-20 12:00:05 UTC",
             ),
+            ("12:00:05 2026-11-20", "12:00:05 2026-11-20"),
+            ("131026 - 2026-11-20", "131026 - 2026-11-20"),
+            ("at 20/11/2026 12:00:05", "at 20/11/2026 12:00:05"),
+            ("2026-11-20 919970123456", "2026-11-20 9199•••••456"),
             ("131026, 131053", "131026, 131053"),
+            ("91/99701/23456", "9199•••••456"),
+            ("91\u{2014}99701\u{2014}23456", "9199•••••456"),
+            ("wamid.X/919970123456 gone", "wamid.…456 gone"),
             ("after 5, 10 and 15 min", "after 5, 10 and 15 min"),
         ] {
             assert_eq!(mask_numbers_and_wamids(text), shown);
@@ -232,7 +253,7 @@ mod tests {
         #[test]
         fn every_spelling_of_a_number_is_masked(
             before in "[a-z ,:]{0,6}",
-            separators in prop::collection::vec(prop::sample::select(vec!["", " ", "-", ".", "(", ") "]), 11),
+            separators in prop::collection::vec(prop::sample::select(vec!["", " ", "-", ".", "(", ") ", "/", "\u{2014}"]), 11),
             after in "[ .,a-z]{0,4}",
         ) {
             let digits = "919970123456";
