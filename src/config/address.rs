@@ -1,5 +1,5 @@
-//! Parsers for `listen`, `public_url`, `base_url` and `database_url`; from where the host of a URL
-//! can be reached.
+//! Parsers for `listen`, `public_url`, `base_url` and `database_url`; whether the host of a URL is on
+//! this machine, in a private network or public.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,18 +8,25 @@ use url::{Host, ParseError, Url};
 
 use crate::domain::provider_account::Account;
 
-/// Parses an http(s) URL without user, query or fragment; drops a trailing slash.
+/// Parses an http(s) URL without user, query or fragment; drops a trailing slash. Errors do not show
+/// a password.
 pub(super) fn parse_http_url(text: &str) -> Result<String, String> {
-    let without_scheme = || format!("`{text}` must begin with http:// or https://");
+    let with_user = "must not contain a user name or password";
+    let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = after_scheme.split(['/', '?', '#']).next();
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return Err(with_user.to_owned());
+    }
+    let wrong_scheme = || format!("`{text}` must begin with http:// or https://");
     let url = Url::parse(text).map_err(|error| match error {
-        ParseError::RelativeUrlWithoutBase => without_scheme(),
+        ParseError::RelativeUrlWithoutBase => wrong_scheme(),
         error => format!("`{text}` is not a URL: {error}"),
     })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(without_scheme());
+        return Err(wrong_scheme());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a user name or password".to_owned());
+        return Err(with_user.to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(format!("`{text}` must not have a query or a fragment"));
@@ -55,7 +62,7 @@ pub(super) fn parse_database_url(
     };
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.contains('?') {
-        return Err("must not have parameters (?): write sqlite://PATH".to_owned());
+        return Err("must not have a query string (`?…`); write sqlite://PATH".to_owned());
     }
     if path.is_empty() || path.contains(":memory:") {
         return Err("must name a file: sqlite://PATH".to_owned());
@@ -79,7 +86,7 @@ pub fn reachability(url: &str) -> Reachability {
     };
     let ip = match url.host() {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).to_canonical(),
         Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
             return Reachability::Loopback;
         }
@@ -112,11 +119,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_error_does_not_show_a_password() {
+        for text in [
+            "https://user:secret@example.com",
+            "ftp://user:secret@example.com",
+            "user:secret@example.com",
+            "https://user:secret@exa mple",
+        ] {
+            let error = parse_http_url(text).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_local_or_private_address_is_not_public() {
         for (address, expected) in [
             ("http://127.0.0.1:8080", Reachability::Loopback),
             ("http://localhost:8080/base", Reachability::Loopback),
             ("http://[::1]:80", Reachability::Loopback),
+            ("http://[::ffff:127.0.0.1]:80", Reachability::Loopback),
             ("http://192.168.1.10:8080", Reachability::PrivateNetwork),
             ("https://hooks.example.com", Reachability::Public),
         ] {
