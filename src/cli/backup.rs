@@ -11,19 +11,19 @@ use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
 use crate::cli::progress::ProgressLine;
 use crate::config::Config;
-use crate::data_dir::{self, DatabaseAge};
+use crate::data_dir::{self, SECRET_KEY_FILE};
 use crate::domain::clock::Clock;
 use crate::keys::Keys;
 use crate::operating::action_context::ActionContext;
 use crate::operating::backup::{
-    AcceptedLoss, BackupSource, PossiblySent, RestoreTarget, RestoredAccess, create_backup,
+    BackupSource, LossyRestore, PossiblySent, RestoreTarget, RestoredAccess, create_backup,
     restore_backup, restore_with_loss,
 };
 use crate::reporting::number_format::counted;
 use crate::store::backup::QueuedMessages;
 
 const POSTGRES_HINT: &str = "the data is in PostgreSQL: back up and restore its database, for instance with `pg_dump --format=custom` and \
-     `pg_restore`. A dump contains everything except `secret_key` and the spool files in the data folder. It includes its schema version, so an older program refuses it";
+     `pg_restore`. A dump contains everything except `secret_key` and the spool files in the data folder. It includes its schema version, so an older version of bluetick refuses it";
 
 #[derive(Args, Debug)]
 pub struct BackupArguments {
@@ -37,12 +37,12 @@ pub struct RestoreArguments {
     /// The folder of a backup
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Send the messages that were queued when the backup was made, even if they were sent since
+    /// Keep queued messages queued and campaigns running, even if they were sent since the backup
     #[arg(long)]
     pub queue: bool,
-    /// Restore a copy of a data folder that is not a backup, such as a `tar` of a running one
+    /// Restore a copy of a data folder that is not a backup, such as a `tar` made while `serve` ran
     ///
-    /// Its databases may be from different times. Prints what is missing.
+    /// Its databases may have been copied at different moments. Prints what is missing.
     #[arg(long)]
     pub accept_loss: bool,
 }
@@ -73,9 +73,10 @@ pub async fn create(
         Ok(manifest) => store.record_backup(manifest.taken_at).await,
         Err(_) => Ok(()),
     };
-    journal.close().await?;
-    store.close().await?;
+    let closed = (journal.close().await, store.close().await);
     let manifest = created?;
+    closed.0?;
+    closed.1?;
     writeln!(
         out,
         "{} holds every callback acknowledged before {}",
@@ -114,7 +115,7 @@ pub async fn restore(
     data_dir::prepare(&config.data_dir)?;
     let secret = match &config.secret_key {
         Some(secret) => secret.clone(),
-        None => data_dir::load_or_create_secret_key(&config.data_dir, DatabaseAge::Existing)?,
+        None => data_dir::read_secret_key(&config.data_dir.join(SECRET_KEY_FILE))?,
     };
     let keys = Keys::derive(&secret, &config.secret_key_previous);
     let mut key_fingerprints = keys.previous_fingerprints();
@@ -132,17 +133,24 @@ pub async fn restore(
         actor: COMMAND_LINE,
         now,
     };
+    let folder = arguments.folder.display();
     let is_backup = arguments.folder.join("manifest.json").exists();
     if arguments.accept_loss && !is_backup {
         let loss = restore_with_loss(&arguments.folder, &target, &context).await?;
-        return print_loss(&loss, out);
+        print_loss(&loss, config, out)?;
+        return print_queue_option(arguments, out);
     }
     if !is_backup {
-        let folder = arguments.folder.display();
         if !arguments.folder.is_dir() {
             return Err(format!("{folder}: there is no such folder").into());
         }
         return Err(format!("{folder} has no manifest.json, so it is not a complete backup; `--accept-loss` restores a copy of a data folder").into());
+    }
+    if arguments.accept_loss {
+        writeln!(
+            out,
+            "{folder} is a complete backup; --accept-loss changes nothing"
+        )?;
     }
     let restored = restore_backup(&arguments.folder, &target, &context).await?;
     let manifest = restored.manifest;
@@ -155,18 +163,26 @@ pub async fn restore(
     )?;
     print_possibly_sent(&restored.possibly_sent, out)?;
     print_access(&restored.access, out)?;
-    if arguments.queue {
-        writeln!(
-            out,
-            "queued messages will be sent when `serve` starts, even if they were sent since"
-        )?;
-    }
+    print_queue_option(arguments, out)?;
     writeln!(
         out,
         "possibly missing: callbacks acknowledged from {} on, messages accepted from {} on",
         format_time(manifest.callbacks_complete_until),
         format_time(manifest.taken_at)
     )?;
+    Ok(())
+}
+
+fn print_queue_option(
+    arguments: &RestoreArguments,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    if arguments.queue {
+        writeln!(
+            out,
+            "when `serve` starts, queued messages will be sent and campaigns continue, even if the messages were sent since"
+        )?;
+    }
     Ok(())
 }
 
@@ -198,14 +214,14 @@ fn print_possibly_sent(
 fn print_access(access: &RestoredAccess, out: &mut impl Write) -> Result<(), CommandError> {
     writeln!(
         out,
-        "{} ended, {} deleted; `bluetick user sign-in-link` makes another",
+        "{} ended, {} deleted; `bluetick user sign-in-link` creates a new link",
         counted(access.ended_sessions, "session was", "sessions were"),
         counted(access.deleted_links, "sign-in link", "sign-in links")
     )?;
     if !access.users.is_empty() {
         writeln!(
             out,
-            "users that are enabled again, with their roles and passwords as of the backup; `bluetick user disable EMAIL` for those you disabled since:"
+            "enabled users, with their roles and passwords as of the backup; `bluetick user disable EMAIL` for those you had disabled since:"
         )?;
     }
     for user in &access.users {
@@ -214,7 +230,7 @@ fn print_access(access: &RestoredAccess, out: &mut impl Write) -> Result<(), Com
     if !access.tokens.is_empty() {
         writeln!(
             out,
-            "tokens that are valid again; `bluetick token revoke NAME` for those you revoked since:"
+            "valid tokens; `bluetick token revoke NAME` for those you had revoked since:"
         )?;
     }
     for token in &access.tokens {
@@ -223,8 +239,12 @@ fn print_access(access: &RestoredAccess, out: &mut impl Write) -> Result<(), Com
     Ok(())
 }
 
-fn print_loss(loss: &AcceptedLoss, out: &mut impl Write) -> Result<(), CommandError> {
-    writeln!(out, "restored a copy")?;
+fn print_loss(
+    loss: &LossyRestore,
+    config: &Config,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    writeln!(out, "restored the copy into {}", config.data_dir.display())?;
     print_possibly_sent(&loss.possibly_sent, out)?;
     print_access(&loss.access, out)?;
     writeln!(
@@ -247,11 +267,11 @@ fn print_loss(loss: &AcceptedLoss, out: &mut impl Write) -> Result<(), CommandEr
 /// are restored.
 fn refuse_other_database(config: &Config) -> Result<(), CommandError> {
     let url = config.database_url.expose();
-    let file = Path::new(url.trim_start_matches("sqlite:").trim_start_matches("//"));
-    if file == config.data_dir.join("bluetick.db") {
+    let file = url.strip_prefix("sqlite://").unwrap_or(url);
+    if Path::new(file) == config.data_dir.join("bluetick.db") {
         return Ok(());
     }
-    Err("database_url names another file than bluetick.db in data_dir; restore without it, then move the databases".into())
+    Err("database_url must name bluetick.db in data_dir; unset database_url, restore, then move the databases".into())
 }
 
 fn format_time(at: DateTime<Utc>) -> String {

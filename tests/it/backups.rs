@@ -289,6 +289,48 @@ async fn a_backup_that_cannot_be_restored_says_why_and_changes_nothing() {
     refused(&restored, "restore into an empty data folder");
 }
 
+#[actix_web::test]
+async fn a_restore_says_what_its_options_did() {
+    let app = start_app().await;
+    if app.database.is_postgres() {
+        app.finish().await;
+        return;
+    }
+    let outer = tempfile::tempdir().unwrap();
+    let backup = outer.path().join("backup");
+    let source = BackupSource {
+        store: &app.services.store,
+        journal: &app.services.journal,
+        data_dir: &app.services.config.data_dir,
+    };
+    create_backup(&source, &backup, &*app.clock, &mut |_| {})
+        .await
+        .unwrap();
+    let options = [
+        "restore",
+        "--accept-loss",
+        "--queue",
+        backup.to_str().unwrap(),
+    ];
+    let restore = || Restored::new("http://127.0.0.1:9", &"s".repeat(32)).run(&options);
+    let (succeeded, printed) = restore();
+    assert!(succeeded, "{printed}");
+    for words in [
+        "--accept-loss changes nothing",
+        "queued messages will be sent",
+    ] {
+        assert!(printed.contains(words), "{words}: {printed}");
+    }
+    // Without its manifest, it is the copy of a data folder.
+    fs::remove_file(backup.join("manifest.json")).unwrap();
+    let (succeeded, printed) = restore();
+    assert!(succeeded, "{printed}");
+    for words in ["restored the copy into", "queued messages will be sent"] {
+        assert!(printed.contains(words), "{words}: {printed}");
+    }
+    app.finish().await;
+}
+
 /// What was revoked or ended since the backup is not known to the restored database.
 #[actix_web::test]
 async fn a_restore_ends_sessions_and_links_and_names_the_tokens_and_users_it_brought_back() {
@@ -328,7 +370,7 @@ async fn a_restore_ends_sessions_and_links_and_names_the_tokens_and_users_it_bro
     assert!(succeeded, "{printed}");
     for words in [
         "1 session was ended, 1 sign-in link deleted",
-        "tokens that are valid again",
+        "valid tokens;",
         "ada@example.com",
         "  operate (operate)",
         "bluetick token revoke",

@@ -25,7 +25,7 @@ use crate::store::Store;
 
 /// What was restored, and what is missing.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AcceptedLoss {
+pub struct LossyRestore {
     pub possibly_sent: PossiblySent,
     pub access: RestoredAccess,
     /// Callbacks that were processed but are missing from the journal.
@@ -40,7 +40,7 @@ pub async fn restore_with_loss(
     copy: &Path,
     target: &RestoreTarget<'_>,
     context: &ActionContext<'_>,
-) -> Result<AcceptedLoss, BackupError> {
+) -> Result<LossyRestore, BackupError> {
     for name in [MAIN_FILE, JOURNAL_FILE] {
         files::refuse_existing_database(target.data_dir, name)?;
         if !copy.join(name).exists() {
@@ -82,7 +82,7 @@ async fn reconcile_copies(
     staging: &Path,
     target: &RestoreTarget<'_>,
     context: &ActionContext<'_>,
-) -> Result<AcceptedLoss, BackupError> {
+) -> Result<LossyRestore, BackupError> {
     let url = database_url(staging);
     let pools = journal::connect(&url, CONNECTIONS).await?;
     journal::check_schema(&pools).await?;
@@ -100,7 +100,7 @@ async fn reconcile_opened(
     journal: &Journal,
     target: &RestoreTarget<'_>,
     context: &ActionContext<'_>,
-) -> Result<AcceptedLoss, BackupError> {
+) -> Result<LossyRestore, BackupError> {
     for (file, faults) in [
         (MAIN_FILE, store.find_faults().await?),
         (JOURNAL_FILE, journal.find_faults().await?),
@@ -130,7 +130,7 @@ async fn reconcile_opened(
         ..Action::new(context.actor, ActionKind::RestoreBackup, context.now)
     };
     store.record_action(&action).await?;
-    Ok(AcceptedLoss {
+    Ok(LossyRestore {
         possibly_sent,
         access,
         missing_callbacks: missing,

@@ -14,7 +14,7 @@ mod restore;
 mod restored_access;
 mod schedule;
 
-pub use accept_loss::{AcceptedLoss, restore_with_loss};
+pub use accept_loss::{LossyRestore, restore_with_loss};
 pub use backup_error::BackupError;
 pub use before_migrations::{UnmigratedSource, back_up_before_migrations};
 pub use create::{BackupSource, create_backup};
