@@ -16,10 +16,11 @@ use crate::domain::provider::ProviderId;
 use crate::reporting::bucketed_statistics::{day_end, day_start};
 use crate::reporting::query_values::parse_zone;
 use crate::reporting::settlement::{
-    ColumnMap, Comparison, ComparisonRequest, FileError, HEAD, PeriodError, ProviderFile, cells,
-    compare, covered_period, csv_bytes, read,
+    COLUMN_NAMES, ColumnMap, Comparison, ComparisonRequest, FileError, PeriodError, ProviderFile,
+    compare, covered_period, csv_bytes, difference_cells, read_provider_file,
 };
 use crate::web::api::statistics_query::{PeriodBound, parse_bound};
+use crate::web::dashboard::visible_text::visible_line;
 
 /// The most rows in one file: they are compared in memory.
 const ROW_LIMIT: usize = 2_000_000;
@@ -40,10 +41,10 @@ pub struct DiffArguments {
     /// Only the messages of this account
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
-    /// First day that the file covers, or an RFC 3339 instant [default: the day of its first time]
+    /// First day that the file covers, or an RFC 3339 instant [default: the day of the earliest time in it]
     #[arg(long, value_name = "DAY")]
     pub from: Option<String>,
-    /// Last day, or an RFC 3339 instant (exclusive) [default: the day of its last time]
+    /// Last day, or an RFC 3339 instant (exclusive) [default: the day of the latest time in it]
     #[arg(long, value_name = "DAY")]
     pub to: Option<String>,
     /// Time zone of the days and of times without one [default: `report_time_zone` for days, UTC for times]
@@ -95,7 +96,7 @@ fn summary(compared: &Comparison, number: usize) -> String {
         "differences"
     };
     format!(
-        "{number} {noun} ({}); {} of {} rows have a message",
+        "{number} {noun} ({}); {} of {} rows matched a message",
         parts.join(", "),
         compared.matched,
         compared.rows
@@ -125,7 +126,7 @@ fn prepare(
     let path = arguments.file.display();
     let opened = File::open(&arguments.file).map_err(|error| format!("{path}: {error}"))?;
     let input = BufReader::new(opened);
-    let file = read(input, &columns, zone.unwrap_or(Tz::UTC), ROW_LIMIT)
+    let file = read_provider_file(input, &columns, zone.unwrap_or(Tz::UTC), ROW_LIMIT)
         .map_err(|error| format!("{path} {error}"))?;
     let zone = zone.unwrap_or(context.config.report_time_zone);
     let (from, to) = period(arguments, &file, zone)?;
@@ -139,26 +140,28 @@ fn prepare(
     Ok((file, request))
 }
 
-/// The days of the file, or those given.
+/// The period given; by default the days that the file covers.
 fn period(
     arguments: &DiffArguments,
     file: &ProviderFile,
     zone: Tz,
 ) -> Result<(DateTime<Utc>, DateTime<Utc>), String> {
-    let given = |name: &str, text: &Option<String>| {
-        let end = text.as_deref().map(parse_bound).transpose();
-        end.map_err(|error| format!("--{name} {error}"))
+    let parse = |name: &str, text: &Option<String>| {
+        let bound = text.as_deref().map(parse_bound).transpose();
+        bound.map_err(|error| format!("--{name} {error}"))
     };
-    let from = given("from", &arguments.from)?.map(|end| match end {
+    let from = parse("from", &arguments.from)?.map(|bound| match bound {
         PeriodBound::Instant(at) => at,
         PeriodBound::Day(day) => day_start(day, zone),
     });
-    let to = given("to", &arguments.to)?.map(|end| match end {
+    let to = parse("to", &arguments.to)?.map(|bound| match bound {
         PeriodBound::Instant(at) => at,
         PeriodBound::Day(day) => day_end(day, zone),
     });
     covered_period(file, from, to, zone).map_err(|error| match error {
-        PeriodError::Reversed => "--from is not before --to".to_owned(),
+        PeriodError::Reversed { from, to } => {
+            format!("the period is empty: it begins at {from} and ends at {to}")
+        }
         PeriodError::NoTimes => format!(
             "{} has no times; give the days that it covers with --from and --to, or map its column of times with --map time=COLUMN",
             arguments.file.display()
@@ -175,14 +178,18 @@ fn print(arguments: &DiffArguments, compared: &Comparison) -> Result<(), Command
 }
 
 fn table_bytes(compared: &Comparison) -> Vec<u8> {
-    let rows: Vec<[String; HEAD.len()]> = compared.differences.iter().map(cells).collect();
+    let rows: Vec<[String; COLUMN_NAMES.len()]> = compared
+        .differences
+        .iter()
+        .map(|difference| difference_cells(difference).map(|cell| visible_line(&cell)))
+        .collect();
     if rows.is_empty() {
         let (matched, all) = (compared.matched, compared.rows);
-        return format!("no differences; {matched} of {all} rows have a message\n").into_bytes();
+        return format!("no differences; {matched} of {all} rows matched a message\n").into_bytes();
     }
-    let head = HEAD.map(str::to_owned);
+    let head = COLUMN_NAMES.map(str::to_owned);
     let lines = || std::iter::once(&head).chain(&rows);
-    let mut widths = [0; HEAD.len()];
+    let mut widths = [0; COLUMN_NAMES.len()];
     for line in lines() {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = (*width).max(cell.chars().count());
@@ -198,4 +205,31 @@ fn table_bytes(compared: &Comparison) -> Vec<u8> {
         text.push('\n');
     }
     text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reporting::settlement::{Difference, DifferenceKind};
+
+    #[test]
+    fn control_characters_of_the_file_are_visible_in_the_table() {
+        let difference = Difference {
+            kind: DifferenceKind::State,
+            line: Some(2),
+            their_id: Some("a\u{1b}[31m\nb".to_owned()),
+            our_id: None,
+            recipient: None,
+            ours: "delivered".to_owned(),
+            theirs: "failed".to_owned(),
+        };
+        let compared = Comparison {
+            differences: vec![difference],
+            matched: 1,
+            rows: 1,
+        };
+        let table = String::from_utf8(table_bytes(&compared)).unwrap();
+        assert_eq!(table.lines().count(), 2, "{table}");
+        assert!(table.contains("a␛[31m␊b"), "{table}");
+    }
 }

@@ -14,7 +14,9 @@ use bluetick::domain::failure::Failure;
 use bluetick::domain::ids::MessageId;
 use bluetick::domain::receipt::ReceiptEvent;
 use bluetick::domain::scope::Scope;
-use bluetick::reporting::settlement::{ColumnMap, CompareError, ComparisonRequest, compare, read};
+use bluetick::reporting::settlement::{
+    ColumnMap, CompareError, ComparisonRequest, compare, read_provider_file,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use reqwest::multipart::{Form, Part};
@@ -302,7 +304,7 @@ async fn without_differences_the_status_is_0() {
 async fn check_message_limit(app: &App, text: &str) {
     let provider = bluetick::domain::provider::ProviderId::Kaleyra;
     let columns = ColumnMap::new(provider, &[]).unwrap();
-    let file = read(text.as_bytes(), &columns, chrono_tz::Tz::UTC, 2).unwrap();
+    let file = read_provider_file(text.as_bytes(), &columns, chrono_tz::Tz::UTC, 2).unwrap();
     let request = |limit| ComparisonRequest {
         provider,
         account: None,

@@ -10,7 +10,10 @@ use crate::reporting::settlement::provider_file::ProviderFile;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PeriodError {
     /// It ends before it begins.
-    Reversed,
+    Reversed {
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    },
     /// The file has no times, and no period was given.
     NoTimes,
 }
@@ -29,7 +32,7 @@ pub fn covered_period(
     let to = to.or_else(|| times().max().map(|at| day_end(day(at), zone)));
     match (from, to) {
         (Some(from), Some(to)) if from < to => Ok((from, to)),
-        (Some(_), Some(_)) => Err(PeriodError::Reversed),
+        (Some(from), Some(to)) => Err(PeriodError::Reversed { from, to }),
         _ => Err(PeriodError::NoTimes),
     }
 }

@@ -3,7 +3,7 @@
 use crate::reporting::export::escape_formula;
 use crate::reporting::settlement::comparison::{Comparison, Difference, DifferenceKind};
 
-pub const HEAD: [&str; 7] = [
+pub const COLUMN_NAMES: [&str; 7] = [
     "difference",
     "line",
     "their_id",
@@ -13,7 +13,7 @@ pub const HEAD: [&str; 7] = [
     "theirs",
 ];
 
-pub fn cells(difference: &Difference) -> [String; HEAD.len()] {
+pub fn difference_cells(difference: &Difference) -> [String; COLUMN_NAMES.len()] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     [
         difference.kind.as_str().to_owned(),
@@ -35,9 +35,9 @@ pub fn csv_bytes<'a>(
 ) -> Result<Vec<u8>, csv::Error> {
     let mut bytes = Vec::new();
     let mut writer = csv::Writer::from_writer(&mut bytes);
-    writer.write_record(HEAD)?;
+    writer.write_record(COLUMN_NAMES)?;
     for difference in differences {
-        let cells = cells(difference);
+        let cells = difference_cells(difference);
         let cells = cells.each_ref().map(|cell| escape_formula(cell));
         writer.write_record(cells.iter().map(|cell| cell.as_bytes()))?;
     }

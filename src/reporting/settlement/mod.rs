@@ -10,6 +10,8 @@ pub use comparison::{
     CompareError, Comparison, ComparisonRequest, Difference, DifferenceKind, compare,
 };
 pub use covered_period::{PeriodError, covered_period};
-pub use difference_rows::{HEAD, cells, csv_bytes};
+pub use difference_rows::{COLUMN_NAMES, csv_bytes, difference_cells};
 pub use file_header::read_header;
-pub use provider_file::{ColumnMap, FileError, FileField, ProviderFile, known_columns, read};
+pub use provider_file::{
+    ColumnMap, FileError, FileField, ProviderFile, known_columns, read_provider_file,
+};

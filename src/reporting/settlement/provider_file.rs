@@ -203,7 +203,7 @@ pub fn known_columns(provider: ProviderId) -> (Vec<&'static str>, Vec<&'static s
 
 /// `zone` applies to times without one. The rows are kept in memory, so at most `row_limit` are
 /// read.
-pub fn read(
+pub fn read_provider_file(
     input: impl Read,
     columns: &ColumnMap,
     zone: Tz,
@@ -331,7 +331,7 @@ mod tests {
 
     fn kaleyra(text: &str) -> Result<ProviderFile, FileError> {
         let columns = ColumnMap::new(ProviderId::Kaleyra, &[]).unwrap();
-        read(text.as_bytes(), &columns, Tz::UTC, 2)
+        read_provider_file(text.as_bytes(), &columns, Tz::UTC, 2)
     }
 
     #[test]
@@ -397,7 +397,7 @@ mod tests {
                 "has more than 2 rows; split it",
             ),
         ] {
-            let error = read(text.as_bytes(), &map, Tz::UTC, 2)
+            let error = read_provider_file(text.as_bytes(), &map, Tz::UTC, 2)
                 .unwrap_err()
                 .to_string();
             assert!(error.starts_with(start), "{error}");

@@ -21,7 +21,8 @@ use crate::reporting::number_format::{counted, format_count};
 use crate::reporting::query_values::parse_zone;
 use crate::reporting::settlement::{
     ColumnMap, CompareError, Comparison, ComparisonRequest, Difference, DifferenceKind,
-    PeriodError, compare, covered_period, csv_bytes, known_columns, read, read_header,
+    PeriodError, compare, covered_period, csv_bytes, known_columns, read_header,
+    read_provider_file,
 };
 use crate::services::Services;
 use crate::web::api::statistics_query::{PeriodBound, parse_bound};
@@ -157,7 +158,7 @@ async fn run(services: &Services, given: &UploadForm) -> Result<FileComparison, 
         .acquire()
         .await
         .map_err(|error| SettlementError::Other(internal(error)))?;
-    let file = web::block(move || read(input, &columns, zone, ROW_LIMIT))
+    let file = web::block(move || read_provider_file(input, &columns, zone, ROW_LIMIT))
         .await
         .map_err(|error| SettlementError::Other(internal(error)))?
         .map_err(|error| field("file", error.to_string()))?;
@@ -165,7 +166,7 @@ async fn run(services: &Services, given: &UploadForm) -> Result<FileComparison, 
     let from = given_end(given, "from", |day| day_start(day, zone))?;
     let to = given_end(given, "to", |day| day_end(day, zone))?;
     let (from, to) = covered_period(&file, from, to, zone).map_err(|error| match error {
-        PeriodError::Reversed => field("to", "is before the first day"),
+        PeriodError::Reversed { .. } => field("to", "is before the first day"),
         PeriodError::NoTimes => field(
             "file",
             "has no times; give the days that it covers, or name the column with the times: time=COLUMN",
