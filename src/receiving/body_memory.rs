@@ -16,10 +16,10 @@ use tokio::time::sleep;
 use crate::domain::ids::AccountId;
 use crate::receiving::known_accounts::KnownAccounts;
 
-/// Per account: a quarter of the journal's memory.
-const UNITS: usize = 64 * 1024;
+/// 64 MiB, a quarter of the journal's memory.
+const UNITS_PER_ACCOUNT: usize = 64 * 1024;
 const UNIT_BYTES: usize = 1024;
-/// A younger body is not dropped.
+/// Younger bodies are never dropped.
 const MIN_AGE: Duration = Duration::from_millis(300);
 /// How often a caller that waits for memory checks for bodies to drop.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
@@ -27,7 +27,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct BodyMemory {
     accounts: HashMap<AccountId, AccountMemory>,
-    /// For all accounts that are no longer known but still receive reports.
+    /// Shared by the report URLs of all accounts that are not in [`KnownAccounts`].
     unknown_accounts: AccountMemory,
 }
 
@@ -78,7 +78,8 @@ impl BodyMemory {
     }
 
     /// Waits until the account may hold a body of this size in memory. The body counts as arriving
-    /// until [`AccountMemoryPermit::complete`].
+    /// until [`AccountMemoryPermit::complete`]. `None` only if the semaphore is closed, which nothing
+    /// does.
     ///
     /// Callers must acquire this permit before the journal's, so that one account cannot block the
     /// journal.
@@ -107,12 +108,11 @@ impl BodyMemory {
 impl AccountMemory {
     fn new() -> Self {
         Self {
-            free: Semaphore::new(UNITS),
+            free: Semaphore::new(UNITS_PER_ACCOUNT),
             arriving: Mutex::default(),
         }
     }
 
-    /// Never returns `None`: the semaphore is not closed.
     async fn acquire(&self, units: usize) -> Option<SemaphorePermit<'_>> {
         let wanted = u32::try_from(units).unwrap_or(u32::MAX);
         if let Ok(permit) = self.free.try_acquire_many(wanted) {
@@ -214,7 +214,7 @@ impl Drop for AccountMemoryPermit<'_> {
 }
 
 fn units(body_bytes: usize) -> usize {
-    body_bytes.div_ceil(UNIT_BYTES).clamp(1, UNITS)
+    body_bytes.div_ceil(UNIT_BYTES).clamp(1, UNITS_PER_ACCOUNT)
 }
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ mod tests {
     use crate::domain::provider::ProviderId;
     use crate::receiving::known_accounts::KnownAccount;
 
-    const LIMIT: usize = UNITS * UNIT_BYTES;
+    const LIMIT: usize = UNITS_PER_ACCOUNT * UNIT_BYTES;
 
     fn shop() -> AccountId {
         "shop".parse().unwrap()

@@ -1,4 +1,4 @@
-//! Ends the process while it processes one chosen callback, so that tests can see what the next
+//! Aborts or panics while one chosen callback is processed, so that tests can see what the next
 //! start does.
 //!
 //! Compiled with `debug_assertions` only, which the release profile does not have: a release binary
@@ -16,17 +16,17 @@ pub(super) enum ProcessingStage {
     Apply,
 }
 
-pub(super) fn run(stage: ProcessingStage, body: &[u8]) {
+pub(super) fn crash_if_chosen(stage: ProcessingStage, body: &[u8]) {
     static CHOSEN: OnceLock<Option<String>> = OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| std::env::var(VARIABLE).ok());
-    let Some((what, text)) = chosen.as_deref().and_then(|chosen| chosen.split_once(':')) else {
+    let Some((action, text)) = chosen.as_deref().and_then(|chosen| chosen.split_once(':')) else {
         return;
     };
     let contains = |text: &str| {
         body.windows(text.len())
             .any(|found| found == text.as_bytes())
     };
-    match (what, stage) {
+    match (action, stage) {
         ("parse", ProcessingStage::Parse) | ("apply", ProcessingStage::Apply) if contains(text) => {
             std::process::abort()
         }

@@ -81,7 +81,7 @@ impl Reconciler {
         let record = &entry.record;
         #[cfg(debug_assertions)]
         if let CallbackContent::Parts(..) = parsed.content.as_ref() {
-            abort_hook::run(ProcessingStage::Apply, &record.body);
+            abort_hook::crash_if_chosen(ProcessingStage::Apply, &record.body);
         }
         let (provider, content) = match parsed.content.as_ref() {
             CallbackContent::Unverified { reason } => {

@@ -245,7 +245,7 @@ impl Reconciler {
             return CallbackContent::Unsupported { reason: CRASHED };
         }
         #[cfg(debug_assertions)]
-        abort_hook::run(ProcessingStage::Parse, &entry.record.body);
+        abort_hook::crash_if_chosen(ProcessingStage::Parse, &entry.record.body);
         let configured = self.accounts.get(&entry.record.account);
         parsing::parse_callback_record(&self.known_accounts, configured, &entry.record, decisions)
     }

@@ -33,13 +33,13 @@ pub(super) enum SettingsNotice {
     Done(&'static str),
     /// A link or a token, which is shown only once.
     Created {
-        what: String,
+        message: String,
         secret: String,
     },
     Refused(String),
 }
 
-/// What was typed for a token that was refused.
+/// Input of the token form: kept if the token is refused, else empty.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TokenInput {
     pub(super) name: String,
@@ -53,14 +53,14 @@ pub(super) async fn respond_with_notice(
     caller: &Caller,
     notice: SettingsNotice,
 ) -> Result<HttpResponse, ApiError> {
-    respond_with_token(services, caller, notice, TokenInput::default()).await
+    respond_with_token_input(services, caller, notice, TokenInput::default()).await
 }
 
-pub(super) async fn respond_with_token(
+pub(super) async fn respond_with_token_input(
     services: &Services,
     caller: &Caller,
     notice: SettingsNotice,
-    token: TokenInput,
+    token_input: TokenInput,
 ) -> Result<HttpResponse, ApiError> {
     let signed_in = find_signed_in(services, caller).await?;
     let (store, now) = (&services.store, services.clock.now());
@@ -87,7 +87,7 @@ pub(super) async fn respond_with_token(
         zones: &TZ_VARIANTS,
         administration,
         notice,
-        token,
+        token_input,
     };
     respond_with_status(services, status, page).await
 }
@@ -104,7 +104,7 @@ pub(super) async fn find_signed_in(
     caller: &Caller,
 ) -> Result<SignedIn, ApiError> {
     let CallerKind::Session { session, user } = caller.kind else {
-        let message = "settings belong to a user; a token has none";
+        let message = "API tokens have no settings; sign in as a user";
         return Err(ApiError::NotPossible(message.to_owned()));
     };
     let user = services.store.find_user(user).await?;
@@ -124,18 +124,18 @@ pub struct SettingsPage {
     zones: &'static [Tz],
     administration: Option<Administration>,
     notice: SettingsNotice,
-    token: TokenInput,
+    token_input: TokenInput,
 }
 
 #[derive(Clone, Debug)]
 struct SessionRow {
     id: String,
-    is_this: bool,
+    is_current: bool,
     browser: String,
-    address: String,
+    ip_address: String,
     started: TimeElement,
-    used: TimeElement,
-    ends: TimeElement,
+    last_used: TimeElement,
+    ends_at: TimeElement,
 }
 
 impl SessionRow {
@@ -143,12 +143,12 @@ impl SessionRow {
         let browser = session.browser.as_deref();
         Self {
             id: session.id.to_string(),
-            is_this: session.id == current,
+            is_current: session.id == current,
             browser: browser.map_or_else(|| "unknown".to_owned(), visible_line),
-            address: session.address.clone().unwrap_or_default(),
+            ip_address: session.address.clone().unwrap_or_default(),
             started: TimeElement::new(session.started_at),
-            used: TimeElement::new(session.used_at),
-            ends: TimeElement::new(session.ends_at()),
+            last_used: TimeElement::new(session.used_at),
+            ends_at: TimeElement::new(session.ends_at()),
         }
     }
 }
@@ -173,7 +173,7 @@ struct UserRow {
     email: String,
     role: &'static str,
     sign_in: &'static str,
-    last: Option<TimeElement>,
+    last_sign_in: Option<TimeElement>,
     is_disabled: bool,
     is_self: bool,
 }
@@ -184,7 +184,7 @@ struct TokenRow {
     name: String,
     scopes: String,
     accounts: String,
-    used: Option<TimeElement>,
+    last_used: Option<TimeElement>,
     expires: Option<TimeElement>,
 }
 
@@ -200,7 +200,7 @@ impl Administration {
             } else {
                 "link"
             },
-            last: user.last_sign_in_at.map(TimeElement::new),
+            last_sign_in: user.last_sign_in_at.map(TimeElement::new),
             is_disabled: user.disabled_at.is_some(),
             is_self: user.id == viewer.id,
         };
@@ -213,7 +213,7 @@ impl Administration {
             } else {
                 "all".to_owned()
             },
-            used: token.last_used_at.map(TimeElement::new),
+            last_used: token.last_used_at.map(TimeElement::new),
             expires: token.expires_at.map(TimeElement::new),
         };
         Self {

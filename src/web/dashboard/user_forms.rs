@@ -17,7 +17,7 @@ use crate::web::dashboard::page_response::redirect_to;
 use crate::web::dashboard::page_zone::PageZone;
 use crate::web::dashboard::settings_forms::{SETTINGS, field, user_error};
 use crate::web::dashboard::settings_page::{
-    SettingsNotice, TokenInput, find_signed_in, respond_with_notice, respond_with_token,
+    SettingsNotice, TokenInput, find_signed_in, respond_with_notice, respond_with_token_input,
 };
 use crate::web::error::ApiError;
 
@@ -53,7 +53,7 @@ fn parse_user(form: &[u8]) -> Result<(Email, Role), String> {
 
 fn link_notice(services: &Services, user: &User, token: &str) -> SettingsNotice {
     SettingsNotice::Created {
-        what: format!(
+        message: format!(
             "A sign-in link for {}. It works once, within 24 hours. Pass it on.",
             user.email
         ),
@@ -149,7 +149,7 @@ pub(crate) async fn create_token(
                 manage_tokens::create_token(store, &name, &scopes, accounts, end, &context);
             match created.await {
                 Ok(text) => SettingsNotice::Created {
-                    what: "The token was created.".to_owned(),
+                    message: "The token was created.".to_owned(),
                     secret: text.expose().to_owned(),
                 },
                 Err(TokenError::Store(error)) => return Err(error.into()),
@@ -166,7 +166,7 @@ pub(crate) async fn create_token(
         },
         _ => TokenInput::default(),
     };
-    respond_with_token(&services, &caller, notice, kept).await
+    respond_with_token_input(&services, &caller, notice, kept).await
 }
 
 fn chosen_scopes(form: &[u8]) -> Vec<String> {
