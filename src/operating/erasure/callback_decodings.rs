@@ -24,28 +24,35 @@ fn decode_utf16(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn decode_percent(bytes: &[u8]) -> Option<Vec<u8>> {
-    replace(bytes, b"%", 2, |digits| parse_hex(digits, 0xff))
+    replace(bytes, b"%", 2, |digits, decoded| {
+        decoded.push(u8::try_from(parse_hex(digits)?).ok()?);
+        Some(())
+    })
 }
 
-/// Decodes `\u` escapes of ASCII characters.
+/// Decodes `\u` escapes, except of the characters beyond `\uffff`, of which no number consists.
 fn unescape_json(bytes: &[u8]) -> Option<Vec<u8>> {
-    replace(bytes, b"\\u", 4, |digits| parse_hex(digits, 0x7f))
+    replace(bytes, b"\\u", 4, |digits, decoded| {
+        let character = char::from_u32(parse_hex(digits)?)?;
+        decoded.extend(character.encode_utf8(&mut [0; 4]).bytes());
+        Some(())
+    })
 }
 
-/// Replaces every `prefix` and the `length` bytes after it with the byte that `decode` returns for
-/// those bytes. `None` if nothing was replaced.
+/// Replaces every `prefix` and the `length` bytes after it with what `decode` adds for those bytes;
+/// it adds nothing if it returns `None`. `None` if nothing was replaced.
 fn replace(
     bytes: &[u8],
     prefix: &[u8],
     length: usize,
-    decode: impl Fn(&[u8]) -> Option<u8>,
+    decode: impl Fn(&[u8], &mut Vec<u8>) -> Option<()>,
 ) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let (mut at, mut is_changed) = (0, false);
     while let Some(byte) = bytes.get(at) {
         let following = bytes.get(at..).and_then(|rest| rest.strip_prefix(prefix));
-        if let Some(byte) = following.and_then(|rest| decode(rest.get(..length)?)) {
-            decoded.push(byte);
+        let replaced = following.and_then(|rest| decode(rest.get(..length)?, &mut decoded));
+        if replaced.is_some() {
             at += prefix.len() + length;
             is_changed = true;
         } else {
@@ -56,7 +63,6 @@ fn replace(
     is_changed.then_some(decoded)
 }
 
-fn parse_hex(digits: &[u8], max: u32) -> Option<u8> {
-    let number = u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    u8::try_from(number).ok().filter(|_| number <= max)
+fn parse_hex(digits: &[u8]) -> Option<u32> {
+    u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }

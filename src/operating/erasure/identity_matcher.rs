@@ -10,8 +10,13 @@ use crate::operating::erasure::callback_decodings::decodings;
 use crate::operating::erasure::identities::Identities;
 use crate::sending::recipient_number;
 
-/// What may stand between two digits of a written number.
-const SEPARATORS: &str = r"[\s().\-/\xa0]{0,3}";
+/// What may stand between two digits of a written number: spaces, also as `+` in a form, brackets,
+/// full stops, hyphens and slashes; in UTF-8 the soft hyphen, spaces, dashes, the minus sign and
+/// marks of direction.
+const SEPARATORS: &str = concat!(
+    r"(?:[\s()+.\-/\xa0]|\xc2[\xa0\xad]|\xe2\x80[\x80-\x95\xa8-\xaf]|\xe2\x81[\x9f-\xa9]|\xe2\x88\x92",
+    r"|\xe3\x80\x80|\xef\xbb\xbf){0,3}",
+);
 /// A shorter national number would match unrelated digits.
 const MIN_NATIONAL_DIGITS: usize = 8;
 
@@ -136,6 +141,12 @@ mod tests {
             "00919876543210",
             "call 09876543210.",
             "98765 43210",
+            "91+98765+43210",
+            "+91\u{a0}98765\u{2011}43210",
+            "+91 98765 \u{2013} 43210",
+            "\u{202a}+91\u{202f}98765\u{2009}43210\u{202c}",
+            "text=%2B91%C2%A098765%E2%80%9143210",
+            r#"{"to":"+91\u00a098765\u201143210"}"#,
             "to=%2B919876543210&x=1",
             "to=%20919876543210",
             r#"{"to":"\u002b9\u0031 98765 43210"}"#,
@@ -160,6 +171,13 @@ mod tests {
             let shown = String::from_utf8_lossy(spelling);
             assert!(matcher.matches(spelling), "{shown}");
         }
+    }
+
+    #[test]
+    fn many_numbers_of_one_customer_are_recognised() {
+        let numbers: Vec<String> = (0..100).map(|n| format!("9198765{n:05}")).collect();
+        let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+        assert!(matcher(&numbers).matches(b"+91 98765 00099"));
     }
 
     #[test]
