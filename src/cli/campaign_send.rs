@@ -107,9 +107,7 @@ pub(super) async fn run(
     };
     let report = read_file(arguments, &campaign, mode, context, &mut |_| {}).await?;
     refuse_late_rows(&campaign, &report)?;
-    if campaign.state != CampaignState::Done {
-        print_report(&report, out)?;
-    }
+    print_report(&report, out)?;
     if campaign.state == CampaignState::Draft {
         if campaign.recipients.accepted + report.accepted == 0 {
             return Err(no_recipients(&arguments.file).into());
@@ -118,19 +116,27 @@ pub(super) async fn run(
         let start = CampaignChange::Start;
         change_campaign(context.store, &campaign.id, start, &action).await?;
     }
-    if arguments.no_wait {
+    if campaign.state == CampaignState::Done {
+        writeln!(
+            out,
+            "campaign {} was already done; nothing was sent again",
+            campaign.id
+        )?;
+    } else if arguments.no_wait {
         writeln!(out, "campaign {} is started; `serve` sends it", campaign.id)?;
         if let Some(warning) = pause_warning(&campaign.account, context).await? {
             writeln!(out, "{warning}")?;
         }
         return print_rejected(&report, "run the same command again", out);
     }
-    writeln!(
-        out,
-        "campaign {}: the running `serve` sends it, also if this command is interrupted; start one if there is none",
-        campaign.id
-    )?;
-    out.flush()?;
+    if campaign.state != CampaignState::Done {
+        writeln!(
+            out,
+            "campaign {}: the running `serve` sends it, also if this command is interrupted; start one if there is none",
+            campaign.id
+        )?;
+        out.flush()?;
+    }
     watch(&campaign.id, context, out).await?;
     let correction = "send it with another --name, in a file without the other lines";
     print_rejected(&report, correction, out)
@@ -240,7 +246,7 @@ fn refuse_late_rows(campaign: &Campaign, report: &ImportReport) -> Result<(), Co
     }
     let new = counted(report.accepted, "recipient", "recipients");
     Err(format!(
-        "campaign {} is done, and the file has {new} that it does not have; nothing was sent to them. Choose another --name for a file with them alone",
+        "campaign {} is done, and the file has {new} that it does not have; nothing was sent to them. Put them into a file of their own and use another --name",
         campaign.id
     )
     .into())

@@ -74,10 +74,13 @@ async fn the_command_sends_a_file_once_however_often_it_runs() {
         "{printed}"
     );
     let (succeeded, printed) = run(&fleet, &send).await;
-    assert!(
-        succeeded && printed.contains("summer-sale is done"),
-        "{printed}"
-    );
+    assert!(succeeded, "{printed}");
+    for words in [
+        "0 new recipients, 30 duplicates",
+        "summer-sale was already done; nothing was sent again",
+    ] {
+        assert!(printed.contains(words), "{printed}");
+    }
     let calls = simulator.received();
     assert_eq!(calls.len(), 30);
 
@@ -121,6 +124,11 @@ async fn the_command_sends_a_file_once_however_often_it_runs() {
     }
     let (_, printed) = run(&fleet, &["campaign", "show", "later"]).await;
     assert!(printed.contains("30 cancelled"), "{printed}");
+    later[6] = "दीवाली";
+    for counts in ["30 new recipients, 0 dup", "0 new recipients, 30 dup"] {
+        let (succeeded, printed) = run(&fleet, &later).await;
+        assert!(succeeded && printed.contains(counts), "{printed}");
+    }
     assert_eq!(simulator.received().len(), 30);
 
     // A file without recipients leaves no draft that the corrected one would have to match.

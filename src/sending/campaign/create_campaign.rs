@@ -1,6 +1,7 @@
 //! Creates a campaign as a draft.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::db;
@@ -97,6 +98,17 @@ pub async fn create(
     }
 }
 
+/// A name always has the same id, so that a campaign that is created again is found and sends
+/// nothing twice. Names without ASCII letters and digits have a digest.
+fn id_of_name(name: &str) -> Option<CampaignId> {
+    CampaignId::from_name(name).or_else(|| {
+        let digest = Sha256::digest(name);
+        let first = digest.first_chunk().copied().unwrap_or_default();
+        let id = format!("campaign-{:016x}", u64::from_be_bytes(first));
+        id.parse().ok()
+    })
+}
+
 /// The campaign that would be created.
 pub fn check(
     acceptor: &Acceptor,
@@ -114,11 +126,6 @@ pub fn check(
     } else if name.chars().any(char::is_control) {
         errors.push(InvalidField::new("name", "contains a control character"));
     }
-    let id = CampaignId::from_name(name).or_else(|| {
-        format!("campaign-{}", now.format("%Y%m%d-%H%M%S"))
-            .parse()
-            .ok()
-    });
     let send_at = new.send_at.as_deref().and_then(|text| {
         let parsed = rfc3339::parse(text.trim());
         parsed
@@ -145,7 +152,7 @@ pub fn check(
     let (Ok(account), Ok(kind), Some(id), true) = (
         new.account.parse(),
         new.kind.parse::<MediaKind>(),
-        id,
+        id_of_name(name),
         errors.is_empty(),
     ) else {
         return Err(errors);
@@ -226,5 +233,19 @@ fn read_send_before(
             errors.push(InvalidField::new("send_before", message));
             (None, None)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_always_has_the_same_id() {
+        for name in ["दीवाली", "होली", "---", "Summer sale"] {
+            assert!(id_of_name(name).is_some(), "{name}");
+            assert_eq!(id_of_name(name), id_of_name(name), "{name}");
+        }
+        assert_ne!(id_of_name("दीवाली"), id_of_name("होली"));
     }
 }
