@@ -204,6 +204,8 @@ async fn a_restored_backup_has_what_was_acknowledged_before_and_sends_nothing_tw
     assert!(printed.contains("1 campaign is paused"), "{printed}");
     let (succeeded, printed) = restored.run(&["verify"]);
     assert!(succeeded, "{printed}");
+    let (_, printed) = restored.run(&["doctor", "--json"]);
+    assert!(!printed.contains("backup_missing"), "{printed}");
     let server = restored.serve();
     let campaign = get(&client, &server, &token, "campaigns/summer-sale").await;
     assert_eq!(campaign["state"], "paused", "{campaign}");

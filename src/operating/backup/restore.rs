@@ -116,6 +116,8 @@ async fn mark_possibly_sent(
         ..Action::new(context.actor, ActionKind::RestoreBackup, context.now)
     };
     store.record_action(&action).await?;
+    // The backup was recorded only after it was made.
+    store.record_backup(manifest.taken_at).await?;
     store.close().await?;
     Ok((possibly_sent, access))
 }
