@@ -1,5 +1,7 @@
 //! Valid settings that are probably not intended.
 
+use url::Url;
+
 use crate::config::address::{Reachability, reachability};
 use crate::config::configuration::Config;
 use crate::domain::alert::{AlertKind, AlertRule};
@@ -10,10 +12,13 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         match reachability(&self.public_url) {
-            Reachability::Loopback => warnings.push(format!(
-                "public_url: {} can only be reached from this machine; no provider can call back",
-                self.public_url
-            )),
+            Reachability::Loopback => {
+                warnings.push(format!(
+                    "public_url: {} can only be reached from this machine; no provider can call back",
+                    self.public_url
+                ));
+                warnings.extend(self.port_warning());
+            }
             Reachability::PrivateNetwork => warnings.push(format!(
                 "public_url: {} can only be reached from a private network; no provider can call back",
                 self.public_url
@@ -49,6 +54,19 @@ impl Config {
             warnings.extend(self.alert_warning(index, rule));
         }
         warnings
+    }
+
+    /// The warning about a public URL of this machine with another port than the one listened on.
+    fn port_warning(&self) -> Option<String> {
+        let public = Url::parse(&self.public_url).ok()?.port_or_known_default()?;
+        let (_, listen) = self.listen.rsplit_once(':')?;
+        // Port 0 is any free one.
+        let differs = listen != "0" && listen != public.to_string();
+        differs.then(|| {
+            format!(
+                "public_url: has port {public}, but `listen` has port {listen}; links lead to another program, unless it is a proxy"
+            )
+        })
     }
 
     /// The warning about an alert that can never begin.

@@ -502,7 +502,8 @@ fn warnings_name_settings_that_are_probably_not_intended() {
     let config = parse(&text, &[("OLD_KEY", "x")]).unwrap();
     let warnings = config.warnings().join("\n");
     for key in [
-        "public_url: ",
+        "public_url: http://localhost:1 can only be reached from this machine",
+        "public_url: has port 1, but `listen` has port ",
         "accounts[0].base_url: ",
         "accounts[0].mode: ",
         "alerts[0].account: `kaleyra` is not the id of an account, so the alert never begins; the accounts are kaleyra-in, sobot, zix, lance",
