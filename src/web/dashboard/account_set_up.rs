@@ -1,6 +1,7 @@
 //! Set-up progress of an account that has never received a callback.
 
 use crate::db;
+use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::AccountId;
 use crate::domain::message::Origin;
 use crate::reporting::number_format::ago;
@@ -23,7 +24,22 @@ pub(super) struct AccountSetUp {
 #[derive(Clone, Debug)]
 pub(super) struct LatestMessage {
     pub(super) url: String,
-    pub(super) state: &'static str,
+    pub(super) state: DeliveryState,
+}
+
+impl LatestMessage {
+    /// Whether the provider accepted it, so that reports are due. One that failed by a report does
+    /// not matter: the account has received a callback.
+    fn is_submitted(&self) -> bool {
+        matches!(
+            self.state,
+            DeliveryState::Submitted
+                | DeliveryState::Sent
+                | DeliveryState::Delivered
+                | DeliveryState::Read
+                | DeliveryState::Played
+        )
+    }
 }
 
 /// Result of the last check of the public URL.
@@ -64,6 +80,12 @@ impl AccountSetUp {
         Ok(())
     }
 
+    pub(super) fn is_message_submitted(&self) -> bool {
+        self.message
+            .as_ref()
+            .is_some_and(LatestMessage::is_submitted)
+    }
+
     pub(super) fn is_reachable(&self) -> bool {
         let passed = |check: &UrlCheckResult| check.problems == 0;
         !self.is_local && self.url_check.as_ref().is_some_and(passed)
@@ -88,7 +110,7 @@ async fn find_latest_message(
     let page = store.list_messages(&filter, None, 1).await?;
     Ok(page.messages.first().map(|message| LatestMessage {
         url: format!("/messages/{}", message.id),
-        state: message.state.label(),
+        state: message.state,
     }))
 }
 
