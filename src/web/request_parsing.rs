@@ -61,7 +61,15 @@ fn field_error(path: &str, text: &str) -> FieldError {
     };
     match unknown {
         Some(_) => FieldError::new(field, "is not known here"),
-        None => FieldError::new(field, text),
+        None => FieldError::new(field, without_type_name(text)),
+    }
+}
+
+/// Serde names the Rust type that it expected instead of an object.
+fn without_type_name(text: &str) -> String {
+    match text.split_once("expected struct ") {
+        Some((found, _)) => format!("{found}expected an object"),
+        None => text.to_owned(),
     }
 }
 
@@ -108,6 +116,15 @@ mod tests {
             };
             assert_eq!(errors[0].field, field, "{body}");
         }
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_reported_without_a_type_of_rust() {
+        let ApiError::Invalid(errors) = rejected(r#"{"media":"https://a.example/b.jpg"}"#) else {
+            panic!("it is not invalid");
+        };
+        let text = "invalid type: string \"https://a.example/b.jpg\", expected an object";
+        assert_eq!(errors[0].message, text);
     }
 
     #[test]
