@@ -24,6 +24,11 @@ pub(super) fn no_recipients(file: &Path) -> String {
 
 /// For a URL whose extension does not show the kind.
 pub(super) fn unknown_kind(media: &str) -> String {
+    if !media.contains("://") {
+        return format!(
+            "--media {media} is not a URL; providers download the file, so give the URL where it is published: https://…"
+        );
+    }
     format!(
         "--media {media} does not end in .jpg, .jpeg, .png, .mp4 or .3gp; WhatsApp accepts images as JPEG or PNG and videos as MP4 or 3GP. If it is one of these, add --kind image or --kind video"
     )
@@ -41,7 +46,7 @@ pub(super) async fn pause_warning(
     Ok(pause.map(|pause| {
         format!(
             "warning: account {account} is paused: {}; nothing is sent until you run: bluetick account resume {account}",
-            mask_numbers_and_wamids(&pause.reason)
+            mask_numbers_and_wamids(&pause.reason).trim_end_matches('.')
         )
     }))
 }

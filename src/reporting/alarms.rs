@@ -203,9 +203,11 @@ fn trips(services: &Services) -> impl Iterator<Item = Alarm> {
             text: format!(
                 "{account} has stopped sending since {}: {}. The last reply was: {}. Its messages stay queued. Single messages test whether the provider accepts again; then sending continues automatically.",
                 trip.since.format("%Y-%m-%d %H:%M:%S UTC"),
-                trip.reason,
+                trip.reason.trim_end_matches('.'),
                 // Replies may quote the recipient.
-                Visibility::Masked.mask_text(&trip.last_reply)
+                Visibility::Masked
+                    .mask_text(&trip.last_reply)
+                    .trim_end_matches('.')
             ),
             account: Some(account),
         })
@@ -221,7 +223,9 @@ fn provider_pauses(services: &Services) -> impl Iterator<Item = Alarm> {
             "{account} has stopped sending since {}, because the provider rejects the account or its messages: {}. Its messages stay queued. Correct the cause with the provider or in the configuration, then resume the account on the page Accounts or with bluetick account resume {account}.",
             pause.since.format("%Y-%m-%d %H:%M:%S UTC"),
             // Providers may quote the recipient.
-            Visibility::Masked.mask_text(&pause.reason)
+            Visibility::Masked
+                .mask_text(&pause.reason)
+                .trim_end_matches('.')
         ),
         account: Some(account),
     })

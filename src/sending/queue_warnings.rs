@@ -49,10 +49,12 @@ pub fn stopped_account_warning(
     let masked = |text: &str| Visibility::Masked.mask_text(text);
     if let Some(pause) = pause {
         let reason = masked(&pause.reason);
+        let reason = reason.trim_end_matches('.');
         let text = format!("account {id} is paused: {reason}; the message waits");
         return Some(MessageWarning::new(WarningCode::AccountPaused, text));
     }
     let hold = masked(&flow.hold_text()?);
+    let hold = hold.trim_end_matches('.');
     let text = format!("account {id}: {hold}; the message waits");
     Some(MessageWarning::new(WarningCode::AccountTripped, text))
 }
