@@ -6,6 +6,34 @@ use crate::providers::json_separator::separator_length;
 /// Maximum bytes that are searched for the end of the next member's name.
 const NAME_LIMIT: usize = 100;
 
+/// Names that are recognised also if they begin with a capital; in lower case, without `_`.
+const CAPITALISED_NAMES: [&str; 24] = [
+    "code",
+    "createdat",
+    "error",
+    "errors",
+    "event",
+    "id",
+    "messageid",
+    "messages",
+    "messagestatus",
+    "mid",
+    "mobile",
+    "msgid",
+    "phone",
+    "recipient",
+    "recipientid",
+    "state",
+    "status",
+    "statuses",
+    "time",
+    "timestamp",
+    "to",
+    "type",
+    "waid",
+    "wamid",
+];
+
 /// What a quoted text is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum QuotedText {
@@ -22,22 +50,28 @@ const RECORD_SEPARATOR: char = '\u{1e}';
 /// Python's prefixes of texts and bytes.
 const PYTHON_PREFIXES: [char; 2] = ['u', 'b'];
 /// What begins after the name of a member whose colon is missing or wrong: an object, a list, a
-/// number or a comment; `=`, `=>`, `->` and `\:`.
+/// negative number, a comment, `=`, `=>`, `->` or `\:`.
 const AFTER_BROKEN_NAME: &str = "{[-/=\\>";
 
 /// Whether a quote that does not pass [`ends_text`] shows that another member or object begins here.
 /// The caller then reads nothing, because the member would become a part of the text.
-/// `text_so_far` is the text before the quote, `rest` what follows it.
-pub(super) fn begins_other_member(text_so_far: &str, rest: &str, role: QuotedText) -> bool {
-    ends_inside_object(text_so_far)
+/// `text_so_far` is the text before the quote, `has_brace` whether it has an opening brace, `rest`
+/// what follows the quote.
+pub(super) fn begins_other_member(
+    text_so_far: &str,
+    has_brace: bool,
+    rest: &str,
+    role: QuotedText,
+) -> bool {
+    ends_inside_object(text_so_far, has_brace)
         || begins_value(rest)
         || (role == QuotedText::MemberValue && begins_broken_member(rest))
 }
 
 /// Whether the text ends where an object has its first name, or a value after an opening brace.
-fn ends_inside_object(text_so_far: &str) -> bool {
+fn ends_inside_object(text_so_far: &str, has_brace: bool) -> bool {
     let text = text_so_far.trim_ascii_end();
-    text.ends_with('{') || (text.ends_with(':') && text.contains('{'))
+    text.ends_with('{') || (text.ends_with(':') && has_brace)
 }
 
 /// Whether a colon and a value follow, so that the quote closed a name. Words such as `true` are not
@@ -51,9 +85,9 @@ fn begins_value(rest: &str) -> bool {
     })
 }
 
-/// Whether a comma, a name and something other than a colon follow. Behind a quoted word in a
-/// customer's text are other words or punctuation marks. Names of members begin with a lowercase
-/// letter; quoted words in a customer's text rarely do.
+/// Whether a comma, a name and something other than a colon follow, such as in `, "id" "x"`. Quoted
+/// words in a customer's text look like names, too, but are followed by other words or punctuation
+/// marks. Capitalised words such as `"Raj""Raj"` are names only if documents of messages have them.
 fn begins_broken_member(rest: &str) -> bool {
     let start = &rest[..rest.floor_char_boundary(NAME_LIMIT)];
     let after_comma = start.trim_ascii_start().strip_prefix(',');
@@ -70,8 +104,14 @@ fn begins_broken_member(rest: &str) -> bool {
         .strip_prefix(['"', '\''])
         .is_some_and(|text| text.starts_with(char::is_alphanumeric));
     let begins_other = |c: char| c.is_ascii_digit() || AFTER_BROKEN_NAME.contains(c);
-    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && (begins_text || next.starts_with(begins_other))
+    let word = &name[..name.len() - after_name.len()];
+    is_member_name(word) && (begins_text || next.starts_with(begins_other))
+}
+
+fn is_member_name(word: &str) -> bool {
+    let folded = || word.replace('_', "").to_ascii_lowercase();
+    word.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        || CAPITALISED_NAMES.contains(&folded().as_str())
 }
 
 /// Whether a quote ends its text, by what follows it.
@@ -153,9 +193,11 @@ mod tests {
             r#","id" 17}"#,
             r#","ids"["x"]}"#,
             r#": "x"}"#,
+            r#", "Id" "B","Status":"failed"}"#,
+            r#","Time""1763600000"}"#,
         ] {
             assert!(
-                begins_other_member("sent", rest, QuotedText::MemberValue),
+                begins_other_member("sent", false, rest, QuotedText::MemberValue),
                 "{rest}"
             );
         }
@@ -166,11 +208,16 @@ mod tests {
             " the boss",
         ] {
             assert!(
-                !begins_other_member("Raj", rest, QuotedText::MemberValue),
+                !begins_other_member("Raj", false, rest, QuotedText::MemberValue),
                 "{rest}"
             );
         }
-        assert!(begins_other_member("x {", "id", QuotedText::Element));
-        assert!(begins_other_member(r#"x {"id":"#, "1", QuotedText::Element));
+        assert!(begins_other_member("x {", true, "id", QuotedText::Element));
+        assert!(begins_other_member(
+            r#"x {"id":"#,
+            true,
+            "1",
+            QuotedText::Element
+        ));
     }
 }

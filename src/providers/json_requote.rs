@@ -202,6 +202,7 @@ impl<'t> Requoting<'t> {
     fn copy_text(&mut self, quote: char, role: QuotedText) -> Option<()> {
         self.written.push('"');
         let begin = self.written.len();
+        let mut has_brace = false;
         while let Some(next) = self.take() {
             match next {
                 '\\' => {
@@ -214,13 +215,16 @@ impl<'t> Requoting<'t> {
                 _ if next == quote && ends_text(self.rest, role) => break,
                 _ if next == quote && role == QuotedText::Name => return None,
                 _ if next == quote
-                    && begins_other_member(&self.written[begin..], self.rest, role) =>
+                    && begins_other_member(&self.written[begin..], has_brace, self.rest, role) =>
                 {
                     return None;
                 }
                 '{' | '}' if role == QuotedText::Name => return None,
                 '"' => self.written.push_str("\\\""),
-                other => self.written.push(other),
+                other => {
+                    has_brace |= other == '{';
+                    self.written.push(other);
+                }
             }
         }
         self.written.push('"');
@@ -278,6 +282,8 @@ mod tests {
             "{'id':'A','name':'M 'id':'B','status':'failed'}",
             r#"{"id":"A","name":"M "x" y, "errors" : [],"status":"failed"}"#,
             r#"{"id":"A","status":"sent","time""1763600000"}"#,
+            r#"{"Id":"A","Status":"sent","Time""1763600000"}"#,
+            r#"{"Id":"A","Name":"M", "Id" "B","Status":"failed"}"#,
             r#"{"id":"A","time" 1763600000,"status":"sent"}"#,
             r#"{"id":"A","status":"sent","time"//"1763600000"}"#,
             "{'id':'A','status':'sent','time'-'1763600000'}",

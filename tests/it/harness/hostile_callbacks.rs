@@ -353,6 +353,11 @@ fn repaired_shapes() -> Vec<Shape> {
     });
     vec![
         Shape::new(
+            "quotes behind colons in a text",
+            plain("{'a':'", ":'a", ""),
+            "quarantined",
+        ),
+        Shape::new(
             "bytes that are not UTF-8",
             vec![0xff; SENT_LIMIT],
             "quarantined",
