@@ -14,6 +14,13 @@ pub(super) fn continue_with(
     if known.state == CampaignState::Cancelled {
         return Err(format!("campaign {id} was cancelled; choose another --name").into());
     }
+    if known.name != requested.name {
+        return Err(format!(
+            "campaign {id} has the name `{}`; choose a --name that differs from it in Latin letters or digits",
+            known.name
+        )
+        .into());
+    }
     let differing = list_differences(&known, requested);
     if !differing.is_empty() {
         let differing = differing.join(", ");

@@ -40,7 +40,7 @@ pub struct SendArguments {
     /// Account id
     #[arg(long, value_name = "ID")]
     pub account: String,
-    /// Name of the campaign; its id is a slug made from it
+    /// Name of the campaign; its id is made from it
     #[arg(long)]
     pub name: String,
     /// Public URL of the image or video; not needed if every row has a `media_url`

@@ -28,9 +28,10 @@ pub(crate) struct CreateCampaignRequest {
     #[serde(default)]
     #[schema(required, pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
     pub(crate) account: String,
-    /// The id of the campaign is a slug of the name.
+    /// The id of the campaign is a slug of the name, or a digest if the name has no Latin letter or
+    /// digit.
     #[serde(default)]
-    #[schema(required, max_length = 128, pattern = "[A-Za-z0-9]")]
+    #[schema(required, min_length = 1, max_length = 128)]
     pub(crate) name: String,
     /// `image` or `video`.
     #[serde(default)]
@@ -83,7 +84,7 @@ pub(crate) fn campaign_media(media: MediaRequest) -> CampaignMedia {
 /// A campaign and the outcome of its messages.
 #[derive(Serialize, ToSchema, Debug)]
 pub(crate) struct CampaignResponse {
-    /// A slug of the name.
+    /// A slug or a digest of the name.
     pub(crate) id: String,
     pub(crate) name: String,
     /// `draft`, `scheduled`, `running`, `paused`, `done` or `cancelled`.
