@@ -1,9 +1,8 @@
 //! Masking of personal data in free text, ids and codes.
 
-use chrono::{Datelike, NaiveDate};
-
 use crate::domain::ids::ProviderMessageId;
 use crate::domain::phone::{self, PhoneNumber};
+use crate::domain::phone_text::{ascii_digit, is_between_digits, is_date};
 use crate::domain::scope::Visibility;
 
 const WAMID: &str = "wamid.";
@@ -11,9 +10,6 @@ const WAMID: &str = "wamid.";
 const MIN_PHONE_DIGITS: usize = 7;
 /// Groups of digits or a code with at least this many digits are taken for a phone number.
 const CERTAIN_PHONE_DIGITS: usize = 10;
-/// Separators inside phone numbers: spaces, hyphens, dashes, brackets, full stops, slashes.
-const SEPARATORS: &str =
-    " -()./\u{a0}\u{2009}\u{202f}\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2015}";
 /// Characters at the end of an id that are shown; fewer if they may be those of a phone number.
 const SHOWN_TAIL: usize = 8;
 const SHOWN_DIGITS: usize = 3;
@@ -107,7 +103,7 @@ pub fn mask_numbers_and_wamids(text: &str) -> String {
             (length, mask_wamid(&rest[..length]))
         } else if let Some(length) = date_length(rest) {
             (length, rest[..length].to_owned())
-        } else if first == '+' || first.is_ascii_digit() {
+        } else if first == '+' || is_digit(first) {
             mask_number(rest)
         } else {
             (first.len_utf8(), first.to_string())
@@ -132,9 +128,9 @@ fn mask_wamid(wamid: &str) -> String {
 /// a phone number. It may have several groups of digits.
 fn mask_number(text: &str) -> (usize, String) {
     let sign = usize::from(text.starts_with('+'));
-    let group_end = sign + prefix_length(&text[sign..], |c| c.is_ascii_digit());
+    let group_end = sign + prefix_length(&text[sign..], is_digit);
     let end = last_group_end(text, group_end);
-    let digits: String = text[..end].chars().filter(char::is_ascii_digit).collect();
+    let digits: String = text[..end].chars().filter_map(ascii_digit).collect();
     let min_digits = if sign == 1 {
         MIN_PHONE_DIGITS
     } else {
@@ -143,11 +139,11 @@ fn mask_number(text: &str) -> (usize, String) {
     if digits.len() >= min_digits {
         return (end, mask_middle(&digits));
     }
-    let group = &text[..group_end];
-    if group_end - sign >= MIN_PHONE_DIGITS {
-        (group_end, mask_middle(&group[sign..]))
+    let group: String = text[..group_end].chars().filter_map(ascii_digit).collect();
+    if group.len() >= MIN_PHONE_DIGITS {
+        (group_end, mask_middle(&group))
     } else {
-        (group_end, group.to_owned())
+        (group_end, text[..group_end].to_owned())
     }
 }
 
@@ -155,9 +151,10 @@ fn mask_number(text: &str) -> (usize, String) {
 /// part of it, nor is what follows the last digit: a space or a full stop of the sentence.
 fn last_group_end(text: &str, mut end: usize) -> usize {
     loop {
-        let separators = prefix_length(&text[end..], |c| SEPARATORS.contains(c));
+        // Two lines have two numbers.
+        let separators = prefix_length(&text[end..], |c| c != '\n' && is_between_digits(c));
         let next = end + separators;
-        let digits = prefix_length(&text[next..], |c| c.is_ascii_digit());
+        let digits = prefix_length(&text[next..], is_digit);
         let is_date = separators > 0 && date_length(&text[next..]).is_some();
         if digits == 0 || is_date {
             return end;
@@ -166,16 +163,19 @@ fn last_group_end(text: &str, mut end: usize) -> usize {
     }
 }
 
-/// The length of a date such as 2026-11-20 or 20/11/2026, which is not part of a number.
+/// The length of a date such as 2026-11-20 or 20/11/2026, which is not part of a number. A path may
+/// continue after it.
 fn date_length(text: &str) -> Option<usize> {
-    const LENGTH: usize = 10;
-    let day = text.get(..LENGTH)?;
-    let more = text[LENGTH..].starts_with(|c: char| c.is_ascii_digit() || "-/".contains(c));
-    let is_day = ["%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y"]
-        .into_iter()
-        .filter_map(|format| NaiveDate::parse_from_str(day, format).ok())
-        .any(|day| (2000..2100).contains(&day.year()));
-    (is_day && !more).then_some(LENGTH)
+    let is_in_date = |c: char| c.is_ascii_digit() || "./-".contains(c);
+    let whole = &text[..prefix_length(text, is_in_date)];
+    let whole = whole.trim_end_matches(['.', '/', '-']);
+    let third_slash = whole.match_indices('/').nth(2).map(|(at, _)| at);
+    let date = third_slash.map_or(whole, |at| &whole[..at]);
+    is_date(date).then_some(date.len())
+}
+
+fn is_digit(c: char) -> bool {
+    ascii_digit(c).is_some()
 }
 
 fn prefix_length(text: &str, belongs: impl Fn(char) -> bool) -> usize {
@@ -223,7 +223,17 @@ mod tests {
             ("at 20/11/2026 12:00:05", "at 20/11/2026 12:00:05"),
             ("2026-11-20 919970123456", "2026-11-20 9199•••••456"),
             ("131026, 131053", "131026, 131053"),
+            ("since 20.11.2026 12:00:05.", "since 20.11.2026 12:00:05."),
+            (
+                "https://cdn.example/2026/11/20/12345.jpg",
+                "https://cdn.example/2026/11/20/12345.jpg",
+            ),
+            ("131026\n131047", "131026\n131047"),
             ("91/99701/23456", "9199•••••456"),
+            ("91\u{200b}99701\u{ad}23456", "9199•••••456"),
+            ("+91 [99701] 23456", "9199•••••456"),
+            ("91\t99701\t23456", "9199•••••456"),
+            ("+९१ ९९७०१ २३४५६", "9199•••••456"),
             ("91\u{2014}99701\u{2014}23456", "9199•••••456"),
             ("wamid.X/919970123456 gone", "wamid.…456 gone"),
             ("after 5, 10 and 15 min", "after 5, 10 and 15 min"),
@@ -253,7 +263,7 @@ mod tests {
         #[test]
         fn every_spelling_of_a_number_is_masked(
             before in "[a-z ,:]{0,6}",
-            separators in prop::collection::vec(prop::sample::select(vec!["", " ", "-", ".", "(", ") ", "/", "\u{2014}"]), 11),
+            separators in prop::collection::vec(prop::sample::select(vec!["", " ", "-", ".", "(", ") ", "/", "\u{2014}", "\u{2212}", "\u{200b}", "\t"]), 11),
             after in "[ .,a-z]{0,4}",
         ) {
             let digits = "919970123456";

@@ -207,7 +207,7 @@ fn without_decimals(number: &str) -> &str {
 }
 
 /// Whether a text is a day such as `30.11.2026`, `11/30/2026` or `2026-11-30`.
-fn is_date(text: &str) -> bool {
+pub fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.trim().split(['.', '/', '-']).collect();
     let [first, second, third] = parts.as_slice() else {
         return false;
@@ -259,6 +259,11 @@ fn decode(text: &str) -> String {
 
 fn is_plus(c: char) -> bool {
     matches!(c, '+' | '＋' | '﹢')
+}
+
+/// Whether people write this character between two digits of a number.
+pub fn is_between_digits(c: char) -> bool {
+    is_separator(c) || is_blank(c)
 }
 
 fn is_separator(c: char) -> bool {

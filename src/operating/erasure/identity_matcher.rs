@@ -10,13 +10,9 @@ use crate::operating::erasure::callback_decodings::decodings;
 use crate::operating::erasure::identities::Identities;
 use crate::sending::recipient_number;
 
-/// What may stand between two digits of a written number: spaces, also as `+` in a form, brackets,
-/// full stops, hyphens and slashes; in UTF-8 the soft hyphen, spaces, dashes, the minus sign and
-/// marks of direction.
-const SEPARATORS: &str = concat!(
-    r"(?:[\s()+.\-/\xa0]|\xc2[\xa0\xad]|\xe2\x80[\x80-\x95\xa8-\xaf]|\xe2\x81[\x9f-\xa9]|\xe2\x88\x92",
-    r"|\xe3\x80\x80|\xef\xbb\xbf){0,3}",
-);
+/// What may stand between two digits of a written number, after the characters that ASCII does not
+/// have were replaced. `+` is a space in a form.
+const SEPARATORS: &str = r"[\s()\[\]~+.\-/\xa0]{0,6}";
 /// A shorter national number would match unrelated digits.
 const MIN_NATIONAL_DIGITS: usize = 8;
 
@@ -142,6 +138,13 @@ mod tests {
             "call 09876543210.",
             "98765 43210",
             "91+98765+43210",
+            "+91 (98765) - 43210",
+            "[98765] 43210",
+            "91\u{ad}98765\u{200b}43210",
+            "+91\u{2043}98765\u{ff0d}43210",
+            "+९१ ९८७६५ ४३२१०",
+            r#"{"to":"+91\t98765\n43210"}"#,
+            r#"{"to":"91\/98765\/43210"}"#,
             "+91\u{a0}98765\u{2011}43210",
             "+91 98765 \u{2013} 43210",
             "\u{202a}+91\u{202f}98765\u{2009}43210\u{202c}",
