@@ -11,25 +11,24 @@ use crate::domain::provider_account::Account;
 /// Parses an http(s) URL without user, query or fragment; drops a trailing slash. Errors do not show
 /// a password.
 pub(super) fn parse_http_url(text: &str) -> Result<String, String> {
-    let with_user = "must not contain a user name or password";
-    let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let authority = after_scheme.split(['/', '?', '#']).next();
-    if authority.is_some_and(|authority| authority.contains('@')) {
-        return Err(with_user.to_owned());
-    }
-    let wrong_scheme = || format!("`{text}` must begin with http:// or https://");
+    let shown = if text.contains('@') {
+        "the value".to_owned()
+    } else {
+        format!("`{text}`")
+    };
+    let wrong_scheme = || format!("{shown} must begin with http:// or https://");
     let url = Url::parse(text).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => wrong_scheme(),
-        error => format!("`{text}` is not a URL: {error}"),
+        error => format!("{shown} is not a URL: {error}"),
     })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(wrong_scheme());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(with_user.to_owned());
+        return Err("must not contain a user name or password".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("`{text}` must not have a query or a fragment"));
+        return Err(format!("{shown} must not have a query or a fragment"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -125,6 +124,10 @@ mod tests {
             "ftp://user:secret@example.com",
             "user:secret@example.com",
             "https://user:secret@exa mple",
+            "https://user:secret/ret@example.com",
+            "https://user:secret#cret@example.com",
+            "ftp:/user:secret@example.com",
+            "https:///user:secret@exa mple",
         ] {
             let error = parse_http_url(text).unwrap_err();
             assert!(!error.contains("secret"), "{error}");

@@ -58,10 +58,14 @@ impl Config {
 
     /// The warning about a public URL of this machine with another port than the one listened on.
     fn port_warning(&self) -> Option<String> {
+        // Callbacks may have a port of their own.
+        if self.callback_listen.is_some() {
+            return None;
+        }
         let public = Url::parse(&self.public_url).ok()?.port_or_known_default()?;
-        let (_, listen) = self.listen.rsplit_once(':')?;
+        let listen: u16 = self.listen.rsplit_once(':')?.1.parse().ok()?;
         // Port 0 is any free one.
-        let differs = listen != "0" && listen != public.to_string();
+        let differs = listen != 0 && listen != public;
         differs.then(|| {
             format!(
                 "public_url: has port {public}, but `listen` has port {listen}; links lead to another program, unless it is a proxy"

@@ -503,7 +503,6 @@ fn warnings_name_settings_that_are_probably_not_intended() {
     let warnings = config.warnings().join("\n");
     for key in [
         "public_url: http://localhost:1 can only be reached from this machine",
-        "public_url: has port 1, but `listen` has port ",
         "accounts[0].base_url: ",
         "accounts[0].mode: ",
         "alerts[0].account: `kaleyra` is not the id of an account, so the alert never begins; the accounts are kaleyra-in, sobot, zix, lance",
@@ -512,6 +511,19 @@ fn warnings_name_settings_that_are_probably_not_intended() {
     }
     let good = parse("public_url = \"https://hooks.example.com\"", &[]).unwrap();
     assert_eq!(good.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_local_public_url_with_another_port_than_listen_is_a_warning() {
+    let warnings = |listen: &str| {
+        let text = format!("public_url = \"http://127.0.0.1:8080\"\n{listen}");
+        parse(&text, &[]).unwrap().warnings().join("\n")
+    };
+    let expected = "public_url: has port 8080, but `listen` has port 8085";
+    assert!(warnings("listen = \"127.0.0.1:8085\"").contains(expected));
+    for listen in ["", "listen = \"127.0.0.1:0\""] {
+        assert!(!warnings(listen).contains("has port"), "{listen}");
+    }
 }
 
 #[test]
