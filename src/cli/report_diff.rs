@@ -127,7 +127,7 @@ fn prepare(
     let opened = File::open(&arguments.file).map_err(|error| format!("{path}: {error}"))?;
     let input = BufReader::new(opened);
     let file = read_provider_file(input, &columns, zone.unwrap_or(Tz::UTC), ROW_LIMIT)
-        .map_err(|error| format!("{path} {error}"))?;
+        .map_err(|error| visible_line(&format!("{path} {error}")))?;
     let zone = zone.unwrap_or(context.config.report_time_zone);
     let (from, to) = period(arguments, &file, zone)?;
     let request = ComparisonRequest {
@@ -160,7 +160,12 @@ fn period(
     });
     covered_period(file, from, to, zone).map_err(|error| match error {
         PeriodError::Reversed { from, to } => {
-            format!("the period is empty: it begins at {from} and ends at {to}")
+            let local = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z");
+            format!(
+                "--from is not before the end of --to: the period begins at {} and ends at {}",
+                local(from),
+                local(to)
+            )
         }
         PeriodError::NoTimes => format!(
             "{} has no times; give the days that it covers with --from and --to, or map its column of times with --map time=COLUMN",

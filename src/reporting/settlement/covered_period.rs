@@ -9,7 +9,7 @@ use crate::reporting::settlement::provider_file::ProviderFile;
 /// Why the period is not known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PeriodError {
-    /// It ends before it begins.
+    /// It does not end after it begins.
     Reversed {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
