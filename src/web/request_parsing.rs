@@ -65,12 +65,18 @@ fn field_error(path: &str, text: &str) -> FieldError {
     }
 }
 
-/// Serde names the Rust type that it expected instead of an object.
+/// Serde names the Rust type that it expected.
 fn without_type_name(text: &str) -> String {
-    match text.split_once("expected struct ") {
-        Some((found, _)) => format!("{found}expected an object"),
-        None => text.to_owned(),
-    }
+    let Some((found, expected)) = text.rsplit_once(", expected ") else {
+        return text.to_owned();
+    };
+    let expected = match expected {
+        "f32" | "f64" => "a number",
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        name if name.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
 }
 
 fn quoted_after<'a>(text: &'a str, opening: &str) -> Option<&'a str> {
@@ -125,6 +131,22 @@ mod tests {
         };
         let text = "invalid type: string \"https://a.example/b.jpg\", expected an object";
         assert_eq!(errors[0].message, text);
+        for (text, plain) in [
+            (
+                "invalid type: string \"5\", expected f64",
+                "invalid type: string \"5\", expected a number",
+            ),
+            (
+                "invalid value: integer `-1`, expected u32",
+                "invalid value: integer `-1`, expected a whole number",
+            ),
+            (
+                "invalid type: map, expected a string",
+                "invalid type: map, expected a string",
+            ),
+        ] {
+            assert_eq!(without_type_name(text), plain);
+        }
     }
 
     #[test]

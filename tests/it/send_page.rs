@@ -414,11 +414,17 @@ async fn the_accounts_page_leads_from_nothing_to_the_first_callback() {
     assert!(!masked.text.contains(&set_up));
 
     let sent = submit(&app, form("send", ZIXFLOW, "+447700900123")).await;
-    app.run_jobs_until_idle().await;
     let link = format!("The latest is <a href=\"{}\">", sent.location);
+    let queued = show().await;
+    assert!(step(&queued).contains(&link), "{queued}");
+    assert!(!queued.contains(">waiting</span>"), "{queued}");
+    app.run_jobs_until_idle().await;
     let waiting = show().await;
     assert!(step(&waiting).contains(&link), "{waiting}");
     assert!(waiting.contains(">waiting</span>"), "{waiting}");
+    // Another one that is still queued changes nothing.
+    submit(&app, form("send", ZIXFLOW, "+447700900124")).await;
+    assert!(show().await.contains(">waiting</span>"));
     app.deliver_simulated().await;
     let connected = show().await;
     assert!(!connected.contains(&set_up), "{connected}");

@@ -15,6 +15,8 @@ pub(super) struct AccountSetUp {
     pub(super) is_local: bool,
     pub(super) url_check: Option<UrlCheckResult>,
     pub(super) message: Option<LatestMessage>,
+    /// The provider accepted a message, which need not be the latest.
+    pub(super) is_message_accepted: bool,
     /// The configuration file.
     pub(super) file: Option<String>,
     /// Keys of secrets, each with the environment variable that it comes from.
@@ -27,20 +29,15 @@ pub(super) struct LatestMessage {
     pub(super) state: DeliveryState,
 }
 
-impl LatestMessage {
-    /// Whether the provider accepted it, so that reports are due. One that failed by a report does
-    /// not matter: the account has received a callback.
-    fn is_submitted(&self) -> bool {
-        matches!(
-            self.state,
-            DeliveryState::Submitted
-                | DeliveryState::Sent
-                | DeliveryState::Delivered
-                | DeliveryState::Read
-                | DeliveryState::Played
-        )
-    }
-}
+/// The states of a message that the provider accepted, so that reports are due. One that failed by a
+/// report does not matter: the account has received a callback.
+const ACCEPTED: [DeliveryState; 5] = [
+    DeliveryState::Submitted,
+    DeliveryState::Sent,
+    DeliveryState::Delivered,
+    DeliveryState::Read,
+    DeliveryState::Played,
+];
 
 /// Result of the last check of the public URL.
 #[derive(Clone, Debug)]
@@ -55,6 +52,7 @@ impl AccountSetUp {
             is_local,
             url_check: None,
             message: None,
+            is_message_accepted: false,
             file: None,
             variables: Vec::new(),
         }
@@ -76,14 +74,10 @@ impl AccountSetUp {
         self.variables = variables
             .map(|(key, variable)| (key.to_owned(), variable.to_owned()))
             .collect();
-        self.message = find_latest_message(&services.store, account).await?;
+        self.message = find_latest_message(&services.store, account, &[]).await?;
+        let accepted = find_latest_message(&services.store, account, &ACCEPTED).await?;
+        self.is_message_accepted = accepted.is_some();
         Ok(())
-    }
-
-    pub(super) fn is_message_submitted(&self) -> bool {
-        self.message
-            .as_ref()
-            .is_some_and(LatestMessage::is_submitted)
     }
 
     pub(super) fn is_reachable(&self) -> bool {
@@ -101,10 +95,12 @@ pub(super) fn config_file(services: &Services) -> Option<String> {
 async fn find_latest_message(
     store: &Store,
     account: &AccountId,
+    states: &[DeliveryState],
 ) -> Result<Option<LatestMessage>, db::Error> {
     let filter = MessageFilter {
         account: Some(account.clone()),
         origin: Some(Origin::Api),
+        states: states.to_vec(),
         ..MessageFilter::default()
     };
     let page = store.list_messages(&filter, None, 1).await?;
