@@ -13,6 +13,8 @@ const CERTAIN_PHONE_DIGITS: usize = 10;
 /// Characters at the end of an id that are shown; fewer if they may be those of a phone number.
 const SHOWN_TAIL: usize = 8;
 const SHOWN_DIGITS: usize = 3;
+/// Bytes that are searched for a date: the longest, and two that show whether it continues.
+const DATE_WINDOW: usize = 12;
 
 impl Visibility {
     /// Masks free text of a provider or operator, which may quote a number or an id.
@@ -167,7 +169,8 @@ fn last_group_end(text: &str, mut end: usize) -> usize {
 /// continue after it.
 fn date_length(text: &str) -> Option<usize> {
     let is_in_date = |c: char| c.is_ascii_digit() || "./-".contains(c);
-    let whole = &text[..prefix_length(text, is_in_date)];
+    let start = &text[..text.floor_char_boundary(DATE_WINDOW)];
+    let whole = &start[..prefix_length(start, is_in_date)];
     let whole = whole.trim_end_matches(['.', '/', '-']);
     let third_slash = whole.match_indices('/').nth(2).map(|(at, _)| at);
     let date = third_slash.map_or(whole, |at| &whole[..at]);
@@ -229,6 +232,7 @@ mod tests {
                 "https://cdn.example/2026/11/20/12345.jpg",
             ),
             ("131026\n131047", "131026\n131047"),
+            ("2026-11-20-919970", "2026•••••••970"),
             ("91/99701/23456", "9199•••••456"),
             ("91\u{200b}99701\u{ad}23456", "9199•••••456"),
             ("+91 [99701] 23456", "9199•••••456"),
