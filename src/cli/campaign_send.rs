@@ -128,8 +128,7 @@ pub(super) async fn run(
             writeln!(out, "{warning}")?;
         }
         return print_rejected(&report, "run the same command again", out);
-    }
-    if campaign.state != CampaignState::Done {
+    } else {
         writeln!(
             out,
             "campaign {}: the running `serve` sends it, also if this command is interrupted; start one if there is none",

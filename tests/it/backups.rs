@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::harness::app::{SOBOT, message, start_app};
+use crate::harness::app::{App, SOBOT, message, start_app};
 use crate::harness::fleet::Fleet;
 use crate::harness::people::{action_context, limited_token, sign_in_new};
 use crate::harness::program::{Program, command, run_to_end};
@@ -291,6 +291,17 @@ async fn a_backup_that_cannot_be_restored_says_why_and_changes_nothing() {
     refused(&restored, "restore into an empty data folder");
 }
 
+async fn back_up(app: &App, folder: &Path) {
+    let source = BackupSource {
+        store: &app.services.store,
+        journal: &app.services.journal,
+        data_dir: &app.services.config.data_dir,
+    };
+    create_backup(&source, folder, &*app.clock, &mut |_| {})
+        .await
+        .unwrap();
+}
+
 #[actix_web::test]
 async fn a_restore_says_what_its_options_did() {
     let app = start_app().await;
@@ -300,14 +311,7 @@ async fn a_restore_says_what_its_options_did() {
     }
     let outer = tempfile::tempdir().unwrap();
     let backup = outer.path().join("backup");
-    let source = BackupSource {
-        store: &app.services.store,
-        journal: &app.services.journal,
-        data_dir: &app.services.config.data_dir,
-    };
-    create_backup(&source, &backup, &*app.clock, &mut |_| {})
-        .await
-        .unwrap();
+    back_up(&app, &backup).await;
     let options = [
         "restore",
         "--accept-loss",
@@ -359,14 +363,7 @@ async fn a_restore_ends_sessions_and_links_and_names_the_tokens_and_users_it_bro
     assert_eq!(app.database.query(sessions).await, ["1"]);
     let outer = tempfile::tempdir().unwrap();
     let backup = outer.path().join("backup");
-    let source = BackupSource {
-        store,
-        journal: &app.services.journal,
-        data_dir: &app.services.config.data_dir,
-    };
-    create_backup(&source, &backup, &*app.clock, &mut |_| {})
-        .await
-        .unwrap();
+    back_up(&app, &backup).await;
     let restored = Restored::new("http://127.0.0.1:9", &"s".repeat(32));
     let (succeeded, printed) = restored.restore(&backup);
     assert!(succeeded, "{printed}");
