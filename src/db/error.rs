@@ -214,6 +214,8 @@ fn describe(source: &DbErr) -> String {
     let code = rejection.code();
     let message = rejection.message();
     match code.as_deref().unwrap_or_default() {
+        // Waited for in vain: SQLite's lock, also while a process recovers the file; PostgreSQL's.
+        "5" | "261" | "55P03" => format!("{message}: another process is writing to it"),
         // Duplicate prepared statement; no such prepared statement.
         "42P05" | "26000" => format!("{message}: {POOLER_HINT}"),
         // A startup parameter that a pooler does not accept.

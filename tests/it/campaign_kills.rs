@@ -312,8 +312,8 @@ async fn a_campaign_that_is_paused_killed_resumed_and_cancelled_calls_the_provid
     let draft = json!({
         "account": SOBOT, "name": "Summer sale", "kind": "image", "caption": "Hello {{name}} in {{city}}",
         "media": { "url": MEDIA },
-        // Not done before it is cancelled, however fast or slow the machine is.
-        "rate": (number / 100).max(50),
+        // Not done before it is cancelled, though each start of a process took seconds.
+        "rate": number / 100,
     });
     console.post_json("/campaigns", &draft).await;
     let (text, bad) = rows(number);
@@ -332,7 +332,7 @@ async fn a_campaign_that_is_paused_killed_resumed_and_cancelled_calls_the_provid
     assert_eq!(console.show().await["state"], "paused");
     console.act("resume").await;
     victims.kill(kills / 5).await;
-    console.wait_for_progress(accepted / 2).await;
+    console.wait_for_progress(accepted / 4).await;
     console.act("cancel").await;
     victims.kill(kills / 5).await;
     wait_for_queue(&fleet).await;

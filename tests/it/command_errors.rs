@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::harness::fleet::Fleet;
 use crate::harness::program::{command, run_to_end};
 use crate::operations::{ACCOUNT, Place};
 
@@ -91,6 +92,23 @@ async fn wrong_arguments_and_files_are_named_with_what_is_right() {
     let expected =
         format!("rates_file: {empty} is empty; its first line names valid_from, account");
     assert!(printed.contains(&expected), "{printed}");
+}
+
+#[actix_web::test]
+async fn a_command_that_finds_the_database_busy_says_so_and_works_afterwards() {
+    let fleet = Fleet::new(1, "http://127.0.0.1:9").await;
+    // Creates the database.
+    fleet.token();
+    let create = ["token", "create", "--name", "other", "--scopes", "read"];
+    let lock = fleet.database.hold_main_writer().await;
+    let (succeeded, printed) = fleet.run(&create);
+    let is_named = ["did not answer in time", "another process is writing to it"]
+        .iter()
+        .any(|reason| printed.contains(reason));
+    assert!(!succeeded && is_named, "{printed}");
+    lock.release().await;
+    let (succeeded, printed) = fleet.run(&create);
+    assert!(succeeded, "{printed}");
 }
 
 #[test]

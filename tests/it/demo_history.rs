@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 
 use bluetick::domain::clock::{Clock, SystemClock};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::harness::program::{Program, command, run_to_end};
+
+/// Each of which waits for seconds.
+const ATTEMPTS: usize = 20;
 
 struct Api {
     base: String,
@@ -23,8 +27,10 @@ impl Api {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Value {
         let reply = request.bearer_auth(&self.token).send().await.unwrap();
-        assert!(reply.status().is_success(), "{}", reply.status());
-        reply.json().await.unwrap()
+        let status = reply.status();
+        let text = reply.text().await.unwrap();
+        assert!(status.is_success(), "{status} {text}");
+        serde_json::from_str(&text).unwrap()
     }
 }
 
@@ -75,6 +81,23 @@ fn the_demo_does_not_start_on_a_port_that_is_in_use() {
     assert!(stderr.contains(&expected), "{stderr}");
 }
 
+/// Runs a command, again while it fails because a slow disk keeps the database busy. Returns what it printed.
+fn run_beside_serve(arguments: &[&str], data: &Path) -> String {
+    for _ in 0..ATTEMPTS {
+        let output = run_to_end(command(arguments, &[("BLUETICK_DATA_DIR", data)]));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        if output.status.success() {
+            return stdout;
+        }
+        let is_busy = ["did not answer in time", "another process is writing"]
+            .iter()
+            .any(|reason| stderr.contains(reason));
+        assert!(is_busy, "{stdout}{stderr}");
+    }
+    panic!("the database is busy all the time");
+}
+
 #[actix_web::test]
 async fn the_history_of_the_demo_is_consistent_and_has_every_account_state_and_reports_to_match() {
     let folder = tempfile::tempdir().unwrap();
@@ -88,21 +111,9 @@ async fn the_history_of_the_demo_is_consistent_and_has_every_account_state_and_r
         .map(|entry| entry.unwrap().path())
         .find(|path| path.is_dir())
         .unwrap();
-    let run = |arguments: &[&str]| {
-        let output = command(arguments, &[("BLUETICK_DATA_DIR", data.as_path())])
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        (output.status.code(), text)
-    };
-    let (_, token) = run(&[
-        "token",
-        "create",
-        "--name",
-        "test",
-        "--scopes",
-        "read,operate",
-    ]);
+    let run = |arguments: &[&str]| run_beside_serve(arguments, &data);
+    let scopes = "read,operate";
+    let token = run(&["token", "create", "--name", "test", "--scopes", scopes]);
     let from = (SystemClock.now() - TimeDelta::days(2)).format("%Y-%m-%d");
     let api = Api {
         base: format!("{}/api/v1", program.address),
@@ -125,7 +136,6 @@ async fn the_history_of_the_demo_is_consistent_and_has_every_account_state_and_r
     }
     assert!(sum("kaleyra-in", "failed") > 0, "{stats}");
     match_an_orphan(&api, start).await;
-    let (status, found) = run(&["verify"]);
-    assert_eq!(status, Some(0), "{found}");
+    run(&["verify"]);
     program.terminate();
 }

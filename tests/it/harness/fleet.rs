@@ -92,7 +92,7 @@ impl Fleet {
     pub(crate) fn token(&self) -> String {
         let create = ["token", "create", "--name", "t", "--scopes", "admin"];
         let output = run_to_end(command(&self.arguments(0, &create), &[]));
-        assert!(output.status.success());
+        assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 

@@ -1,6 +1,8 @@
 //! Plain standard terms: words and names that this project replaced do not come back.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proc_macro2::{TokenStream, TokenTree};
 
@@ -257,26 +259,39 @@ fn replaced_words(path: &Path, text: &str) -> Vec<String> {
     let words = words(&text);
     let mut found = Vec::new();
     for at in 0..words.len() {
-        for (instead, phrases) in WORDS {
-            for phrase in *phrases {
-                let length = phrase.split(' ').count();
-                let here = words.get(at..at + length).unwrap_or_default();
-                let same = phrase
-                    .split(' ')
-                    .eq(here.iter().map(|word| word.text.as_str()));
-                if same && here.iter().skip(1).all(|word| word.joined) {
-                    let line = words[at].line;
-                    let shown = text.lines().nth(line - 1).unwrap_or_default().trim();
-                    found.push(format!(
-                        "{}:{line}: `{phrase}` ({instead}): {shown}",
-                        path.display()
-                    ));
-                }
+        let Some(phrases) = PHRASES.get(words[at].text.as_str()) else {
+            continue;
+        };
+        for (phrase, instead) in phrases {
+            let length = phrase.split(' ').count();
+            let here = words.get(at..at + length).unwrap_or_default();
+            let same = phrase
+                .split(' ')
+                .eq(here.iter().map(|word| word.text.as_str()));
+            if same && here.iter().skip(1).all(|word| word.joined) {
+                let line = words[at].line;
+                let shown = text.lines().nth(line - 1).unwrap_or_default().trim();
+                found.push(format!(
+                    "{}:{line}: `{phrase}` ({instead}): {shown}",
+                    path.display()
+                ));
             }
         }
     }
     found
 }
+
+/// First word → phrases of [`WORDS`] that begin with it, and what to write instead.
+static PHRASES: LazyLock<HashMap<&str, Vec<(&str, &str)>>> = LazyLock::new(|| {
+    let mut phrases: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
+    for (instead, replaced) in WORDS {
+        for phrase in *replaced {
+            let first = phrase.split(' ').next().unwrap();
+            phrases.entry(first).or_default().push((phrase, instead));
+        }
+    }
+    phrases
+});
 
 fn replaced_names(path: &Path, tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
