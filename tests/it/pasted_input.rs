@@ -544,6 +544,9 @@ fn notation() -> impl Strategy<Value = (WrittenNumber, String)> {
         let mut national: Vec<char> = number.national.chars().collect();
         if !is_link {
             for (mark, place) in marks {
+                // A dot before the last zeros would make them the decimals of a spreadsheet.
+                let is_decimal_point = mark == "." && number.national.ends_with('0');
+                let mark = if is_decimal_point { " " } else { mark };
                 let place = place.index(national.len() + 1);
                 national.splice(place..place, mark.chars());
             }
