@@ -144,9 +144,7 @@ impl Error {
         let Some(SqlxError::Database(rejection)) = sqlx_error(source) else {
             return false;
         };
-        let code = rejection.code();
-        let code = code.as_deref().unwrap_or_default();
-        code == "55P03" || (code.len() < 5 && sqlite_code(code).is_some_and(|n| n == 5 || n == 6))
+        is_busy_code(rejection.code().as_deref().unwrap_or_default())
     }
 
     /// Whether the disk is full, or only the reserve is left.
@@ -203,6 +201,10 @@ fn sqlx_error(source: &DbErr) -> Option<&SqlxError> {
     }
 }
 
+fn is_busy_code(code: &str) -> bool {
+    code == "55P03" || (code.len() < 5 && sqlite_code(code).is_some_and(|n| n == 5 || n == 6))
+}
+
 pub(super) const POOLER_HINT: &str = "a pooler (PgBouncer in transaction mode) shares connections between \
      transactions; set pool_mode = session, or name the server itself in database_url";
 
@@ -214,8 +216,7 @@ fn describe(source: &DbErr) -> String {
     let code = rejection.code();
     let message = rejection.message();
     match code.as_deref().unwrap_or_default() {
-        // Waited for in vain: SQLite's lock, also while a process recovers the file; PostgreSQL's.
-        "5" | "261" | "55P03" => format!("{message}: another process is writing to it"),
+        code if is_busy_code(code) => format!("{message}: another connection holds the lock"),
         // Duplicate prepared statement; no such prepared statement.
         "42P05" | "26000" => format!("{message}: {POOLER_HINT}"),
         // A startup parameter that a pooler does not accept.

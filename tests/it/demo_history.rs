@@ -8,7 +8,7 @@ use bluetick::domain::clock::{Clock, SystemClock};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::harness::program::{Program, command, run_to_end};
+use crate::harness::program::{Program, command, run_to_end, says_busy};
 
 /// Each of which waits for seconds.
 const ATTEMPTS: usize = 20;
@@ -90,10 +90,7 @@ fn run_beside_serve(arguments: &[&str], data: &Path) -> String {
         if output.status.success() {
             return stdout;
         }
-        let is_busy = ["did not answer in time", "another process is writing"]
-            .iter()
-            .any(|reason| stderr.contains(reason));
-        assert!(is_busy, "{stdout}{stderr}");
+        assert!(says_busy(&stderr), "{stdout}{stderr}");
     }
     panic!("the database is busy all the time");
 }

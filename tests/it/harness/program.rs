@@ -51,6 +51,12 @@ pub(crate) fn run_to_end(mut command: Command) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Whether a command failed because another connection holds the lock of its database.
+pub(crate) fn says_busy(printed: &str) -> bool {
+    printed.contains("did not answer in time")
+        || printed.contains("another connection holds the lock")
+}
+
 impl Program {
     /// Starts the program and waits until it prints its address. Writes stderr to a file.
     pub(crate) fn start(command: Command, stderr: &Path) -> Self {
