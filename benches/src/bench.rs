@@ -253,18 +253,25 @@ impl<'a> Bench<'a> {
         raise_limit()?;
         std::thread::scope(|scope| {
             let follower = scope.spawn(|| -> Result<f64, BenchError> {
+                // The position moves once per batch, so time is taken from one change to another.
                 let began = Instant::now();
-                let mut from = None;
-                let mut applied = 0;
+                let mut changed = (0, began);
+                let mut from = changed;
                 while !done.load(Ordering::Relaxed) {
                     std::thread::sleep(POLL_INTERVAL);
-                    applied = raise_limit()?;
-                    if began.elapsed() < self.scale.warm_up {
-                        from = Some((applied, Instant::now()));
+                    let applied = raise_limit()?;
+                    if applied != changed.0 {
+                        changed = (applied, Instant::now());
+                        if began.elapsed() < self.scale.warm_up {
+                            from = changed;
+                        }
                     }
                 }
-                let (before, since) = from.ok_or("no time passed")?;
-                Ok(to_f64(applied - before) / since.elapsed().as_secs_f64())
+                if changed.0 == from.0 {
+                    return Err("the reconciler applied no batch".into());
+                }
+                let elapsed = changed.1.duration_since(from.1).as_secs_f64();
+                Ok(to_f64(changed.0 - from.0) / elapsed)
             });
             let pace = Pace::Limited(Arc::clone(&limit));
             let measured = self.send(subject, connections, pace);
