@@ -53,11 +53,15 @@ pub(super) struct SummaryRow {
     size: i64,
 }
 
-/// Read before the bodies are loaded.
-#[derive(Debug, FromQueryResult)]
-pub(super) struct EntrySize {
-    pub(super) seq: i64,
-    pub(super) size: i64,
+/// The next entries of the journal, measured before their bodies are loaded.
+#[derive(Default, Debug, FromQueryResult)]
+pub(super) struct NextEntries {
+    pub(super) entries: i64,
+    /// The first `seq`; absent without entries, as the others.
+    pub(super) first: Option<i64>,
+    pub(super) last: Option<i64>,
+    /// The last `seq` up to which the bodies fit into the limit; absent if not even the first does.
+    pub(super) last_fitting: Option<i64>,
 }
 
 /// The stored value of a route.

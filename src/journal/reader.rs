@@ -1,13 +1,17 @@
 //! Reads the journal in order, for the reconciler and for commands.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
+};
 use uuid::Uuid;
 
 use crate::db::Error;
 use crate::db::instant;
 use crate::domain::callback_record::{JournalEntry, JournalPosition};
 use crate::journal::journal_handle::Journal;
-use crate::journal::journal_row::{Column, Entity, EntrySize};
+use crate::journal::journal_row::{Column, Entity, NextEntries};
 
 impl Journal {
     /// Entries after `seq`, in order: at most `limit`, and at most `byte_limit` bytes of bodies
@@ -20,13 +24,14 @@ impl Journal {
     ) -> Result<Vec<JournalEntry>, Error> {
         let is_partitioned = self.pools().is_shared();
         let mut first_id = self.partition_hint().first_id().filter(|_| is_partitioned);
-        let mut sizes = self.list_entry_sizes(seq, limit, first_id).await?;
-        if first_id.is_some() && !self.is_complete(seq, &sizes).await? {
+        let mut next = self.measure_next(seq, limit, byte_limit, first_id).await?;
+        if first_id.is_some() && !self.is_complete(seq, &next).await? {
             // An older entry was appended late, or a sequence number is unused.
             first_id = None;
-            sizes = self.list_entry_sizes(seq, limit, first_id).await?;
+            next = self.measure_next(seq, limit, byte_limit, first_id).await?;
         }
-        let Some(last) = last_within(&sizes, byte_limit) else {
+        // The first body always counts as fitting, because otherwise a large one could never be read.
+        let Some(last) = next.last_fitting.or(next.first) else {
             return Ok(Vec::new());
         };
         let entries: Vec<JournalEntry> = entries_after(seq, first_id)
@@ -65,30 +70,47 @@ impl Journal {
             .collect()
     }
 
-    async fn list_entry_sizes(
+    /// Measures the next entries in the database, because values that leave it one by one are slow.
+    async fn measure_next(
         &self,
         seq: i64,
         limit: u64,
+        byte_limit: u64,
         first_id: Option<Uuid>,
-    ) -> Result<Vec<EntrySize>, Error> {
-        Ok(entries_after(seq, first_id)
+    ) -> Result<NextEntries, Error> {
+        let sizes = entries_after(seq, first_id)
             .select_only()
             .columns([Column::Seq, Column::Size])
             .limit(limit)
-            .into_model::<EntrySize>()
-            .all(self.pools().reader())
-            .await?)
+            .into_query();
+        let sums = Query::select()
+            .column(Column::Seq)
+            .expr_as(Expr::cust("SUM(size) OVER (ORDER BY seq)"), "bytes")
+            .from_subquery(sizes, "sizes")
+            .take();
+        let byte_limit = i64::try_from(byte_limit).unwrap_or(i64::MAX);
+        let fits = Expr::col("bytes").lte(byte_limit);
+        let fitting: Expr = Expr::case(fits, Expr::col(Column::Seq)).into();
+        let next = Query::select()
+            .expr_as(Expr::col(Column::Seq).count(), "entries")
+            .expr_as(Expr::col(Column::Seq).min(), "first")
+            .expr_as(Expr::col(Column::Seq).max(), "last")
+            .expr_as(fitting.max(), "last_fitting")
+            .from_subquery(sums, "sums")
+            .take();
+        let connection = self.pools().reader();
+        let statement = connection.get_database_backend().build(&next);
+        let next = NextEntries::find_by_statement(statement).one(connection);
+        Ok(next.await?.unwrap_or_default())
     }
 
     /// Whether no next entry is missing: the sequence numbers have no gap, or the journal ends at
     /// `seq`.
-    async fn is_complete(&self, seq: i64, sizes: &[EntrySize]) -> Result<bool, Error> {
-        if sizes.is_empty() {
-            return Ok(self.end().await? <= seq);
+    async fn is_complete(&self, seq: i64, next: &NextEntries) -> Result<bool, Error> {
+        match (next.first, next.last) {
+            (Some(first), Some(last)) => Ok(first == seq + 1 && last == seq + next.entries),
+            _ => Ok(self.end().await? <= seq),
         }
-        Ok((seq + 1..)
-            .zip(sizes)
-            .all(|(next, entry)| entry.seq == next))
     }
 }
 
@@ -100,19 +122,4 @@ fn entries_after(seq: i64, first_id: Option<Uuid>) -> Select<Entity> {
         Some(id) => entries.filter(Column::Id.gte(id)),
         None => entries,
     }
-}
-
-/// The last `seq` up to which the bodies fit into the limit. The first body always counts as
-/// fitting, because otherwise a large one could never be read.
-fn last_within(sizes: &[EntrySize], byte_limit: u64) -> Option<i64> {
-    let mut bytes = 0_u64;
-    sizes
-        .iter()
-        .enumerate()
-        .take_while(|(index, entry)| {
-            bytes = bytes.saturating_add(u64::try_from(entry.size).unwrap_or_default());
-            *index == 0 || bytes <= byte_limit
-        })
-        .map(|(_, entry)| entry.seq)
-        .last()
 }

@@ -13,6 +13,25 @@ use crate::store::entities::receipt_row::{Column, Entity, Model, ReceiptKind};
 
 const TABLE: &str = "receipts";
 
+/// The columns of a usual receipt, which is one of a stage. The others are null without being bound.
+const STAGE_COLUMNS: [Column; 15] = [
+    Column::Source,
+    Column::Part,
+    Column::SourceKind,
+    Column::Message,
+    Column::Kind,
+    Column::Stage,
+    Column::OccurredAt,
+    Column::ZoneAssumed,
+    Column::ReceivedAt,
+    Column::Recipient,
+    Column::Billable,
+    Column::PricingCategory,
+    Column::PricingBasis,
+    Column::PricingType,
+    Column::PricingRaw,
+];
+
 pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
     let (kind, stage, failure, word) = match &receipt.event {
         ReceiptEvent::Stage(stage) => (ReceiptKind::Stage, Some(*stage), Failure::default(), None),
@@ -54,6 +73,35 @@ pub(crate) fn row(message: MessageId, receipt: &Receipt) -> Model {
         pricing_currency: receipt.pricing.currency.clone(),
         pricing_raw: receipt.pricing.raw.clone(),
     }
+}
+
+/// Writes receipts and returns how many did not exist. A stored receipt with the same source and part
+/// stays.
+pub(crate) async fn insert(
+    connection: &impl ConnectionTrait,
+    rows: &[Model],
+) -> Result<u64, Error> {
+    const KEEP_STORED: &str = "ON CONFLICT (source, part) DO NOTHING";
+    let (of_stage, others): (Vec<&Model>, Vec<&Model>) =
+        rows.iter().partition(|row| has_only_stage_columns(row));
+    let columns = &STAGE_COLUMNS;
+    let of_stage =
+        statements::insert_columns::<Entity>(connection, columns, &of_stage, KEEP_STORED).await?;
+    let others = statements::insert::<Entity>(connection, &others, KEEP_STORED).await?;
+    Ok(of_stage + others)
+}
+
+fn has_only_stage_columns(row: &Model) -> bool {
+    let others = [
+        &row.code,
+        &row.title,
+        &row.detail,
+        &row.failure_key,
+        &row.word,
+        &row.price,
+        &row.pricing_currency,
+    ];
+    others.into_iter().all(Option::is_none)
 }
 
 /// The receipts of these messages, in the order of [`sort`].
@@ -115,5 +163,42 @@ impl TryFrom<Model> for Receipt {
                 raw: row.pricing_raw,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{Iterable, ModelTrait};
+
+    use super::*;
+    use crate::domain::delivery_state::Stage;
+    use crate::domain::receipt::SourceKind;
+
+    #[test]
+    fn a_row_with_another_column_is_not_written_as_that_of_a_stage() {
+        let receipt = Receipt {
+            source_kind: SourceKind::Callback,
+            source: Uuid::nil(),
+            part: 0,
+            event: ReceiptEvent::Stage(Stage::Read),
+            occurred_at: None,
+            zone_assumed: false,
+            received_at: "2026-11-30T12:00:00Z".parse().unwrap(),
+            recipient: None,
+            pricing: Pricing::default(),
+        };
+        let usual = row(Uuid::nil().into(), &receipt);
+        assert!(has_only_stage_columns(&usual));
+        let is_other = |column: &Column| {
+            let column = format!("{column:?}");
+            !STAGE_COLUMNS
+                .iter()
+                .any(|of_stage| format!("{of_stage:?}") == column)
+        };
+        for column in Column::iter().filter(is_other) {
+            let mut row = usual.clone();
+            row.set(column, "x".into());
+            assert!(!has_only_stage_columns(&row), "{column:?}");
+        }
     }
 }

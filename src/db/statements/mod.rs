@@ -6,4 +6,4 @@ mod read_rows;
 mod write_rows;
 
 pub(crate) use read_rows::{EncodedRows, IDS_PER_QUERY, find_by, list_as, padded, text_aggregate};
-pub(crate) use write_rows::{insert, pad, placeholders, update};
+pub(crate) use write_rows::{insert, insert_columns, pad, placeholders, update};

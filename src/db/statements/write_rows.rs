@@ -22,10 +22,20 @@ pub(crate) async fn insert<E: EntityTrait>(
     conflict: &str,
 ) -> Result<u64, Error> {
     let columns: Vec<E::Column> = E::Column::iter().collect();
-    let names = names(&columns).join(", ");
+    insert_columns::<E>(connection, &columns, rows, conflict).await
+}
+
+/// Like [`insert`], for rows whose other columns are null.
+pub(crate) async fn insert_columns<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    columns: &[E::Column],
+    rows: &[&E::Model],
+    conflict: &str,
+) -> Result<u64, Error> {
+    let names = names(columns).join(", ");
     let (table, or_fail) = (E::default().as_str(), or_fail(connection));
     // `WHERE` also prevents SQLite from parsing `ON` as part of a join.
-    execute::<E>(connection, &columns, rows, |values| {
+    execute::<E>(connection, columns, rows, |values| {
         format!(
             "INSERT {or_fail}INTO {table} ({names}) SELECT * FROM ({values}) AS given \
              WHERE column1 IS NOT NULL {conflict}"

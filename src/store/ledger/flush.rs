@@ -13,7 +13,7 @@ use crate::domain::delivery_state::QueueState;
 use crate::domain::message::Origin;
 use crate::domain::receipt::{Receipt, ReceiptEvent, SourceKind};
 use crate::domain::receipt_limit;
-use crate::store::entities::{id_conflict_row, message_row, provider_id_row, receipt_row};
+use crate::store::entities::{id_conflict_row, message_row, provider_id_row};
 use crate::store::ledger::count_sums;
 use crate::store::ledger::id_binding::preferred_id;
 use crate::store::ledger::ledger_entry::LedgerEntry;
@@ -82,18 +82,23 @@ impl Ledger {
         Ok(())
     }
 
-    /// Most messages change only in the columns of the fold, or in those and the ones of their
-    /// submission. Writing the whole row would rewrite its entry in every index.
+    /// Most messages change only in some columns of the fold, in all of them, or in those and the ones
+    /// of their submission. Writing the whole row would rewrite its entry in every index.
     async fn write_messages(&self, touched: &[Uuid]) -> Result<(), Error> {
         let changed = touched
             .iter()
             .filter_map(|id| self.entries.get(id))
             .filter(|entry| entry.is_changed());
-        let (folded, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
-            changed.partition(|entry| entry.changed_only_by_fold());
+        let (progressed, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
+            changed.partition(|entry| entry.changed_only_in_progress());
+        let (folded, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) = others
+            .into_iter()
+            .partition(|entry| entry.changed_only_by_fold());
         let (submitted, others): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) = others
             .into_iter()
             .partition(|entry| entry.changed_only_by_submission());
+        self.update_messages(&fold_columns::PROGRESS_COLUMNS, &progressed)
+            .await?;
         self.update_messages(&fold_columns::FOLD_COLUMNS, &folded)
             .await?;
         self.update_messages(&fold_columns::submission_columns(), &submitted)
@@ -185,11 +190,7 @@ impl Ledger {
         }
         let without_receipt: Vec<Uuid> = left_out.difference(&kept).copied().collect();
         callback_outcomes::mark_repeats(&self.transaction, &without_receipt).await?;
-        let rows: Vec<&receipt_row::Model> = rows.iter().collect();
-        let keep_stored = "ON CONFLICT (source, part) DO NOTHING";
-        let written =
-            statements::insert::<receipt_row::Entity>(&self.transaction, &rows, keep_stored)
-                .await?;
+        let written = receipts::insert(&self.transaction, &rows).await?;
         if written == rows.len() as u64 {
             // Reading what was just written would cost a query per batch.
             return Ok(receipts);

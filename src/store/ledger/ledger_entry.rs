@@ -57,6 +57,13 @@ impl LedgerEntry {
         before.is_some_and(|before| fold_columns::differ_in_fold_only(before, &self.row))
     }
 
+    /// Whether a stored row changed only in the columns that a usual report changes.
+    pub(super) fn changed_only_in_progress(&self) -> bool {
+        let before = self.before.as_ref();
+        self.changed_only_by_fold()
+            && before.is_some_and(|before| fold_columns::differ_in_progress_only(before, &self.row))
+    }
+
     /// Whether a stored row changed only in the columns that the fold and submissions write.
     pub(super) fn changed_only_by_submission(&self) -> bool {
         let before = self.before.as_ref();

@@ -36,6 +36,24 @@ pub(crate) const FOLD_COLUMNS: [Column; 23] = [
     Column::UpdatedAt,
 ];
 
+/// The columns of [`FOLD_COLUMNS`] that a usual report changes: a message that was submitted reaches a
+/// stage. Writing the others, too, would bind unchanged values and touch their indexes: with the same
+/// choice for receipts, 2 % of a callback's processor time.
+pub(crate) const PROGRESS_COLUMNS: [Column; 12] = [
+    Column::State,
+    Column::DueAt,
+    Column::SentAt,
+    Column::DeliveredAt,
+    Column::ReadAt,
+    Column::ImpliedStages,
+    Column::Billable,
+    Column::PricingCategory,
+    Column::PricingBasis,
+    Column::PricingType,
+    Column::Deliveries,
+    Column::UpdatedAt,
+];
+
 /// The columns that claims and outcomes of submissions write in addition.
 const QUEUE_COLUMNS: [Column; 9] = [
     Column::Queue,
@@ -73,8 +91,8 @@ pub(crate) fn differ_in_submission_only(one: &Model, other: &Model) -> bool {
 
 /// Defines a function that compares rows in these columns, and the list of their names.
 macro_rules! compare {
-    ($name:ident, $list:ident, $($column:ident),+ $(,)?) => {
-        /// Whether two rows differ only in [`FOLD_COLUMNS`].
+    ($(#[$meta:meta])* $name:ident, $list:ident, $($column:ident),+ $(,)?) => {
+        $(#[$meta])*
         pub(crate) fn $name(one: &Model, other: &Model) -> bool {
             $(one.$column == other.$column)&&+
         }
@@ -85,6 +103,24 @@ macro_rules! compare {
 }
 
 compare!(
+    /// Whether two rows that differ only in [`FOLD_COLUMNS`] differ only in [`PROGRESS_COLUMNS`].
+    differ_in_progress_only,
+    COMPARED_OF_FOLD,
+    conflict,
+    submitted_at,
+    played_at,
+    failed_at,
+    failure_code,
+    failure_title,
+    failure_detail,
+    failure_key,
+    failure_class,
+    price,
+    price_currency,
+);
+
+compare!(
+    /// Whether two rows differ only in [`FOLD_COLUMNS`].
     differ_in_fold_only,
     COMPARED,
     id,
@@ -218,17 +254,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_column_is_either_folded_or_compared() {
-        let kept = COMPARED.iter().map(|field| field.replace('_', ""));
-        let all: Vec<String> = FOLD_COLUMNS
-            .iter()
-            .copied()
-            .map(field)
-            .chain(kept)
-            .collect();
-        let once: BTreeSet<String> = all.iter().cloned().collect();
-        assert_eq!(all.len(), once.len());
-        assert_eq!(once, Column::iter().map(field).collect());
+    fn every_column_is_either_written_or_compared() {
+        let all: Vec<Column> = Column::iter().collect();
+        for (written, compared, columns) in [
+            (&FOLD_COLUMNS[..], COMPARED, &all[..]),
+            (&PROGRESS_COLUMNS, COMPARED_OF_FOLD, &FOLD_COLUMNS),
+        ] {
+            let compared = compared.iter().map(|field| field.replace('_', ""));
+            let fields: Vec<String> = written.iter().copied().map(field).chain(compared).collect();
+            let once: BTreeSet<String> = fields.iter().cloned().collect();
+            assert_eq!(fields.len(), once.len());
+            assert_eq!(once, columns.iter().copied().map(field).collect());
+        }
     }
 
     /// The column's field without underscores; some columns have another name in the database.
