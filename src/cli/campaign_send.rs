@@ -11,7 +11,7 @@ use crate::cli::campaign_context::{CampaignContext, action_context, find, print_
 use crate::cli::campaign_continuation::continue_with;
 use crate::cli::campaign_send_messages::{
     describe, no_recipients, pause_warning, print_counts, print_rejected, print_report,
-    unknown_kind,
+    print_warnings, unknown_kind,
 };
 use crate::cli::command_error::CommandError;
 use crate::cli::command_line_actor::COMMAND_LINE;
@@ -65,7 +65,10 @@ pub struct SendArguments {
     /// Messages per second
     #[arg(long, value_name = "NUMBER")]
     pub rate: Option<f64>,
-    /// Check every row, name each rejected line, and store nothing; exits with 1 if there is one
+    /// Check every row and the media, name each rejected line, and store nothing
+    ///
+    /// Exits with 1 if a line or the media is rejected. The media of a campaign that exists already is
+    /// not checked again.
     #[arg(long)]
     pub dry_run: bool,
     /// Return when the campaign is started
@@ -92,7 +95,7 @@ pub(super) async fn run(
         .map(|known| continue_with(known, &checked))
         .transpose()?;
     if arguments.dry_run {
-        return dry_run(arguments, known.as_ref().unwrap_or(&checked), context, out).await;
+        return dry_run(arguments, known.as_ref(), &checked, context, out).await;
     }
     let campaign = if let Some(known) = known {
         known
@@ -173,9 +176,7 @@ async fn create_draft(
         Err(CreateCampaignError::Invalid(errors)) => Err(describe(&errors).into()),
         created => {
             let created = created?;
-            for warning in &created.warnings {
-                writeln!(out, "warning: {}", warning.message)?;
-            }
+            print_warnings(&created.warnings, out)?;
             Ok(created.campaign)
         }
     }
@@ -214,12 +215,15 @@ fn new_campaign(arguments: &SendArguments) -> NewCampaign {
     }
 }
 
+/// `known` is the campaign that would be continued; if there is none, `checked` would be created.
 async fn dry_run(
     arguments: &SendArguments,
-    campaign: &Campaign,
+    known: Option<&Campaign>,
+    checked: &Campaign,
     context: &CampaignContext<'_>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
+    let campaign = known.unwrap_or(checked);
     let mut written = Ok(());
     let mut print = |row: &RejectedRow| {
         if written.is_ok() {
@@ -230,12 +234,25 @@ async fn dry_run(
     written?;
     refuse_late_rows(campaign, &report)?;
     print_counts(&report, out)?;
-    writeln!(out, "nothing was stored or sent")?;
+    let mut errors = Vec::new();
     if report.rejected > 0 {
         let rejected = counted(report.rejected, "line is", "lines are");
-        return Err(format!("{rejected} rejected").into());
+        errors.push(format!("{rejected} rejected"));
     }
-    Ok(())
+    if known.is_none() {
+        let (account, kind) = (&campaign.account, Some(campaign.kind));
+        let media = &campaign.media;
+        match (context.acceptor.check_shared_media(account, kind, media)).await {
+            Ok(warnings) => print_warnings(&warnings, out)?,
+            Err(invalid) => errors.push(describe(&invalid)),
+        }
+    }
+    writeln!(out, "nothing was stored or sent")?;
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.join("\n").into())
+    }
 }
 
 /// Fails if the file has new recipients for a campaign that is done.

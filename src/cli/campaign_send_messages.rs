@@ -8,6 +8,7 @@ use crate::cli::campaign_context::CampaignContext;
 use crate::cli::command_error::CommandError;
 use crate::domain::ids::AccountId;
 use crate::domain::masking::mask_numbers_and_wamids;
+use crate::domain::message_warning::MessageWarning;
 use crate::reporting::number_format::counted;
 use crate::sending::accept::InvalidField;
 use crate::sending::campaign::ImportReport;
@@ -85,6 +86,15 @@ pub(super) fn print_counts(report: &ImportReport, out: &mut impl Write) -> std::
         counted(report.duplicates, "duplicate", "duplicates"),
         counted(report.rejected, "rejected line", "rejected lines"),
     )
+}
+
+pub(super) fn print_warnings(
+    warnings: &[MessageWarning],
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    warnings
+        .iter()
+        .try_for_each(|warning| writeln!(out, "warning: {}", warning.message))
 }
 
 pub(super) fn describe(errors: &[InvalidField]) -> String {

@@ -42,5 +42,11 @@ pub async fn run(
         counted(exported.messages, "message", "messages"),
         counted(exported.callbacks, "callback", "callbacks"),
     )?;
+    if exported.messages == 0 && exported.callbacks == 0 {
+        writeln!(
+            out,
+            "note: nothing about this customer is stored; check the number"
+        )?;
+    }
     Ok(())
 }

@@ -108,6 +108,25 @@ async fn a_command_that_finds_the_database_busy_says_so_and_works_afterwards() {
     assert!(succeeded, "{printed}");
 }
 
+#[actix_web::test]
+async fn an_export_of_an_unknown_customer_says_that_nothing_is_stored() {
+    let place = Place::new().await;
+    let output = place.database.folder().join("customer.zip");
+    let arguments = ["--phone", "+447700900123", "--output"];
+    let export = [
+        &["export-person"],
+        &arguments[..],
+        &[output.to_str().unwrap()],
+    ]
+    .concat();
+    let (code, printed, _) = place.run(&export);
+    assert_eq!(code, Some(0));
+    assert!(
+        printed.ends_with("\nnote: nothing about this customer is stored; check the number\n"),
+        "{printed}"
+    );
+}
+
 #[test]
 fn a_command_that_creates_an_installation_says_where() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,6 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::harness::app::{App, LANCEPILOT, SOBOT, message, read, start_app_with};
 use crate::harness::program::{command, run_to_end};
+use crate::operations::{ACCOUNT, Place};
 
 fn sample(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/media");
@@ -218,4 +219,44 @@ fn the_command_lists_every_problem_and_exits_with_1() {
     let (code, _, error) = check(&file("rgb.png"), &["--provider", "twilio"]);
     assert_eq!(code, Some(2));
     assert!(error.contains("twilio"), "{error}");
+}
+
+#[actix_web::test]
+async fn a_dry_run_of_a_campaign_checks_its_media() {
+    let place = Place::new().await;
+    let file = place.database.folder().join("customers.csv");
+    fs::write(&file, "to,name\n+447700900123,Asha\nnonsense,Ben\n").unwrap();
+    let send = [
+        "campaign",
+        "send",
+        file.to_str().unwrap(),
+        "--account",
+        ACCOUNT,
+        "--name",
+        "Summer sale",
+        "--media",
+        "http://127.0.0.2:9999/a.jpg",
+    ];
+    let dry_run = [send.as_slice(), &["--dry-run"]].concat();
+    let (code, printed, errors) = place.run(&dry_run);
+    assert_eq!(code, Some(1), "{printed}{errors}");
+    assert!(printed.contains("\nwarning: public_host: "), "{printed}");
+    assert_eq!(errors, "bluetick: 1 line is rejected\n");
+
+    let configured = fs::read_to_string(place.file()).unwrap();
+    fs::write(
+        place.file(),
+        format!("{configured}preflight = \"refuse\"\n"),
+    )
+    .unwrap();
+    let (code, printed, errors) = place.run(&dry_run);
+    assert_eq!(code, Some(1), "{printed}{errors}");
+    assert!(
+        printed.ends_with("nothing was stored or sent\n"),
+        "{printed}"
+    );
+    let expected = "bluetick: 1 line is rejected\nbluetick: media.url public_host: ";
+    assert!(errors.starts_with(expected), "{errors}");
+    let (_, listed, _) = place.run(&["campaign", "list"]);
+    assert!(!listed.contains("summer-sale"), "{listed}");
 }
