@@ -163,8 +163,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes the new receipts; returns all receipts of the touched messages. A stored receipt with
-    /// the same source and part stays.
+    /// Writes the new receipts; returns all receipts of the touched messages.
     async fn write_receipts(
         &mut self,
         touched: &[Uuid],
