@@ -1,5 +1,6 @@
 //! Secrets (keys, tokens, passwords), and their removal from texts that are stored.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 /// A secret text. `Debug` and `Display` print `…`; only [`Secret::expose`] returns the text.
@@ -33,14 +34,14 @@ pub const REDACTED: &str = "…";
 
 /// Removes secrets from texts.
 #[derive(Clone, Debug)]
-pub struct Redactor(Vec<Secret>);
+pub struct Redactor<S>(Vec<S>);
 
-impl Redactor {
+impl<S: Borrow<Secret>> Redactor<S> {
     /// Empty secrets are ignored.
-    pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        let mut secrets: Vec<Secret> = secrets
+    pub fn new(secrets: impl IntoIterator<Item = S>) -> Self {
+        let mut secrets: Vec<S> = secrets
             .into_iter()
-            .filter(|secret| !secret.expose().is_empty())
+            .filter(|secret| !secret.borrow().expose().is_empty())
             .collect();
         sort_longest_first(&mut secrets);
         Self(secrets)
@@ -61,7 +62,7 @@ impl Redactor {
     /// The secrets that the text contains.
     pub fn secrets_in(&self, text: &str) -> impl Iterator<Item = &Secret> {
         // Most headers are shorter than a secret; searching them would still prepare the search.
-        self.0.iter().filter(move |secret| {
+        self.0.iter().map(Borrow::borrow).filter(move |secret| {
             let secret = secret.expose();
             secret.len() <= text.len() && text.contains(secret)
         })
@@ -69,7 +70,7 @@ impl Redactor {
 }
 
 /// Sorts a secret before those it contains, so that no part of it remains.
-pub(super) fn sort_longest_first<S: std::borrow::Borrow<Secret>>(secrets: &mut [S]) {
+pub(super) fn sort_longest_first<S: Borrow<Secret>>(secrets: &mut [S]) {
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.borrow().expose().len()));
 }
 

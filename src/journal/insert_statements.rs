@@ -81,7 +81,10 @@ fn bind(record: &CallbackRecord) -> [Value; COLUMNS.len()] {
         report_message.into(),
         record.method.as_str().into(),
         record.query.as_str().into(),
-        headers_text(&record.headers).into(),
+        // Texts can always be written as JSON.
+        serde_json::to_string(&record.headers)
+            .unwrap_or_default()
+            .into(),
         record.remote.clone().into(),
         record.received_at.timestamp_millis().into(),
         authenticity.into(),
@@ -89,12 +92,4 @@ fn bind(record: &CallbackRecord) -> [Value; COLUMNS.len()] {
         i64::try_from(record.body.len()).unwrap_or(i64::MAX).into(),
         record.body.clone().into(),
     ]
-}
-
-fn headers_text(headers: &[(String, String)]) -> String {
-    headers
-        .iter()
-        .map(|(name, value)| serde_json::Value::from(vec![name.as_str(), value.as_str()]))
-        .collect::<serde_json::Value>()
-        .to_string()
 }

@@ -5,16 +5,14 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{DerivePartialModel, FromQueryResult};
 
 use crate::db::Error;
-use crate::domain::callback_record::{
-    Authenticity, CallbackRecord, CallbackSummary, JournalEntry, Route, UrlMistake,
-};
+use crate::domain::callback_record::{Authenticity, CallbackSummary, Route, UrlMistake};
 use crate::domain::ids::{CallbackId, MessageId};
 
-const TABLE: &str = "journal";
+pub(super) const TABLE: &str = "journal";
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "journal")]
-pub struct Model {
+pub(super) struct Model {
     #[sea_orm(primary_key)]
     pub seq: i64,
     pub id: Uuid,
@@ -33,7 +31,7 @@ pub struct Model {
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub(super) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
@@ -83,7 +81,7 @@ pub(super) fn authenticity_columns(authenticity: &Authenticity) -> (&'static str
     }
 }
 
-fn read_route(seq: i64, stored: &str, message: Option<Uuid>) -> Result<Route, Error> {
+pub(super) fn read_route(seq: i64, stored: &str, message: Option<Uuid>) -> Result<Route, Error> {
     match (stored, message) {
         ("callback", None) => Ok(Route::Callback),
         ("old-callback", None) => Ok(Route::OldCallback),
@@ -94,7 +92,7 @@ fn read_route(seq: i64, stored: &str, message: Option<Uuid>) -> Result<Route, Er
     }
 }
 
-fn read_authenticity(
+pub(super) fn read_authenticity(
     seq: i64,
     stored: &str,
     refusal: Option<String>,
@@ -105,31 +103,6 @@ fn read_authenticity(
             reason: refusal.unwrap_or_default(),
         }),
         _ => Err(Error::inconsistent(TABLE, "authenticity", seq)),
-    }
-}
-
-impl TryFrom<Model> for JournalEntry {
-    type Error = Error;
-
-    fn try_from(row: Model) -> Result<Self, Error> {
-        let seq = row.seq;
-        let inconsistent = |column| Error::inconsistent(TABLE, column, seq);
-        Ok(Self {
-            seq,
-            record: CallbackRecord {
-                id: CallbackId::from(row.id),
-                account: row.account.parse().map_err(|_| inconsistent("account"))?,
-                route: read_route(seq, &row.route, row.report_message)?,
-                method: row.method,
-                query: row.query,
-                headers: serde_json::from_str(&row.headers).map_err(|_| inconsistent("headers"))?,
-                remote: row.remote,
-                received_at: DateTime::from_timestamp_millis(row.received_at)
-                    .ok_or_else(|| inconsistent("received_at"))?,
-                body: row.content,
-                authenticity: read_authenticity(seq, &row.authenticity, row.refusal)?,
-            },
-        })
     }
 }
 

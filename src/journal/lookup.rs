@@ -12,6 +12,7 @@ use crate::db::{Error, instant};
 use crate::domain::account_limit::AccountLimit;
 use crate::domain::callback_record::{CallbackSummary, JournalEntry};
 use crate::domain::ids::{AccountId, CallbackId};
+use crate::journal::entry_row::read_entries;
 use crate::journal::journal_handle::Journal;
 use crate::journal::journal_row::{Column, Entity, SummaryRow};
 
@@ -38,20 +39,15 @@ const NEIGHBOURS: u64 = 1_000;
 
 impl Journal {
     pub async fn find(&self, id: CallbackId) -> Result<Option<JournalEntry>, Error> {
-        with_ids(&[id])
-            .one(self.pools().reader())
-            .await?
-            .map(JournalEntry::try_from)
-            .transpose()
+        let entries = read_entries(self.pools().reader(), with_ids(&[id])).await?;
+        Ok(entries.into_iter().next())
     }
 
     /// Existing entries with these ids, in journal order, with bodies.
     pub async fn find_all(&self, ids: &[CallbackId]) -> Result<Vec<JournalEntry>, Error> {
         let mut entries = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(IDS_PER_QUERY) {
-            for row in with_ids(chunk).all(self.pools().reader()).await? {
-                entries.push(JournalEntry::try_from(row)?);
-            }
+            entries.extend(read_entries(self.pools().reader(), with_ids(chunk)).await?);
         }
         entries.sort_unstable_by_key(|entry| entry.seq);
         Ok(entries)

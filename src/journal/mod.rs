@@ -5,6 +5,7 @@
 
 mod batch;
 mod deletion;
+mod entry_row;
 mod insert_statements;
 mod inserter;
 mod journal_database;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::db::Error;
 use crate::db::instant;
 use crate::domain::callback_record::{JournalEntry, JournalPosition};
+use crate::journal::entry_row::read_entries;
 use crate::journal::journal_handle::Journal;
 use crate::journal::journal_row::{Column, Entity, NextEntries};
 
@@ -34,13 +35,8 @@ impl Journal {
         let Some(last) = next.last_fitting.or(next.first) else {
             return Ok(Vec::new());
         };
-        let entries: Vec<JournalEntry> = entries_after(seq, first_id)
-            .filter(Column::Seq.lte(last))
-            .all(self.pools().reader())
-            .await?
-            .into_iter()
-            .map(JournalEntry::try_from)
-            .collect::<Result<_, _>>()?;
+        let next = entries_after(seq, first_id).filter(Column::Seq.lte(last));
+        let entries = read_entries(self.pools().reader(), next).await?;
         self.partition_hint().update(&entries);
         self.read_activity().note();
         Ok(entries)

@@ -165,7 +165,7 @@ fn authenticity_of(request: &RawRequest, known: Option<&KnownAccount>) -> Authen
 }
 
 fn redacted_record(
-    request: RawRequest,
+    mut request: RawRequest,
     known: Option<&KnownAccount>,
     authenticity: Authenticity,
     now: DateTime<Utc>,
@@ -175,13 +175,14 @@ fn redacted_record(
         (&known.callback_auth, known.secrets.as_slice())
     });
     let redaction = Redaction::new(auth, secrets, &request.token);
+    redaction.redact_headers(&mut request.headers);
     CallbackRecord {
         id: CallbackId::new(now),
         account: request.account,
         route: request.route,
         method: request.method,
         query: redaction.redact_query(&request.query),
-        headers: redaction.redact_headers(&request.headers),
+        headers: request.headers,
         remote: request.remote,
         received_at: now,
         body: request.body,

@@ -5,5 +5,7 @@
 mod read_rows;
 mod write_rows;
 
-pub(crate) use read_rows::{EncodedRows, IDS_PER_QUERY, find_by, list_as, padded, text_aggregate};
+pub(crate) use read_rows::{
+    EncodedRows, IDS_PER_QUERY, decode_row, find_by, list_as, padded, row_json, text_aggregate,
+};
 pub(crate) use write_rows::{insert, insert_columns, pad, placeholders, update};

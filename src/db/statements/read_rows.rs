@@ -31,7 +31,7 @@ where
 {
     let backend = connection.get_database_backend();
     let (row_json, table, key) = (
-        row_json::<E>(backend),
+        row_json_sql::<E>(backend),
         E::default().as_str(),
         column.as_str(),
     );
@@ -71,9 +71,7 @@ pub(crate) async fn list_as<E: EntityTrait>(
     query: Select<impl EntityTrait>,
 ) -> Result<EncodedRows<E>, Error> {
     let backend = connection.get_database_backend();
-    let lines = query
-        .select_only()
-        .expr_as(Expr::cust(row_json::<E>(backend)), "line");
+    let lines = query.select_only().expr_as(row_json::<E>(backend), "line");
     read_lines(connection, lines.build(backend)).await
 }
 
@@ -113,17 +111,23 @@ where
         &self,
         first: usize,
     ) -> impl Iterator<Item = Result<E::Model, DbErr>> {
-        self.lines.lines().skip(first).map(|line| {
-            // serde_json's message quotes the value, which may be a phone number.
-            serde_json::from_str(line).map_err(|error| {
-                let (table, kind, position) = (E::default(), error.classify(), error.column());
-                DbErr::Json(format!(
-                    "a row of {} does not match its columns: {kind:?} at character {position} of its JSON",
-                    table.as_str()
-                ))
-            })
-        })
+        self.lines.lines().skip(first).map(decode_row::<E>)
     }
+}
+
+/// A row from the JSON array of its columns; see [`row_json`].
+pub(crate) fn decode_row<E>(json: &str) -> Result<E::Model, DbErr>
+where
+    E: EntityTrait<Model: DeserializeOwned>,
+{
+    // serde_json's message quotes the value, which may be a phone number.
+    serde_json::from_str(json).map_err(|error| {
+        let (table, kind, position) = (E::default(), error.classify(), error.column());
+        DbErr::Json(format!(
+            "a row of {} does not match its columns: {kind:?} at character {position} of its JSON",
+            table.as_str()
+        ))
+    })
 }
 
 /// The result of a statement that selects one [`row_json`] per row. Neither database writes a line feed
@@ -156,8 +160,12 @@ pub(crate) fn text_aggregate(backend: DbBackend) -> &'static str {
     }
 }
 
-/// SQL expression: the columns of an entity as a JSON array.
-fn row_json<E: EntityTrait>(backend: DbBackend) -> String {
+/// The columns of an entity as a JSON array. Binary columns must be UUIDs.
+pub(crate) fn row_json<E: EntityTrait>(backend: DbBackend) -> Expr {
+    Expr::cust(row_json_sql::<E>(backend))
+}
+
+fn row_json_sql<E: EntityTrait>(backend: DbBackend) -> String {
     let columns: Vec<String> = E::Column::iter().map(|it| in_json(backend, it)).collect();
     let columns = columns.join(", ");
     match backend {

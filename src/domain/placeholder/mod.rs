@@ -17,7 +17,7 @@ const MARKS_BEFORE: &[char] = &['$', ':', '@', '#', '%', '&', '=', '!', '\\', '?
 /// Whether a text is not a value: it cannot be an id or a recipient.
 pub fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
-    if is_wamid(text) {
+    if is_wamid(text) || is_number(text) {
         return false;
     }
     is_absent(text) || is_variable(text) || is_rounded_number(text)
@@ -68,6 +68,11 @@ fn is_wamid(text: &str) -> bool {
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     text.strip_prefix("wamid.HB")
         .is_some_and(|rest| rest.len() > LONGEST_WORD && rest.bytes().all(is_base64))
+}
+
+/// Whether a text is a phone number or an id of digits, which saves the other checks.
+fn is_number(text: &str) -> bool {
+    are_digits(text) && text.bytes().any(|digit| digit != b'0')
 }
 
 /// Whether a text stands for no value. Runs for every id and recipient, so most texts are decided

@@ -170,7 +170,7 @@ impl Ledger {
     ) -> Result<HashMap<Uuid, Vec<Receipt>>, Error> {
         let mut receipts = receipts::find_of(&self.transaction, touched).await?;
         let mut rows = Vec::new();
-        let (mut kept, mut left_out) = (HashSet::new(), HashSet::new());
+        let mut left_out = HashSet::new();
         for (id, entry) in &mut self.entries {
             if entry.new_receipts.is_empty() {
                 continue;
@@ -178,7 +178,6 @@ impl Ledger {
             let existing = receipts.entry(*id).or_default();
             for receipt in entry.new_receipts.drain(..) {
                 if receipt_limit::allows(existing, &receipt) {
-                    kept.insert(receipt.source);
                     rows.push(receipts::row((*id).into(), &receipt));
                     existing.push(receipt);
                 } else {
@@ -187,7 +186,13 @@ impl Ledger {
             }
             receipts::sort(existing);
         }
-        let without_receipt: Vec<Uuid> = left_out.difference(&kept).copied().collect();
+        // Other parts of the same source may be kept.
+        if !left_out.is_empty() {
+            for row in &rows {
+                left_out.remove(&row.source);
+            }
+        }
+        let without_receipt: Vec<Uuid> = left_out.into_iter().collect();
         callback_outcomes::mark_repeats(&self.transaction, &without_receipt).await?;
         let written = receipts::insert(&self.transaction, &rows).await?;
         if written == rows.len() as u64 {

@@ -175,8 +175,13 @@ impl Ledger {
         id: &ProviderMessageId,
         holder: Option<Uuid>,
     ) {
-        let of_account = self.holders.entry(account.clone()).or_default();
-        of_account.insert(id.clone(), holder);
+        let id = id.clone();
+        if let Some(of_account) = self.holders.get_mut(account) {
+            of_account.insert(id, holder);
+        } else {
+            let of_account = HashMap::from([(id, holder)]);
+            self.holders.insert(account.clone(), of_account);
+        }
     }
 
     /// A loaded message with the result of its last fold.
