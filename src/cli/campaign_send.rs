@@ -1,8 +1,8 @@
 //! `bluetick campaign send`: creates a campaign from a file of recipients and shows its progress.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Write};
-use std::path::PathBuf;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -81,6 +81,7 @@ pub(super) async fn run(
     context: &CampaignContext<'_>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
+    fs::metadata(&arguments.file).map_err(|error| unreadable(&arguments.file, &error))?;
     let new = new_campaign(arguments);
     if new.kind.is_empty() {
         return Err(match &arguments.media {
@@ -276,8 +277,7 @@ async fn read_file(
     rejected: &mut impl FnMut(&RejectedRow),
 ) -> Result<ImportReport, CommandError> {
     let path = &arguments.file;
-    let file =
-        File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let line = ProgressLine::new()?;
     let mut progress = |rows: u64, rejections: &[RejectedRow]| {
         line.update(rows, "rows read");
@@ -292,6 +292,10 @@ async fn read_file(
     let report = import(store, acceptor, campaign, source, mode, now, &mut progress).await;
     line.finish();
     Ok(report.map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("cannot read {}: {error}", path.display())
 }
 
 /// Shows the progress until the campaign has ended.

@@ -60,9 +60,19 @@ fn field_error(path: &str, text: &str) -> FieldError {
         (container, _) => container,
     };
     match unknown {
-        Some(_) => FieldError::new(field, "is not known here"),
+        Some(_) => FieldError::new(field, unknown_message(text)),
         None => FieldError::new(field, without_type_name(text)),
     }
+}
+
+/// Serde lists the known fields in backticks.
+fn unknown_message(text: &str) -> String {
+    let listed = text.split_once("`, expected ").map_or("", |(_, list)| list);
+    let known: Vec<&str> = listed.split('`').skip(1).step_by(2).collect();
+    if known.is_empty() {
+        return "is not known here".to_owned();
+    }
+    format!("is not known here; use {}", known.join(", "))
 }
 
 /// Serde names the Rust type that it expected.
@@ -121,6 +131,34 @@ mod tests {
                 panic!("{body} is not invalid");
             };
             assert_eq!(errors[0].field, field, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_known_fields_are_named_beside_an_unknown_one() {
+        #[derive(Deserialize, Debug)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        #[derive(Deserialize, Debug)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only parsing is tested")]
+        struct Several {
+            to: String,
+            kind: String,
+            caption: Option<String>,
+        }
+        let one = parse_json::<Inner>(br#"{"link":1}"#).unwrap_err();
+        let several = parse_json::<Several>(br#"{"link":1}"#).unwrap_err();
+        let none = parse_json::<Empty>(br#"{"link":1}"#).unwrap_err();
+        for (error, message) in [
+            (one, "is not known here; use url"),
+            (several, "is not known here; use to, kind, caption"),
+            (none, "is not known here"),
+        ] {
+            let ApiError::Invalid(errors) = error else {
+                panic!("{error} is not invalid");
+            };
+            assert_eq!(errors[0].message, message);
         }
     }
 

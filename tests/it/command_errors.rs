@@ -38,6 +38,8 @@ async fn wrong_arguments_and_files_are_named_with_what_is_right() {
         "--media",
         "https://media.example.com/a.pdf",
     ];
+    let mut without_file = campaign;
+    without_file[2] = "nosuch.csv";
     let without_media = &campaign[..campaign.len() - 2];
     let kind = ["--kind", "image"].as_slice();
     let (_, printed, _) = place.run(&[without_media, kind].concat());
@@ -65,6 +67,10 @@ async fn wrong_arguments_and_files_are_named_with_what_is_right() {
         (
             &campaign,
             "--media https://media.example.com/a.pdf does not end in .jpg, .jpeg, .png, .mp4 or .3gp".to_owned(),
+        ),
+        (
+            &without_file,
+            "cannot read nosuch.csv: No such file or directory".to_owned(),
         ),
         (
             without_media,

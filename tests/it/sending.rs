@@ -192,11 +192,22 @@ async fn a_caller_that_waits_learns_the_outcome() {
             tokio::task::yield_now().await;
         }
     };
-    let (status, body) = tokio::select! {
-        reply = wait(30) => reply,
+    let rejected = json!({ "message": "Invalid mobile number", "code": 400 });
+    let both = async {
+        let submitted = wait(30).await;
+        app.force(SOBOT, ForcedReply::json(200, &rejected));
+        (submitted, wait(30).await)
+    };
+    let ((status, body), (failed_status, failed)) = tokio::select! {
+        replies = both => replies,
         () = work => unreachable!(),
     };
     assert_eq!((status, body["state"].as_str()), (201, Some("submitted")));
+    assert_eq!(
+        (failed_status, failed["state"].as_str()),
+        (202, Some("failed"))
+    );
+    assert_eq!(failed["failure"]["title"], "Invalid mobile number");
     let (status, body) = wait(0).await;
     assert_eq!((status, body["state"].as_str()), (202, Some("queued")));
     assert_eq!(fields(&wait(31).await), named(["Prefer"]));

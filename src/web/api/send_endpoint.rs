@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
-use crate::domain::message::Origin;
+use crate::domain::message::{Message, Origin};
 use crate::domain::scope::Caller;
 use crate::sending::accept::{KeyedRequest, RequestKey, RequestRepeat, StoredMessage};
 use crate::services::Services;
@@ -21,6 +21,7 @@ use crate::web::api::account_check::require_account;
 use crate::web::api::documented_responses::IdempotencyKeyReused;
 use crate::web::api::send_body::{self, SendForm};
 use crate::web::api::wire;
+use crate::web::api::wire::message_parts::FailureResponse;
 use crate::web::api::wire::send_request::{SendRequest, StoredMessageResponse};
 use crate::web::error::ApiError;
 
@@ -34,7 +35,7 @@ const WAIT_STEP: Duration = Duration::from_millis(250);
 ///
 /// The message is stored before the response and submitted afterwards. `Prefer: wait=N` waits up to
 /// N seconds for the submission: 201 once the provider accepted the message, else 202 with the
-/// state so far. A repeated `Idempotency-Key` with a request of the same meaning gets the first
+/// state so far, and with the reason if it failed. A repeated `Idempotency-Key` with a request of the same meaning gets the first
 /// response again, with `Idempotency-Replayed: true`. With multipart/form-data the file is uploaded:
 /// LancePilot gets its bytes, other providers fetch it from `/media`.
 #[utoipa::path(
@@ -73,8 +74,11 @@ pub(crate) async fn send(
     let account = received.input.account.clone();
     let stored = services.acceptor.accept(received.input, key, now).await?;
     services.dispatch_wakeup.notify_one();
-    let state = wait_for_outcome(&services, stored.id, wait, changes).await?;
-    answer(&services, &account, &stored, state).await
+    let waited = wait_for_outcome(&services, stored.id, wait, changes).await?;
+    let waited = waited.as_deref();
+    let failure = waited.and_then(|message| FailureResponse::of(message, caller.visibility()));
+    let state = waited.map_or(DeliveryState::Queued, |message| message.state);
+    answer(&services, &account, &stored, state, failure).await
 }
 
 async fn answer(
@@ -82,6 +86,7 @@ async fn answer(
     account: &str,
     stored: &StoredMessage,
     state: DeliveryState,
+    failure: Option<FailureResponse>,
 ) -> Result<HttpResponse, ApiError> {
     let mut warnings = stored.warnings.clone();
     if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) {
@@ -93,6 +98,7 @@ async fn answer(
         state: state.as_str(),
         account: account.to_owned(),
         created_at: wire::time(stored.created_at),
+        failure,
         warnings: warnings.into_iter().map(Into::into).collect(),
     };
     let submitted = !matches!(
@@ -152,26 +158,27 @@ fn preferred_wait(request: &HttpRequest) -> Result<Option<Duration>, ApiError> {
     }
 }
 
-/// The state when the message left the queue or the wait ended; `queued` at once without a wait.
+/// The message when it left the queue or the wait ended; `None` at once without a wait.
 async fn wait_for_outcome(
     services: &Services,
     id: MessageId,
     wait: Option<Duration>,
     mut changes: Receiver<FeedChange>,
-) -> Result<DeliveryState, ApiError> {
+) -> Result<Option<Box<Message>>, ApiError> {
     let Some(wait) = wait else {
-        return Ok(DeliveryState::Queued);
+        return Ok(None);
     };
     let end = Instant::now() + wait;
     loop {
-        let (state, origin) = match services.store.find_message(id).await? {
-            Some(FoundMessage::Message(message)) => (message.state, message.origin),
-            _ => return Ok(DeliveryState::Queued),
+        let Some(FoundMessage::Message(message)) = services.store.find_message(id).await? else {
+            return Ok(None);
         };
-        let in_queue = matches!(state, DeliveryState::Queued | DeliveryState::Sending)
-            && origin != Origin::DryRun;
+        let in_queue = matches!(
+            message.state,
+            DeliveryState::Queued | DeliveryState::Sending
+        ) && message.origin != Origin::DryRun;
         if !in_queue || Instant::now() >= end || services.stopping.is_cancelled() {
-            return Ok(state);
+            return Ok(Some(message));
         }
         let step = end.min(Instant::now() + WAIT_STEP);
         // The next read follows a change, a lagging feed, the end of the step or a shutdown.

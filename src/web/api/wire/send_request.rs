@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::message::References;
 use crate::sending::accept::MessageInput;
+use crate::web::api::wire::message_parts::FailureResponse;
 use crate::web::api::wire::template_body::TemplateRequest;
 use crate::web::api::wire::warning_response::WarningResponse;
 
@@ -146,6 +147,9 @@ pub(crate) struct StoredMessageResponse {
     pub(crate) state: &'static str,
     pub(crate) account: String,
     pub(crate) created_at: String,
+    /// Of a failed message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<FailureResponse>,
     /// Warnings about valid input that is probably a mistake.
     pub(crate) warnings: Vec<WarningResponse>,
 }
