@@ -195,7 +195,8 @@ impl ProviderMessageId {
     /// once more in a wamid, which is Base64, is decoded.
     pub fn parse(text: &str) -> Result<Self, BadProviderMessageId> {
         let text = without_quotes(trim(text));
-        let id = if is_wamid(text) && text.contains(['%', '&']) {
+        let is_encoded = |byte| matches!(byte, b'%' | b'&');
+        let id = if is_wamid(text) && text.bytes().any(is_encoded) {
             let decoded = ENCODED_BASE64
                 .iter()
                 .fold(text.to_owned(), |text, (encoded, plain)| {
@@ -208,7 +209,8 @@ impl ProviderMessageId {
         if is_placeholder(text) {
             return Err(BadProviderMessageId::Placeholder);
         }
-        if text.contains(['"', '{', '}']) {
+        let is_syntax = |byte| matches!(byte, b'"' | b'{' | b'}');
+        if text.bytes().any(is_syntax) {
             return Err(BadProviderMessageId::Syntax);
         }
         Ok(id)
@@ -217,6 +219,11 @@ impl ProviderMessageId {
     /// An id from the database, or one to look up: earlier versions stored placeholders.
     pub fn parse_stored(text: &str) -> Result<Self, BadProviderMessageId> {
         let trimmed = text.trim();
+        // Most ids consist of visible ASCII, which saves the other checks.
+        let is_visible_ascii = trimmed.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_visible_ascii && (1..=Self::LIMIT).contains(&trimmed.len()) {
+            return Ok(Self(trimmed.to_owned()));
+        }
         if trimmed.is_empty() {
             return Err(BadProviderMessageId::Empty);
         }

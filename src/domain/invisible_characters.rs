@@ -28,7 +28,7 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 pub fn is_blank(c: char) -> bool {
-    c.is_whitespace() || is_invisible(c)
+    c.is_whitespace() || (!c.is_ascii() && is_invisible(c))
 }
 
 /// Removes white space and invisible characters from both ends.

@@ -32,8 +32,8 @@ pub(crate) fn tolerant_pattern(path: &str) -> String {
 /// A part of the path without what was copied with it; empty if other characters are in it.
 pub(crate) fn trim_part(part: &str) -> &str {
     let begun = part.trim_start_matches(|c| c == '/' || is_copied(c));
-    let length = begun.find(|c| !is_of_token(c)).unwrap_or(begun.len());
-    let (token, end) = begun.split_at(length);
+    let length = begun.bytes().position(|byte| !is_of_token(byte));
+    let (token, end) = begun.split_at(length.unwrap_or(begun.len()));
     if is_copied_end(end) { token } else { "" }
 }
 
@@ -48,11 +48,11 @@ pub(crate) fn trim_last_part<'p>(request: &HttpRequest, part: &'p str) -> &'p st
 
 /// `parts` are the variable parts of the path. Slashes at the end are no mistake.
 pub(crate) fn find_mistake(request: &HttpRequest, parts: [&str; 2]) -> Option<UrlMistake> {
-    let is_mistake = |c| !is_of_token(c) && c != '/';
+    let is_mistake = |byte| !is_of_token(byte) && byte != b'/';
     let [account, token] = parts;
     if [account, token, path_end(request)]
         .iter()
-        .any(|part| part.contains(is_mistake))
+        .any(|part| part.bytes().any(is_mistake))
     {
         return Some(UrlMistake::WhiteSpace);
     }
@@ -65,8 +65,8 @@ fn path_end(request: &HttpRequest) -> &str {
 }
 
 /// Accounts and tokens consist of these.
-fn is_of_token(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
 /// Whether only copied characters and slashes follow a part.
