@@ -28,6 +28,7 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 pub fn is_blank(c: char) -> bool {
+    // No ASCII character is invisible, and most characters are ASCII.
     c.is_whitespace() || (!c.is_ascii() && is_invisible(c))
 }
 

@@ -1,6 +1,5 @@
-//! Reads whole entries. All columns but the large ones come as one JSON text, because every value that
-//! leaves the database is copied between two threads: with them one by one, reading took 2 % more of a
-//! callback's processor time.
+//! Reads whole entries. The small columns come as one JSON text: every value that leaves the database
+//! is copied between two threads, and finding each by its name costs as much again.
 
 use chrono::DateTime;
 use sea_orm::entity::prelude::*;

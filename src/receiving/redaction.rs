@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::domain::provider_account::HeaderSecret;
 
-    fn with_redaction(check: impl Fn(&Redaction)) {
+    fn with_redaction(check: impl FnOnce(&Redaction)) {
         let auth = CallbackAuth {
             header: vec![HeaderSecret {
                 name: "X-Shop-Key".to_owned(),
@@ -125,7 +125,7 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         with_redaction(|redaction| {
-            let mut headers = headers.clone();
+            let mut headers = headers;
             redaction.redact_headers(&mut headers);
             assert_eq!(
                 headers.map(|(_, value)| value),

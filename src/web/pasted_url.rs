@@ -32,9 +32,10 @@ pub(crate) fn tolerant_pattern(path: &str) -> String {
 /// A part of the path without what was copied with it; empty if other characters are in it.
 pub(crate) fn trim_part(part: &str) -> &str {
     let begun = part.trim_start_matches(|c| c == '/' || is_copied(c));
-    let length = begun.bytes().position(|byte| !is_of_token(byte));
-    let (token, end) = begun.split_at(length.unwrap_or(begun.len()));
-    if is_copied_end(end) { token } else { "" }
+    let end = begun.bytes().position(|byte| !is_of_token(byte));
+    // Tokens are of ASCII, so a character begins at their end.
+    let (token, rest) = begun.split_at(end.unwrap_or(begun.len()));
+    if is_copied_end(rest) { token } else { "" }
 }
 
 /// [`trim_part`] for the last part, which is followed by the rest of the path.

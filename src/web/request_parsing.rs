@@ -67,7 +67,9 @@ fn field_error(path: &str, text: &str) -> FieldError {
 
 /// Serde lists the known fields in backticks.
 fn unknown_message(text: &str) -> String {
-    let listed = text.split_once("`, expected ").map_or("", |(_, list)| list);
+    let listed = text
+        .rsplit_once("`, expected ")
+        .map_or("", |(_, list)| list);
     let known: Vec<&str> = listed.split('`').skip(1).step_by(2).collect();
     if known.is_empty() {
         return "is not known here".to_owned();
@@ -142,17 +144,26 @@ mod tests {
         #[derive(Deserialize, Debug)]
         #[serde(deny_unknown_fields)]
         #[expect(dead_code, reason = "only parsing is tested")]
-        struct Several {
+        struct Two {
+            to: String,
+            kind: String,
+        }
+        #[derive(Deserialize, Debug)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only parsing is tested")]
+        struct Three {
             to: String,
             kind: String,
             caption: Option<String>,
         }
         let one = parse_json::<Inner>(br#"{"link":1}"#).unwrap_err();
-        let several = parse_json::<Several>(br#"{"link":1}"#).unwrap_err();
+        let two = parse_json::<Two>(br#"{"link":1}"#).unwrap_err();
+        let three = parse_json::<Three>(br#"{"link":1}"#).unwrap_err();
         let none = parse_json::<Empty>(br#"{"link":1}"#).unwrap_err();
         for (error, message) in [
             (one, "is not known here; use url"),
-            (several, "is not known here; use to, kind, caption"),
+            (two, "is not known here; use to, kind"),
+            (three, "is not known here; use to, kind, caption"),
             (none, "is not known here"),
         ] {
             let ApiError::Invalid(errors) = error else {

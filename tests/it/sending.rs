@@ -181,8 +181,8 @@ async fn two_workers_never_submit_the_same_message() {
 #[actix_web::test]
 async fn a_caller_that_waits_learns_the_outcome() {
     let app = start_app().await;
-    let wait = |seconds: u32| {
-        let request = app.request("POST", "/api/v1/messages");
+    let wait = |scope, seconds: u32| {
+        let request = app.request_as(scope, "POST", "/api/v1/messages");
         let request = request.header("prefer", format!("wait={seconds}"));
         read(request.json(&message(SOBOT, "image")))
     };
@@ -192,25 +192,32 @@ async fn a_caller_that_waits_learns_the_outcome() {
             tokio::task::yield_now().await;
         }
     };
-    let rejected = json!({ "message": "Invalid mobile number", "code": 400 });
-    let both = async {
-        let submitted = wait(30).await;
-        app.force(SOBOT, ForcedReply::json(200, &rejected));
-        (submitted, wait(30).await)
+    let rejected = json!({ "message": "Invalid number 447700900123", "code": 400 });
+    let all = async {
+        let submitted = wait(Scope::Send, 30).await;
+        let mut failed = Vec::new();
+        for scope in [Scope::Admin, Scope::Send] {
+            app.force(SOBOT, ForcedReply::json(200, &rejected));
+            failed.push(wait(scope, 30).await);
+        }
+        (submitted, failed)
     };
-    let ((status, body), (failed_status, failed)) = tokio::select! {
-        replies = both => replies,
+    let ((status, body), failed) = tokio::select! {
+        replies = all => replies,
         () = work => unreachable!(),
     };
     assert_eq!((status, body["state"].as_str()), (201, Some("submitted")));
-    assert_eq!(
-        (failed_status, failed["state"].as_str()),
-        (202, Some("failed"))
-    );
-    assert_eq!(failed["failure"]["title"], "Invalid mobile number");
-    let (status, body) = wait(0).await;
+    assert_eq!(body.get("failure"), None);
+    for ((status, body), title) in failed
+        .iter()
+        .zip(["Invalid number 447700900123", "Invalid number 4477•••••123"])
+    {
+        assert_eq!((*status, body["state"].as_str()), (202, Some("failed")));
+        assert_eq!(body["failure"]["title"], title);
+    }
+    let (status, body) = wait(Scope::Send, 0).await;
     assert_eq!((status, body["state"].as_str()), (202, Some("queued")));
-    assert_eq!(fields(&wait(31).await), named(["Prefer"]));
+    assert_eq!(fields(&wait(Scope::Send, 31).await), named(["Prefer"]));
     app.finish().await;
 }
 

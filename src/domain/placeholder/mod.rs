@@ -70,7 +70,8 @@ fn is_wamid(text: &str) -> bool {
         .is_some_and(|rest| rest.len() > LONGEST_WORD && rest.bytes().all(is_base64))
 }
 
-/// Whether a text is a phone number or an id of digits, which saves the other checks.
+/// Whether a text consists of digits, not all of them zeros: a phone number or an id, which saves the other
+/// checks.
 fn is_number(text: &str) -> bool {
     are_digits(text) && text.bytes().any(|digit| digit != b'0')
 }

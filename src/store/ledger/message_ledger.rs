@@ -176,6 +176,7 @@ impl Ledger {
         holder: Option<Uuid>,
     ) {
         let id = id.clone();
+        // `entry` would clone the account for every id.
         if let Some(of_account) = self.holders.get_mut(account) {
             of_account.insert(id, holder);
         } else {

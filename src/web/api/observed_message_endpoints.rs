@@ -11,7 +11,6 @@ use crate::services::Services;
 use crate::store::messages::FoundMessage;
 use crate::web::api::account_check::require_account;
 use crate::web::api::wire;
-use crate::web::api::wire::message_parts::FailureResponse;
 use crate::web::api::wire::send_request::{ReferencesBody, StoredMessageResponse};
 use crate::web::error::ApiError;
 use crate::web::request_parsing::parse_json;
@@ -85,7 +84,8 @@ pub(crate) async fn register(
             state: message.state.as_str(),
             account: message.account.to_string(),
             created_at: wire::time(message.created_at),
-            failure: FailureResponse::of(&message, caller.visibility()),
+            // The caller may not be allowed to read messages.
+            failure: None,
             warnings: registered.warnings.into_iter().map(Into::into).collect(),
         }))
 }

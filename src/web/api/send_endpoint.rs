@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::delivery_state::DeliveryState;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{Message, Origin};
-use crate::domain::scope::Caller;
+use crate::domain::scope::{Caller, Visibility};
 use crate::sending::accept::{KeyedRequest, RequestKey, RequestRepeat, StoredMessage};
 use crate::services::Services;
 use crate::store::attempts::Attempt;
@@ -35,9 +35,10 @@ const WAIT_STEP: Duration = Duration::from_millis(250);
 ///
 /// The message is stored before the response and submitted afterwards. `Prefer: wait=N` waits up to
 /// N seconds for the submission: 201 once the provider accepted the message, else 202 with the
-/// state so far, and with the reason if it failed. A repeated `Idempotency-Key` with a request of the same meaning gets the first
-/// response again, with `Idempotency-Replayed: true`. With multipart/form-data the file is uploaded:
-/// LancePilot gets its bytes, other providers fetch it from `/media`.
+/// state so far, and `failure` if it failed. A repeated `Idempotency-Key` with a request of the same
+/// meaning gets the first response again, with `Idempotency-Replayed: true`. With
+/// multipart/form-data the file is uploaded: LancePilot gets its bytes, other providers fetch it
+/// from `/media`.
 #[utoipa::path(
     post,
     path = "/api/v1/messages",
@@ -49,7 +50,7 @@ const WAIT_STEP: Duration = Duration::from_millis(250);
     request_body(content((SendRequest = "application/json"), (inline(SendForm) = "multipart/form-data"))),
     responses(
         (status = 201, body = StoredMessageResponse, description = "Submitted to the provider."),
-        (status = 202, body = StoredMessageResponse, description = "Accepted; it will be submitted."),
+        (status = 202, body = StoredMessageResponse, description = "Accepted; `state` and `failure` say what has happened so far."),
         IdempotencyKeyReused,
     ),
 )]
@@ -75,19 +76,20 @@ pub(crate) async fn send(
     let stored = services.acceptor.accept(received.input, key, now).await?;
     services.dispatch_wakeup.notify_one();
     let waited = wait_for_outcome(&services, stored.id, wait, changes).await?;
-    let waited = waited.as_deref();
-    let failure = waited.and_then(|message| FailureResponse::of(message, caller.visibility()));
-    let state = waited.map_or(DeliveryState::Queued, |message| message.state);
-    answer(&services, &account, &stored, state, failure).await
+    let visibility = caller.visibility();
+    answer(&services, &account, &stored, waited.as_deref(), visibility).await
 }
 
 async fn answer(
     services: &Services,
     account: &str,
     stored: &StoredMessage,
-    state: DeliveryState,
-    failure: Option<FailureResponse>,
+    waited: Option<&Message>,
+    visibility: Visibility,
 ) -> Result<HttpResponse, ApiError> {
+    let state = waited.map_or(DeliveryState::Queued, |message| message.state);
+    // A delivered message may have a failure, too, which does not explain its state.
+    let failed = waited.filter(|message| message.state == DeliveryState::Failed);
     let mut warnings = stored.warnings.clone();
     if !matches!(state, DeliveryState::Queued | DeliveryState::Sending) {
         let attempts = services.store.list_attempts(stored.id).await?;
@@ -98,7 +100,7 @@ async fn answer(
         state: state.as_str(),
         account: account.to_owned(),
         created_at: wire::time(stored.created_at),
-        failure,
+        failure: failed.and_then(|message| FailureResponse::of(message, visibility)),
         warnings: warnings.into_iter().map(Into::into).collect(),
     };
     let submitted = !matches!(
@@ -158,7 +160,8 @@ fn preferred_wait(request: &HttpRequest) -> Result<Option<Duration>, ApiError> {
     }
 }
 
-/// The message when it left the queue or the wait ended; `None` at once without a wait.
+/// The message when it left the queue or the wait ended; `None` at once without a wait, or if it is not
+/// stored.
 async fn wait_for_outcome(
     services: &Services,
     id: MessageId,
