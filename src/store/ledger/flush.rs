@@ -187,10 +187,8 @@ impl Ledger {
             receipts::sort(existing);
         }
         // Other parts of the same source may be kept.
-        if !left_out.is_empty() {
-            for row in &rows {
-                left_out.remove(&row.source);
-            }
+        for row in &rows {
+            left_out.remove(&row.source);
         }
         let without_receipt: Vec<Uuid> = left_out.into_iter().collect();
         callback_outcomes::mark_repeats(&self.transaction, &without_receipt).await?;

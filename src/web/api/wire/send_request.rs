@@ -147,7 +147,7 @@ pub(crate) struct StoredMessageResponse {
     pub(crate) state: &'static str,
     pub(crate) account: String,
     pub(crate) created_at: String,
-    /// Of a failed message.
+    /// Why it failed, if it did while the call waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<FailureResponse>,
     /// Warnings about valid input that is probably a mistake.
