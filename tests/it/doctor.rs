@@ -21,10 +21,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::harness::addresses::{RefusingSocket, free_address};
 use crate::harness::app::{App, SOBOT, start_app, start_app_with};
 use crate::harness::fleet::Fleet;
 use crate::harness::program::{command, run_to_end};
-use crate::harness::proxy::{Proxy, free_address};
+use crate::harness::proxy::Proxy;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -223,9 +224,10 @@ async fn the_shipped_configurations_of_nginx_and_caddy_have_no_findings() {
 async fn a_public_url_that_leads_nowhere_is_named() {
     let app = start_app().await;
     assert_eq!(check(&app, &app.services.config.public_url).await, []);
+    let refusing = RefusingSocket::new();
     for (url, expected) in [
         ("https://hooks.bluetick.invalid".to_owned(), "dns"),
-        (format!("http://{}", free_address()), "unreachable"),
+        (refusing.url(), "unreachable"),
         (
             format!("{}/base", app.services.config.public_url),
             "wrong_public_url",

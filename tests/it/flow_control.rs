@@ -18,8 +18,8 @@ use bluetick::simulator::{ForcedReply, RateLimit, Settings, Simulator};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
 
+use crate::harness::addresses::RefusingSocket;
 use crate::harness::app::{
     App, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, image_to, provider_of, start_app, start_app_with,
 };
@@ -384,12 +384,9 @@ async fn a_failing_provider_costs_at_most_twenty_messages_and_the_rest_is_sent_a
 #[actix_web::test]
 async fn an_hour_without_a_connection_costs_no_message() {
     let messages = messages_or(30);
-    // Bound and not listening, so that no other test can take the port.
-    let nowhere = TcpSocket::new_v4().unwrap();
-    nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = nowhere.local_addr().unwrap();
+    let nowhere = RefusingSocket::new();
     let app = start_app_with(|_, accounts| {
-        accounts[0].base_url = Some(format!("http://{address}"));
+        accounts[0].base_url = Some(nowhere.url());
         accounts[0].max_queue_time = Duration::from_hours(2);
     })
     .await;
@@ -413,7 +410,7 @@ async fn an_hour_without_a_connection_costs_no_message() {
     assert_eq!(submit_due(&app).await, 1, "one message is a probe");
     assert_eq!(submit_due(&app).await, 0);
 
-    let listener = nowhere.listen(1_024).unwrap().into_std().unwrap();
+    let listener = nowhere.listen();
     let simulator = Simulator::start(Settings::default(), listener).unwrap();
     pass(&app, TimeDelta::minutes(6), TimeDelta::seconds(5)).await;
     assert_eq!(states(&app, SOBOT).await["submitted"], messages + 1);

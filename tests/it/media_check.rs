@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::harness::addresses::RefusingSocket;
+
 use MediaRule::{
     AudioCodec, AudioTracks, BitDepth, Checked, Colour, Complete, ContentType, Extension,
     HttpStatus, PublicHost, Reachable, Readable, Size, Type, VideoCodec,
@@ -270,12 +272,9 @@ async fn a_host_that_does_not_answer_delays_no_other_check() {
 async fn a_host_that_is_down_is_asked_once() {
     let scratch = tempfile::tempdir().unwrap();
     let checker = checker(&scratch);
-    // Bound and not listening, so that no other test can take the port.
-    let closed = tokio::net::TcpSocket::new_v4().unwrap();
-    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let port = closed.local_addr().unwrap().port();
+    let refusing = RefusingSocket::new();
     for name in ["a", "b"] {
-        let url = format!("http://127.0.0.1:{port}/{name}.jpg");
+        let url = format!("{}/{name}.jpg", refusing.url());
         let found = checker.check_url(&url, ANY, Duration::from_secs(10)).await;
         assert_eq!(rules(&found), [Reachable], "{found:?}");
     }

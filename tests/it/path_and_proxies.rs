@@ -1,7 +1,6 @@
 //! Behind a proxy: a path in `public_url`, and the client's address from trusted proxies.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 
 use bluetick::http_client;
@@ -9,6 +8,7 @@ use reqwest::{Client, Response, redirect};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::harness::addresses::free_address;
 use crate::harness::program::{Program, command, run_to_end};
 
 /// A program on SQLite with this configuration.
@@ -22,10 +22,7 @@ struct Installation {
 impl Installation {
     fn start(settings: impl Fn(&str) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Free a moment ago.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
+        let address = free_address().to_string();
         let data = folder.path().join("data");
         let text = format!(
             "listen = \"{address}\"\ndata_dir = \"{}\"\n{}\n[[accounts]]\nid = \"sobot-main\"\nprovider = \"sobot\"\napi_key = \"k\"\napi_secret = \"s\"\n",

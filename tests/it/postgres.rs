@@ -12,10 +12,10 @@ use sea_orm::sqlx::postgres::PgConnection;
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::net::TcpSocket;
 use url::Url;
 use uuid::Uuid;
 
+use crate::harness::addresses::{RefusingSocket, free_address};
 use crate::harness::program::{Program, command, run_to_end};
 use crate::harness::waiting;
 use crate::operations::{callback_url, client};
@@ -254,12 +254,9 @@ fn a_server_that_cannot_be_reached_is_named_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_address = silent.local_addr().unwrap();
-    // Bound and not listening, so that no other test can take the port.
-    let closed = TcpSocket::new_v4().unwrap();
-    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let closed_address = closed.local_addr().unwrap();
+    let refusing = RefusingSocket::new();
     for (address, cause) in [
-        (closed_address, "connection refused"),
+        (refusing.address(), "connection refused"),
         (silent_address, "timed out"),
     ] {
         let began = Instant::now();
@@ -292,10 +289,7 @@ impl Pooler {
         let folder = tempfile::tempdir().unwrap();
         // It does not run as root, and must read its configuration.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = free_address();
         let (server, name) = (database.superuser_url(), &database.name);
         let text = format!(
             "[databases]\n{name} = host={} port={} dbname={name} user={name} password={PASSWORD}\n\

@@ -5,21 +5,13 @@ use std::time::Duration;
 use bluetick::simulator::ForcedReply;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
 
+use crate::harness::addresses::RefusingSocket;
 use crate::harness::app::{
     ACCOUNTS, App, CUSTOMER, KALEYRA, LANCEPILOT, SOBOT, ZIXFLOW, message, start_app,
     start_app_with,
 };
 use crate::harness::waiting;
-
-/// An address that refuses connections for as long as the socket lives: it is bound and does not listen.
-fn refusing_address() -> (TcpSocket, String) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    (socket, url)
-}
 
 /// The outcomes of a message's attempts, oldest first.
 fn outcomes(message: &Value) -> Vec<&str> {
@@ -43,8 +35,8 @@ async fn let_a_day_pass(app: &App) {
 
 #[actix_web::test]
 async fn a_refused_connection_is_tried_again_with_growing_pauses_until_send_before() {
-    let (_socket, url) = refusing_address();
-    let app = start_app_with(|_, accounts| accounts[0].base_url = Some(url)).await;
+    let refusing = RefusingSocket::new();
+    let app = start_app_with(|_, accounts| accounts[0].base_url = Some(refusing.url())).await;
     let id = app.send_image(SOBOT).await;
     app.run_jobs_until_idle().await;
     let shown = app.message(&id).await;
@@ -81,9 +73,9 @@ async fn a_refused_connection_is_tried_again_with_growing_pauses_until_send_befo
 
 #[actix_web::test]
 async fn a_message_that_waits_longer_than_send_before_expires() {
-    let (_socket, url) = refusing_address();
+    let refusing = RefusingSocket::new();
     let app = start_app_with(|_, accounts| {
-        accounts[0].base_url = Some(url);
+        accounts[0].base_url = Some(refusing.url());
         accounts[0].max_queue_time = Duration::from_secs(3);
     })
     .await;

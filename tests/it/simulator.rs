@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::harness::addresses::RefusingSocket;
+
 pub(crate) const TO: &str = "919812300001";
 
 pub(crate) const ALL: [ProviderId; 4] = ProviderId::ALL;
@@ -488,12 +490,11 @@ async fn the_same_seed_gives_the_same_outcomes() {
 
 #[actix_web::test]
 async fn a_callback_url_that_does_not_answer_is_reported_once() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed_url = format!("http://{}/hooks/k/secret", closed.local_addr().unwrap());
-    drop(closed);
+    let refusing = RefusingSocket::new();
     let fixture = SimulatorFixture::with(|settings| {
+        let url = format!("{}/hooks/k/secret", refusing.url());
         let targets = std::mem::take(&mut settings.targets);
-        settings.targets = targets.with(ProviderId::Kaleyra, closed_url.clone());
+        settings.targets = targets.with(ProviderId::Kaleyra, url);
     })
     .await;
     let failures = fixture.simulator.post_failures();

@@ -1,5 +1,6 @@
 //! What the tests share: a database for each, the whole program, the real binary, and approved texts.
 
+pub(crate) mod addresses;
 pub(crate) mod app;
 pub(crate) mod callback_records;
 pub(crate) mod capacity_trial;

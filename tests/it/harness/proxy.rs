@@ -1,12 +1,12 @@
 //! nginx and Caddy from Debian's packages, with the configurations that `scripts/proxy` offers.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::harness::addresses::free_address;
 use crate::harness::capacity_trial::CapacityTrial;
 use crate::harness::waiting;
 use crate::house::sources::{read, root};
@@ -31,7 +31,7 @@ impl Proxy {
     pub(crate) fn nginx_before(upstream: &str) -> Option<Self> {
         let program = find(&["/usr/sbin/nginx", "/usr/bin/nginx"])?;
         let folder = tempfile::tempdir().unwrap();
-        let address = free_address();
+        let address = free_address().to_string();
         let shipped = read(&root().join("scripts/proxy/nginx.conf"));
         let text = replace(&shipped, "127.0.0.1:8080", upstream);
         let text = replace(&text, "0.0.0.0:80", &address);
@@ -58,7 +58,7 @@ impl Proxy {
     pub(crate) fn caddy_before(upstream: &str) -> Option<Self> {
         let program = find(&["/usr/bin/caddy"])?;
         let folder = tempfile::tempdir().unwrap();
-        let address = free_address();
+        let address = free_address().to_string();
         let shipped = read(&root().join("scripts/proxy/Caddyfile"));
         let text = replace(&shipped, "127.0.0.1:8080", upstream);
         let text = replace(&text, "\n:80 {", &format!("\nhttp://{address} {{"));
@@ -119,16 +119,4 @@ fn find<'p>(paths: &[&'p str]) -> Option<&'p str> {
 fn replace(text: &str, old: &str, new: &str) -> String {
     assert!(text.contains(old), "{old}");
     text.replace(old, new)
-}
-
-/// Free a moment ago.
-/// Outside the range from which outgoing connections take their ports, so that none of them takes it
-/// before the server does.
-pub(crate) fn free_address() -> String {
-    loop {
-        let address = format!("127.0.0.1:{}", rand::random_range(10_000..20_000));
-        if TcpListener::bind(&address).is_ok() {
-            return address;
-        }
-    }
 }
