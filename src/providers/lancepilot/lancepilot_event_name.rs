@@ -1,6 +1,8 @@
 //! Names of LancePilot's events. Those of status events are not documented, so every name that
 //! consists of words about messages is accepted, and no other.
 
+use std::ops::Range;
+
 use crate::domain::placeholder::split_words;
 use crate::providers::lancepilot::lancepilot_fields::STATUS_WORDS;
 use crate::providers::notice::{has_other_subject, is_non_delivery_event, is_other_channel};
@@ -17,6 +19,10 @@ const STATUS_EVENTS: &[&str] = &[
     "ack", "change", "changed", "created", "delivery", "event", "message", "messages", "receipt",
     "report", "status", "statuses", "update", "updated", "webhook",
 ];
+
+/// Maximum number of words of a status, as in `not_sent`. Longer ends of a name are not compared with the known words, so that
+/// a name of hundreds of words takes no longer than its length.
+const STATUS_LENGTH: usize = 4;
 
 /// What happened to a message, in lower case: `delivered` for `message.delivered` and
 /// `messageDelivered`. `None` if the event is about something else.
@@ -35,9 +41,10 @@ pub(super) fn find_message_event(name: &str) -> Option<String> {
 pub(super) fn find_possible_message_event(name: &str) -> Option<String> {
     let words: Vec<String> = split_words(name).collect();
     let names_message = |word: &String| matches!(word.as_str(), "message" | "messages" | "msg");
-    let event = (1..words.len())
-        .filter(|count| words[..*count].iter().any(names_message))
-        .map(|count| words[count..].join("_"))
+    let subject = words.iter().position(names_message)?;
+    let event = last_positions(&words)
+        .filter(|position| *position > subject)
+        .map(|position| words[position..].join("_"))
         .find(|event| is_status_event(event))?;
     let is_elsewhere = words.iter().any(|word| is_other_channel(word));
     (!is_elsewhere && !has_other_subject(name)).then_some(event)
@@ -51,12 +58,19 @@ pub(super) fn is_status_event(suffix: &str) -> bool {
 /// A known event after words about messages: `message_status` has the event `status`.
 fn last_words(name: &str) -> Option<String> {
     let words: Vec<String> = split_words(name).collect();
-    (0..words.len())
-        .take_while(|count| *count == 0 || SUBJECT_WORDS.contains(&words[count - 1].as_str()))
-        .map(|count| words[count..].join("_"))
+    let is_about_message = |word: &String| SUBJECT_WORDS.contains(&word.as_str());
+    let other = words.iter().position(|word| !is_about_message(word));
+    last_positions(&words)
+        .filter(|position| other.is_none_or(|other| *position <= other))
+        .map(|position| words[position..].join("_"))
         .find(|event| {
             is_status_event(event) || matches!(event.as_str(), "incoming" | "outgoing" | "received")
         })
+}
+
+/// Where a status at the end of a name can begin.
+fn last_positions(words: &[String]) -> Range<usize> {
+    words.len().saturating_sub(STATUS_LENGTH)..words.len()
 }
 
 #[cfg(test)]

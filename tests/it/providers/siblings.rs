@@ -60,6 +60,11 @@ const WORDS: &[&str] = &[
     "{}",
     "[]",
 ];
+/// Words of texts that consist of one word. The names of events and the words of statuses are split into such.
+const REPEATED_WORDS: &[&str] = &[
+    "long ", "message ", "msg_", "wa.", "Message", "payment.", "failed ", "{{", "[{", "%7B", "<",
+    "0", ", ",
+];
 /// How often an element of a list is repeated.
 const REPEATS: &[usize] = &[1, 1, 2, 70, 8_000];
 const NODES: usize = 60_000;
@@ -111,7 +116,7 @@ impl Payload {
 fn payloads() -> impl Strategy<Value = Payload> {
     let scalar = prop_oneof![
         8 => select(WORDS).prop_map(ToOwned::to_owned),
-        1 => Just(format!("\"{}\"", "long ".repeat(1_000))),
+        1 => select(REPEATED_WORDS).prop_map(|word| format!("\"{}\"", word.repeat(1_000))),
     ];
     scalar
         .prop_map(Payload::Scalar)
@@ -198,6 +203,26 @@ proptest! {
                 prop_assert!(parts.len() <= PARTS_LIMIT + 1, "{provider}: {} parts", parts.len());
                 let largest = parts.iter().map(size).max();
                 prop_assert!(largest.is_some_and(|size| size <= PART_SIZE), "{provider}: {largest:?} bytes");
+            }
+        }
+    }
+}
+
+/// Seen: the ends of an event's name were compared with the known words, from each of its words on.
+#[test]
+fn a_name_of_hundreds_of_words_is_read_in_time() {
+    const OBJECTS: usize = 200;
+    const LIMIT: Duration = Duration::from_secs(2);
+    for field in ["event", "type", "field", "status"] {
+        for word in REPEATED_WORDS {
+            let object = format!("{{\"{field}\":\"{}\"}}", word.repeat(1_000));
+            let list = vec![object; OBJECTS].join(",");
+            let sample = callback(format!("[{list}]"), Some("application/json"));
+            for provider in ProviderId::ALL {
+                let begun = processor_time();
+                parse_callback(get(provider), &CallbackFields::default(), &sample);
+                let took = processor_time().saturating_sub(begun);
+                assert!(took < LIMIT, "{provider}, {field}, {word:?}: {took:?}");
             }
         }
     }
