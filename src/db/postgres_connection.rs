@@ -54,6 +54,8 @@ pub(super) async fn connect(
     options: &PgConnectOptions,
 ) -> Result<PgConnection, Error> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
+    // Says more than that the last attempt was not answered in the rest of the time.
+    let mut answered = None;
     loop {
         let connected = timeout_at(deadline, PgConnection::connect_with(options)).await;
         let error = match connected {
@@ -64,11 +66,12 @@ pub(super) async fn connect(
                 return Ok(connection);
             }
             Ok(Err(error)) => error,
-            Err(_) => SqlxError::Io(io::ErrorKind::TimedOut.into()),
+            Err(_) => answered.unwrap_or_else(|| SqlxError::Io(io::ErrorKind::TimedOut.into())),
         };
         if !is_temporary(&error) || Instant::now() + RETRY_INTERVAL > deadline {
             return Err(connect_error(options, error));
         }
+        answered = Some(error);
         sleep(RETRY_INTERVAL).await;
     }
 }

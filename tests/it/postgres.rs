@@ -1,6 +1,7 @@
 //! PostgreSQL as operators run it: limits, privileges and defaults that were set for other programs.
 
 use std::fs::Permissions;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -269,6 +270,35 @@ fn a_server_that_cannot_be_reached_is_named_in_time() {
         );
         assert_eq!(reason, format!("the database: {cause} at {address}"));
     }
+}
+
+#[test]
+fn a_server_that_stops_answering_is_named_with_what_it_said_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "postgres://app:secret@{}/whatsapp?sslmode=disable",
+        server.local_addr().unwrap()
+    );
+    // It answers one connection; the others wait in the queue of the listener.
+    let answering = std::thread::spawn(move || {
+        let (mut connection, _) = server.accept().unwrap();
+        let mut length = [0; 4];
+        connection.read_exact(&mut length).unwrap();
+        let mut startup = vec![0; u32::from_be_bytes(length) as usize - length.len()];
+        connection.read_exact(&mut startup).unwrap();
+        let fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
+        let length = u32::try_from(4 + fields.len()).unwrap();
+        let answer = [b"E", length.to_be_bytes().as_slice(), fields].concat();
+        connection.write_all(&answer).unwrap();
+        server
+    });
+    let reason = refusal(&url, "12", folder.path());
+    assert!(
+        reason.contains("the database system is starting up"),
+        "{reason}"
+    );
+    answering.join().unwrap();
 }
 
 /// `PgBouncer` from Debian's package, in transaction mode, before a database.
