@@ -65,13 +65,12 @@ fn find_quoted(rest: &str) -> Option<(BareValue<'_>, usize)> {
         _ => return None,
     };
     let text = &window[begin..];
-    let mut apostrophes = text.match_indices('\'').map(|(at, _)| at);
-    let end = apostrophes
-        .find(|at| !text[..*at].ends_with('\\') && ends_value(&text[at + 1..]))
-        .map(|end| &text[..end])?;
     // With a quote or a bracket, it may be the text of another object.
-    let is_plain = !end.contains(['"', '{', '}', '[', ']', '\r', '\n']);
-    is_plain.then_some((BareValue::Quoted(end), begin + end.len() + 1))
+    let plain = text.find(['"', '{', '}', '[', ']', '\r', '\n']);
+    let mut apostrophes = text[..plain.unwrap_or(text.len())].match_indices('\'');
+    let (end, _) =
+        apostrophes.find(|(at, _)| !text[..*at].ends_with('\\') && ends_value(&text[at + 1..]))?;
+    Some((BareValue::Quoted(&text[..end]), begin + end + 1))
 }
 
 /// Whether a letter before a quote marks bytes or a text, as in Python.
